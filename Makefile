@@ -1,0 +1,45 @@
+# Everyday verbs. `make` lists them. Every verb but help first brings .venv up to date with envs/requirements.txt.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+STUDY ?= demo
+PROFILE ?= local
+SET ?=
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+SNAKEMAKE := $(BIN)/snakemake --profile profiles/$(PROFILE) --configfile config/$(STUDY).yaml
+SETTINGS := $(if $(SET),set='$(SET)')
+
+.PHONY: help demo run figures test lint lock
+
+help: ## list the verbs
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+demo: $(INSTALLED) ## both systems end to end on real data, about five minutes on two cores
+	@$(MAKE) --no-print-directory run STUDY=demo
+
+run: $(INSTALLED) ## any study: make run STUDY=demo [PROFILE=local] [SET='cells.search.epochs=3 ...']
+	@$(SNAKEMAKE) $(if $(SETTINGS),--config $(SETTINGS))
+	@echo "Report: results/$(STUDY)/report.html"
+
+figures: $(INSTALLED) ## tables and figures of STUDY from the runs that are there; never starts a search
+	@$(SNAKEMAKE) figures --config figures_only=true $(SETTINGS)
+
+test: $(INSTALLED) lint ## all tests
+	@$(BIN)/python -m pytest -n 2
+
+lint: $(INSTALLED) ## formatting, types, and the workflow's own linter
+	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy --no-error-summary
+	@$(BIN)/snakefmt --quiet --check Snakefile rules
+	@$(BIN)/snakemake --lint --configfile config/demo.yaml
+
+lock: $(INSTALLED) ## write envs/requirements.txt anew from envs/requirements.in
+	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header \
+		--upgrade envs/requirements.in --output-file envs/requirements.txt
+
+$(INSTALLED): envs/requirements.txt
+	@echo "Installing the locked packages into .venv (several GB, a few minutes) ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=python3.11 ...")'
+	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.txt
+	@touch $@

@@ -1,0 +1,51 @@
+# The table of contents: the study, the rules in the order data flows, and the targets a person asks for.
+# See README.md. A study is chosen with --configfile config/<study>.yaml.
+
+from snakemake.utils import min_version
+
+from workflow_scripts.provenance.identity import identity_text
+from workflow_scripts.provenance.queries import tell_sources
+from workflow_scripts.study.start import command, open_study, shell_prefix
+
+min_version("9.27")
+
+JOBS = open_study(workflow, config)
+RESULTS = JOBS.results
+shell.prefix(shell_prefix(workflow))
+
+
+wildcard_constraints:
+    data_set="[a-z0-9_]+",
+    group="[^/]+",
+    search="[a-z_]+",
+    method="[a-z_]+",
+    run="[^/]+",
+    seed="[0-9]+",
+    table="[a-z_]+",
+    figure="[a-z_]+",
+
+
+rule all:
+    default_target: True
+    input:
+        f"{RESULTS}/report.html",
+
+
+# With --config figures_only=true no rule that searches or trains exists, so nothing can start one.
+if JOBS.existing_only:
+    print(*tell_sources(JOBS), sep="\n", file=sys.stderr)
+else:
+
+    include: "rules/data.smk"
+    include: "rules/cells.smk"
+    include: "rules/depth.smk"
+
+
+include: "rules/architectures.smk"
+include: "rules/tables.smk"
+include: "rules/figures.smk"
+include: "rules/report.smk"
+
+
+onsuccess:
+    print(f"Report: {RESULTS}/report.html")

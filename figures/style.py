@@ -1,0 +1,221 @@
+"""The style that every figure shares: sizes, fonts, fixed colours, and files that are the same bytes each time.
+
+Figures are `matplotlib.figure.Figure` objects; nothing here touches pyplot or a person's own matplotlibrc.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, ParamSpec
+
+import matplotlib.style
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+P = ParamSpec("P")
+
+FULL_WIDTH_INCHES = 7.2
+"""The text width of a one-column page, two columns of a two-column page."""
+COLUMN_WIDTH_INCHES = 3.5
+"""One column of a two-column page."""
+PNG_DOTS_PER_INCH = 200
+
+SMALL_POINTS = 6.5
+TEXT_POINTS = 8.0
+
+INK = "#1a1a1a"
+GREY = "#767676"
+FAINT = "#d9d9d9"
+
+# Okabe and Ito's palette: told apart by people with any common colour-vision deficiency.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"
+YELLOW, BLUE, VERMILION, PURPLE = "#f0e442", "#0072b2", "#d55e00", "#cc79a7"
+
+METHOD_COLOURS = {"darts": VERMILION, "darts_es": BLUE}
+METHOD_NAMES = {"darts": "DARTS", "darts_es": "DARTS-ES"}
+DATA_SET_NAMES = {
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100",
+    "svhn": "SVHN",
+    "mnist": "MNIST",
+    "fashion_mnist": "Fashion-MNIST",
+}
+
+DEPTH_COLOURS = {"q": SKY, "optimal_q": VERMILION, "prior": GREY, "ldn": BLUE, "ddn": ORANGE}
+
+OPERATION_COLOURS = {
+    "noise": VERMILION,
+    "skip_connect": ORANGE,
+    "none": GREY,
+    "max_pool_3x3": PURPLE,
+    "avg_pool_3x3": "#882255",
+    "sep_conv_3x3": BLUE,
+    "sep_conv_5x5": SKY,
+    "dil_conv_3x3": GREEN,
+    "dil_conv_5x5": "#44aa99",
+}
+OPERATION_NAMES = {
+    "noise": "noise",
+    "skip_connect": "skip",
+    "none": "none",
+    "max_pool_3x3": "max 3×3",
+    "avg_pool_3x3": "avg 3×3",
+    "sep_conv_3x3": "sep 3×3",
+    "sep_conv_5x5": "sep 5×5",
+    "dil_conv_3x3": "dil 3×3",
+    "dil_conv_5x5": "dil 5×5",
+}
+
+_SMALLEST_L2, _LARGEST_L2 = 3e-4, 0.2187
+
+_SETTINGS: dict[str, Any] = {
+    "pdf.fonttype": 42,
+    "font.family": "DejaVu Sans",
+    "mathtext.fontset": "dejavusans",
+    "font.size": TEXT_POINTS,
+    "axes.titlesize": TEXT_POINTS,
+    "axes.labelsize": TEXT_POINTS,
+    "xtick.labelsize": SMALL_POINTS + 0.5,
+    "ytick.labelsize": SMALL_POINTS + 0.5,
+    "legend.fontsize": SMALL_POINTS + 0.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.minor.width": 0.4,
+    "ytick.minor.width": 0.4,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#ececec",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.5,
+}
+
+
+def _applied() -> AbstractContextManager[None]:
+    return matplotlib.style.context(["default", _SETTINGS])
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Let a drawing function work under the shared settings, whatever the caller's own are."""
+
+    @functools.wraps(draw)
+    def wrapper(*arguments: P.args, **named: P.kwargs) -> Figure:
+        with _applied():
+            return draw(*arguments, **named)
+
+    return wrapper
+
+
+def save(figure: Figure, pdf_path: Path, png_path: Path) -> None:
+    """Write the figure as PDF and PNG without times, names or versions, so that equal figures are equal bytes."""
+    with _applied():
+        for path in (pdf_path, png_path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        FigureCanvasAgg(figure)
+        figure.savefig(
+            pdf_path, format="pdf", metadata={"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None}
+        )
+        figure.savefig(png_path, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
+
+
+def empty(message: str) -> Figure:
+    """A panel that says why there is nothing to draw."""
+    figure = Figure(figsize=(FULL_WIDTH_INCHES, 1.6))
+    axes = figure.add_axes((0.02, 0.06, 0.96, 0.88))
+    axes.grid(False)
+    axes.set(xticks=[], yticks=[])
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=FAINT, linestyle=(0, (4, 3)))
+    axes.text(0.5, 0.5, message, ha="center", va="center", color=GREY, fontsize=10, transform=axes.transAxes)
+    return figure
+
+
+def l2_colour(l2: float) -> str:
+    """The colour of an L2 factor: its place on a logarithmic scale, so that a value looks the same in every study."""
+    if l2 <= 0:
+        return GREY
+    place = np.log(l2 / _SMALLEST_L2) / np.log(_LARGEST_L2 / _SMALLEST_L2)
+    return to_hex(colormaps["viridis"](0.92 * float(np.clip(place, 0, 1))))
+
+
+def drop_path_colour(drop_path: float) -> str:
+    """The colour of a drop-path probability, on a linear scale from 0 to 1, of other hues than the L2 factors."""
+    return to_hex(colormaps["hot"](0.12 + 0.6 * float(np.clip(drop_path, 0, 1))))
+
+
+def operation_colour(operation: str) -> str:
+    """The colour of an operation; black for one without a colour of its own."""
+    return OPERATION_COLOURS.get(operation, BLACK)
+
+
+def operation_name(operation: str) -> str:
+    """The short name of an operation as it is written into figures."""
+    return OPERATION_NAMES.get(operation, operation.replace("_", " "))
+
+
+def method_name(method: str) -> str:
+    """The name of a method as the papers write it."""
+    return METHOD_NAMES.get(method, method)
+
+
+def group_name(space: str, data_set: str) -> str:
+    """The heading of a group of runs, e.g. `S4 · Fashion-MNIST`."""
+    return f"{space.upper()} · {data_set_name(data_set)}"
+
+
+def data_set_name(data_set: str) -> str:
+    """The name of a data set as the papers write it."""
+    return DATA_SET_NAMES.get(data_set, data_set.replace("_", " "))
+
+
+def floats(values: Any) -> np.ndarray:
+    """A table's column as float64, NaN where a value is absent."""
+    return values.to_numpy(dtype=float, na_value=np.nan)
+
+
+def logarithmic(axes: Axes) -> None:
+    """Scale the vertical axis logarithmically with plain numbers at 1, 2 and 5 times the powers of ten."""
+    axes.set_yscale("log")
+    axis = axes.yaxis
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def number(value: float) -> str:
+    """A number for reading: four significant digits at most, no exponent for everyday sizes."""
+    return f"{value:.4g}"
+
+
+def span(values: Iterable[float]) -> str:
+    """`3` or `3 to 5`: the values' range, absent ones left out; `unknown` without any."""
+    present = [float(value) for value in values if value == value]
+    if not present:
+        return "unknown"
+    low, high = min(present), max(present)
+    return number(low) if low == high else f"{number(low)} to {number(high)}"
+
+
+def count(amount: int, noun: str, plural: str | None = None) -> str:
+    """`1 run`, `3 runs`."""
+    return f"{amount} {noun if amount == 1 else plural or noun + 's'}"
+
+
+def listed(words: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    items = list(words)
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "none"

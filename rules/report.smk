@@ -1,0 +1,28 @@
+# The report: one self-contained page, a view of figures, tables and settings.
+
+
+rule report:
+    input:
+        description=JOBS.figure_files("json"),
+        png=JOBS.figure_files("png"),
+        pdf=JOBS.figure_files("pdf"),
+        tables=JOBS.table_files(),
+        architectures=JOBS.architecture_file(),
+    output:
+        report=f"{RESULTS}/report.html",
+    log:
+        text=f"{RESULTS}/logs/report.log",
+        record=f"{RESULTS}/records/report.json",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        job=identity_text("report", JOBS.report()),
+    shell:
+        command(
+            RESULTS,
+            "--input description {input.description}",
+            "--input png {input.png}",
+            "--input tables {input.tables}",
+            "--input architectures {input.architectures}",
+            "--output report {output.report}",
+        )

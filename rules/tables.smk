@@ -1,0 +1,104 @@
+# Tables: plain typed CSV between the runs and the figures.
+
+
+# The searches of one space and data set.
+rule search_tables:
+    input:
+        settings=lambda w: JOBS.search_files(w.group, "settings.json"),
+        history=lambda w: JOBS.search_files(w.group, "history.csv"),
+        curvature=lambda w: JOBS.search_files(w.group, "curvature.npz"),
+        outcome=lambda w: JOBS.search_files(w.group, "outcome.json"),
+    output:
+        searches=f"{RESULTS}/tables/{{group}}/searches.csv",
+        search_epochs=f"{RESULTS}/tables/{{group}}/search_epochs.csv",
+        curvature=f"{RESULTS}/tables/{{group}}/curvature.csv",
+    log:
+        text=f"{RESULTS}/logs/search_tables/{{group}}.log",
+        record=f"{RESULTS}/records/search_tables/{{group}}.json",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        job=lambda w: identity_text("search_tables", JOBS.stop_rule()),
+    shell:
+        command(
+            RESULTS,
+            "--input settings {input.settings}",
+            "--input history {input.history}",
+            "--input curvature {input.curvature}",
+            "--input outcome {input.outcome}",
+            "--output searches {output.searches}",
+            "--output search_epochs {output.search_epochs}",
+            "--output curvature {output.curvature}",
+        )
+
+
+# The trainings from scratch of one space and data set.
+rule evaluation_table:
+    input:
+        outcome=lambda w: JOBS.evaluations(w.group),
+    output:
+        evaluations=f"{RESULTS}/tables/{{group}}/evaluations.csv",
+    log:
+        text=f"{RESULTS}/logs/evaluation_table/{{group}}.log",
+        record=f"{RESULTS}/records/evaluation_table/{{group}}.json",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        job=lambda w: identity_text("evaluation_table", {}),
+    shell:
+        command(
+            RESULTS,
+            "--input outcome {input.outcome}",
+            "--output evaluations {output.evaluations}",
+        )
+
+
+# One table over all groups of the study.
+rule join_tables:
+    input:
+        part=lambda w: expand(
+            f"{RESULTS}/tables/{{group}}/{{table}}.csv",
+            group=JOBS.searches,
+            table=w.table,
+        ),
+    output:
+        table=f"{RESULTS}/tables/{{table}}.csv",
+    log:
+        text=f"{RESULTS}/logs/join_tables/{{table}}.log",
+        record=f"{RESULTS}/records/join_tables/{{table}}.json",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        job=lambda w: identity_text("join_tables", {"table": w.table}),
+    shell:
+        command(
+            RESULTS,
+            "--input part {input.part}",
+            "--output table {output.table}",
+        )
+
+
+# All depth networks of the study.
+rule depth_tables:
+    input:
+        folder=JOBS.depth_folders(),
+    output:
+        depth_runs=f"{RESULTS}/tables/depth_runs.csv",
+        depth_posteriors=f"{RESULTS}/tables/depth_posteriors.csv",
+    log:
+        text=f"{RESULTS}/logs/depth_tables.log",
+        record=f"{RESULTS}/records/depth_tables.json",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        job=identity_text("depth_tables", {}),
+    shell:
+        command(
+            RESULTS,
+            "--input folder {input.folder}",
+            "--output depth_runs {output.depth_runs}",
+            "--output depth_posteriors {output.depth_posteriors}",
+        )
+
+
+ruleorder: depth_tables > join_tables

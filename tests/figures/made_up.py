@@ -1,0 +1,272 @@
+"""Small made-up tables, built through the schemas, that look like what the stages write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workflow_scripts.tables.architectures import write_architectures
+from workflow_scripts.tables.catalogue import TABLES as SCHEMAS
+from workflow_scripts.tables.cells import CURVATURE, EVALUATIONS, SEARCH_EPOCHS, SEARCHES
+from workflow_scripts.tables.depth import DEPTH_POSTERIORS, DEPTH_RUNS
+from workflow_scripts.tables.genotype import Genotype
+
+Tables = dict[str, pd.DataFrame | list[dict]]
+EMPTY: Tables = {**{name: table.frame([]) for name, table in SCHEMAS.items()}, "architectures": []}
+EPOCHS = 50
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What a made-up cell study holds."""
+
+    groups: Sequence[tuple[str, str]] = (("s4", "fashion_mnist"),)
+    l2: Sequence[float] = (3e-4, 6e-2)
+    drop_path: Sequence[float] = (0.0,)
+    seeds: Sequence[int] = (0, 1)
+    operations: Sequence[str] = ("sep_conv_3x3", "noise")
+    evaluation_seeds: Sequence[int] = (0, 1)
+    diverged: Sequence[tuple[float, float, int]] = field(default=())
+    diverged_evaluations: bool = False
+
+
+@dataclass(frozen=True)
+class Depth:
+    """What a made-up depth study holds."""
+
+    max_depths: Sequence[int] = (5, 10, 20)
+    seeds: Sequence[int] = (0, 1)
+    ddn_depths: Sequence[int] = (0, 2, 5, 10, 20)
+    points: Sequence[int] = (2000,)
+    diverged: Sequence[int] = ()
+
+
+def genotype(random: np.random.Generator, operations: Sequence[str], bad: float) -> Genotype:
+    """A random cell whose normal part takes the last operation with probability `bad`."""
+
+    def edges(share: float) -> tuple[tuple[str, int], ...]:
+        chosen = []
+        for node in range(4):
+            for source in random.permutation(node + 2)[:2]:
+                pick = operations[-1] if random.random() < share else operations[random.integers(len(operations))]
+                chosen.append((pick, int(source)))
+        return tuple(chosen)
+
+    return Genotype(edges(bad), edges(0.0))
+
+
+def _architecture(keys: dict, method: str, epoch: int | None, found: Genotype | None) -> dict:
+    return {
+        **keys,
+        "method": method,
+        "outcome": "finished" if found else "diverged",
+        "epoch": epoch,
+        "epoch_reason": "stop_epoch" if found and epoch != EPOCHS - 1 else "last" if found else None,
+        "valid_error_percent": 20.0 if found else None,
+        "genotype": found.structure() if found else None,
+        "genotype_text": found.text() if found else None,
+        "search_settings_sha256": "0" * 64,
+        "search_history_sha256": "1" * 64,
+    }
+
+
+def cells(study: Cells = Cells()) -> Tables:
+    """The four tables and the architectures of a made-up cell study."""
+    searches, epochs, curvature, evaluations, architectures = [], [], [], [], []
+    for space, data_set in study.groups:
+        for l2 in study.l2:
+            for drop_path in study.drop_path:
+                for seed in study.seeds:
+                    random = np.random.default_rng([int(l2 * 1e5), int(drop_path * 10), seed, len(data_set)])
+                    keys = {
+                        "space": space,
+                        "data_set": data_set,
+                        "search": "darts",
+                        "run": f"l2_{l2:g}-dp_{drop_path:g}-seed_{seed}",
+                        "l2": l2,
+                        "drop_path": drop_path,
+                        "seed": seed,
+                    }
+                    diverged = (l2, drop_path, seed) in study.diverged
+                    last = 17 if diverged else EPOCHS - 1
+                    weak = 0.5 / (1 + 200 * l2 + 3 * drop_path)
+                    measured = [epoch for epoch in [*range(0, EPOCHS, 2), EPOCHS - 1] if epoch <= last]
+                    values = [0.1 + weak * np.exp(epoch / 25) * random.uniform(0.7, 1.2) / 2 for epoch in measured]
+                    for place, epoch in enumerate(measured):
+                        window = values[max(0, place - 4) : place + 1]
+                        known = place >= 2
+                        curvature.append(
+                            {
+                                **keys,
+                                "epoch": epoch,
+                                "dominant_eigenvalue": values[place],
+                                "moving_average": float(np.mean(window)) if known else None,
+                                "moving_average_epoch": epoch - 4 if known else None,
+                            }
+                        )
+                    stopped = not diverged and l2 < 0.01 and drop_path < 0.5
+                    stop_epoch = (14 + 2 * seed if stopped else last) if not diverged else None
+                    searches.append(
+                        {
+                            **keys,
+                            "outcome": "diverged" if diverged else "finished",
+                            "epochs": last + 1,
+                            "train_error_percent": None if diverged else 10.0 + seed,
+                            "valid_error_percent": None if diverged else 20.0 + seed,
+                            "stopped": stopped,
+                            "stop_epoch": stop_epoch,
+                            "final_dominant_eigenvalue": None if diverged else values[-1],
+                        }
+                    )
+                    for epoch in range(last + 1):
+                        epochs.append(
+                            {
+                                **keys,
+                                "epoch": epoch,
+                                "train_loss": 2.0 / (epoch + 1),
+                                "train_error_percent": 60.0 / (epoch + 1),
+                                "valid_loss": 2.5 / (epoch + 1),
+                                "valid_error_percent": 65.0 / (epoch + 1),
+                                "genotype": genotype(random, study.operations, 0.5).text(),
+                            }
+                        )
+                    if diverged:
+                        architectures += [_architecture(keys, method, None, None) for method in ("darts", "darts_es")]
+                        continue
+                    previous = None
+                    for method in ("darts", "darts_es"):
+                        late = method == "darts" and stopped
+                        own = genotype(random, study.operations, 1.0 if late else 0.2)
+                        found = previous = own if stopped or previous is None else previous
+                        epoch = last if method == "darts" else stop_epoch
+                        architectures.append(_architecture(keys, method, epoch, found))
+                        for number in study.evaluation_seeds:
+                            bad = study.diverged_evaluations and late and number == study.evaluation_seeds[-1]
+                            evaluations.append(
+                                {
+                                    **keys,
+                                    "method": method,
+                                    "epoch": epoch,
+                                    "evaluation_seed": number,
+                                    "outcome": "diverged" if bad else "finished",
+                                    "test_error_percent": None if bad else (88 if late else 20) + 2 * random.random(),
+                                    "train_error_percent": None if bad else 15.0,
+                                    "parameters_millions": 0.021,
+                                    "parameters_with_auxiliary_millions": 0.021,
+                                    "genotype": found.text(),
+                                }
+                            )
+    return {
+        **EMPTY,
+        "searches": SEARCHES.frame(searches),
+        "search_epochs": SEARCH_EPOCHS.frame(epochs),
+        "curvature": CURVATURE.frame(curvature),
+        "evaluations": EVALUATIONS.frame(evaluations),
+        "architectures": architectures,
+    }
+
+
+def depth(study: Depth = Depth()) -> Tables:
+    """The two tables of a made-up depth study."""
+    runs, posteriors = [], []
+    plan = [("ldn", "max_depth", each) for each in study.max_depths]
+    plan += [("ddn", "deterministic_depth", each) for each in study.ddn_depths]
+    for model, experiment, max_depth in plan:
+        for points in study.points:
+            for seed in study.seeds:
+                random = np.random.default_rng([max_depth, seed, points, model == "ldn"])
+                keys = {
+                    "experiment": experiment,
+                    "run": f"{experiment}-D_{max_depth}-points_{points}-seed_{seed}",
+                    "model": model,
+                    "data_set": "spirals",
+                    "max_depth": max_depth,
+                    "width": 20,
+                    "points": points,
+                    "train_points": points // 10,
+                    "noise": 0.2,
+                    "stop_angle_degrees": 720.0,
+                    "data_seed": 0,
+                    "weight_seed": seed,
+                }
+                diverged = model == "ldn" and max_depth in study.diverged
+                depths = np.arange(max_depth + 1)
+                prior = 0.85 ** (1 + depths)
+                prior /= prior.sum()
+                centre = min(max_depth, 4 + 0.2 * max_depth)
+                q = np.exp(-((depths - centre) ** 2) / (0.1 * max_depth**2 + 2)) * random.uniform(0.8, 1.2, len(depths))
+                q = q / q.sum() if model == "ldn" else (depths == max_depth).astype(float)
+                best = prior * np.exp(-((depths - centre - 1) ** 2) / 3)
+                best /= best.sum()
+                likelihood = -0.02 - 0.65 * np.exp(-depths / 2) - 0.0008 * depths * random.uniform(0.5, 1.5)
+                d_opt = int(np.argmax(q > 0.95 * q.max()))
+                absent = dict.fromkeys([column.name for column in DEPTH_RUNS.columns if column.name not in keys])
+                runs.append(
+                    {
+                        **keys,
+                        **absent,
+                        "outcome": "diverged" if diverged else "finished",
+                        "epochs": 100 if diverged else 8000,
+                    }
+                    | (
+                        {}
+                        if diverged
+                        else {
+                            "best_epoch": 7000,
+                            "best_elbo": -12.0,
+                            "expected_depth": float(q @ depths),
+                            "d_opt": d_opt,
+                            "expected_depth_optimal_q": float(best @ depths) if model == "ldn" else None,
+                            "d_opt_optimal_q": int(np.argmax(best > 0.95 * best.max())) if model == "ldn" else None,
+                            "test_error_full_percent": 1.0 + seed / 10,
+                            "test_error_d_opt_percent": 1.1,
+                            "test_error_expected_percent": 1.2,
+                            "test_log_likelihood_full": float(likelihood[max_depth] if model == "ddn" else -0.03),
+                            "test_log_likelihood_d_opt": -0.035,
+                            "test_log_likelihood_expected": -0.034,
+                            "mean_true_class_probability_full": 0.97,
+                        }
+                    )
+                )
+                for d in [] if diverged else depths:
+                    alone = model == "ldn" or d == max_depth
+                    posteriors.append(
+                        {
+                            **keys,
+                            "depth": int(d),
+                            "prior": prior[d],
+                            "q": q[d],
+                            "optimal_q": best[d] if model == "ldn" else None,
+                            "layer_on_probability": float(q[d:].sum()),
+                            "train_log_likelihood": likelihood[d] if alone else None,
+                            "test_log_likelihood": likelihood[d] if alone else None,
+                            "test_error_percent": 1.0 if alone else None,
+                        }
+                    )
+    return {**EMPTY, "depth_runs": DEPTH_RUNS.frame(runs), "depth_posteriors": DEPTH_POSTERIORS.frame(posteriors)}
+
+
+def write(tables: Tables, folder: Path) -> dict[str, Path]:
+    """The tables as the stages lay them out: tables/<name>.csv and architectures.yaml."""
+    paths = {name: folder / "tables" / f"{name}.csv" for name in SCHEMAS}
+    for name, path in paths.items():
+        SCHEMAS[name].write(tables[name], path)
+    paths["architectures"] = folder / "architectures.yaml"
+    write_architectures(paths["architectures"], tables["architectures"])
+    return paths
+
+
+def frame(tables: Tables, name: str) -> pd.DataFrame:
+    """One of the tables that are frames."""
+    table = tables[name]
+    assert isinstance(table, pd.DataFrame)
+    return table
+
+
+def architectures(tables: Tables) -> list[dict]:
+    """The architectures among the tables."""
+    found = tables["architectures"]
+    assert isinstance(found, list)
+    return found

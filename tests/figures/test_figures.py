@@ -1,0 +1,183 @@
+"""Every figure module: its contract, and what it draws from many shapes of study."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import made_up
+import pytest
+from made_up import EMPTY, Cells, Depth, Tables
+
+from figures import style
+
+ROOT = Path(__file__).parents[2]
+NAMES = sorted(path.stem for path in (ROOT / "figures").glob("*.py") if path.stem not in ("__init__", "style"))
+CELL_FIGURES = ("dominant_eigenvalue", "found_cells", "test_error")
+
+SEVERAL = Cells(
+    groups=(("s1", "cifar10"), ("s2", "cifar10"), ("s3", "cifar100"), ("s4", "svhn")),
+    l2=(3e-4, 243e-4),
+    drop_path=(0.0, 0.2),
+    seeds=(1,),
+    operations=("max_pool_3x3", "dil_conv_5x5", "an_unknown_operation", "skip_connect"),
+)
+MISSING = Cells(diverged=((6e-2, 0.0, 1),), diverged_evaluations=True)
+STUDIES: dict[str, Tables] = {
+    "one seed": made_up.cells(Cells(seeds=(1,), l2=(3e-4,), evaluation_seeds=(0,)))
+    | {name: table for name, table in made_up.depth(Depth((20,), (0,), ())).items() if name.startswith("depth")},
+    "many": made_up.cells(SEVERAL)
+    | {name: table for name, table in made_up.depth(Depth((5, 10, 15, 60), (0, 1, 2))).items() if "depth" in name},
+    "missing": made_up.cells(MISSING)
+    | {name: table for name, table in made_up.depth(Depth(diverged=(10,))).items() if "depth" in name},
+    "empty": EMPTY,
+}
+
+
+def module(name: str) -> ModuleType:
+    return importlib.import_module(f"figures.{name}")
+
+
+def saved(name: str, tables: Tables, folder: Path) -> tuple[bytes, bytes]:
+    pdf, png = folder / "figure.pdf", folder / "figure.png"
+    style.save(module(name).draw(tables), pdf, png)
+    return pdf.read_bytes(), png.read_bytes()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_constants_are_literals_that_name_known_tables(name: str) -> None:
+    tree = ast.parse((ROOT / "figures" / f"{name}.py").read_text())
+    literals = {}
+    for node in tree.body:
+        if isinstance(node, ast.AnnAssign | ast.Assign):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            if isinstance(target, ast.Name) and target.id in ("TABLES", "TITLE", "CATEGORY"):
+                literals[target.id] = ast.literal_eval(node.value)
+    assert set(literals["TABLES"]) <= set(EMPTY)
+    assert isinstance(literals["TITLE"], str)
+    assert literals["CATEGORY"] in ("cells", "depth")
+    assert ast.get_docstring(tree)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("name", NAMES)
+def test_draws_every_shape_of_study_from_its_own_tables_only(name: str, study: str, tmp_path: Path) -> None:
+    figure = module(name)
+    tables = {table: STUDIES[study][table] for table in figure.TABLES}
+    pdf, png = saved(name, tables, tmp_path)
+    assert pdf.startswith(b"%PDF")
+    assert png.startswith(b"\x89PNG")
+    for text in (figure.caption(tables), figure.alternative(tables)):
+        assert text.endswith(".")
+        assert not re.search(r"\bnan\b", text)
+        assert "<NA>" not in text
+        assert not re.search(r"\s\s|\n", text)
+    assert figure.draw(tables).get_figwidth() <= style.FULL_WIDTH_INCHES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_tables_same_bytes_and_another_value_other_bytes(name: str, tmp_path: Path) -> None:
+    tables = dict(STUDIES["one seed"])
+    first = saved(name, tables, tmp_path)
+    assert saved(name, tables, tmp_path) == first
+    if name == "found_cells":
+        architectures = [dict(each) for each in made_up.architectures(tables)]
+        text = architectures[0]["genotype_text"]
+        architectures[0]["genotype_text"] = text.replace("('noise', ", "('skip_connect', ", 1)
+        tables["architectures"] = architectures
+    else:
+        table, column = {
+            "dominant_eigenvalue": ("curvature", "moving_average"),
+            "test_error": ("evaluations", "test_error_percent"),
+            "depth_posterior": ("depth_posteriors", "q"),
+        }[name]
+        frame = made_up.frame(tables, table).copy()
+        place = frame[column].first_valid_index()
+        frame.loc[place, column] += 0.2
+        tables[table] = frame
+    changed = saved(name, tables, tmp_path)
+    assert changed[0] != first[0]
+    assert changed[1] != first[1]
+
+
+def test_captions_state_how_many_and_what_is_missing() -> None:
+    captions = {name: module(name).caption(STUDIES["missing"]) for name in NAMES}
+    assert "4 searches, seeds per setting: 2" in captions["dominant_eigenvalue"]
+    assert "fired in 2 of 4" in captions["dominant_eigenvalue"]
+    assert "1 search diverged" in captions["dominant_eigenvalue"]
+    assert "6 architectures of 3 searches over 2 seeds" in captions["found_cells"]
+    assert "1 search diverged" in captions["found_cells"]
+    assert "12 trainings from scratch of 6 architectures of 3 searches" in captions["test_error"]
+    assert "2 trainings diverged" in captions["test_error"]
+    assert "1 search has no training (1 diverged)" in captions["test_error"]
+    assert "4 learnt depth networks (LDN), runs per panel: 2" in captions["depth_posterior"]
+    assert "2 runs of 16 diverged" in captions["depth_posterior"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_without_rows_says_so(name: str) -> None:
+    figure = module(name)
+    assert "nothing to draw" in figure.caption(EMPTY)
+    assert figure.alternative(EMPTY).startswith("An empty panel")
+    assert any(" yet" in text.get_text() for axes in figure.draw(EMPTY).axes for text in axes.texts)
+
+
+def test_large_studies_say_how_much_is_left_out() -> None:
+    cells = made_up.cells(Cells(l2=(3e-4,), seeds=range(11)))
+    assert "The first 20 of 22 are drawn, 2 are left out." in module("found_cells").caption(cells)
+    assert len(module("found_cells").draw(cells).axes) == 40
+    depth = made_up.depth(Depth(range(5, 70, 5), (0,)))
+    assert "The first 12 of 13 settings are drawn, 1 are left out." in module("depth_posterior").caption(depth)
+    assert len(module("depth_posterior").draw(depth).axes) == 24
+
+
+def test_the_dot_lies_on_the_searchs_own_moving_average() -> None:
+    tables = STUDIES["one seed"]
+    curvature = made_up.frame(tables, "curvature")
+    stop = int(made_up.frame(tables, "searches")["stop_epoch"].iloc[0])
+    (axes,) = module("dominant_eigenvalue").draw(tables).axes
+    (dot,) = [line for line in axes.lines if line.get_marker() == "o"]
+    expected = curvature.loc[curvature["moving_average_epoch"] == stop, "moving_average"].iloc[0]
+    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (stop, expected)
+
+
+def test_many_seeds_become_a_mean_and_a_band() -> None:
+    tables = made_up.cells(Cells(seeds=range(5), l2=(3e-4,)))
+    (axes,) = module("dominant_eigenvalue").draw(tables).axes
+    assert len(axes.collections) == 1
+    assert "mean over seeds" in module("dominant_eigenvalue").caption(tables)
+
+
+def test_cell_boxes_never_overlap() -> None:
+    for axes in module("found_cells").draw(STUDIES["many"]).axes:
+        boxes = [patch.get_bbox() for patch in axes.patches if hasattr(patch, "get_boxstyle")]
+        assert len(boxes) == 11
+        for place, box in enumerate(boxes):
+            assert box.x0 >= 0
+            assert box.x1 <= style.FULL_WIDTH_INCHES / 2
+            assert not any(box.x0 < o.x1 and o.x0 < box.x1 and box.y0 < o.y1 and o.y0 < box.y1 for o in boxes[:place])
+
+
+def test_no_text_is_cut_off_at_the_edge_of_a_figure() -> None:
+    for name in NAMES:
+        figure = module(name).draw(STUDIES["many"])
+        figure.draw_without_rendering()
+        edge = figure.bbox
+        for axes in figure.axes:
+            for text in [*axes.texts, axes.title, axes.xaxis.label, axes.yaxis.label]:
+                box = text.get_window_extent()
+                if text.get_text():
+                    assert edge.x0 <= box.x0, (name, text)
+                    assert box.x1 <= edge.x1, (name, text)
+                    assert edge.y0 <= box.y0, (name, text)
+                    assert box.y1 <= edge.y1, (name, text)
+
+
+def test_neither_the_figures_nor_their_steps_import_torch_or_pyplot() -> None:
+    imports = [f"figures.{name}" for name in NAMES]
+    imports += ["workflow_scripts.steps.figure", "workflow_scripts.steps.report"]
+    code = f"import sys, {', '.join(imports)}; sys.exit('torch' in sys.modules or 'matplotlib.pyplot' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

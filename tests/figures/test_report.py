@@ -1,0 +1,177 @@
+"""The figure and the report step, through the files they read and write."""
+
+import importlib
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import made_up
+import pytest
+from made_up import Cells, Depth, Tables
+
+from figures import style
+from workflow_scripts.runtime.progress import Silent
+from workflow_scripts.steps import figure, report
+from workflow_scripts.tables.files import read_json
+
+CELLS = made_up.cells(Cells(diverged=((6e-2, 0.0, 1),)))
+STUDY: Tables = {**CELLS, **{name: table for name, table in made_up.depth(Depth()).items() if name.startswith("depth")}}
+FIGURES = ["dominant_eigenvalue", "found_cells", "test_error", "depth_posterior"]
+VOID = {"meta", "link", "img", "br"}
+
+
+def drawn(name: str, paths: dict[str, Path], folder: Path) -> dict[str, list[Path]]:
+    ends = {"pdf": "pdf", "png": "png", "description": "json"}
+    outputs = {key: [folder / "figures" / f"{name}.{end}"] for key, end in ends.items()}
+    tables = importlib.import_module(f"figures.{name}").TABLES
+    figure.run({"figure": name}, {"tables": [paths[table] for table in tables]}, outputs, Silent())
+    return outputs
+
+
+def page(folder: Path, tables: Tables, names: list[str], **changed: Any) -> str:
+    paths = made_up.write(tables, folder)
+    outputs = [drawn(name, paths, folder) for name in names]
+    settings = {
+        "study": "demo",
+        "title": "The whole chain",
+        "description": "Does weak regularisation let the search collapse?",
+        "settings": {"cells": {"l2": [3e-4]}},
+        "figures": names,
+        "commands": {"figure": "make figures STUDY=demo", "audit": "make audit STUDY=demo"},
+    }
+    inputs = {
+        "description": [each["description"][0] for each in outputs],
+        "png": [each["png"][0] for each in outputs],
+        "tables": [path for name, path in paths.items() if name != "architectures"],
+        "architectures": [paths["architectures"]],
+    }
+    report.run({**settings, **changed}, inputs, {"report": [folder / "report.html"]}, Silent())
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return page(tmp_path_factory.mktemp("study"), STUDY, FIGURES)
+
+
+class Reader(HTMLParser):
+    """Collects elements and checks that they are nested properly."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def test_the_figure_step_describes_what_it_drew(tmp_path: Path) -> None:
+    outputs = drawn("test_error", made_up.write(STUDY, tmp_path), tmp_path)
+    description = read_json(outputs["description"][0])
+    assert set(description) == {"name", "title", "category", "caption", "alternative", "tables"}
+    assert description["name"] == "test_error"
+    assert description["tables"] == ["searches", "evaluations"]
+    assert "12 trainings" in description["caption"]
+
+
+def test_a_figure_is_the_same_from_files_as_from_frames(tmp_path: Path) -> None:
+    outputs = drawn("test_error", made_up.write(STUDY, tmp_path), tmp_path)
+    direct = tmp_path / "direct.pdf", tmp_path / "direct.png"
+    style.save(importlib.import_module("figures.test_error").draw(STUDY), *direct)
+    assert [outputs["pdf"][0].read_bytes(), outputs["png"][0].read_bytes()] == [path.read_bytes() for path in direct]
+
+
+def test_every_figure_is_inside_the_page_with_its_text_and_links(html: str) -> None:
+    images = Reader(html).all("img")
+    assert len(images) == len(FIGURES)
+    for image in images:
+        assert str(image["src"]).startswith("data:image/png;base64,")
+        assert image["alt"]
+    links = {link["href"] for link in Reader(html).all("a")}
+    assert {f"figures/{name}.pdf" for name in FIGURES} <= links
+    assert {"tables/evaluations.csv", "tables/depth_posteriors.csv", "architectures.yaml", "records/"} <= links
+    assert html.count("make figures STUDY=demo") == len(FIGURES) + 1
+
+
+def test_the_page_loads_nothing_and_runs_nothing(html: str) -> None:
+    reader = Reader(html)
+    assert not reader.all("script")
+    assert not reader.all("iframe")
+    assert [link["href"] for link in reader.all("link")] == ["data:,"]
+    without_pictures = re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "", html)
+    assert not re.search(r"https?:|url\(|@import|\bon[a-z]+=", without_pictures)
+    for _, attributes in reader.elements:
+        assert not str(attributes.get("src", "data:")).startswith(("http", "//", "/"))
+        assert not str(attributes.get("href", "")).startswith(("http", "//", "/"))
+
+
+def test_the_page_can_be_read_without_eyes_or_mouse(html: str) -> None:
+    reader = Reader(html)
+    assert reader.all("html") == [{"lang": "en"}]
+    assert len(reader.all("h1")) == len(reader.all("main")) == 1
+    identifiers = [attributes["id"] for _, attributes in reader.elements if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    inner = {str(link["href"])[1:] for link in reader.all("a") if str(link["href"]).startswith("#")}
+    assert inner <= set(identifiers)
+    assert reader.all("a")[0] == {"class": "skip", "href": "#main"}
+    for region in [each for each in reader.all("div") if each.get("class") == "scroll"]:
+        assert region["tabindex"] == "0"
+        assert region["aria-label"]
+
+
+def test_results_lead_and_hold_means_counts_and_what_diverged(html: str) -> None:
+    text = re.sub(r"<[^>]+>|\s+", " ", re.sub(r"<style>.*?</style>", "", html, flags=re.S))
+    places = [
+        text.index(words) for words in ("weak regularisation", "mixes candidate", "Test error at the", "Settings as")
+    ]
+    assert places == sorted(places)
+    errors = made_up.frame(STUDY, "evaluations").query("method == 'darts' and l2 < 0.01")["test_error_percent"]
+    assert f"{errors.mean():.1f} ± {errors.std():.1f}" in text
+    assert "2 (1 diverged)" in text
+    assert "2 of 2" in text
+    assert "The first 8 of" in text
+
+
+def test_settings_are_escaped(tmp_path: Path) -> None:
+    bad = "<script>alert('x')</script>\" & <b>"
+    html = page(
+        tmp_path,
+        STUDY,
+        ["test_error"],
+        title=bad,
+        description=bad,
+        settings={bad: bad},
+        commands={"figure": bad, bad: bad},
+    )
+    assert "<script" not in html
+    assert "<b>" not in html
+    assert "&lt;script&gt;" in html
+    Reader(html)
+
+
+def test_same_inputs_same_bytes(tmp_path: Path) -> None:
+    one, other = (page(tmp_path / name, STUDY, FIGURES[::2]) for name in ("one", "other"))
+    assert one == other
+
+
+def test_a_study_without_any_run_still_has_a_page(tmp_path: Path) -> None:
+    html = page(tmp_path, made_up.EMPTY, FIGURES, commands={})
+    Reader(html)
+    assert "No run has a result yet." in html
+
+
+def test_a_figure_without_a_picture_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="nothing_like_it"):
+        page(tmp_path, STUDY, ["test_error"], figures=["test_error", "nothing_like_it"])

@@ -1,0 +1,90 @@
+"""The Hessian of the validation loss with respect to the alphas (RobustDARTS, section 4.1).
+
+Always by double backward through ONE forward graph: finite differences of gradients see other kinks of ReLU and
+max-pool and give another quantity. Alphas are ordered normal then reduce, row-major. The factor of the alphas' weight
+decay stands on the diagonal, as in the published logs.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from workflow_scripts.cells.bilevel import Batch, Noise, loss_of
+from workflow_scripts.cells.supernet import Alphas, Supernet, frozen_statistics
+
+Product = Callable[[Tensor], Tensor]  # v (n,) to H v (n,)
+
+
+def hessian_product(network: Supernet, alphas: Alphas, valid: Batch, noise: Noise) -> Product:
+    """The map v -> H v, without the weight-decay diagonal; BatchNorm uses batch statistics."""
+    with frozen_statistics(network):
+        loss = loss_of(network, alphas, valid, noise)
+    gradient = _flat(torch.autograd.grad(loss, alphas, create_graph=True))
+
+    def product(vector: Tensor) -> Tensor:
+        return _flat(torch.autograd.grad(gradient, alphas, vector, retain_graph=True))
+
+    return product
+
+
+def full_hessian(product: Product, alphas: Alphas, arch_weight_decay: float) -> Tensor:
+    """The whole matrix (n, n), row by row, with the weight-decay factor on its diagonal."""
+    basis = torch.eye(sum(alpha.numel() for alpha in alphas), device=alphas.normal.device, dtype=alphas.normal.dtype)
+    return torch.stack([product(row) for row in basis]) + arch_weight_decay * basis
+
+
+def largest_eigenvalue(hessian: Tensor) -> float:
+    """The algebraically largest eigenvalue of a symmetric matrix, in float64; NaN when an entry is no number."""
+    matrix = hessian.detach().double().cpu()
+    if not torch.isfinite(matrix).all():
+        return float("nan")
+    return float(torch.linalg.eigvalsh((matrix + matrix.T) / 2)[-1])
+
+
+def dominant_eigenvalue(
+    product: Product,
+    alphas: Alphas,
+    arch_weight_decay: float,
+    draws: torch.Generator,
+    tolerance: float = 0.01,
+) -> float:
+    """The algebraically largest eigenvalue, weight-decay factor included, by Lanczos with full reorthogonalisation.
+
+    Stops when the residual of the largest Ritz pair, which bounds its distance from an eigenvalue, is below
+    `tolerance` times the Ritz value (Parlett, The Symmetric Eigenvalue Problem, section 13.2).
+    """
+    size = sum(alpha.numel() for alpha in alphas)
+    vector = torch.randn(size, generator=draws, dtype=torch.float64)
+    basis: list[Tensor] = []
+    diagonal: list[float] = []
+    off_diagonal: list[float] = []
+    ritz = 0.0
+    for _ in range(size):
+        basis.append(vector / vector.norm())
+        image = product(basis[-1].to(alphas.normal)).detach().cpu().double()
+        if not torch.isfinite(image).all():
+            return float("nan")
+        diagonal.append(float(basis[-1] @ image))
+        known = torch.stack(basis)
+        vector = image - known.T @ (known @ image)
+        vector = vector - known.T @ (known @ vector)
+        residual = float(vector.norm())
+        values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, off_diagonal))
+        ritz = float(values[-1])
+        if residual * abs(float(vectors[-1, -1])) <= tolerance * abs(ritz):
+            break
+        off_diagonal.append(residual)
+    return ritz + arch_weight_decay
+
+
+def _tridiagonal(diagonal: list[float], off_diagonal: list[float]) -> Tensor:
+    matrix = torch.diag(torch.tensor(diagonal, dtype=torch.float64))
+    if off_diagonal:
+        side = torch.tensor(off_diagonal, dtype=torch.float64)
+        matrix = matrix + torch.diag(side, 1) + torch.diag(side, -1)
+    return matrix
+
+
+def _flat(parts: tuple[Tensor, ...]) -> Tensor:
+    return torch.cat([part.reshape(-1) for part in parts])

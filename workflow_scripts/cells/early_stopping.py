@@ -1,0 +1,44 @@
+"""Early stopping on the dominant eigenvalue: a pure function of a search's history (DARTS-ES).
+
+RobustDARTS, section 5.1, in the form of the public code, which averages a window around each measurement.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from workflow_scripts.study.cells import StopRule
+
+
+@dataclass(frozen=True)
+class Average:
+    """A moving average, the epoch it belongs to, and the epoch at whose end it is known."""
+
+    epoch: int
+    known_at: int
+    value: float
+
+
+def moving_averages(epochs: Sequence[int], values: Sequence[float], window: int) -> list[Average]:
+    """Means of the last `window` values, fewer while fewer exist, from value window // 2 + 1 on.
+
+    An average belongs to the epoch window // 2 measurements before the latest one in it.
+    """
+    half = window // 2
+    averages = []
+    for latest in range(half, len(values)):
+        recent = values[max(0, latest - window + 1) : latest + 1]
+        averages.append(Average(epochs[latest - half], epochs[latest], sum(recent) / len(recent)))
+    return averages
+
+
+def stop_epoch(epochs: Sequence[int], values: Sequence[float], rule: StopRule, last_epoch: int) -> int | None:
+    """The epoch whose genotype DARTS-ES takes, or None when the rule never fires.
+
+    It fires when an average exceeds `factor` times the one `delta` measurements before; that earlier average's epoch
+    is the stop epoch and must be at least `start`. The measurement of the search's last epoch is not checked.
+    """
+    averages = moving_averages(epochs, values, rule.window)
+    for earlier, now in zip(averages, averages[rule.delta :], strict=False):
+        if now.known_at < last_epoch and earlier.epoch >= rule.start and now.value > rule.factor * earlier.value:
+            return earlier.epoch
+    return None

@@ -1,0 +1,107 @@
+"""Training a genotype from scratch; the test error at the last epoch is the result (RobustDARTS, section 3)."""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from workflow_scripts.cells.evaluation_network import AUXILIARY_SIDE, EvaluationNetwork
+from workflow_scripts.data.images import Part, ordered_batches, shuffled_batches
+from workflow_scripts.runtime.progress import Progress
+from workflow_scripts.runtime.schedule import cosine_rate
+from workflow_scripts.runtime.seeds import stream, stream_seed
+from workflow_scripts.study.cells import EvaluationJob
+from workflow_scripts.tables.genotype import Genotype
+
+
+@dataclass(frozen=True)
+class EvaluationEpoch:
+    """What one epoch left behind; errors in percent."""
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    train_error_percent: float
+    test_loss: float
+    test_error_percent: float
+
+
+@dataclass
+class EvaluationResult:
+    """The history of a training; `diverged_at` is (epoch, step), both from 0."""
+
+    parameters: int
+    parameters_with_auxiliary: int
+    epochs: list[EvaluationEpoch] = field(default_factory=list)
+    diverged_at: tuple[int, int] | None = None
+
+
+def train_genotype(
+    genotype: Genotype, job: EvaluationJob, train: Part, test: Part, progress: Progress, device: torch.device
+) -> EvaluationResult:
+    """Train `genotype` on all of `train`, test it after each epoch; the test set chooses nothing."""
+    settings = job.evaluation
+    auxiliary = settings.auxiliary_weight > 0 and job.images.side == AUXILIARY_SIDE
+    with torch.random.fork_rng():
+        torch.manual_seed(stream_seed(job.seed, "weights"))
+        network = EvaluationNetwork(
+            genotype,
+            settings.init_channels,
+            settings.layers,
+            job.images.classes,
+            auxiliary,
+            image_channels=job.images.channels,
+        )
+    network = network.to(device).to(memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(
+        network.parameters(), settings.learning_rate, settings.momentum, weight_decay=settings.l2
+    )
+    batches = shuffled_batches(len(train), settings.batch_size, stream(job.seed, "batches"))
+    transform = stream(job.seed, "transforms") if settings.augment else None
+    draws = stream(job.seed, "network", device)
+    result = EvaluationResult(network.parameter_count(False), network.parameter_count(True))
+    for epoch in range(settings.epochs):
+        rate = cosine_rate(epoch, settings.epochs, settings.learning_rate, 0.0)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        network.train()
+        losses, wrong = [], torch.zeros((), dtype=torch.long, device=device)
+        for _ in range(math.ceil(len(train) / settings.batch_size)):
+            images, labels = train.batch(next(batches), transform)
+            logits, auxiliary_logits = network(images, settings.drop_path * epoch / settings.epochs, draws)
+            loss = F.cross_entropy(logits, labels)
+            losses.append(loss.detach())
+            if auxiliary_logits is not None:
+                loss = loss + settings.auxiliary_weight * F.cross_entropy(auxiliary_logits, labels)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), settings.grad_clip)
+            optimizer.step()
+            wrong += (logits.detach().argmax(1) != labels).sum()
+        train_loss = torch.stack(losses).double().cpu()
+        broken = (~torch.isfinite(train_loss)).nonzero()
+        if len(broken):
+            result.diverged_at = (epoch, int(broken[0]))
+            progress.say(f"diverged: the loss is no number at epoch {epoch}, step {int(broken[0])}")
+            return result
+        test_loss, test_error = test_network(network, test, stream(job.seed, "test noise", device))
+        train_error = 100 * int(wrong) / len(train)
+        result.epochs.append(EvaluationEpoch(epoch, rate, float(train_loss.mean()), train_error, test_loss, test_error))
+        progress.advance(epoch + 1, settings.epochs, f"train error {train_error:.1f} %, test error {test_error:.1f} %")
+    return result
+
+
+@torch.no_grad()
+def test_network(network: EvaluationNetwork, part: Part, draws: torch.Generator) -> tuple[float, float]:
+    """Mean loss and error in percent over all images, evaluation mode; noise operations draw from `draws`."""
+    network.eval()
+    device = part.images.device
+    loss, wrong = torch.zeros((), device=device), torch.zeros((), dtype=torch.long, device=device)
+    for index in ordered_batches(len(part), 250):
+        images, labels = part.batch(index)
+        logits, _ = network(images, 0.0, draws)
+        loss += F.cross_entropy(logits, labels, reduction="sum")
+        wrong += (logits.argmax(1) != labels).sum()
+    return float(loss) / len(part), 100 * int(wrong) / len(part)

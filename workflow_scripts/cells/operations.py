@@ -1,0 +1,128 @@
+"""The candidate operations of a cell (RobustDARTS code, after Liu et al. 2019), named as in the published state dicts.
+
+Every module maps (n, C, h, w) to (n, C', h / stride, w / stride). Convolutions have no bias.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class ReLUConvBN(nn.Module):
+    """ReLU, 1x1 convolution, BatchNorm: how a cell brings its inputs to its own width."""
+
+    def __init__(self, inputs: int, outputs: int, affine: bool) -> None:
+        super().__init__()
+        self.op = nn.Sequential(nn.ReLU(), nn.Conv2d(inputs, outputs, 1, bias=False), _norm(outputs, affine))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.op(x)
+
+
+class FactorizedReduce(nn.Module):
+    """Halve the resolution by two stride-2 1x1 convolutions, the second on the input shifted by one pixel."""
+
+    def __init__(self, inputs: int, outputs: int, affine: bool) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.conv_1 = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
+        self.conv_2 = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
+        self.bn = _norm(outputs, affine)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(x)
+        return self.bn(torch.cat([self.conv_1(x), self.conv_2(x[:, :, 1:, 1:])], dim=1))
+
+
+class Zero(nn.Module):
+    """The operation `none`: zeros of the output's shape."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x[:, :, :: self.stride, :: self.stride])
+
+
+class Noise(nn.Module):
+    """Fresh N(0, 1) of the output's shape, whatever the input (RobustDARTS, space S4)."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor, draws: torch.Generator | None) -> Tensor:
+        shape = x[:, :, :: self.stride, :: self.stride].shape
+        return torch.randn(shape, generator=draws, device=x.device, dtype=x.dtype)
+
+
+class SepConv(nn.Module):
+    """Twice ReLU, depthwise, pointwise, BatchNorm; the stride is in the first."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+        super().__init__()
+        self.op = nn.Sequential(
+            *_depthwise_separable(channels, kernel, stride, 1, affine),
+            *_depthwise_separable(channels, kernel, 1, 1, affine),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.op(x)
+
+
+class DilConv(nn.Module):
+    """ReLU, depthwise with dilation 2, pointwise, BatchNorm."""
+
+    def __init__(self, channels: int, kernel: int, stride: int, affine: bool) -> None:
+        super().__init__()
+        self.op = nn.Sequential(*_depthwise_separable(channels, kernel, stride, 2, affine))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.op(x)
+
+
+def build_operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
+    """The operation `name` on `channels` channels. Raises ValueError for an unknown name."""
+    if name == "none":
+        return Zero(stride)
+    if name == "noise":
+        return Noise(stride)
+    if name == "skip_connect":
+        return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
+    if name == "avg_pool_3x3":
+        return nn.AvgPool2d(3, stride=stride, padding=1, count_include_pad=False)
+    if name == "max_pool_3x3":
+        return nn.MaxPool2d(3, stride=stride, padding=1)
+    family, _, size = name.rpartition("_")
+    kernel = {"3x3": 3, "5x5": 5}.get(size)
+    if kernel is not None and family == "sep_conv":
+        return SepConv(channels, kernel, stride, affine)
+    if kernel is not None and family == "dil_conv":
+        return DilConv(channels, kernel, stride, affine)
+    raise ValueError(f"unknown operation {name}")
+
+
+def apply_operation(operation: nn.Module, x: Tensor, draws: torch.Generator | None) -> Tensor:
+    """The operation's output; noise is drawn from `draws`."""
+    return operation(x, draws) if isinstance(operation, Noise) else operation(x)
+
+
+def drop_paths(x: Tensor, probability: float, draws: torch.Generator | None) -> Tensor:
+    """Zero whole samples of x (n, C, h, w) with the given probability and scale the others by 1 / (1 - probability)."""
+    keep = 1.0 - probability
+    mask = torch.rand((len(x), 1, 1, 1), generator=draws, device=x.device) < keep
+    return x * (mask / keep).to(x.dtype)
+
+
+def _depthwise_separable(channels: int, kernel: int, stride: int, dilation: int, affine: bool) -> list[nn.Module]:
+    padding = dilation * (kernel - 1) // 2
+    return [
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, kernel, stride, padding, dilation=dilation, groups=channels, bias=False),
+        nn.Conv2d(channels, channels, 1, bias=False),
+        _norm(channels, affine),
+    ]
+
+
+def _norm(channels: int, affine: bool) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, affine=affine)

@@ -1,0 +1,170 @@
+"""The supernet of the cell search: every edge of a cell carries all its candidates, mixed by softmax(alpha).
+
+Liu et al. (ICLR 2019), section 2; RobustDARTS, section 2.1. Parameter names are those of the published state dicts.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from workflow_scripts.cells.operations import (
+    FactorizedReduce,
+    ReLUConvBN,
+    apply_operation,
+    build_operation,
+    drop_paths,
+)
+from workflow_scripts.tables.genotype import Edge, Genotype
+
+Candidates = list[list[str]]  # per edge the names of its operations
+
+
+class Alphas(NamedTuple):
+    """The architecture parameters: per cell kind a matrix (edges, operations)."""
+
+    normal: Tensor
+    reduce: Tensor
+
+
+class MixedOperation(nn.Module):
+    """The candidates of one edge, summed with given weights (operations,)."""
+
+    def __init__(self, names: list[str], channels: int, stride: int) -> None:
+        super().__init__()
+        self._ops = nn.ModuleList()
+        for name in names:
+            operation = build_operation(name, channels, stride, affine=False)
+            if "pool" in name:
+                operation = nn.Sequential(operation, nn.BatchNorm2d(channels, affine=False))
+            self._ops.append(operation)
+
+    def forward(self, x: Tensor, weights: Tensor, draws: torch.Generator | None) -> Tensor:
+        mixed = [
+            weight * apply_operation(operation, x, draws) for weight, operation in zip(weights, self._ops, strict=True)
+        ]
+        return torch.stack(mixed).sum(0) if len(mixed) > 2 else sum(mixed[1:], mixed[0])
+
+
+class Cell(nn.Module):
+    """One cell: two inputs, `nodes` intermediate nodes, their concatenation as output (nodes * channels wide)."""
+
+    def __init__(
+        self, candidates: Candidates, nodes: int, widths: tuple[int, int], channels: int, reduction: bool, halve: bool
+    ) -> None:
+        """`widths` are the channels of the two inputs; `halve`: the previous cell was a reduction."""
+        super().__init__()
+        self.reduction = reduction
+        self.nodes = nodes
+        first, second = widths
+        build = FactorizedReduce if halve else ReLUConvBN
+        self.preprocess0 = build(first, channels, affine=False)
+        self.preprocess1 = ReLUConvBN(second, channels, affine=False)
+        sources = [source for node in range(nodes) for source in range(node + 2)]
+        self._ops = nn.ModuleList(
+            MixedOperation(names, channels, stride=2 if reduction and source < 2 else 1)
+            for names, source in zip(candidates, sources, strict=True)
+        )
+
+    def forward(
+        self, s0: Tensor, s1: Tensor, weights: Tensor, drop_path: float, draws: torch.Generator | None
+    ) -> Tensor:
+        states = [self.preprocess0(s0), self.preprocess1(s1)]
+        edge = 0
+        for _ in range(self.nodes):
+            incoming = []
+            for state in states:
+                mixed = self._ops[edge](state, weights[edge], draws)
+                incoming.append(drop_paths(mixed, drop_path, draws) if self.training and drop_path > 0 else mixed)
+                edge += 1
+            states.append(sum(incoming[1:], incoming[0]))
+        return torch.cat(states[2:], dim=1)
+
+
+class Supernet(nn.Module):
+    """Stem, `layers` cells with reductions at layers//3 and 2*layers//3, global average, linear classifier."""
+
+    def __init__(
+        self,
+        normal: Candidates,
+        reduce: Candidates,
+        init_channels: int,
+        layers: int,
+        classes: int,
+        nodes: int = 4,
+        image_channels: int = 3,
+    ) -> None:
+        super().__init__()
+        self.candidates = {"normal": normal, "reduce": reduce}
+        self.nodes = nodes
+        self.stem = nn.Sequential(
+            nn.Conv2d(image_channels, 3 * init_channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * init_channels)
+        )
+        widths, channels, halve = (3 * init_channels, 3 * init_channels), init_channels, False
+        self.cells = nn.ModuleList()
+        for index in range(layers):
+            reduction = index in (layers // 3, 2 * layers // 3)
+            channels = 2 * channels if reduction else channels
+            self.cells.append(Cell(reduce if reduction else normal, nodes, widths, channels, reduction, halve))
+            widths, halve = (widths[1], nodes * channels), reduction
+        self.classifier = nn.Linear(widths[1], classes)
+
+    def forward(
+        self, images: Tensor, alphas: Alphas, drop_path: float = 0.0, draws: torch.Generator | None = None
+    ) -> Tensor:
+        """Logits (n, classes) of images (n, channels, side, side); noise and drop path are drawn from `draws`."""
+        normal, reduce = (alpha.softmax(-1) for alpha in alphas)
+        s0 = s1 = self.stem(images)
+        for cell in self.cells:
+            s0, s1 = s1, cell(s0, s1, reduce if cell.reduction else normal, drop_path, draws)
+        return self.classifier(s1.mean((2, 3)))
+
+    def initial_alphas(self, draws: torch.Generator) -> Alphas:
+        """Fresh alphas, 1e-3 * N(0, 1), on the network's device."""
+        device = next(self.parameters()).device
+        return Alphas(
+            *(
+                (1e-3 * torch.randn(len(edges), len(edges[0]), generator=draws)).to(device).requires_grad_()
+                for edges in (self.candidates["normal"], self.candidates["reduce"])
+            )
+        )
+
+    def genotype(self, alphas: Alphas) -> Genotype:
+        """The discrete architecture the alphas stand for."""
+        cells = zip(("normal", "reduce"), alphas, strict=True)
+        return Genotype(*(_strongest(self.candidates[kind], alpha, self.nodes) for kind, alpha in cells))
+
+
+@contextmanager
+def frozen_statistics(network: nn.Module) -> Iterator[None]:
+    """Train-mode passes inside leave the BatchNorm running statistics alone."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
+
+
+def _strongest(candidates: Candidates, alpha: Tensor, nodes: int) -> tuple[Edge, ...]:
+    """Per node the two strongest incoming edges, strongest first, each with its strongest operation.
+
+    The strength of an edge is its largest softmax weight; `none` never counts. Ties keep the lower index.
+    """
+    weights = alpha.detach().softmax(-1).tolist()
+    chosen: list[Edge] = []
+    edge = 0
+    for node in range(nodes):
+        options = []
+        for source in range(node + 2):
+            allowed = [index for index, name in enumerate(candidates[edge]) if name != "none"]
+            best = max(allowed, key=weights[edge].__getitem__)
+            options.append((weights[edge][best], candidates[edge][best], source))
+            edge += 1
+        options.sort(key=lambda option: -option[0])
+        chosen.extend((name, source) for _, name, source in options[:2])
+    return tuple(chosen)

@@ -1,0 +1,44 @@
+"""The training transforms of the DARTS family as operations on whole batches, drawn from a given generator.
+
+Distribution as published: zero padding and a uniform crop offset, mirrored with probability 1/2, then normalised, then
+one square of zeros per image, centred anywhere and clipped at the border (DeVries and Taylor, 2017).
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def random_crop(images: Tensor, padding: int, draws: torch.Generator) -> Tensor:
+    """Images (n, C, S, S) shifted by up to `padding` pixels in each axis, zeros coming in."""
+    count, _, side, _ = images.shape
+    padded = F.pad(images, (padding,) * 4)
+    offsets = torch.randint(0, 2 * padding + 1, (2, count, 1), generator=draws)
+    rows, columns = (offsets + torch.arange(side)).to(images.device)
+    index = torch.arange(count, device=images.device)[:, None, None]
+    return padded[index, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def random_flip(images: Tensor, draws: torch.Generator) -> Tensor:
+    """Images mirrored left to right, each with probability 1/2."""
+    mirrored = (torch.rand(len(images), generator=draws) < 0.5).to(images.device)
+    return torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+
+
+def normalise(images: Tensor, mean: tuple[float, ...], deviation: tuple[float, ...]) -> Tensor:
+    """uint8 images as float32, channels last: divided by 255, then per channel minus `mean`, over `deviation`."""
+    shape = (1, -1, 1, 1)
+    centre = torch.tensor(mean, device=images.device).view(shape)
+    scale = torch.tensor(deviation, device=images.device).view(shape)
+    return ((images.float() / 255 - centre) / scale).contiguous(memory_format=torch.channels_last)
+
+
+def cutout(images: Tensor, length: int, probability: float, draws: torch.Generator) -> Tensor:
+    """Images with a square of side `length` set to zero, each image with the given probability."""
+    count, _, side, _ = images.shape
+    centres = torch.randint(0, side, (2, count, 1), generator=draws)
+    hit = torch.rand(count, generator=draws) < probability
+    positions = torch.arange(side)
+    inside = (positions >= centres - length // 2) & (positions < centres + length // 2)
+    hole = inside[0][:, :, None] & inside[1][:, None, :] & hit[:, None, None]
+    return images.masked_fill(hole.to(images.device)[:, None], 0.0)

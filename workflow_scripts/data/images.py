@@ -1,0 +1,72 @@
+"""Image sets in memory: prepared once as uint8, then drawn in batches of whole tensors."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from workflow_scripts.data.augment import cutout, normalise, random_crop, random_flip
+from workflow_scripts.study.cells import Images
+
+
+@dataclass(frozen=True)
+class Part:
+    """Images (N, C, S, S) uint8 with labels (N,) int64, and how a batch of them is prepared."""
+
+    images: Tensor
+    labels: Tensor
+    settings: Images
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.labels)
+
+    def slice(self, start: int, stop: int) -> "Part":
+        """The images from `start` up to `stop`."""
+        return Part(self.images[start:stop], self.labels[start:stop], self.settings)
+
+    def batch(
+        self, index: Tensor, draws: torch.Generator | None = None, cutout_probability: float = 1.0
+    ) -> tuple[Tensor, Tensor]:
+        """Normalised images (n, C, S, S) float32 and labels (n,).
+
+        With `draws`, the training transform: crop, flip, normalise, and cutout with the given probability per image.
+        """
+        settings = self.settings
+        images, labels = self.images[index], self.labels[index]
+        if draws is None:
+            return normalise(images, settings.mean, settings.deviation), labels
+        if settings.padding:
+            images = random_crop(images, settings.padding, draws)
+        if settings.flip:
+            images = random_flip(images, draws)
+        images = normalise(images, settings.mean, settings.deviation)
+        if settings.cutout and cutout_probability > 0:
+            images = cutout(images, settings.cutout, cutout_probability, draws)
+        return images, labels
+
+
+def load_part(path: Path, part: str, settings: Images, device: torch.device | str = "cpu") -> Part:
+    """The `train` or `test` part of a prepared file, resized by area to the side the settings ask for."""
+    with np.load(path) as arrays:
+        images = torch.from_numpy(arrays[f"{part}_images"])
+        labels = torch.from_numpy(arrays[f"{part}_labels"])
+    if images.shape[-1] != settings.side:
+        resized = F.interpolate(images.float(), size=(settings.side, settings.side), mode="area")
+        images = resized.round().to(torch.uint8)
+    return Part(images.to(device), labels.to(device), settings)
+
+
+def shuffled_batches(size: int, batch_size: int, draws: torch.Generator) -> Iterator[Tensor]:
+    """Index batches over endless passes, each pass in a fresh order; the last batch of a pass may be smaller."""
+    while True:
+        yield from torch.randperm(size, generator=draws).split(batch_size)
+
+
+def ordered_batches(size: int, batch_size: int) -> Iterator[Tensor]:
+    """Index batches over one pass in order."""
+    yield from torch.arange(size).split(batch_size)

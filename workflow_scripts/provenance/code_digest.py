@@ -1,0 +1,122 @@
+"""The digest of the code a step runs: its modules, transitively, found by parsing and never by running.
+
+Two sources have the same digest exactly when their syntax trees agree after docstrings are taken out, so comments,
+docstrings and formatting never change it. What only surrounds a step stands outside (`OUTSIDE`).
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FIRST_PARTY = ("workflow_scripts", "figures")
+
+# The wrapper, the settings models (resolved settings are the identity themselves) and progress reports decide no
+# number, so editing them makes nothing stale.
+OUTSIDE = (
+    "workflow_scripts.run",
+    "workflow_scripts.provenance",
+    "workflow_scripts.study",
+    "workflow_scripts.runtime.progress",
+)
+
+
+def code_digests(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
+    """The digest of each given module and of all first-party modules it imports, by module name, sorted.
+
+    Files beside a module with its stem and another suffix (a template) count as part of it. Raises FileNotFoundError
+    for a given module that does not exist.
+    """
+    found: dict[str, str] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or is_outside(name):
+            continue
+        found[name], imports = _module(name, root)
+        waiting.extend(imports)
+    return dict(sorted(found.items()))
+
+
+def combined(digests: dict[str, str]) -> str:
+    """One digest over the digests of modules."""
+    lines = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def is_outside(module: str) -> bool:
+    """Whether a module is on the list of those that decide no number."""
+    return any(module == name or module.startswith(name + ".") for name in OUTSIDE)
+
+
+def module_path(module: str, root: Path = ROOT) -> Path | None:
+    """The file of a first-party module or package, or None where there is none."""
+    base = root.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _module(name: str, root: Path) -> tuple[str, tuple[str, ...]]:
+    path = module_path(name, root)
+    if path is None:
+        raise FileNotFoundError(f"there is no module {name}")
+    tree = ast.parse(path.read_text(), filename=str(path))
+    hasher = hashlib.sha256("\n".join(_normal_form(_without_docstrings(tree))).encode())
+    for companion in sorted(path.parent.glob(f"{path.stem}.*")):
+        if companion.suffix not in (".py", ".pyc"):
+            hasher.update(companion.name.encode() + b"\0" + companion.read_bytes())
+    return hasher.hexdigest(), tuple(sorted(_imports(tree, name, path.name == "__init__.py", root)))
+
+
+def _imports(tree: ast.AST, module: str, is_package: bool, root: Path) -> set[str]:
+    """First-party modules named by import statements anywhere in the tree, packages on the way included."""
+    named: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            named.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            source = node.module or ""
+            if node.level:
+                parents = module.split(".")[: None if is_package and node.level == 1 else -node.level + is_package]
+                source = ".".join([*parents, source]).rstrip(".")
+            named.add(source)
+            named.update(f"{source}.{alias.name}" for alias in node.names)
+    first_party = {name for name in named if name.split(".")[0] in FIRST_PARTY}
+    packages = {".".join(name.split(".")[:depth]) for name in first_party for depth in range(1, name.count(".") + 1)}
+    return {name for name in first_party | packages if module_path(name, root) is not None}
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+            first = node.body[0]
+            if (
+                isinstance(first, ast.Expr)
+                and isinstance(first.value, ast.Constant)
+                and isinstance(first.value.value, str)
+            ):
+                node.body = node.body[1:]
+    return tree
+
+
+def _normal_form(node: object) -> Iterator[str]:
+    """A tree as lines that do not depend on the Python version: absent and empty fields are left out."""
+    if isinstance(node, ast.AST):
+        yield f"({type(node).__name__}"
+        for name, value in ast.iter_fields(node):
+            if value is not None and value != [] and name not in ("ctx", "kind", "type_comment"):
+                yield name
+                yield from _normal_form(value)
+        yield ")"
+    elif isinstance(node, list):
+        yield "["
+        for part in node:
+            yield from _normal_form(part)
+        yield "]"
+    else:
+        yield f"{type(node).__name__} {node!r}"

@@ -1,0 +1,43 @@
+"""The identity of a job: its step, its settings and the digest of the code it runs, as one canonical text.
+
+Snakemake gets this text as a rule's only parameter, so it reruns a job exactly when one of the three changed.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workflow_scripts.provenance.code_digest import code_digests, combined
+from workflow_scripts.study.model import Model, canonical
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A parsed identity. `modules` are the modules chosen by name at run time, which imports do not show."""
+
+    step: str
+    settings: dict[str, Any]
+    modules: tuple[str, ...]
+    code: str
+
+
+def identity_text(step: str, settings: Model | Mapping[str, Any], modules: Sequence[str] = ()) -> str:
+    """The canonical text of a job's identity with the code as it is now."""
+    plain = settings.model_dump(mode="json") if isinstance(settings, Model) else settings
+    return canonical(
+        {"step": step, "settings": plain, "modules": list(modules), "code": combined(step_code(step, modules))}
+    )
+
+
+def parse_identity(text: str) -> Identity:
+    """The parts of an identity text. Raises ValueError when it is none."""
+    value = json.loads(text)
+    if not isinstance(value, dict) or set(value) != {"step", "settings", "modules", "code"}:
+        raise ValueError("a job's identity has the keys step, settings, modules and code")
+    return Identity(value["step"], value["settings"], tuple(value["modules"]), value["code"])
+
+
+def step_code(step: str, modules: Sequence[str] = ()) -> dict[str, str]:
+    """The digests of the modules a step runs."""
+    return code_digests([f"workflow_scripts.steps.{step}", *modules])

@@ -1,0 +1,182 @@
+"""Run one step as a job: the one wrapper that every rule calls.
+
+    python -m workflow_scripts.run --job IDENTITY --input NAME PATH ... --output NAME PATH ... --log FILE --record FILE
+
+It holds the job's lock, runs the step in a scratch folder, moves the outputs into place when all are complete, and
+writes the job's record. A job that fails leaves its previous record and a trace in its attempts file.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import shutil
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.provenance.code_digest import combined
+from workflow_scripts.provenance.identity import Identity, parse_identity, step_code
+from workflow_scripts.provenance.record import VERSION, file_facts, git_state, machine, now, software, write_record
+from workflow_scripts.runtime.progress import Console
+
+Paths = dict[str, list[Path]]
+
+
+class JobError(Exception):
+    """A job that cannot be done; its text is one sentence for the person who started it."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the job the command line describes; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    identity = parse_identity(options.job)
+    inputs, outputs = _named(options.input), _named(options.output)
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[variable] = str(options.threads)
+    options.log.parent.mkdir(parents=True, exist_ok=True)
+    name = options.record.stem
+    with options.log.open("a") as log:
+        progress = Console(f"{identity.step} {name}", log)
+        print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
+        try:
+            _run(identity, inputs, outputs, options, progress)
+        except Exception as error:
+            traceback.print_exc(file=log)
+            reason = str(error) if isinstance(error, JobError | ValueError | OSError) else repr(error)
+            print(f"{identity.step} {name} failed: {reason} (log: {options.log})", file=sys.stderr, flush=True)
+            return 1
+    return 0
+
+
+def _run(identity: Identity, inputs: Paths, outputs: Paths, options: argparse.Namespace, progress: Console) -> None:
+    from filelock import FileLock
+
+    code = step_code(identity.step, identity.modules)
+    if combined(code) != identity.code:
+        raise JobError("the code of this step changed after the workflow was started; start the workflow again")
+    missing = [path for paths in inputs.values() for path in paths if not path.exists()]
+    if missing:
+        raise JobError(f"the input {missing[0]} does not exist")
+
+    record_path: Path = options.record
+    root = options.root
+    name = record_path.relative_to(root / "records").as_posix().removesuffix(".json")
+    lock = root / ".locks" / f"{name.replace('/', '.')}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        attempts = root / "attempts" / f"{name}.jsonl"
+        attempt = _begin(attempts, machine())
+        scratch = root / ".scratch" / name
+        shutil.rmtree(scratch, ignore_errors=True)
+        started, clock = now(), time.monotonic()
+        try:
+            inputs_before = file_facts(inputs)
+            made = _scratch_paths(outputs, scratch)
+            step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
+            device = _prepare_torch(options.threads)
+            step.run(identity.settings, inputs, made, progress)
+            unmade = [path.name for paths in made.values() for path in paths if not path.exists()]
+            if unmade:
+                raise JobError(f"the step did not write {unmade[0]}")
+            _move(made, outputs)
+            record = {
+                "version": VERSION,
+                "job": name,
+                "step": identity.step,
+                "settings": identity.settings,
+                "code": identity.code,
+                "modules": code,
+                "chosen_modules": list(identity.modules),
+                "inputs": inputs_before,
+                "outputs": file_facts(outputs),
+                "software": software(),
+                "machine": machine(),
+                "device": device,
+                "threads": options.threads,
+                "git": git_state(),
+                "attempt": attempt,
+                "started": started,
+                "ended": now(),
+                "seconds": round(time.monotonic() - clock, 3),
+            }
+            write_record(record_path, record)
+        except BaseException as error:
+            _append(attempts, {"attempt": attempt, "ended": now(), "failed": type(error).__name__})
+            raise
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        _append(attempts, {"attempt": attempt, "ended": now(), "failed": None})
+
+
+def _prepare_torch(threads: int) -> dict[str, Any] | None:
+    """Make torch repeatable and name the device, where the step has loaded torch at all."""
+    if "torch" not in sys.modules:
+        return None
+    from workflow_scripts.runtime.device import device_facts, make_deterministic
+
+    make_deterministic(threads)
+    return device_facts()
+
+
+def _begin(attempts: Path, where: dict[str, Any]) -> int:
+    """Note that an attempt starts, so that a killed job leaves its trace; returns its number, from 1."""
+    earlier = attempts.read_text().count('"started"') if attempts.exists() else 0
+    _append(attempts, {"attempt": earlier + 1, "started": now(), "host": where["host"], "job": where["scheduler_job"]})
+    return earlier + 1
+
+
+def _append(path: Path, entry: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a") as file:
+        file.write(json.dumps(entry, sort_keys=True) + "\n")
+
+
+def _scratch_paths(outputs: Paths, scratch: Path) -> Paths:
+    """A path in the scratch folder for every output, with the same file name, each in a folder of its own."""
+    made: Paths = {}
+    for name, paths in outputs.items():
+        made[name] = [scratch / name / str(number) / path.name for number, path in enumerate(paths)]
+        for path in made[name]:
+            path.parent.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def _move(made: Paths, outputs: Paths) -> None:
+    """Put finished outputs into place, each by one rename."""
+    for name, paths in outputs.items():
+        for source, target in zip(made[name], paths, strict=True):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir():
+                shutil.rmtree(target)
+            os.replace(source, target)
+
+
+def _named(groups: list[list[str]]) -> Paths:
+    named: Paths = {}
+    for name, *paths in groups:
+        named.setdefault(name, []).extend(Path(path) for path in paths)
+    return named
+
+
+def _parser() -> argparse.ArgumentParser:
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(
+        prog="python -m workflow_scripts.run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--job", required=True, metavar="IDENTITY", help="step, settings and code digest, as JSON")
+    parser.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
+    parser.add_argument("--output", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
+    parser.add_argument("--log", type=Path, required=True, metavar="FILE", help="what the step says, appended")
+    parser.add_argument("--record", type=Path, required=True, metavar="FILE", help="ROOT/records/NAME.json")
+    parser.add_argument("--root", type=Path, required=True, help="the results folder the job belongs to")
+    parser.add_argument("--threads", type=int, default=1, help="threads of the numerical libraries")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""The device a step computes on, and the settings that make its numbers repeatable."""
+
+import torch
+
+
+def compute_device() -> torch.device:
+    """The first GPU this process may see, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def make_deterministic(threads: int) -> None:
+    """Fix the number of threads and refuse algorithms whose result depends on timing."""
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+
+
+def device_facts() -> dict[str, str | None]:
+    """The device's kind and name, and the CUDA version torch was built for."""
+    device = compute_device()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else None
+    return {"kind": device.type, "name": name, "cuda": torch.version.cuda}

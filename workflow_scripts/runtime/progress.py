@@ -1,0 +1,73 @@
+"""Progress that a person can read: a bar on a terminal, plain lines elsewhere.
+
+A step reports `advance(done, total, note)`. The wrapper decides where that goes: always to the job's log, and to the
+console at most once every few seconds, because several jobs share it.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Protocol, TextIO
+
+
+class Progress(Protocol):
+    """What a step may say while it works."""
+
+    def advance(self, done: int, total: int, note: str = "") -> None:
+        """Say that `done` of `total` units are finished; `note` holds the latest numbers, e.g. `loss 0.52`."""
+
+    def say(self, text: str) -> None:
+        """Say one line."""
+
+
+class Silent:
+    """Progress for tests and for calls from other programs."""
+
+    def advance(self, done: int, total: int, note: str = "") -> None:
+        """Say nothing."""
+
+    def say(self, text: str) -> None:
+        """Say nothing."""
+
+
+class Console:
+    """Progress to a log file and, thinned out, to the console.
+
+    `name` is the job's short name. A line is `name  12/50 epochs  loss 0.52  1m10s left`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        log: TextIO,
+        console: TextIO = sys.stderr,
+        every_seconds: float = 5.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Write every line to `log` and at most one in `every_seconds` to `console`."""
+        self.name, self.log, self.console, self.every, self.clock = name, log, console, every_seconds, clock
+        self.started = self.shown = clock()
+
+    def advance(self, done: int, total: int, note: str = "") -> None:
+        """Say how far the work is and how long the rest takes at the pace so far."""
+        now = self.clock()
+        left = (now - self.started) / done * (total - done) if done else float("nan")
+        line = f"{done}/{total}  {note}  {_duration(left)} left" if done < total else f"{done}/{total}  {note}"
+        print(line, file=self.log, flush=True)
+        if now - self.shown >= self.every:
+            self.shown = now
+            share = int(10 * done / total) if total else 10
+            print(f"  {self.name}  [{'#' * share}{'.' * (10 - share)}] {line}", file=self.console, flush=True)
+
+    def say(self, text: str) -> None:
+        """Say one line in both places."""
+        print(text, file=self.log, flush=True)
+        print(f"  {self.name}  {text}", file=self.console, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    if seconds != seconds:
+        return "?"
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02d}m" if hours else f"{minutes}m{rest:02d}s" if minutes else f"{rest}s"

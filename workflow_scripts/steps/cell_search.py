@@ -1,0 +1,48 @@
+"""Run one cell search and write it in the form of `tables/search_run.py`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workflow_scripts.cells.search import SearchResult, run_search
+from workflow_scripts.data.images import load_part
+from workflow_scripts.runtime.device import compute_device
+from workflow_scripts.runtime.progress import Progress
+from workflow_scripts.study.cells import SearchJob
+from workflow_scripts.tables.search_run import HISTORY, SearchRun, write_search_run
+
+
+def run(
+    settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
+) -> None:
+    """`settings` is a SearchJob; reads the input `data`, writes the outputs settings, history, curvature, outcome."""
+    job = SearchJob.model_validate(settings)
+    device = compute_device()
+    train = load_part(inputs["data"][0], "train", job.images, device)
+    result = run_search(job, train, progress, device)
+    files = ("settings.json", "history.csv", "curvature.npz", "outcome.json")
+    write_search_run(
+        {file: outputs[file.split(".")[0]][0] for file in files},
+        SearchRun(
+            settings=settings,
+            history=HISTORY.frame([asdict(record) for record in result.epochs]),
+            curvature_epochs=[record.epoch for record in result.curvature],
+            eigenvalues=[record.dominant_eigenvalue for record in result.curvature],
+            hessians=_hessians(result),
+            outcome=_outcome(result),
+        ),
+    )
+
+
+def _hessians(result: SearchResult) -> np.ndarray | None:
+    kept = [record.hessian.numpy() for record in result.curvature if record.hessian is not None]
+    return np.stack(kept) if kept else None
+
+
+def _outcome(result: SearchResult) -> dict[str, Any]:
+    if result.diverged_at is None:
+        return {"outcome": "finished", "epochs": len(result.epochs)}
+    epoch, step = result.diverged_at
+    return {"outcome": "diverged", "epochs": len(result.epochs), "epoch": epoch, "step": step}

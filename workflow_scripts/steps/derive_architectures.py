@@ -1,0 +1,66 @@
+"""Read the architectures off the searches of one space and data set: one file per run and method, and all together.
+
+DARTS takes the genotype of the last epoch, DARTS-ES the genotype of the stop epoch, or of the last when the rule
+never fired. A search that diverged before that epoch has no architecture, and its file says so.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.cells.early_stopping import stop_epoch
+from workflow_scripts.runtime.progress import Progress
+from workflow_scripts.study.cells import StopRule
+from workflow_scripts.tables.architectures import Architecture, write_architectures
+from workflow_scripts.tables.files import sha256_of
+from workflow_scripts.tables.genotype import parse_genotype
+from workflow_scripts.tables.search_run import SearchRun, read_search_run
+
+
+def run(
+    settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
+) -> None:
+    """`settings` holds `stop` and, per input history in order, `runs` with their names and methods.
+
+    Writes the outputs `architecture` (run by run, method by method) and `gathered`.
+    """
+    rule = StopRule.model_validate(settings["stop"])
+    found: list[Architecture] = []
+    files = iter(outputs["architecture"])
+    for entry, history in zip(settings["runs"], inputs["history"], strict=True):
+        search = read_search_run(history.parent)
+        for method in entry["methods"]:
+            architecture = _architecture(search, history, entry["run"], method, rule)
+            write_architectures(next(files), [architecture])
+            found.append(architecture)
+    write_architectures(outputs["gathered"][0], found)
+    progress.say(f"{len(found)} architectures from {len(settings['runs'])} searches")
+
+
+def _architecture(search: SearchRun, history: Path, name: str, method: str, rule: StopRule) -> Architecture:
+    settings = search.settings
+    last = int(settings["search"]["epochs"]) - 1
+    epoch, reason = last, "last"
+    if method == "darts_es":
+        stopped = stop_epoch(search.curvature_epochs, search.eigenvalues, rule, last)
+        epoch, reason = (last, "never stopped") if stopped is None else (stopped, "stop epoch")
+    rows = search.history[search.history["epoch"] == epoch]
+    reached = len(rows) == 1
+    text = str(rows["genotype"].iloc[0]) if reached else None
+    return {
+        "space": settings["space"],
+        "data_set": settings["images"]["data_set"],
+        "search": "darts",
+        "run": name,
+        "method": method,
+        "l2": settings["l2"],
+        "drop_path": settings["drop_path"],
+        "seed": settings["seed"],
+        "outcome": "found" if reached else "diverged",
+        "epoch": epoch,
+        "epoch_reason": reason,
+        "valid_error_percent": float(rows["valid_error_percent"].iloc[0]) if reached else None,
+        "genotype": parse_genotype(text).structure() if text else None,
+        "genotype_text": text,
+        "search_settings_sha256": sha256_of(history.parent / "settings.json"),
+        "search_history_sha256": sha256_of(history),
+    }

@@ -1,0 +1,217 @@
+"""Settings of the depth search: what decides one run, and the grids that experiments span over runs.
+
+Defaults are the values of "Variational Depth Search in ResNets" (arXiv 2002.02797) and of its public code. LDN is the
+learnt depth network, whose posterior q over depths is trained with the weights; DDN is the deterministic depth
+network, whose q is one-hot at the largest depth D.
+"""
+
+from itertools import product
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Model = Literal["ldn", "ddn"]
+ExperimentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+MaxDepth = Annotated[int, Field(ge=0, le=1000)]
+Width = Annotated[int, Field(ge=1, le=100_000)]
+Noise = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+StopAngle = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Points = Annotated[int, Field(ge=4)]
+TrainPoints = Annotated[int, Field(ge=2)]
+
+
+class Settings(BaseModel):
+    """Settings that cannot be changed once read; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SpiralData(Settings):
+    """Two interleaved spirals, one class an arm."""
+
+    kind: Literal["spirals"] = Field("spirals", description="Which data this is.")
+    points: Points = Field(2000, description="Points generated, training and test together (published scripts).")
+    noise: Noise = Field(
+        0.2,
+        description="Width of the uniform noise [0, noise) added to each coordinate, in radii before standardising; "
+        "0.2 or, for data amount and complexity, 0.15 (published scripts).",
+    )
+    start_angle_degrees: float = Field(
+        0.0, ge=0, allow_inf_nan=False, description="Angle at which each arm starts, degrees (published scripts)."
+    )
+    stop_angle_degrees: StopAngle = Field(
+        720.0, description="Angle through which each arm turns, degrees; its complexity (published scripts)."
+    )
+    arms: int = Field(2, ge=2, le=10, description="Arms, and so classes (published scripts).")
+    train_fraction: float = Field(
+        0.1, gt=0, lt=1, description="Share of the points used for training; the rest is for testing (paper)."
+    )
+    train_points: TrainPoints | None = Field(
+        None, description="Training points, where not `train_fraction` of the points."
+    )
+
+    @property
+    def train_size(self) -> int:
+        """Training points N."""
+        return self.train_points if self.train_points is not None else round(self.points * self.train_fraction)
+
+    @model_validator(mode="after")
+    def _split_is_possible(self) -> Self:
+        if self.points % self.arms:
+            raise ValueError(f"points: {self.points} cannot be shared equally by {self.arms} arms")
+        if self.train_size < 2:
+            raise ValueError(f"train_fraction: {self.train_fraction} of {self.points} points is less than 2 points")
+        if self.train_size >= self.points:
+            raise ValueError(f"train_points: {self.train_size} of {self.points} points leave none for testing")
+        return self
+
+
+class DepthTraining(Settings):
+    """How the weights, and the LDN's posterior with them, are trained: plain SGD at a constant rate."""
+
+    epochs: int = Field(8000, ge=1, description="Epochs at most (published scripts).")
+    patience: int = Field(
+        500, ge=1, description="Stop once the best epoch is more than this many epochs ago (published scripts)."
+    )
+    batch_size: int = Field(512, ge=2, description="Training points per step (published scripts).")
+    learning_rate: float = Field(0.1, gt=0, allow_inf_nan=False, description="SGD learning rate (published scripts).")
+    momentum: float = Field(0.5, ge=0, lt=1, description="SGD momentum (published scripts).")
+    weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False, description="SGD weight decay; none in the paper.")
+    kl_clamp: float = Field(
+        1e-10,
+        gt=0,
+        lt=0.5,
+        description="q and the prior are clamped to [this, 1 - this] in the KL divergence (published code).",
+    )
+    test_every: int = Field(
+        20, ge=1, description="Epochs between two measurements on the test points (published scripts)."
+    )
+
+
+class DepthRun(Settings):
+    """Everything that decides one run."""
+
+    model: Model = Field(description="ldn: depth learnt; ddn: depth fixed at max_depth.")
+    max_depth: MaxDepth = Field(description="Residual blocks D; depths run from 0 to D.")
+    width: Width = Field(20, description="Units per layer (published scripts).")
+    prior_decay: float = Field(
+        0.85, gt=0, le=1, description="Prior p_d is proportional to prior_decay^(1 + d) (paper)."
+    )
+    data: SpiralData = Field(SpiralData(), description="The data.")
+    training: DepthTraining = Field(DepthTraining(), description="The training.")
+    data_seed: Seed = Field(description="Seed of the points and of their split into training and test.")
+    weight_seed: Seed = Field(description="Seed of the initial weights and of the order of minibatches.")
+
+    @model_validator(mode="after")
+    def _batches_can_be_normalised(self) -> Self:
+        if self.data.train_size % self.training.batch_size == 1:
+            raise ValueError(
+                f"batch_size: {self.data.train_size} training points in batches of {self.training.batch_size} leave "
+                "a last batch of one point, which batch normalisation cannot use; choose another batch size"
+            )
+        return self
+
+
+class SpiralSweep(Settings):
+    """Properties of the data that an experiment varies; one that is absent stays as in its `data`."""
+
+    noise: tuple[Noise, ...] | None = Field(None, min_length=1, description="Values of `noise`.")
+    stop_angle_degrees: tuple[StopAngle, ...] | None = Field(
+        None, min_length=1, description="Values of `stop_angle_degrees`."
+    )
+    points: tuple[Points, ...] | None = Field(None, min_length=1, description="Values of `points`.")
+    train_points: tuple[TrainPoints, ...] | None = Field(None, min_length=1, description="Values of `train_points`.")
+
+
+class DepthExperiment(Settings):
+    """A grid of runs: every combination of the listed values."""
+
+    models: tuple[Model, ...] = Field(("ldn",), min_length=1, description="Models to train.")
+    max_depths: tuple[MaxDepth, ...] = Field(min_length=1, description="Values of D, in blocks.")
+    widths: tuple[Width, ...] = Field((20,), min_length=1, description="Units per layer.")
+    seeds: tuple[Seed, ...] = Field(
+        (1, 2, 3, 4), min_length=1, description="One repeat for each: the seed of its weights and of its data."
+    )
+    data_seed: Seed | None = Field(None, description="One seed of the data for all repeats, where given.")
+    prior_decay: float = Field(0.85, gt=0, le=1, description="As in a run.")
+    data: SpiralData = Field(SpiralData(), description="The data, but for what `sweep` varies.")
+    sweep: SpiralSweep = Field(SpiralSweep(), description="Properties of the data that vary.")
+    training: DepthTraining = Field(DepthTraining(), description="The training of every run.")
+
+    @model_validator(mode="after")
+    def _grid_is_sound(self) -> Self:
+        swept = {name: values for name, values in self.sweep if values is not None}
+        lists = {"models": self.models, "max_depths": self.max_depths, "widths": self.widths, "seeds": self.seeds}
+        for name, values in {**lists, **swept}.items():
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name}: {list(values)} names a value twice")
+        for seed in self.seeds:
+            self.runs(seed)
+        return self
+
+    def runs(self, seed: int) -> dict[str, DepthRun]:
+        """The runs of one repeat, by the part of their name that says model, depth and the values that vary.
+
+        `train_points` is resolved in each, so that a run's settings alone say what its data are.
+        Raises pydantic.ValidationError when a combination of values makes no run.
+        """
+        axes: dict[str, tuple[Any, ...]] = {"model": self.models, "max_depth": self.max_depths, "width": self.widths}
+        swept = {name: values for name, values in self.sweep if values is not None}
+        runs = {}
+        for combination in product(*axes.values(), *swept.values()):
+            chosen = dict(zip([*axes, *swept], combination, strict=True))
+            name = [chosen["model"], f"D{chosen['max_depth']}"]
+            name += [_part("width", chosen["width"])] if len(self.widths) > 1 else []
+            name += [_part(key, chosen[key]) for key in swept if len(swept[key]) > 1]
+            data = SpiralData(**{**self.data.model_dump(), **{key: chosen[key] for key in swept}})
+            runs["_".join(name)] = DepthRun(
+                **{key: chosen[key] for key in axes},
+                prior_decay=self.prior_decay,
+                data=data.model_copy(update={"train_points": data.train_size}),
+                training=self.training,
+                data_seed=seed if self.data_seed is None else self.data_seed,
+                weight_seed=seed,
+            )
+        return runs
+
+
+class Depth(Settings):
+    """The depth search of a study."""
+
+    experiments: dict[ExperimentName, DepthExperiment] = Field(
+        default_factory=dict, description="Experiments by name: lower-case letters, digits and underscores."
+    )
+    runs_per_job: int = Field(
+        16, ge=1, description="Runs that one job does one after another, at most; no number depends on it."
+    )
+
+
+def expand(depth: Depth) -> dict[str, dict[str, DepthRun]]:
+    """Group name -> run name -> run, in the order of the configuration.
+
+    A group is one job. It holds runs of one experiment and one repeat only, so that a further seed adds groups and
+    leaves the others as they are; runs keep their order, so that neighbouring depths, alike in cost, share a group.
+    Names are safe as path components and unique in the study.
+    """
+    groups = {}
+    for experiment_name, experiment in depth.experiments.items():
+        for seed in experiment.seeds:
+            runs = [(f"{experiment_name}_{name}_seed-{seed}", run) for name, run in experiment.runs(seed).items()]
+            for first in range(0, len(runs), depth.runs_per_job):
+                number = first // depth.runs_per_job + 1
+                groups[f"{experiment_name}_seed-{seed}_{number:02d}"] = dict(runs[first : first + depth.runs_per_job])
+    return groups
+
+
+def experiment_of(group: str) -> str:
+    """The experiment that a group of `expand` belongs to."""
+    return group.partition("_seed-")[0]
+
+
+_SHORT = {"stop_angle_degrees": "angle", "train_points": "train"}
+
+
+def _part(key: str, value: float) -> str:
+    """A swept value as it appears in a run's name, such as `noise-0.15` or `angle-360`."""
+    return f"{_SHORT.get(key, key)}-{str(value).removesuffix('.0')}"

@@ -1,0 +1,66 @@
+"""Opening a study inside the Snakefile: configuration in, jobs out; a mistake ends in one sentence."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.study import Layer, Study, StudyError, command_line_layer, load_study, read_layer
+
+ROOT = Path(__file__).parents[2]
+LOCAL = ROOT / "config" / "local.yaml"
+
+# Keys of --config that steer the workflow and are no part of a study.
+FIGURES_ONLY = "figures_only"
+
+
+def study_names() -> list[str]:
+    """The studies that come with the repository, sorted."""
+    return sorted(path.stem for path in (ROOT / "config").glob("*.yaml") if path != LOCAL)
+
+
+def load(config_files: Sequence[Path], command_line: dict[str, Any]) -> Study:
+    """The study of the given files, under `config/local.yaml` and the command line. Raises StudyError."""
+    if not config_files:
+        raise StudyError(f"no study was named; give --configfile config/NAME.yaml ({', '.join(study_names())})")
+    layers: list[Layer] = [read_layer(path, _shown(path)) for path in config_files]
+    if LOCAL.is_file():
+        layers.append(read_layer(LOCAL, "config/local.yaml"))
+    layers.append(command_line_layer({key: value for key, value in command_line.items() if key != FIGURES_ONLY}))
+    return load_study(layers)
+
+
+def open_study(workflow: Any, config: dict[str, Any]) -> Jobs:
+    """The jobs of the study Snakemake was started with; ends the program with one sentence on a mistake."""
+    settings = workflow.config_settings
+    try:
+        study = load([Path(path) for path in settings.configfiles or ()], dict(settings.config or {}))
+    except StudyError as error:
+        sys.exit(str(error))
+    return Jobs(study, existing_only=bool(config.get(FIGURES_ONLY)))
+
+
+def shell_prefix(workflow: Any) -> str:
+    """What goes before each shell command so that `python` is the one running Snakemake.
+
+    Nothing where a conda environment is asked for, which brings its own.
+    """
+    methods = {str(method).lower() for method in workflow.deployment_settings.deployment_method}
+    if any("conda" in method for method in methods):
+        return ""
+    return f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+
+
+def command(root: str, *arguments: str) -> str:
+    """The shell command of a rule: the wrapper with the rule's identity and logs, then its inputs and outputs."""
+    wrapper = "python -m workflow_scripts.run --job {params.job:q} --threads {threads}"
+    return " ".join([wrapper, "--log {log.text} --record {log.record}", f"--root {root}", *arguments])
+
+
+def _shown(path: Path) -> str:
+    try:
+        return path.resolve().relative_to(ROOT).as_posix()
+    except ValueError:
+        return str(path)

@@ -1,0 +1,67 @@
+"""The architecture files: what a search found, as YAML for people and tools.
+
+One file per run and method, and one gathered file per study. They hold no times.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from workflow_scripts.tables.genotype import Genotype, parse_genotype
+
+VERSION = 1
+KEYS = (
+    "space",
+    "data_set",
+    "search",
+    "run",
+    "method",
+    "l2",
+    "drop_path",
+    "seed",
+    "outcome",
+    "epoch",
+    "epoch_reason",
+    "valid_error_percent",
+    "genotype",
+    "genotype_text",
+    "search_settings_sha256",
+    "search_history_sha256",
+)
+
+Architecture = dict[str, Any]
+
+
+def architecture_genotype(architecture: Architecture) -> Genotype:
+    """The genotype of an architecture. Raises ValueError when structure and text disagree."""
+    genotype = parse_genotype(architecture["genotype_text"])
+    if genotype.structure() != architecture["genotype"]:
+        raise ValueError(f"architecture {architecture['run']}: its structure and its genotype text disagree")
+    return genotype
+
+
+def write_architectures(path: Path, architectures: list[Architecture]) -> None:
+    """Write architectures in the given order. Raises ValueError when one has other keys than `KEYS`."""
+    for architecture in architectures:
+        if set(architecture) != set(KEYS):
+            raise ValueError(f"an architecture has the keys {sorted(architecture)}, the schema says {sorted(KEYS)}")
+    content = {"version": VERSION, "architectures": [{key: entry[key] for key in KEYS} for entry in architectures]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(content, sort_keys=False, width=10_000))
+
+
+def read_architectures(path: Path) -> list[Architecture]:
+    """Read an architecture file. Raises ValueError, naming the file, when it is of another version or malformed."""
+    try:
+        content = yaml.safe_load(path.read_text())
+        if content["version"] != VERSION:
+            raise ValueError(f"it has version {content['version']}, this code reads version {VERSION}")
+        for architecture in content["architectures"]:
+            if set(architecture) != set(KEYS):
+                raise ValueError(f"an entry has the keys {sorted(architecture)}")
+            if architecture["genotype_text"] is not None:
+                architecture_genotype(architecture)
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a readable architecture file ({error})") from None
+    return list(content["architectures"])

@@ -1,0 +1,64 @@
+"""Plain typed tables: the one way CSV files pass between stages.
+
+A `Table` lists its columns with type and meaning; writing checks a frame against it and reading restores the types,
+so a step never meets a column that its schema does not name.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+Kind = Literal["text", "integer", "number", "flag"]
+_DTYPES: dict[Kind, str] = {"text": "string", "integer": "Int64", "number": "Float64", "flag": "boolean"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its name (with the unit, where it has one), its type and what it holds."""
+
+    name: str
+    kind: Kind
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """The schema of one CSV table. `keys` are the leading columns that identify a row."""
+
+    name: str
+    columns: tuple[Column, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The column names in file order."""
+        return [column.name for column in self.columns]
+
+    def frame(self, rows: list[dict[str, object]]) -> pd.DataFrame:
+        """Rows as a typed frame; an empty list gives an empty frame with every column.
+
+        Raises ValueError when a row lacks a column or has one the schema does not name.
+        """
+        for row in rows:
+            if set(row) != set(self.names):
+                unknown, missing = set(row) - set(self.names), set(self.names) - set(row)
+                raise ValueError(f"table {self.name}: a row has unknown {sorted(unknown)}, missing {sorted(missing)}")
+        frame = pd.DataFrame(rows, columns=self.names)
+        return frame.astype({column.name: _DTYPES[column.kind] for column in self.columns})
+
+    def write(self, frame: pd.DataFrame, path: Path) -> None:
+        """Write a frame that matches the schema; numbers in their shortest exact decimal form, absent values empty."""
+        if list(frame.columns) != self.names:
+            raise ValueError(f"table {self.name}: columns are {list(frame.columns)}, the schema says {self.names}")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        frame.to_csv(path, index=False, lineterminator="\n")
+
+    def read(self, path: Path) -> pd.DataFrame:
+        """Read a table back with its types. Raises ValueError when the file's columns are not the schema's."""
+        frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+        if list(frame.columns) != self.names:
+            raise ValueError(f"{path}: columns are {list(frame.columns)}, table {self.name} has {self.names}")
+        flags = {column.name: frame[column.name] == "True" for column in self.columns if column.kind == "flag"}
+        frame = frame.assign(**flags)
+        return frame.astype({column.name: _DTYPES[column.kind] for column in self.columns})

@@ -1,0 +1,72 @@
+"""The one on-disk form of a search, whoever made it.
+
+settings.json   what decided it, as the job was given it
+history.csv     per epoch: losses, errors, genotype
+curvature.npz   per measured epoch: epoch (m,), dominant_eigenvalue (m,), and hessian (m, n, n) where it was kept
+outcome.json    finished, or diverged with epoch and step
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workflow_scripts.tables.files import read_json, write_arrays, write_json
+from workflow_scripts.tables.schema import Column, Table
+
+HISTORY = Table(
+    "history",
+    (
+        Column("epoch", "integer", "epoch, from 0"),
+        Column("learning_rate", "number", "of the weights"),
+        Column("train_loss", "number", "mean over the epoch's weight batches"),
+        Column("train_error_percent", "number", "over the epoch's weight batches"),
+        Column("valid_loss", "number", "supernet on the validation images, evaluation mode"),
+        Column("valid_error_percent", "number", "supernet on the validation images, evaluation mode"),
+        Column("genotype", "text", "published text form"),
+    ),
+)
+FILES = ("settings.json", "history.csv", "curvature.npz", "outcome.json")
+
+
+@dataclass(frozen=True)
+class SearchRun:
+    """A search read back. `hessians` is (m, n, n) or absent."""
+
+    settings: dict[str, Any]
+    history: pd.DataFrame
+    curvature_epochs: list[int]
+    eigenvalues: list[float]
+    hessians: np.ndarray | None
+    outcome: dict[str, Any]
+
+
+def write_search_run(files: dict[str, Path], run: SearchRun) -> None:
+    """Write the four files; `files` maps their names to paths."""
+    write_json(files["settings.json"], run.settings)
+    HISTORY.write(run.history, files["history.csv"])
+    arrays = {
+        "epoch": np.array(run.curvature_epochs, dtype=np.int64),
+        "dominant_eigenvalue": np.array(run.eigenvalues, dtype=np.float64),
+    }
+    if run.hessians is not None:
+        arrays["hessian"] = run.hessians
+    write_arrays(files["curvature.npz"], arrays)
+    write_json(files["outcome.json"], run.outcome)
+
+
+def read_search_run(folder: Path) -> SearchRun:
+    """Read the four files of a run's folder."""
+    with np.load(folder / "curvature.npz") as arrays:
+        epochs, values = arrays["epoch"].tolist(), arrays["dominant_eigenvalue"].tolist()
+        hessians = arrays.get("hessian")
+    return SearchRun(
+        settings=read_json(folder / "settings.json"),
+        history=HISTORY.read(folder / "history.csv"),
+        curvature_epochs=epochs,
+        eigenvalues=values,
+        hessians=hessians,
+        outcome=read_json(folder / "outcome.json"),
+    )
