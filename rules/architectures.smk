@@ -1,11 +1,10 @@
 # Architectures: what the searches found, read off their histories.
 
 
-# The architecture files of one space and data set, read off the histories. A checkpoint, so that a new stop rule or a
-# new search reruns only the trainings whose architecture file changed.
+# The architecture files of one space and data set, one for each search and method.
 for group in JOBS.searches:
 
-    checkpoint:
+    rule:
         name:
             f"derive_architectures_{group}"
         input:
@@ -15,7 +14,6 @@ for group in JOBS.searches:
             outcome=JOBS.search_files(group, "outcome.json"),
         output:
             architecture=JOBS.architectures(group),
-            gathered=f"{RESULTS}/cells/architectures/{group}.yaml",
         log:
             text=f"{RESULTS}/logs/derive_architectures/{group}.log",
             record=f"{RESULTS}/records/derive_architectures/{group}.json",
@@ -31,14 +29,35 @@ for group in JOBS.searches:
                 "--input curvature {input.curvature}",
                 "--input outcome {input.outcome}",
                 "--output architecture {output.architecture}",
-                "--output gathered {output.gathered}",
             )
+
+
+# A checkpoint: trainings are looked at again after it, so that a new stop rule or a new search reruns only those whose
+# architecture file changed.
+checkpoint group_architectures:
+    input:
+        part=lambda w: JOBS.architectures(w.group),
+    output:
+        architectures=f"{RESULTS}/cells/architectures/{{group}}.yaml",
+    log:
+        text=f"{RESULTS}/logs/group_architectures/{{group}}.log",
+        record=f"{RESULTS}/records/group_architectures/{{group}}.json",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        job=lambda w: identity_text("gather_architectures", {}),
+    shell:
+        command(
+            RESULTS,
+            "--input part {input.part}",
+            "--output architectures {output.architectures}",
+        )
 
 
 # All architectures of the study in one file, for people and tools. No rule but figures and the report reads it.
 rule gather_architectures:
     input:
-        group=expand(
+        part=expand(
             f"{RESULTS}/cells/architectures/{{group}}.yaml", group=JOBS.searches
         ),
     output:
@@ -53,6 +72,6 @@ rule gather_architectures:
     shell:
         command(
             RESULTS,
-            "--input group {input.group}",
+            "--input part {input.part}",
             "--output architectures {output.architectures}",
         )

@@ -1,4 +1,4 @@
-"""Read the architectures off the searches of one space and data set: one file per run and method, and all together.
+"""Read the architectures off the searches of one space and data set: one file per run and method.
 
 DARTS takes the genotype of the last epoch, DARTS-ES the genotype of the stop epoch, or of the last when the rule
 never fired. A search that diverged before that epoch has no architecture, and its file says so.
@@ -21,19 +21,15 @@ def run(
 ) -> None:
     """`settings` holds `stop` and, per input history in order, `runs` with their names and methods.
 
-    Writes the outputs `architecture` (run by run, method by method) and `gathered`.
+    Writes the outputs `architecture`, run by run, method by method.
     """
     rule = StopRule.model_validate(settings["stop"])
-    found: list[Architecture] = []
     files = iter(outputs["architecture"])
     for entry, history in zip(settings["runs"], inputs["history"], strict=True):
         search = read_search_run(history.parent)
         for method in entry["methods"]:
-            architecture = _architecture(search, history, entry["run"], method, rule)
-            write_architectures(next(files), [architecture])
-            found.append(architecture)
-    write_architectures(outputs["gathered"][0], found)
-    progress.say(f"{len(found)} architectures from {len(settings['runs'])} searches")
+            write_architectures(next(files), [_architecture(search, history, entry["run"], method, rule)])
+    progress.say(f"{len(outputs['architecture'])} architectures from {len(settings['runs'])} searches")
 
 
 def _architecture(search: SearchRun, history: Path, name: str, method: str, rule: StopRule) -> Architecture:

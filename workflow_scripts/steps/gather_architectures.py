@@ -1,4 +1,4 @@
-"""Gather the architectures of all groups of a study into one file for people and tools."""
+"""Gather architecture files into one, in the given order: those of a group, then those of a study."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from workflow_scripts.tables.architectures import read_architectures, write_arch
 def run(
     settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
 ) -> None:
-    """Reads the inputs `group` in order, writes the output `architectures`."""
-    architectures = [entry for path in inputs["group"] for entry in read_architectures(path)]
+    """Reads the inputs `part` in order, writes the output `architectures`."""
+    architectures = [entry for path in inputs["part"] for entry in read_architectures(path)]
     write_architectures(outputs["architectures"][0], architectures)
     progress.say(f"{len(architectures)} architectures")

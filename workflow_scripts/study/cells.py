@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from workflow_scripts.data.entry import data_set_names, load_entry
-from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, Positive, Probability
-from workflow_scripts.study.names import known, nearest
+from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, Number, Positive, Probability
+from workflow_scripts.study.names import Mistake, known
 from workflow_scripts.study.spaces import load_space, space_names
 
 Method = Literal["darts", "darts_es"]
@@ -65,6 +65,7 @@ class Search(Model):
     alpha_images: Count | None = None
     """training images that train the alphas, following those; absent: as many as remain up to one half"""
     curvature: Curvature = Curvature()
+    """how the curvature of the validation loss is followed"""
 
 
 class StopRule(Model):
@@ -72,7 +73,7 @@ class StopRule(Model):
 
     window: Count = 5
     """values in the moving average"""
-    factor: Annotated[float, Field(gt=1)] = 1.3
+    factor: Annotated[Number, Field(gt=1)] = 1.3
     """stop when the average has grown by more than this"""
     start: CountOrZero = 10
     """first epoch that may be taken as stop epoch"""
@@ -109,6 +110,12 @@ class Evaluation(Model):
     """one training for each"""
 
 
+def _changes(changes: dict[str, Any]) -> dict[str, Any]:
+    """Some keys of `Evaluation`, checked."""
+    known(list(changes), list(Evaluation.model_fields), "key")
+    return Evaluation.model_validate(changes).model_dump(exclude_unset=True)
+
+
 class Grid(Model):
     """A grid of searches: every combination of its lists."""
 
@@ -128,12 +135,14 @@ class Grid(Model):
     @field_validator("spaces")
     @classmethod
     def _spaces_exist(cls, names: list[str]) -> list[str]:
-        return known(names, space_names(), "search space")
+        known(names, space_names(), "search space")
+        return names
 
     @field_validator("data_sets")
     @classmethod
     def _data_sets_exist(cls, names: list[str]) -> list[str]:
-        return known(names, data_set_names(), "data set")
+        known(names, data_set_names(), "data set")
+        return names
 
 
 class Cells(Model):
@@ -144,39 +153,45 @@ class Cells(Model):
     image_size: Annotated[int, Field(strict=True, ge=8, multiple_of=4)] | None = None
     """side in pixels that images are resized to by area; absent: the data set's own"""
     search: Search = Search()
+    """every search"""
     stop: StopRule = StopRule()
+    """when early stopping (darts_es) stops"""
     evaluation: Evaluation = Evaluation()
-    evaluation_for: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """every training from scratch"""
+    evaluation_for: dict[str, Annotated[dict[str, Any], AfterValidator(_changes)]] = Field(default_factory=dict)
     """per data set, keys of `evaluation` that differ there"""
 
+    @field_validator("evaluation_for")
+    @classmethod
+    def _evaluated_data_sets_exist(cls, changes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        known(list(changes), data_set_names(), "data set")
+        return changes
+
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        known(list(self.evaluation_for), data_set_names(), "data set", key="evaluation_for")
-        for data_set, changes in self.evaluation_for.items():
-            unknown = [key for key in changes if key not in Evaluation.model_fields]
-            if unknown:
-                hint = nearest(unknown[0], Evaluation.model_fields)
-                raise ValueError(f"evaluation_for.{data_set}.{unknown[0]} is no known key{hint}")
-            self.evaluation_of(data_set)
+    def _images_suffice(self) -> Self:
         for data_set in sorted({name for grid in self.grids for name in grid.data_sets}):
             weights, alphas = self.split(data_set)
             available = load_entry(data_set).train_images
             if weights + alphas > available:
-                raise ValueError(
-                    f"search.weight_images and search.alpha_images take {weights} + {alphas} images, "
-                    f"{data_set} has {available} for training"
+                key = "weight_images" if self.search.alpha_images is None else "alpha_images"
+                raise Mistake(
+                    f"search.{key}",
+                    f"{weights} images for the weights and {alphas} for the alphas are more than the {available} "
+                    f"training images of {data_set}",
                 )
-            curvature = self.search.curvature
-            if curvature.images is not None and curvature.images > alphas:
-                raise ValueError(
-                    f"search.curvature.images is {curvature.images}, the search on {data_set} has {alphas} alpha images"
+            images = self.search.curvature.images
+            if images is not None and images > alphas:
+                raise Mistake(
+                    "search.curvature.images", f"{images} are more than the {alphas} alpha images of {data_set}"
                 )
         return self
 
     def split(self, data_set: str) -> tuple[int, int]:
         """How many training images train the weights, and how many the alphas."""
-        half = load_entry(data_set).train_images // 2
-        return self.search.weight_images or half, self.search.alpha_images or half
+        available = load_entry(data_set).train_images
+        half = available // 2
+        weights = self.search.weight_images or half
+        return weights, self.search.alpha_images or max(1, min(half, available - weights))
 
     def side(self, data_set: str) -> int:
         """The side of the images the networks see, in pixels."""
@@ -191,14 +206,21 @@ class Images(Model):
     """What a job needs to know of its images; resolved from the data set's entry and the study."""
 
     data_set: str
+    """name of the data set"""
     channels: Count
+    """colour channels"""
     side: Count
+    """side, pixels"""
     classes: Count
+    """classes"""
     mean: tuple[float, ...]
+    """per channel, of pixels divided by 255; subtracted"""
     deviation: tuple[float, ...]
+    """per channel, of pixels divided by 255; divided by"""
     padding: CountOrZero
     """pixels of zero padding for the random crop"""
     flip: bool
+    """whether images are mirrored at random"""
     cutout: CountOrZero
     """side of the cutout square, pixels"""
 
@@ -207,25 +229,36 @@ class SearchJob(Model):
     """Everything that decides one search."""
 
     space: str
+    """search space"""
     normal: list[list[str]]
     """candidate operations of each of the 14 edges of the normal cell"""
     reduce: list[list[str]]
     """the same of the reduction cell"""
     images: Images
+    """the images it sees"""
     weight_images: Count
+    """training images that train the weights, from the first on"""
     alpha_images: Count
+    """training images that train the alphas, following those"""
     l2: NonNegative
+    """L2 factor of the weights"""
     drop_path: Probability
+    """largest drop-path probability, reached linearly at the end; 0 also switches cutout off"""
     seed: Count
+    """seed of everything random in it"""
     search: Search
+    """the settings all searches share"""
 
 
 class EvaluationJob(Model):
     """Everything but the genotype that decides one training from scratch."""
 
     images: Images
+    """the images it sees"""
     evaluation: Evaluation
+    """its settings"""
     seed: Count
+    """seed of everything random in it"""
 
 
 class SearchKey(Model):
@@ -246,7 +279,8 @@ class SearchKey(Model):
     @property
     def run(self) -> str:
         """Folder name of the search in its group."""
-        return f"l2-{self.l2:g}_drop-{self.drop_path:g}_seed-{self.seed}"
+        l2, drop_path = (repr(value).removesuffix(".0") for value in (self.l2, self.drop_path))
+        return f"l2-{l2}_drop-{drop_path}_seed-{self.seed}"
 
 
 def searches(cells: Cells) -> dict[SearchKey, list[Method]]:

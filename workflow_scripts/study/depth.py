@@ -8,43 +8,38 @@ network, whose q is one-hot at the largest depth D.
 from itertools import product
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-Model = Literal["ldn", "ddn"]
+from workflow_scripts.study.model import Count, Model, NonNegative, Number, Positive
+from workflow_scripts.study.names import Mistake
+
+ModelName = Literal["ldn", "ddn"]
 ExperimentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-MaxDepth = Annotated[int, Field(ge=0, le=1000)]
-Width = Annotated[int, Field(ge=1, le=100_000)]
-Noise = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-StopAngle = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Points = Annotated[int, Field(ge=4)]
-TrainPoints = Annotated[int, Field(ge=2)]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
+MaxDepth = Annotated[int, Field(strict=True, ge=0, le=1000)]
+Width = Annotated[int, Field(strict=True, ge=1, le=100_000)]
+Points = Annotated[int, Field(strict=True, ge=4)]
+TrainPoints = Annotated[int, Field(strict=True, ge=2)]
 
 
-class Settings(BaseModel):
-    """Settings that cannot be changed once read; an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SpiralData(Settings):
+class SpiralData(Model):
     """Two interleaved spirals, one class an arm."""
 
     kind: Literal["spirals"] = Field("spirals", description="Which data this is.")
     points: Points = Field(2000, description="Points generated, training and test together (published scripts).")
-    noise: Noise = Field(
+    noise: NonNegative = Field(
         0.2,
         description="Width of the uniform noise [0, noise) added to each coordinate, in radii before standardising; "
         "0.2 or, for data amount and complexity, 0.15 (published scripts).",
     )
-    start_angle_degrees: float = Field(
-        0.0, ge=0, allow_inf_nan=False, description="Angle at which each arm starts, degrees (published scripts)."
+    start_angle_degrees: Number = Field(
+        0.0, ge=0, description="Angle at which each arm starts, degrees (published scripts)."
     )
-    stop_angle_degrees: StopAngle = Field(
+    stop_angle_degrees: Positive = Field(
         720.0, description="Angle through which each arm turns, degrees; its complexity (published scripts)."
     )
-    arms: int = Field(2, ge=2, le=10, description="Arms, and so classes (published scripts).")
-    train_fraction: float = Field(
+    arms: int = Field(2, strict=True, ge=2, le=10, description="Arms, and so classes (published scripts).")
+    train_fraction: Number = Field(
         0.1, gt=0, lt=1, description="Share of the points used for training; the rest is for testing (paper)."
     )
     train_points: TrainPoints | None = Field(
@@ -59,43 +54,41 @@ class SpiralData(Settings):
     @model_validator(mode="after")
     def _split_is_possible(self) -> Self:
         if self.points % self.arms:
-            raise ValueError(f"points: {self.points} cannot be shared equally by {self.arms} arms")
+            raise Mistake("points", f"{self.points} cannot be shared equally by {self.arms} arms")
         if self.train_size < 2:
-            raise ValueError(f"train_fraction: {self.train_fraction} of {self.points} points is less than 2 points")
+            raise Mistake("train_fraction", f"{self.train_fraction} of {self.points} points is less than 2 points")
         if self.train_size >= self.points:
-            raise ValueError(f"train_points: {self.train_size} of {self.points} points leave none for testing")
+            raise Mistake("train_points", f"{self.train_size} of {self.points} points leave none for testing")
         return self
 
 
-class DepthTraining(Settings):
+class DepthTraining(Model):
     """How the weights, and the LDN's posterior with them, are trained: plain SGD at a constant rate."""
 
-    epochs: int = Field(8000, ge=1, description="Epochs at most (published scripts).")
-    patience: int = Field(
-        500, ge=1, description="Stop once the best epoch is more than this many epochs ago (published scripts)."
+    epochs: Count = Field(8000, description="Epochs at most (published scripts).")
+    patience: Count = Field(
+        500, description="Stop once the best epoch is more than this many epochs ago (published scripts)."
     )
-    batch_size: int = Field(512, ge=2, description="Training points per step (published scripts).")
-    learning_rate: float = Field(0.1, gt=0, allow_inf_nan=False, description="SGD learning rate (published scripts).")
-    momentum: float = Field(0.5, ge=0, lt=1, description="SGD momentum (published scripts).")
-    weight_decay: float = Field(0.0, ge=0, allow_inf_nan=False, description="SGD weight decay; none in the paper.")
-    kl_clamp: float = Field(
+    batch_size: int = Field(512, strict=True, ge=2, description="Training points per step (published scripts).")
+    learning_rate: Number = Field(0.1, gt=0, description="SGD learning rate (published scripts).")
+    momentum: Number = Field(0.5, ge=0, lt=1, description="SGD momentum (published scripts).")
+    weight_decay: Number = Field(0.0, ge=0, description="SGD weight decay; none in the paper.")
+    kl_clamp: Number = Field(
         1e-10,
         gt=0,
         lt=0.5,
         description="q and the prior are clamped to [this, 1 - this] in the KL divergence (published code).",
     )
-    test_every: int = Field(
-        20, ge=1, description="Epochs between two measurements on the test points (published scripts)."
-    )
+    test_every: Count = Field(20, description="Epochs between two measurements on the test points (published scripts).")
 
 
-class DepthRun(Settings):
+class DepthRun(Model):
     """Everything that decides one run."""
 
-    model: Model = Field(description="ldn: depth learnt; ddn: depth fixed at max_depth.")
+    model: ModelName = Field(description="ldn: depth learnt; ddn: depth fixed at max_depth.")
     max_depth: MaxDepth = Field(description="Residual blocks D; depths run from 0 to D.")
     width: Width = Field(20, description="Units per layer (published scripts).")
-    prior_decay: float = Field(
+    prior_decay: Number = Field(
         0.85, gt=0, le=1, description="Prior p_d is proportional to prior_decay^(1 + d) (paper)."
     )
     data: SpiralData = Field(SpiralData(), description="The data.")
@@ -106,35 +99,36 @@ class DepthRun(Settings):
     @model_validator(mode="after")
     def _batches_can_be_normalised(self) -> Self:
         if self.data.train_size % self.training.batch_size == 1:
-            raise ValueError(
-                f"batch_size: {self.data.train_size} training points in batches of {self.training.batch_size} leave "
-                "a last batch of one point, which batch normalisation cannot use; choose another batch size"
+            raise Mistake(
+                "training.batch_size",
+                f"{self.data.train_size} training points in batches of {self.training.batch_size} leave a last batch "
+                "of one point, which batch normalisation cannot use; choose another batch size",
             )
         return self
 
 
-class SpiralSweep(Settings):
+class SpiralSweep(Model):
     """Properties of the data that an experiment varies; one that is absent stays as in its `data`."""
 
-    noise: tuple[Noise, ...] | None = Field(None, min_length=1, description="Values of `noise`.")
-    stop_angle_degrees: tuple[StopAngle, ...] | None = Field(
+    noise: tuple[NonNegative, ...] | None = Field(None, min_length=1, description="Values of `noise`.")
+    stop_angle_degrees: tuple[Positive, ...] | None = Field(
         None, min_length=1, description="Values of `stop_angle_degrees`."
     )
     points: tuple[Points, ...] | None = Field(None, min_length=1, description="Values of `points`.")
     train_points: tuple[TrainPoints, ...] | None = Field(None, min_length=1, description="Values of `train_points`.")
 
 
-class DepthExperiment(Settings):
+class DepthExperiment(Model):
     """A grid of runs: every combination of the listed values."""
 
-    models: tuple[Model, ...] = Field(("ldn",), min_length=1, description="Models to train.")
+    models: tuple[ModelName, ...] = Field(("ldn",), min_length=1, description="Models to train.")
     max_depths: tuple[MaxDepth, ...] = Field(min_length=1, description="Values of D, in blocks.")
     widths: tuple[Width, ...] = Field((20,), min_length=1, description="Units per layer.")
     seeds: tuple[Seed, ...] = Field(
         (1, 2, 3, 4), min_length=1, description="One repeat for each: the seed of its weights and of its data."
     )
     data_seed: Seed | None = Field(None, description="One seed of the data for all repeats, where given.")
-    prior_decay: float = Field(0.85, gt=0, le=1, description="As in a run.")
+    prior_decay: Number = Field(0.85, gt=0, le=1, description="As in a run.")
     data: SpiralData = Field(SpiralData(), description="The data, but for what `sweep` varies.")
     sweep: SpiralSweep = Field(SpiralSweep(), description="Properties of the data that vary.")
     training: DepthTraining = Field(DepthTraining(), description="The training of every run.")
@@ -145,10 +139,20 @@ class DepthExperiment(Settings):
         lists = {"models": self.models, "max_depths": self.max_depths, "widths": self.widths, "seeds": self.seeds}
         for name, values in {**lists, **swept}.items():
             if len(set(values)) != len(values):
-                raise ValueError(f"{name}: {list(values)} names a value twice")
+                raise Mistake(f"sweep.{name}" if name in swept else name, f"{list(values)} names a value twice")
         for seed in self.seeds:
-            self.runs(seed)
+            try:
+                self.runs(seed)
+            except ValidationError as error:
+                raise self._mistake(error) from None
         return self
+
+    def _mistake(self, error: ValidationError) -> Mistake:
+        """A mistake in a run, told at the key of the experiment that it comes from."""
+        found = error.errors()[0]["ctx"]["error"]
+        if getattr(self.sweep, found.key, None) is not None:
+            return Mistake(f"sweep.{found.key}", found.reason)
+        return Mistake(f"data.{found.key}" if found.key in SpiralData.model_fields else found.key, found.reason)
 
     def runs(self, seed: int) -> dict[str, DepthRun]:
         """The runs of one repeat, by the part of their name that says model, depth and the values that vary.
@@ -176,14 +180,14 @@ class DepthExperiment(Settings):
         return runs
 
 
-class Depth(Settings):
+class Depth(Model):
     """The depth search of a study."""
 
     experiments: dict[ExperimentName, DepthExperiment] = Field(
         default_factory=dict, description="Experiments by name: lower-case letters, digits and underscores."
     )
-    runs_per_job: int = Field(
-        16, ge=1, description="Runs that one job does one after another, at most; no number depends on it."
+    runs_per_job: Count = Field(
+        16, description="Runs that one job does one after another, at most; no number depends on it."
     )
 
 

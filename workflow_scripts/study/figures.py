@@ -16,9 +16,12 @@ def figure_names() -> list[str]:
 def figure_tables(figure: str) -> tuple[str, ...]:
     """The literal `TABLES` of a figure module. Raises ValueError when it states none."""
     for node in ast.parse((FOLDER / f"{figure}.py").read_text()).body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        if any(isinstance(target, ast.Name) and target.id == "TABLES" for target in targets) and node.value is not None:
-            return tuple(ast.literal_eval(node.value))
+        if isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            target, value = node.target, node.value
+        else:
+            continue
+        if isinstance(target, ast.Name) and target.id == "TABLES":
+            return tuple(ast.literal_eval(value))
     raise ValueError(f"figures/{figure}.py does not state its TABLES")

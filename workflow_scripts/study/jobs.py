@@ -121,8 +121,8 @@ class Jobs:
         ]
 
     def architecture(self, wildcards: Any, checkpoints: Any) -> str:
-        """The architecture file of one training, once the checkpoint that derives its group has run."""
-        getattr(checkpoints, f"derive_architectures_{wildcards.group}").get()
+        """The architecture file of one training, once the checkpoint over its group has passed."""
+        checkpoints.group_architectures.get(group=wildcards.group)
         return f"{self.results}/cells/architectures/{wildcards.group}/{wildcards.method}/{wildcards.run}.yaml"
 
     def evaluation(self, group: str, seed: str | int) -> EvaluationJob:

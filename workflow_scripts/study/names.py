@@ -1,20 +1,30 @@
-"""Checking names a person typed, and suggesting the nearest one that exists."""
+"""Telling a person which setting is wrong, and the nearest name that exists."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
+class Mistake(ValueError):
+    """A wrong setting that a check of several settings found: its dotted key, seen from the model checked, and why."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f"{key}: {reason}")
+        self.key = key
+        self.reason = reason
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
-    """A hint such as `; did you mean epochs?`, then the allowed names."""
+    """The end of a sentence on an unknown name, such as ` (did you mean epochs?); known are epochs and layers`."""
     choices = list(names)
-    close = get_close_matches(name, choices, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ";"
-    return f"{hint} allowed: {', '.join(choices)}"
+    close = get_close_matches(name.lower(), choices, n=1)
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    return f"{hint}; known are {', '.join(choices)}"
 
 
-def known(names: list[str], choices: list[str], kind: str, key: str = "") -> list[str]:
-    """The names, when each is among the choices; ValueError with one sentence otherwise."""
-    for name in names:
+def known(names: Sequence[str], choices: Sequence[str], kind: str) -> None:
+    """Raise ValueError, in one sentence, unless each name is among the choices and none is there twice."""
+    for number, name in enumerate(names):
         if name not in choices:
-            raise ValueError(f"{key + ': ' if key else ''}{name} is no known {kind}{nearest(name, choices)}")
-    return names
+            raise ValueError(f"{name} is no known {kind}{nearest(name, choices)}")
+        if name in names[:number]:
+            raise ValueError(f"{name} is named twice, once is enough")

@@ -25,6 +25,9 @@ def load(config_files: Sequence[Path], command_line: dict[str, Any]) -> Study:
     """The study of the given files, under `config/local.yaml` and the command line. Raises StudyError."""
     if not config_files:
         raise StudyError(f"no study was named; give --configfile config/NAME.yaml ({', '.join(study_names())})")
+    for path in config_files:
+        if not path.exists():
+            raise StudyError(f"{_shown(path)}: there is no such file; studies here are {', '.join(study_names())}")
     layers: list[Layer] = [read_layer(path, _shown(path)) for path in config_files]
     if LOCAL.is_file():
         layers.append(read_layer(LOCAL, "config/local.yaml"))

@@ -3,10 +3,13 @@
 Layers, later over earlier: the study's file, `config/local.yaml`, the command line.
 """
 
+import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from types import UnionType
+from typing import Annotated, Any, Self, get_args
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
@@ -16,7 +19,7 @@ from workflow_scripts.study.cells import Cells
 from workflow_scripts.study.depth import Depth
 from workflow_scripts.study.figures import figure_names, figure_tables
 from workflow_scripts.study.model import Model
-from workflow_scripts.study.names import known, nearest
+from workflow_scripts.study.names import Mistake, known, nearest
 
 
 class Study(Model):
@@ -29,14 +32,17 @@ class Study(Model):
     description: str
     """a paragraph for the report: the question, and the scale at which it is asked"""
     cells: Cells | None = None
+    """the cell search, where the study has one"""
     depth: Depth | None = None
+    """the depth search, where the study has one"""
     figures: Annotated[list[str], Field(min_length=1)]
     """modules of the folder figures/, in the order of the report"""
 
     @field_validator("figures")
     @classmethod
     def _figures_exist(cls, names: list[str]) -> list[str]:
-        return known(names, figure_names(), "figure")
+        known(names, figure_names(), "figure")
+        return names
 
     @model_validator(mode="after")
     def _has_work(self) -> Self:
@@ -46,7 +52,8 @@ class Study(Model):
             for table in figure_tables(figure):
                 part = "depth" if table.startswith("depth_") else "cells"
                 if getattr(self, part) is None:
-                    raise ValueError(f"figures: {figure} draws the table {table}, which needs the key {part}")
+                    reason = f"{figure} draws the table {table}, which only a study with the key {part} makes"
+                    raise Mistake("figures", reason)
         return self
 
 
@@ -62,49 +69,87 @@ class StudyError(Exception):
     """A mistake in the configuration, as one sentence: which file, which key, what is allowed."""
 
 
+# What is allowed instead, by pydantic's type of error and with the limits it names. A number's kind is told apart from
+# its limits, as only one of the two can be wrong.
+ALLOWED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "greater_than": "more than {gt:g}",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than": "less than {lt:g}",
+    "less_than_equal": "{le:g} or less",
+    "multiple_of": "a multiple of {multiple_of:g}",
+    "too_short": "a list of {min_length} or more",
+    "too_long": "a list of {max_length} or fewer",
+    "string_too_long": "at most {max_length} characters",
+    "string_pattern_mismatch": "lower-case letters, digits and _, with a letter first",
+    "literal_error": "{expected}",
+}
+
+
 def read_layer(path: Path, source: str) -> Layer:
     """One YAML file as a layer. Raises StudyError when it is missing, unreadable or no mapping."""
     try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except OSError:
+        values = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
         raise StudyError(f"{source}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise StudyError(f"{source}: this file cannot be read ({reason})") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise StudyError(f"{source}{where}: this is not valid YAML ({getattr(error, 'problem', error)})") from None
-    if not isinstance(values, dict):
-        raise StudyError(f"{source}: a study is a mapping of keys to values")
-    return Layer(source, values)
+        problem = getattr(error, "problem", None) or "a character that text may not hold"
+        raise StudyError(f"{source}{where}: this is not valid YAML ({problem})") from None
+    if not isinstance(values, dict | None):
+        raise StudyError(f"{source}: a study is a mapping of keys to values, as in `study: demo`")
+    return Layer(source, values or {})
 
 
 def command_line_layer(values: Mapping[str, Any]) -> Layer:
-    """The command line's settings; the key `set` holds a list of or one string of `dotted.key=value` parts."""
-    nested = {key: value for key, value in values.items() if key != "set"}
+    """The command line's settings, by dotted key; the key `set` holds a list, or one string, of `key=value` parts."""
     given = values.get("set", [])
-    for part in given.split() if isinstance(given, str) else given:
+    settings = [(str(key), deepcopy(value)) for key, value in values.items() if key != "set"]
+    for part in given.split() if isinstance(given, str) else given if isinstance(given, list) else [given]:
         key, equals, text = str(part).partition("=")
         if not equals or not all(key.split(".")):
-            raise StudyError(f"SET: {part} is not of the form key=value, as in cells.search.epochs=3")
+            raise StudyError(
+                f"SET: {part} is not of the form key=value without spaces, as in cells.search.epochs=3 or study=mine"
+            )
+        try:
+            settings.append((key, yaml.safe_load(text)))
+        except yaml.YAMLError:
+            raise StudyError(f"SET: {key} has a value that is not valid YAML without spaces: {text}") from None
+    nested: dict[str, Any] = {}
+    for key, value in settings:
         branch = nested
         *parents, leaf = key.split(".")
         for parent in parents:
             branch = branch.setdefault(parent, {})
-        try:
-            branch[leaf] = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise StudyError(f"SET: {key} has a value that is not valid YAML: {text}") from None
+            if not isinstance(branch, dict):
+                raise StudyError(f"SET: {key} is set, and {parent} above it to {_shown(branch)}; set one of the two")
+        branch[leaf] = value
     return Layer("SET", nested)
 
 
 def load_study(layers: Sequence[Layer]) -> Study:
-    """The study that the merged layers describe. Raises StudyError for the first mistake found."""
+    """The study that the merged layers describe. Raises StudyError for one mistake, an unknown key before others."""
     merged: dict[str, Any] = {}
     for layer in layers:
         merged = _merge(merged, layer.values)
     try:
         return Study.model_validate(merged)
     except ValidationError as error:
-        first = error.errors()[0]
+        first = min(error.errors(), key=lambda found: found["type"] not in ("extra_forbidden", "invalid_key"))
         raise StudyError(_sentence(first, layers)) from None
 
 
@@ -117,50 +162,59 @@ def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sentence(error: ErrorDetails, layers: Sequence[Layer]) -> str:
-    path = error["loc"]
-    source = max(reversed(layers), key=lambda layer: _depth_of(layer.values, path)).source
-    key = ".".join(str(part) for part in path) or "the study"
-    context = error.get("ctx", {})
-    if error["type"] == "extra_forbidden":
-        allowed = _fields_at(Study, path[:-1])
-        return f"{source}: {key} is no known key{nearest(str(path[-1]), allowed)}"
-    if error["type"] == "missing":
-        return f"{source}: the key {key} is missing"
-    if error["type"] == "value_error":
-        return f"{source}: {key}: {context['error']}"
-    if error["type"] in ("literal_error", "enum"):
-        return f"{source}: {key} is {error['input']!r}; allowed: {context['expected']}"
-    wanted = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-    value = repr(error["input"])
-    return f"{source}: {key} is {value if len(value) < 80 else value[:77] + '...'}; it should be {wanted}"
+    kind, context = error["type"], error.get("ctx", {})
+    path = tuple(part for part in error["loc"] if part != "[key]")
+    reason = context.get("error")
+    if isinstance(reason, Mistake):
+        path, reason = (*path, *reason.key.split(".")), reason.reason
+    source, key = _source(path, layers, lacking=kind == "missing"), ".".join(map(str, path))
+    if kind in ("extra_forbidden", "invalid_key"):
+        return f"{source}: {key} is no known key{nearest(str(path[-1]), _model_at(path[:-1]).model_fields)}"
+    if kind == "missing":
+        *above, last = path
+        if isinstance(last, int):
+            return f"{source}: {'.'.join(map(str, above))} has too few values; {last + 1} or more are needed"
+        return f"{source}: the key {key} is missing ({_model_at(above).model_fields[last].description})"
+    if reason is not None:
+        return f"{source}: {key + ': ' if key else ''}{reason}"
+    allowed = ALLOWED.get(kind, error["msg"]).format(**context).replace("'", "")
+    return f"{source}: {key} is {_shown(error['input'])}; allowed: {allowed}"
 
 
-def _depth_of(values: Any, path: Sequence[int | str]) -> int:
-    """How many leading parts of the path exist in the values."""
-    for count, part in enumerate(path):
-        try:
-            values = values[part]
-        except (KeyError, IndexError, TypeError):
-            return count
-    return len(path)
+def _shown(value: Any) -> str:
+    """A value as a person wrote it, more or less, and not longer than a line."""
+    text = "empty" if value is None else json.dumps(value, default=str, ensure_ascii=False)
+    return text if len(text) < 80 else text[:77] + "..."
 
 
-def _fields_at(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
-    """The keys a model allows at a path, following its annotations."""
-    current: Any = model
+def _source(path: Sequence[int | str], layers: Sequence[Layer], lacking: bool) -> str:
+    """The layer that the value at a path comes from; where a key is lacking, the first that should have it.
+
+    A layer counts only as long as no later one replaces what it says as a whole.
+    """
+    reaching: list[tuple[str, Any]] = [(layer.source, layer.values) for layer in layers]
     for part in path:
-        if isinstance(current, type) and issubclass(current, BaseModel):
-            current = current.model_fields[str(part)].annotation if str(part) in current.model_fields else None
-        current = _inner_model(current)
-    return list(current.model_fields) if isinstance(current, type) and issubclass(current, BaseModel) else []
+        below = [(source, values[part]) for source, values in reaching if _has(values, part)]
+        if not below:
+            break
+        whole = [number for number, (_, values) in enumerate(below) if not isinstance(values, dict)]
+        reaching = below[whole[-1] if whole else 0 :]
+    return reaching[0 if lacking or not path else -1][0]
 
 
-def _inner_model(annotation: Any) -> Any:
-    """The settings model inside Optional[...], list[...] or dict[...]; the annotation itself where there is none."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in getattr(annotation, "__args__", ()):
-        found = _inner_model(argument)
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            return found
-    return annotation
+def _has(values: Any, part: int | str) -> bool:
+    if isinstance(values, list):
+        return isinstance(part, int) and part < len(values)
+    return isinstance(values, dict) and part in values
+
+
+def _model_at(path: Sequence[int | str]) -> type[BaseModel]:
+    """The settings model at a path; lists and mappings hold models of one kind."""
+    here: Any = Study
+    for part in path:
+        inside = isinstance(here, type) and issubclass(here, BaseModel)
+        here = here.model_fields[str(part)].annotation if inside else get_args(here)[-1]
+        if isinstance(here, UnionType):
+            here = get_args(here)[0]
+    model: type[BaseModel] = here
+    return model
