@@ -7,7 +7,7 @@ SET ?=
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-SNAKEMAKE := $(BIN)/snakemake --profile profiles/$(PROFILE) --configfile config/$(STUDY).yaml
+STUDY_OPTIONS := --profile profiles/$(PROFILE) --configfile config/$(STUDY).yaml
 SETTINGS := $(if $(SET),set='$(SET)')
 
 .PHONY: help demo run figures test lint lock
@@ -19,14 +19,16 @@ demo: $(INSTALLED) ## both systems end to end on real data, about five minutes o
 	@$(MAKE) --no-print-directory run STUDY=demo
 
 run: $(INSTALLED) ## any study: make run STUDY=demo [PROFILE=local] [SET='cells.search.epochs=3 ...']
-	@$(SNAKEMAKE) $(if $(SETTINGS),--config $(SETTINGS))
+	@$(BIN)/python -m workflow_scripts.check config/$(STUDY).yaml
+	@$(BIN)/snakemake $(STUDY_OPTIONS) $(if $(SETTINGS),--config $(SETTINGS))
 	@echo "Report: results/$(STUDY)/report.html"
 
 figures: $(INSTALLED) ## tables and figures of STUDY from the runs that are there; never starts a search
-	@$(SNAKEMAKE) figures --config figures_only=true $(SETTINGS)
+	@$(BIN)/python -m workflow_scripts.check config/$(STUDY).yaml
+	@$(BIN)/snakemake figures $(STUDY_OPTIONS) --config figures_only=true $(SETTINGS)
 
 test: $(INSTALLED) lint ## all tests
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(INSTALLED) ## formatting, types, and the workflow's own linter
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy --no-error-summary

@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from figures import style
 
@@ -185,6 +186,7 @@ def _draw_panel(axes: Axes, panel: _Panel) -> None:
             axes.plot(epochs, style.floats(spread["mean"]), color=colour)
     last = float(panel.curvature["epoch"].max())
     axes.set_xlim(-0.02 * last, 1.03 * last if last else 1.0)
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
 
 
 def _dot(axes: Axes, search: Any, epochs: np.ndarray, average: np.ndarray, colour: str) -> None:
@@ -199,7 +201,7 @@ def _dot(axes: Axes, search: Any, epochs: np.ndarray, average: np.ndarray, colou
 
 
 def _legend(figure: Figure, panels: list[_Panel], columns: int) -> None:
-    """One entry per value drawn anywhere, then the dot."""
+    """One entry per value drawn anywhere, then the dot where there is one."""
     handles = []
     for swept, name, colour in (
         ("l2", "L2", style.l2_colour),
@@ -207,11 +209,9 @@ def _legend(figure: Figure, panels: list[_Panel], columns: int) -> None:
     ):
         values = sorted({value for panel in panels if panel.swept == swept for value in panel.values})
         handles += [Line2D([], [], color=colour(value), label=f"{name} {style.number(value)}") for value in values]
-    handles.append(
-        Line2D(
-            [], [], color=style.GREY, marker="o", linestyle="", markeredgecolor="white", label="rule stops the search"
-        )
-    )
+    if any(panel.searches["stopped"].fillna(False).any() for panel in panels):
+        label = "rule stops the search"
+        handles.append(Line2D([], [], color=style.GREY, marker="o", linestyle="", markeredgecolor="white", label=label))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3 if columns == 1 else 5))
 
 

@@ -10,6 +10,7 @@ Exit status: 0 when all agree, 1 when one does not, 2 when a file cannot be used
 import argparse
 import math
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,18 @@ class BadVector(Exception):
 def load_vector(path: Path) -> dict[str, Any]:
     """A reference vector, read without executing anything. Raises BadVector."""
     try:
-        vector = torch.load(path, weights_only=True, map_location="cpu")
-    except OSError as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a refused file gets one sentence
+            vector = torch.load(path, weights_only=True, map_location="cpu")
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise BadVector(f"{path}: cannot be read ({error.strerror})") from None
     except Exception:
         raise BadVector(f"{path}: is no reference vector (torch.load with weights_only=True refuses it)") from None
     if not isinstance(vector, dict) or not {"kind", "config", "expected"} <= set(vector):
         raise BadVector(f"{path}: a reference vector has the keys kind, config and expected")
-    if vector["kind"] not in KINDS:
+    if not isinstance(vector["expected"], dict) or not vector["expected"]:
+        raise BadVector(f"{path}: its expected values are no dictionary with at least one quantity")
+    if not isinstance(vector["kind"], str) or vector["kind"] not in KINDS:
         raise BadVector(f"{path}: unknown kind {vector['kind']!r}; known are {', '.join(KINDS)}")
     return vector
 
@@ -110,7 +115,7 @@ def main(arguments: list[str] | None = None) -> int:
             vector = load_vector(path)
             try:
                 rows = compare(vector)
-            except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            except Exception as error:  # whatever the inputs of a file from elsewhere lead to
                 reason = str(error).splitlines()[0] if str(error) else type(error).__name__
                 raise BadVector(f"{path}: its inputs do not fit its kind {vector['kind']} ({reason})") from None
             print(f"{path}: {vector['kind']}")

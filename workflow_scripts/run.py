@@ -3,7 +3,8 @@
     python -m workflow_scripts.run --job IDENTITY --input NAME PATH ... --output NAME PATH ... --log FILE --record FILE
 
 It holds the job's lock, runs the step in a scratch folder, moves the outputs into place when all are complete, and
-writes the job's record. A job that fails leaves its previous record and a trace in its attempts file.
+writes the job's record. A job that fails after it was started leaves its previous record and a trace in its attempts
+file.
 """
 
 import argparse
@@ -31,8 +32,12 @@ class JobError(Exception):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the job the command line describes; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    identity = parse_identity(options.job)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        identity = parse_identity(options.job)
+    except ValueError as error:
+        parser.error(f"--job: {error}")
     inputs, outputs = _named(options.input), _named(options.output)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(options.threads)
@@ -45,14 +50,15 @@ def main(arguments: list[str] | None = None) -> int:
             _run(identity, inputs, outputs, options, progress)
         except Exception as error:
             traceback.print_exc(file=log)
-            reason = str(error) if isinstance(error, JobError | ValueError | OSError) else repr(error)
+            told = str(error) if isinstance(error, JobError | ValueError | OSError) else repr(error)
+            reason = " ".join(told.split())
             print(f"{identity.step} {name} failed: {reason} (log: {options.log})", file=sys.stderr, flush=True)
             return 1
     return 0
 
 
 def _run(identity: Identity, inputs: Paths, outputs: Paths, options: argparse.Namespace, progress: Console) -> None:
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     code = step_code(identity.step, identity.modules)
     if combined(code) != identity.code:
@@ -64,9 +70,15 @@ def _run(identity: Identity, inputs: Paths, outputs: Paths, options: argparse.Na
     record_path: Path = options.record
     root = options.root
     name = record_path.relative_to(root / "records").as_posix().removesuffix(".json")
-    lock = root / ".locks" / f"{name.replace('/', '.')}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    locks = root / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(locks / f"{name.replace('/', '.')}.lock")
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        progress.say("another process makes the same outputs; waiting for it to end")
+        held = lock.acquire()
+    with held:
         attempts = root / "attempts" / f"{name}.jsonl"
         attempt = _begin(attempts, machine())
         scratch = root / ".scratch" / name
@@ -112,13 +124,19 @@ def _run(identity: Identity, inputs: Paths, outputs: Paths, options: argparse.Na
 
 
 def _prepare_torch(threads: int) -> dict[str, Any] | None:
-    """Make torch repeatable and name the device, where the step has loaded torch at all."""
+    """Make torch repeatable and state the device and what makes it so, where the step has loaded torch at all."""
     if "torch" not in sys.modules:
         return None
+    import torch
+
     from workflow_scripts.runtime.device import device_facts, make_deterministic
 
     make_deterministic(threads)
-    return device_facts()
+    flags = {
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+    }
+    return {**device_facts(), **flags}
 
 
 def _begin(attempts: Path, where: dict[str, Any]) -> int:

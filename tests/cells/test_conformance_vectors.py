@@ -55,14 +55,15 @@ def test_supernet_of_the_original_space_without_its_large_hessian(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("classes", "auxiliary", "size"), [(10, True, 32), (100, True, 32), (10, False, 16), (100, False, 12)]
+    ("classes", "auxiliary", "size", "layers"),
+    [(10, True, 32, 5), (100, True, 32, 5), (10, True, 32, 3), (10, False, 16, 5), (100, False, 12, 3)],
 )
-def test_evaluation_network(classes, auxiliary, size):
+def test_evaluation_network(classes, auxiliary, size, layers):
     vector = evaluation_vector(
         MIXED,
         seed=classes + size,
         init_channels=2,
-        layers=5,
+        layers=layers,
         num_classes=classes,
         image_size=size,
         auxiliary=auxiliary,

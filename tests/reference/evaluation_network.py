@@ -51,7 +51,7 @@ class AuxiliaryHead(nn.Module):
     def __init__(self, channels: int, num_classes: int) -> None:
         super().__init__()
         self.features = nn.Sequential(
-            # In place, as published: only a network whose LAST cell feeds this head (layers < 3) could see it, since
+            # In place, as published: only a network whose LAST cell feeds this head (layers <= 3) could see it, since
             # every other reader of the map begins with a ReLU of its own.
             nn.ReLU(inplace=True),
             nn.AvgPool2d(5, stride=3, padding=0, count_include_pad=False),

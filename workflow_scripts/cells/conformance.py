@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from workflow_scripts.cells.bilevel import (
@@ -87,6 +88,9 @@ def evaluation_network(vector: Vector) -> Vector:
         image_channels=batch["x"].shape[1],
     ).to(batch["x"].dtype)
     network.load_state_dict(vector["state_dict"])
+    if network.auxiliary_head is not None:
+        # The published head changes its input in place, which the classifier of a network of up to three cells sees.
+        network.auxiliary_head.features[0] = nn.ReLU(inplace=True)
     with torch.no_grad():
         network.eval()
         evaluated, _ = network(batch["x"])

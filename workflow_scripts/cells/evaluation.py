@@ -42,7 +42,7 @@ def train_genotype(
     genotype: Genotype, job: EvaluationJob, train: Part, test: Part, progress: Progress, device: torch.device
 ) -> EvaluationResult:
     """Train `genotype` on all of `train`, test it after each epoch; the test set chooses nothing."""
-    settings = job.evaluation
+    settings = job.training
     auxiliary = settings.auxiliary_weight > 0 and job.images.side == AUXILIARY_SIDE
     with torch.random.fork_rng():
         torch.manual_seed(stream_seed(job.seed, "weights"))
@@ -81,12 +81,14 @@ def train_genotype(
             optimizer.step()
             wrong += (logits.detach().argmax(1) != labels).sum()
         train_loss = torch.stack(losses).double().cpu()
-        broken = (~torch.isfinite(train_loss)).nonzero()
-        if len(broken):
-            result.diverged_at = (epoch, int(broken[0]))
-            progress.say(f"diverged: the loss is no number at epoch {epoch}, step {int(broken[0])}")
-            return result
+        broken = (~torch.isfinite(train_loss)).nonzero().flatten().tolist()
         test_loss, test_error = test_network(network, test, stream(job.seed, "test noise", device))
+        if not math.isfinite(test_loss):
+            broken.append(len(losses) - 1)  # the last step broke what its own loss could not show
+        if broken:
+            result.diverged_at = (epoch, broken[0])
+            progress.say(f"diverged: the loss is no number at epoch {epoch}, step {broken[0]}")
+            return result
         train_error = 100 * int(wrong) / len(train)
         result.epochs.append(EvaluationEpoch(epoch, rate, float(train_loss.mean()), train_error, test_loss, test_error))
         progress.advance(epoch + 1, settings.epochs, f"train error {train_error:.1f} %, test error {test_error:.1f} %")

@@ -138,8 +138,10 @@ class _Search:
             wrong += step.wrong
             seen += len(train[1])
         loss = torch.stack(losses).double().cpu()
-        broken = (~torch.isfinite(loss)).nonzero()
+        broken = (~torch.isfinite(loss)).nonzero().flatten().tolist()
         valid_loss, valid_error = self._validate(cutout)
+        if not math.isfinite(valid_loss):
+            broken.append(self.steps - 1)  # the last step broke what its own loss could not show
         record = EpochRecord(
             epoch=epoch,
             learning_rate=rate,
@@ -149,7 +151,7 @@ class _Search:
             valid_error_percent=valid_error,
             genotype=self.network.genotype(self.alphas).text(),
         )
-        return record, int(broken[0]) if len(broken) else None
+        return record, broken[0] if broken else None
 
     def _alpha_step(
         self, train: tuple[Tensor, Tensor], valid: tuple[Tensor, Tensor], rate: float, noise: Noise

@@ -1,7 +1,8 @@
 """The digest of the code a step runs: its modules, transitively, found by parsing and never by running.
 
 Two sources have the same digest exactly when their syntax trees agree after docstrings are taken out, so comments,
-docstrings and formatting never change it. What only surrounds a step stands outside (`OUTSIDE`).
+docstrings (those of settings and constants too) and formatting never change it. What only surrounds a step stands
+outside (`OUTSIDE`). A process reads each module once: what it goes by is the code it was started with.
 """
 
 import ast
@@ -27,10 +28,12 @@ def code_digests(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     """The digest of each given module and of all first-party modules it imports, by module name, sorted.
 
     Files beside a module with its stem and another suffix (a template) count as part of it. Raises FileNotFoundError
-    for a given module that does not exist.
+    for a given module that does not exist, and ValueError, in one sentence, for one that is no valid Python.
     """
+    root = root.resolve()
     found: dict[str, str] = {}
     waiting = list(modules)
+    waiting += _existing(set(waiting), root)
     while waiting:
         name = waiting.pop()
         if name in found or is_outside(name):
@@ -65,10 +68,15 @@ def _module(name: str, root: Path) -> tuple[str, tuple[str, ...]]:
     path = module_path(name, root)
     if path is None:
         raise FileNotFoundError(f"there is no module {name}")
-    tree = ast.parse(path.read_text(), filename=str(path))
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError as error:
+        place = path.relative_to(root).as_posix()
+        raise ValueError(f"{place}, line {error.lineno}: this is not valid Python ({error.msg})") from None
     hasher = hashlib.sha256("\n".join(_normal_form(_without_docstrings(tree))).encode())
     for companion in sorted(path.parent.glob(f"{path.stem}.*")):
-        if companion.suffix not in (".py", ".pyc"):
+        # An editor's copies of the module itself, such as x.py~ or x.py.orig, are no part of it.
+        if not companion.name.startswith(f"{path.stem}.py") and companion.is_file():
             hasher.update(companion.name.encode() + b"\0" + companion.read_bytes())
     return hasher.hexdigest(), tuple(sorted(_imports(tree, name, path.name == "__init__.py", root)))
 
@@ -86,22 +94,31 @@ def _imports(tree: ast.AST, module: str, is_package: bool, root: Path) -> set[st
                 source = ".".join([*parents, source]).rstrip(".")
             named.add(source)
             named.update(f"{source}.{alias.name}" for alias in node.names)
-    first_party = {name for name in named if name.split(".")[0] in FIRST_PARTY}
-    packages = {".".join(name.split(".")[:depth]) for name in first_party for depth in range(1, name.count(".") + 1)}
-    return {name for name in first_party | packages if module_path(name, root) is not None}
+    return _existing({name for name in named if name.split(".")[0] in FIRST_PARTY}, root)
+
+
+def _existing(names: set[str], root: Path) -> set[str]:
+    """Those of the modules, and of the packages on the way to them, that there are."""
+    packages = {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 1)}
+    return {name for name in names | packages if module_path(name, root) is not None}
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
+    """The tree without statements that are only a text: docstrings, and those below settings and constants."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
-            first = node.body[0]
-            if (
-                isinstance(first, ast.Expr)
-                and isinstance(first.value, ast.Constant)
-                and isinstance(first.value.value, str)
-            ):
-                node.body = node.body[1:]
+        for block in ("body", "orelse", "finalbody"):
+            statements = getattr(node, block, None)
+            if isinstance(statements, list):
+                setattr(node, block, [statement for statement in statements if not _is_text(statement)])
     return tree
+
+
+def _is_text(statement: ast.stmt) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+    )
 
 
 def _normal_form(node: object) -> Iterator[str]:

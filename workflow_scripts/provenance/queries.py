@@ -9,6 +9,8 @@ from typing import Any
 from workflow_scripts.provenance.identity import identity_text, parse_identity, step_code
 from workflow_scripts.study.jobs import Jobs
 
+ABSENT = object()
+
 
 @dataclass(frozen=True)
 class State:
@@ -30,12 +32,13 @@ def state_of(identity: str, outputs: Iterable[str], record_path: str) -> State:
         return State(job, "missing")
     try:
         record = json.loads(Path(record_path).read_text())
-    except (OSError, ValueError):
+        settings, code, modules = record["settings"], record["code"], dict(record["modules"])
+    except (OSError, ValueError, KeyError, TypeError):
         return State(job, "without a record")
     now = parse_identity(identity)
-    changed = [f"setting {line}" for line in differences(record["settings"], now.settings)]
-    if record["code"] != now.code:
-        changed += [f"code of {name}" for name in _changed(record["modules"], step_code(now.step, now.modules))]
+    changed = [f"setting {line}" for line in differences(settings, now.settings)]
+    if code != now.code:
+        changed += [f"code of {name}" for name in _changed(modules, step_code(now.step, now.modules))]
     return State(job, "stale", "; ".join(changed)) if changed else State(job, "fresh")
 
 
@@ -51,13 +54,14 @@ def tell_sources(jobs: Jobs, longest: int = 20) -> list[str]:
 
 
 def differences(old: Any, new: Any, key: str = "") -> list[str]:
-    """The settings that differ, as lines `a.b: old -> new`."""
+    """The settings whose canonical form differs, as lines `a.b: old -> new`."""
     if isinstance(old, dict) and isinstance(new, dict):
         lines = []
         for name in sorted(old.keys() | new.keys()):
-            lines += differences(old.get(name), new.get(name), f"{key}.{name}".lstrip("."))
+            lines += differences(old.get(name, ABSENT), new.get(name, ABSENT), f"{key}.{name}".lstrip("."))
         return lines
-    return [] if old == new else [f"{key}: {json.dumps(old)} -> {json.dumps(new)}"]
+    before, after = ("absent" if value is ABSENT else json.dumps(value, sort_keys=True) for value in (old, new))
+    return [] if before == after else [f"{key}: {before} -> {after}"]
 
 
 def _changed(old: dict[str, str], new: dict[str, str]) -> list[str]:

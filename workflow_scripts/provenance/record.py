@@ -20,6 +20,7 @@ from workflow_scripts.tables.files import sha256_of
 
 VERSION = 1
 PACKAGES = ("snakemake", "torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "seaborn")
+GPU_DRIVER = Path("/sys/module/nvidia/version")
 LOCK_FILE = ROOT / "envs" / "requirements.txt"
 
 NamedPaths = Mapping[str, Iterable[Path]]
@@ -59,11 +60,12 @@ def software() -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """The host, its processor and its scheduler's job number."""
+    """The host, its processor, the version of its GPU driver and its scheduler's job number."""
     return {
         "host": socket.gethostname(),
         "system": platform.platform(),
         "processor": _processor(),
+        "gpu_driver": GPU_DRIVER.read_text().strip() if GPU_DRIVER.is_file() else None,
         "scheduler_job": os.environ.get("SLURM_JOB_ID"),
     }
 

@@ -9,7 +9,7 @@ def compute_device() -> torch.device:
 
 
 def make_deterministic(threads: int) -> None:
-    """Fix the number of threads and refuse algorithms whose result depends on timing."""
+    """Fix the number of threads and prefer algorithms whose result does not depend on timing; torch warns of others."""
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False

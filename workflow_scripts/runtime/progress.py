@@ -1,7 +1,7 @@
 """Progress that a person can read: a bar on a terminal, plain lines elsewhere.
 
 A step reports `advance(done, total, note)`. The wrapper decides where that goes: always to the job's log, and to the
-console at most once every few seconds, because several jobs share it.
+console at most once every few seconds, and at the end, because several jobs share it.
 """
 
 import sys
@@ -44,7 +44,7 @@ class Console:
         every_seconds: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Write every line to `log` and at most one in `every_seconds` to `console`."""
+        """Write every line to `log`; to `console` at most one in `every_seconds`, and the last."""
         self.name, self.log, self.console, self.every, self.clock = name, log, console, every_seconds, clock
         self.started = self.shown = clock()
 
@@ -54,7 +54,7 @@ class Console:
         left = (now - self.started) / done * (total - done) if done else float("nan")
         line = f"{done}/{total}  {note}  {_duration(left)} left" if done < total else f"{done}/{total}  {note}"
         print(line, file=self.log, flush=True)
-        if now - self.shown >= self.every:
+        if done >= total or now - self.shown >= self.every:
             self.shown = now
             share = int(10 * done / total) if total else 10
             print(f"  {self.name}  [{'#' * share}{'.' * (10 - share)}] {line}", file=self.console, flush=True)

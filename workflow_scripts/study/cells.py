@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from workflow_scripts.data.entry import data_set_names, load_entry
-from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, Number, Positive, Probability
+from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, NotTrue, Positive, Probability
 from workflow_scripts.study.names import Mistake, known
 from workflow_scripts.study.spaces import load_space, space_names
 
@@ -73,7 +73,7 @@ class StopRule(Model):
 
     window: Count = 5
     """values in the moving average"""
-    factor: Annotated[Number, Field(gt=1)] = 1.3
+    factor: Annotated[float, Field(gt=1), NotTrue] = 1.3
     """stop when the average has grown by more than this"""
     start: CountOrZero = 10
     """first epoch that may be taken as stop epoch"""
@@ -81,7 +81,7 @@ class StopRule(Model):
     """measured values between the two averages compared"""
 
 
-class Evaluation(Model):
+class Training(Model):
     """Training a found genotype from scratch."""
 
     epochs: Count = 600
@@ -106,14 +106,19 @@ class Evaluation(Model):
     """weight of the auxiliary head's loss; 0: no head; heads exist for 32x32 images only"""
     augment: bool = True
     """random crop, flip where the data set allows it, and cutout"""
-    seeds: Annotated[tuple[Count, ...], Field(min_length=1)] = (1,)
-    """one training for each"""
 
 
 def _changes(changes: dict[str, Any]) -> dict[str, Any]:
     """Some keys of `Evaluation`, checked."""
     known(list(changes), list(Evaluation.model_fields), "key")
     return Evaluation.model_validate(changes).model_dump(exclude_unset=True)
+
+
+class Evaluation(Training):
+    """How found genotypes are evaluated: by training them from scratch, once for each seed."""
+
+    seeds: Annotated[tuple[Count, ...], Field(min_length=1)] = (1,)
+    """one training for each; one more leaves the others as they are"""
 
 
 class Grid(Model):
@@ -136,6 +141,8 @@ class Grid(Model):
     @classmethod
     def _spaces_exist(cls, names: list[str]) -> list[str]:
         known(names, space_names(), "search space")
+        for name in names:
+            load_space(name)
         return names
 
     @field_validator("data_sets")
@@ -337,4 +344,5 @@ def search_job(cells: Cells, key: SearchKey) -> SearchJob:
 def evaluation_job(cells: Cells, data_set: str, seed: int) -> EvaluationJob:
     """The settings of one training from scratch."""
     evaluation = cells.evaluation_of(data_set)
-    return EvaluationJob(images=images_of(cells, data_set, evaluation.augment), evaluation=evaluation, seed=seed)
+    training = Training.model_validate(evaluation.model_dump(exclude={"seeds"}))
+    return EvaluationJob(images=images_of(cells, data_set, training.augment), training=training, seed=seed)

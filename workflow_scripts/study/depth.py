@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from workflow_scripts.study.model import Count, Model, NonNegative, Number, Positive
+from workflow_scripts.study.model import Count, Model, NonNegative, NotTrue, Positive, Probability
 from workflow_scripts.study.names import Mistake
 
 ModelName = Literal["ldn", "ddn"]
@@ -20,6 +20,8 @@ MaxDepth = Annotated[int, Field(strict=True, ge=0, le=1000)]
 Width = Annotated[int, Field(strict=True, ge=1, le=100_000)]
 Points = Annotated[int, Field(strict=True, ge=4)]
 TrainPoints = Annotated[int, Field(strict=True, ge=2)]
+Share = Annotated[float, Field(gt=0, lt=1), NotTrue]
+Decay = Annotated[float, Field(gt=0, le=1), NotTrue]
 
 
 class SpiralData(Model):
@@ -32,15 +34,15 @@ class SpiralData(Model):
         description="Width of the uniform noise [0, noise) added to each coordinate, in radii before standardising; "
         "0.2 or, for data amount and complexity, 0.15 (published scripts).",
     )
-    start_angle_degrees: Number = Field(
-        0.0, ge=0, description="Angle at which each arm starts, degrees (published scripts)."
+    start_angle_degrees: NonNegative = Field(
+        0.0, description="Angle at which each arm starts, degrees (published scripts)."
     )
     stop_angle_degrees: Positive = Field(
         720.0, description="Angle through which each arm turns, degrees; its complexity (published scripts)."
     )
     arms: int = Field(2, strict=True, ge=2, le=10, description="Arms, and so classes (published scripts).")
-    train_fraction: Number = Field(
-        0.1, gt=0, lt=1, description="Share of the points used for training; the rest is for testing (paper)."
+    train_fraction: Share = Field(
+        0.1, description="Share of the points used for training; the rest is for testing (paper)."
     )
     train_points: TrainPoints | None = Field(
         None, description="Training points, where not `train_fraction` of the points."
@@ -70,13 +72,11 @@ class DepthTraining(Model):
         500, description="Stop once the best epoch is more than this many epochs ago (published scripts)."
     )
     batch_size: int = Field(512, strict=True, ge=2, description="Training points per step (published scripts).")
-    learning_rate: Number = Field(0.1, gt=0, description="SGD learning rate (published scripts).")
-    momentum: Number = Field(0.5, ge=0, lt=1, description="SGD momentum (published scripts).")
-    weight_decay: Number = Field(0.0, ge=0, description="SGD weight decay; none in the paper.")
-    kl_clamp: Number = Field(
+    learning_rate: Positive = Field(0.1, description="SGD learning rate (published scripts).")
+    momentum: Probability = Field(0.5, description="SGD momentum (published scripts).")
+    weight_decay: NonNegative = Field(0.0, description="SGD weight decay; none in the paper.")
+    kl_clamp: Annotated[float, Field(gt=0, lt=0.5), NotTrue] = Field(
         1e-10,
-        gt=0,
-        lt=0.5,
         description="q and the prior are clamped to [this, 1 - this] in the KL divergence (published code).",
     )
     test_every: Count = Field(20, description="Epochs between two measurements on the test points (published scripts).")
@@ -88,9 +88,7 @@ class DepthRun(Model):
     model: ModelName = Field(description="ldn: depth learnt; ddn: depth fixed at max_depth.")
     max_depth: MaxDepth = Field(description="Residual blocks D; depths run from 0 to D.")
     width: Width = Field(20, description="Units per layer (published scripts).")
-    prior_decay: Number = Field(
-        0.85, gt=0, le=1, description="Prior p_d is proportional to prior_decay^(1 + d) (paper)."
-    )
+    prior_decay: Decay = Field(0.85, description="Prior p_d is proportional to prior_decay^(1 + d) (paper).")
     data: SpiralData = Field(SpiralData(), description="The data.")
     training: DepthTraining = Field(DepthTraining(), description="The training.")
     data_seed: Seed = Field(description="Seed of the points and of their split into training and test.")
@@ -128,7 +126,7 @@ class DepthExperiment(Model):
         (1, 2, 3, 4), min_length=1, description="One repeat for each: the seed of its weights and of its data."
     )
     data_seed: Seed | None = Field(None, description="One seed of the data for all repeats, where given.")
-    prior_decay: Number = Field(0.85, gt=0, le=1, description="As in a run.")
+    prior_decay: Decay = Field(0.85, description="As in a run.")
     data: SpiralData = Field(SpiralData(), description="The data, but for what `sweep` varies.")
     sweep: SpiralSweep = Field(SpiralSweep(), description="Properties of the data that vary.")
     training: DepthTraining = Field(DepthTraining(), description="The training of every run.")

@@ -19,14 +19,14 @@ def _no_truth_value(value: Any) -> Any:
     return value
 
 
-# Counts are strict, so that `true` or "3" is not silently taken for a number. Numbers may be text, because YAML reads
-# 3e-4 as text, but not `true`.
-Number = Annotated[float, BeforeValidator(_no_truth_value)]
+# Counts are strict, so that `true` or "3" is not silently taken for a number. Other numbers may be text, because YAML
+# reads 3e-4 as text, but not `true`.
+NotTrue = BeforeValidator(_no_truth_value)
 Count = Annotated[int, Field(strict=True, ge=1)]
 CountOrZero = Annotated[int, Field(strict=True, ge=0)]
-Probability = Annotated[Number, Field(ge=0, lt=1)]
-NonNegative = Annotated[Number, Field(ge=0)]
-Positive = Annotated[Number, Field(gt=0)]
+Probability = Annotated[float, Field(ge=0, lt=1), NotTrue]
+NonNegative = Annotated[float, Field(ge=0), NotTrue]
+Positive = Annotated[float, Field(gt=0), NotTrue]
 
 
 def canonical(value: Model | Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ cell has 2 + 3 + 4 + 5 = 14 edges, listed node by node, predecessor by predecess
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -39,17 +40,31 @@ def load_space(name: str) -> Space:
     Raises ValueError, in one sentence, when the file does not describe a space.
     """
     path = FOLDER / f"{name}.yaml"
-    content = yaml.safe_load(path.read_text())
+    try:
+        content = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path.name}: this is not valid YAML ({getattr(error, 'problem', error)})") from None
     if not isinstance(content, dict) or set(content) not in ({"every_edge"}, {"normal", "reduce"}):
         raise ValueError(f"{path.name}: a space has either the key every_edge, or the keys normal and reduce")
     if "every_edge" in content:
         content = {cell: [content["every_edge"]] * EDGES for cell in ("normal", "reduce")}
     for cell, edges in content.items():
-        if len(edges) != EDGES:
-            raise ValueError(f"{path.name}: {cell} has {len(edges)} edges, a cell has {EDGES}")
+        if not isinstance(edges, list) or len(edges) != EDGES:
+            raise ValueError(
+                f"{path.name}: {cell} is no list of {EDGES} edges, node by node, predecessor by predecessor"
+            )
+        for candidates in edges:
+            _check_candidates(path.name, candidates)
         if len({len(candidates) for candidates in edges}) != 1:
             raise ValueError(f"{path.name}: all edges of {cell} need the same number of candidates")
-        unknown = {name for candidates in edges for name in candidates} - set(OPERATIONS)
-        if unknown:
-            raise ValueError(f"{path.name}: unknown operations {sorted(unknown)}; known are {', '.join(OPERATIONS)}")
     return {cell: [list(candidates) for candidates in content[cell]] for cell in ("normal", "reduce")}
+
+
+def _check_candidates(file: str, candidates: Any) -> None:
+    if not isinstance(candidates, list) or not candidates:
+        raise ValueError(f"{file}: the candidates of an edge are a list of operations, here they are {candidates}")
+    for operation in candidates:
+        if operation not in OPERATIONS:
+            raise ValueError(f"{file}: unknown operation {operation}; known are {', '.join(OPERATIONS)}")
+    if len(set(candidates)) != len(candidates):
+        raise ValueError(f"{file}: an edge names an operation twice: {', '.join(candidates)}")

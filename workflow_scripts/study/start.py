@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.names import nearest
 from workflow_scripts.study.study import Layer, Study, StudyError, command_line_layer, load_study, read_layer
 
 ROOT = Path(__file__).parents[2]
@@ -27,7 +28,7 @@ def load(config_files: Sequence[Path], command_line: dict[str, Any]) -> Study:
         raise StudyError(f"no study was named; give --configfile config/NAME.yaml ({', '.join(study_names())})")
     for path in config_files:
         if not path.exists():
-            raise StudyError(f"{_shown(path)}: there is no such file; studies here are {', '.join(study_names())}")
+            raise StudyError(f"{_shown(path)}: there is no such study{nearest(path.stem, study_names())}")
     layers: list[Layer] = [read_layer(path, _shown(path)) for path in config_files]
     if LOCAL.is_file():
         layers.append(read_layer(LOCAL, "config/local.yaml"))

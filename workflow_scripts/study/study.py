@@ -69,8 +69,7 @@ class StudyError(Exception):
     """A mistake in the configuration, as one sentence: which file, which key, what is allowed."""
 
 
-# What is allowed instead, by pydantic's type of error and with the limits it names. A number's kind is told apart from
-# its limits, as only one of the two can be wrong.
+# What is allowed instead, by pydantic's type of error and with the limits it names.
 ALLOWED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -83,11 +82,11 @@ ALLOWED = {
     "tuple_type": "a list",
     "dict_type": "a mapping of keys to values",
     "model_type": "a mapping of keys to values",
-    "greater_than": "more than {gt:g}",
-    "greater_than_equal": "{ge:g} or more",
-    "less_than": "less than {lt:g}",
-    "less_than_equal": "{le:g} or less",
-    "multiple_of": "a multiple of {multiple_of:g}",
+    "greater_than": "more than {gt:.12g}",
+    "greater_than_equal": "{ge:.12g} or more",
+    "less_than": "less than {lt:.12g}",
+    "less_than_equal": "{le:.12g} or less",
+    "multiple_of": "a multiple of {multiple_of:.12g}",
     "too_short": "a list of {min_length} or more",
     "too_long": "a list of {max_length} or fewer",
     "string_too_long": "at most {max_length} characters",
@@ -96,10 +95,22 @@ ALLOWED = {
 }
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML in which no key may stand twice in one mapping, where plain YAML keeps the last and says nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: list[Any] = []
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"the key {key.value} is there twice", problem_mark=key.start_mark)
+            seen.append(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read_layer(path: Path, source: str) -> Layer:
     """One YAML file as a layer. Raises StudyError when it is missing, unreadable or no mapping."""
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.load(path.read_text(), Loader=_Loader)
     except FileNotFoundError:
         raise StudyError(f"{source}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -120,7 +131,8 @@ def command_line_layer(values: Mapping[str, Any]) -> Layer:
     given = values.get("set", [])
     settings = [(str(key), deepcopy(value)) for key, value in values.items() if key != "set"]
     for part in given.split() if isinstance(given, str) else given if isinstance(given, list) else [given]:
-        key, equals, text = str(part).partition("=")
+        part = part if isinstance(part, str) else _shown(part)
+        key, equals, text = part.partition("=")
         if not equals or not all(key.split(".")):
             raise StudyError(
                 f"SET: {part} is not of the form key=value without spaces, as in cells.search.epochs=3 or study=mine"
@@ -177,13 +189,13 @@ def _sentence(error: ErrorDetails, layers: Sequence[Layer]) -> str:
         return f"{source}: the key {key} is missing ({_model_at(above).model_fields[last].description})"
     if reason is not None:
         return f"{source}: {key + ': ' if key else ''}{reason}"
-    allowed = ALLOWED.get(kind, error["msg"]).format(**context).replace("'", "")
+    allowed = ALLOWED[kind].format(**context).replace("'", "") if kind in ALLOWED else error["msg"]
     return f"{source}: {key} is {_shown(error['input'])}; allowed: {allowed}"
 
 
 def _shown(value: Any) -> str:
     """A value as a person wrote it, more or less, and not longer than a line."""
-    text = "empty" if value is None else json.dumps(value, default=str, ensure_ascii=False)
+    text = "empty" if value is None else json.dumps(value, default=str, skipkeys=True, ensure_ascii=False)
     return text if len(text) < 80 else text[:77] + "..."
 
 

@@ -62,6 +62,6 @@ def read_architectures(path: Path) -> list[Architecture]:
                 raise ValueError(f"an entry has the keys {sorted(architecture)}")
             if architecture["genotype_text"] is not None:
                 architecture_genotype(architecture)
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a readable architecture file ({error})") from None
     return list(content["architectures"])

@@ -49,7 +49,9 @@ CURVATURE = Table(
         Column("epoch", "integer", "epoch at whose end it was measured, from 0"),
         Column("dominant_eigenvalue", "number", "algebraically largest, weight-decay diagonal included"),
         Column(
-            "moving_average", "number", "mean of the last values of the stop rule's window, absent before the third"
+            "moving_average",
+            "number",
+            "mean of the last values in the stop rule's window; absent for the first window // 2",
         ),
         Column("moving_average_epoch", "integer", "the epoch that average belongs to"),
     ),
@@ -62,7 +64,7 @@ EVALUATIONS = Table(
         Column("method", "text", "darts or darts_es"),
         Column("epoch", "integer", "search epoch whose genotype was trained"),
         Column("evaluation_seed", "integer", "seed of the training from scratch"),
-        Column("outcome", "text", "finished or diverged"),
+        Column("outcome", "text", "finished, diverged, or search diverged where there was no genotype to train"),
         Column("test_error_percent", "number", "at the last epoch"),
         Column("train_error_percent", "number", "over the last epoch's batches"),
         Column("parameters_millions", "number", "without the auxiliary head"),

@@ -4,9 +4,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
@@ -21,8 +22,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def write_arrays(path: Path, arrays: Mapping[str, "np.ndarray"]) -> None:
     """Named arrays as npz, whose members carry no time."""
+    # Not above: numpy fixes its number of threads when it is loaded, and the wrapper, which sets it, needs this module.
+    import numpy as np
+
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         np.savez(file, allow_pickle=False, **{name: arrays[name] for name in sorted(arrays)})

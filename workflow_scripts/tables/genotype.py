@@ -71,9 +71,10 @@ def parse_genotype(text: str) -> Genotype:
             raise ValueError("it is no Genotype(...)")
         if call.args:
             raise ValueError("its parts must be named")
+        names = sorted(str(keyword.arg) for keyword in call.keywords)
+        if names != ["normal", "normal_concat", "reduce", "reduce_concat"]:
+            raise ValueError(f"its parts are {names}")
         parts = {keyword.arg: keyword.value for keyword in call.keywords}
-        if set(parts) != {"normal", "normal_concat", "reduce", "reduce_concat"}:
-            raise ValueError(f"its parts are {sorted(str(part) for part in parts)}")
         cells = {cell: _edges(parts[cell]) for cell in ("normal", "reduce")}
         for cell, edges in cells.items():
             if _concat(parts[f"{cell}_concat"]) != list(range(2, len(edges) // 2 + 2)):
@@ -85,7 +86,7 @@ def parse_genotype(text: str) -> Genotype:
 
 
 def _edges(node: ast.expr) -> tuple[Edge, ...]:
-    pairs = ast.literal_eval(node)
+    pairs = _literal(node)
     if not isinstance(pairs, list):
         raise ValueError("a cell must be a list of edges")
     for pair in pairs:
@@ -104,8 +105,19 @@ def _concat(node: ast.expr) -> list[int]:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range":
         if node.keywords or len(node.args) != 2:
             raise ValueError("a concatenation must be range(2, n)")
-        first, last = (ast.literal_eval(argument) for argument in node.args)
-        if not isinstance(first, int) or not isinstance(last, int) or last > 64:
+        first, last = (_literal(argument) for argument in node.args)
+        if not isinstance(first, int) or not isinstance(last, int) or not 0 <= first <= last <= 64:
             raise ValueError("a concatenation must be range(2, n)")
         return list(range(first, last))
-    return list(ast.literal_eval(node))
+    nodes = _literal(node)
+    if not isinstance(nodes, list | tuple):
+        raise ValueError("a concatenation must be range(2, n)")
+    return list(nodes)
+
+
+def _literal(node: ast.expr) -> object:
+    try:
+        value: object = ast.literal_eval(node)
+    except ValueError:  # its text would hold an address in memory
+        raise ValueError("a part is no literal") from None
+    return value

@@ -25,7 +25,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """The schema of one CSV table. `keys` are the leading columns that identify a row."""
+    """The schema of one CSV table."""
 
     name: str
     columns: tuple[Column, ...]
@@ -55,10 +55,13 @@ class Table:
         frame.to_csv(path, index=False, lineterminator="\n")
 
     def read(self, path: Path) -> pd.DataFrame:
-        """Read a table back with its types. Raises ValueError when the file's columns are not the schema's."""
+        """Read a table back with its types. Raises ValueError when its columns or flags are not the schema's."""
         frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
         if list(frame.columns) != self.names:
             raise ValueError(f"{path}: columns are {list(frame.columns)}, table {self.name} has {self.names}")
-        flags = {column.name: frame[column.name] == "True" for column in self.columns if column.kind == "flag"}
-        frame = frame.assign(**flags)
+        for name in (column.name for column in self.columns if column.kind == "flag"):
+            unknown = set(frame[name].dropna()) - {"True", "False"}
+            if unknown:
+                raise ValueError(f"{path}: column {name} holds {sorted(unknown)}, a flag is True or False")
+            frame[name] = frame[name] == "True"
         return frame.astype({column.name: _DTYPES[column.kind] for column in self.columns})

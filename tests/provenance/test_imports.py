@@ -1,0 +1,131 @@
+"""Imports run one way: run -> steps -> cells | depth -> data | runtime | study | tables."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BASE = {"runtime", "study", "tables"}
+MAY_IMPORT = {
+    "tables": {"tables"},
+    "runtime": {"runtime"},
+    "study": {"study", "tables", "data.entry"},
+    "provenance": {"provenance", "study", "tables"},
+    "data": BASE | {"data"},
+    "cells": BASE | {"cells", "data"},
+    "depth": BASE | {"depth", "data"},
+    "steps": BASE | {"cells", "depth", "data"},
+}
+# Commands a person types; the others have nothing to do with records.
+WITH_RECORDS = {"run", "audit", "status", "plan"}
+HEAVY = {"torch", "torchvision", "matplotlib", "seaborn", "sklearn", "scipy"}
+
+
+def imports_of(path):
+    """Every module that a file names in an import, `from a import b` as both a and a.b."""
+    named = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            named.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: a relative import hides where it leads"
+            named.add(node.module)
+            named.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return named
+
+
+def files_of(*parts):
+    files = sorted(ROOT.joinpath(*parts).rglob("*.py"))
+    assert files, parts
+    return files
+
+
+def under(name, packages):
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def first_party(path):
+    """The first-party modules that a file imports, without `workflow_scripts.`; packages on the way left out."""
+    named = {name for name in imports_of(path) if under(name, ["workflow_scripts", "figures"])}
+    inner = {name for name in named if not any(other.startswith(f"{name}.") for other in named)}
+    return {name.removeprefix("workflow_scripts.") for name in inner}
+
+
+def test_the_table_of_packages_is_complete():
+    folders = {path.parent.name for path in (ROOT / "workflow_scripts").glob("*/__init__.py")}
+    assert folders == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_package_imports_only_what_lies_below_it(package):
+    allowed = MAY_IMPORT[package]
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files_of("workflow_scripts", package)
+        for name in first_party(path)
+        if not under(name, allowed) and not (path.stem == "figure" and package == "steps" and name == "figures.style")
+    ]
+    assert wrong == []
+
+
+def test_the_two_systems_never_import_each_other():
+    for one, other in (("cells", "depth"), ("depth", "cells")):
+        named = {name for path in files_of("workflow_scripts", one) for name in imports_of(path)}
+        assert [name for name in named if under(name, [f"workflow_scripts.{other}"])] == []
+
+
+def test_figures_import_their_style_tables_and_libraries():
+    for path in files_of("figures"):
+        wrong = [name for name in first_party(path) if not under(name, ["tables", "figures.style"])]
+        assert wrong == [], path.name
+        assert not any(under(name, ["torch"]) for name in imports_of(path)), path.name
+
+
+def test_only_the_wrapper_and_commands_on_records_import_provenance():
+    importers = {
+        path.relative_to(ROOT).with_suffix("").as_posix()
+        for path in [*files_of("workflow_scripts"), *files_of("figures")]
+        if any(under(name, ["workflow_scripts.provenance"]) for name in imports_of(path))
+    }
+    outside = {name for name in importers if not name.startswith("workflow_scripts/provenance/")}
+    assert "workflow_scripts/run" in outside
+    assert outside <= {f"workflow_scripts/{name}" for name in WITH_RECORDS}
+
+
+def test_rules_import_settings_and_identities_only():
+    """Snakemake parses them again in every cluster job."""
+    for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]:
+        named = re.findall(r"^\s*(?:from|import) +([\w.]+)", path.read_text(), flags=re.MULTILINE)
+        wrong = [
+            name
+            for name in named
+            if under(name, ["workflow_scripts", "figures", *HEAVY])
+            and not under(name, ["workflow_scripts.study", "workflow_scripts.provenance"])
+        ]
+        assert wrong == [], path.name
+
+
+@pytest.mark.parametrize("package", ["tables", "study", "provenance"])
+def test_light_packages_name_no_heavy_library(package):
+    for path in files_of("workflow_scripts", package):
+        assert not any(under(name, HEAVY) for name in imports_of(path)), path.name
+
+
+def loaded_by(modules):
+    code = f"import sys, {modules}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_what_the_snakefile_loads_is_light():
+    loaded = loaded_by("workflow_scripts.study.jobs, workflow_scripts.study.start, workflow_scripts.provenance.queries")
+    assert "pydantic" in loaded
+    assert loaded & HEAVY == set()
+
+
+def test_the_wrapper_loads_no_numerical_library_before_it_set_the_number_of_threads():
+    assert loaded_by("workflow_scripts.run") & (HEAVY | {"numpy", "pandas"}) == set()

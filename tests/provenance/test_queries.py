@@ -1,0 +1,163 @@
+"""Is a result there, and of the settings and the code at hand? And if not: which setting, which module?"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from workflow_scripts.provenance.identity import identity_text, parse_identity, step_code
+from workflow_scripts.provenance.queries import State, differences, state_of, tell_sources
+from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.study import Study
+
+STEP = "join_tables"
+SETTINGS = {"table": "searches", "deep": {"rate": 0.1, "betas": [0.5, 0.999], "images": None}}
+RECORD = "results/made_up/records/join_tables/searches.json"
+OUTPUT = "results/made_up/tables/searches.csv"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def made(identity, outputs=(OUTPUT,), record=RECORD):
+    """Put a result and its record where a job leaves them."""
+    for path in map(Path, outputs):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("content")
+    now = parse_identity(identity)
+    modules = step_code(now.step, now.modules)
+    content = {"step": now.step, "settings": now.settings, "code": now.code, "modules": modules}
+    Path(record).parent.mkdir(parents=True, exist_ok=True)
+    Path(record).write_text(json.dumps(content))
+
+
+def state(settings=SETTINGS, outputs=(OUTPUT,)):
+    return state_of(identity_text(STEP, settings), outputs, RECORD)
+
+
+def changed(**settings):
+    return {**SETTINGS, "deep": {**SETTINGS["deep"], **settings}}
+
+
+def change_record(**entries):
+    record = json.loads(Path(RECORD).read_text())
+    Path(RECORD).write_text(json.dumps({**record, **entries}))
+
+
+def test_a_result_of_the_same_settings_and_code_is_fresh():
+    made(identity_text(STEP, SETTINGS))
+    assert state() == State("join_tables/searches", "fresh")
+    assert str(state()) == "fresh: join_tables/searches"
+
+
+def test_a_result_that_is_not_there_is_missing():
+    assert state().state == "missing"
+    made(identity_text(STEP, SETTINGS))
+    assert state(outputs=[OUTPUT, "results/made_up/tables/other.csv"]).state == "missing"
+    Path(OUTPUT).unlink()
+    assert str(state()) == "missing: join_tables/searches"
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "3", '{"settings": {}}', '{"settings": {}, "code": "0"}'])
+def test_a_result_whose_record_is_absent_or_unreadable(content):
+    made(identity_text(STEP, SETTINGS))
+    Path(RECORD).unlink()
+    if content is not None:
+        Path(RECORD).write_text(content)
+    assert state() == State("join_tables/searches", "without a record")
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (changed(rate=0.2), "setting deep.rate: 0.1 -> 0.2"),
+        (changed(betas=[0.999, 0.5]), "setting deep.betas: [0.5, 0.999] -> [0.999, 0.5]"),
+        (changed(images=5), "setting deep.images: null -> 5"),
+        (changed(new=None), "setting deep.new: absent -> null"),
+        (changed(rate=0.2, images=5), "setting deep.images: null -> 5; setting deep.rate: 0.1 -> 0.2"),
+        ({"table": "searches"}, 'setting deep: {"betas": [0.5, 0.999], "images": null, "rate": 0.1} -> absent'),
+        ({**SETTINGS, "table": True}, 'setting table: "searches" -> true'),
+    ],
+)
+def test_a_changed_setting_is_named_with_both_values(settings, reason):
+    made(identity_text(STEP, SETTINGS))
+    assert state(settings) == State("join_tables/searches", "stale", reason)
+
+
+def test_values_that_python_takes_for_equal_are_told_apart():
+    """As in the identity, which Snakemake goes by."""
+    assert differences({"a": 1}, {"a": 1.0}) == ["a: 1 -> 1.0"]
+    assert differences({"a": True}, {"a": 1}) == ["a: true -> 1"]
+    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"c": 2, "b": 1}}) == []
+    assert differences({"a": [{"b": 1}]}, {"a": [{"b": 2}]}) == ['a: [{"b": 1}] -> [{"b": 2}]']
+
+
+def test_changed_code_is_named_by_module():
+    made(identity_text(STEP, SETTINGS))
+    modules = json.loads(Path(RECORD).read_text())["modules"]
+    schema, removed = "workflow_scripts.tables.schema", "workflow_scripts.tables.removed"
+    assert schema in modules
+    change_record(code="0" * 64, modules={**modules, schema: "0" * 64, removed: "1" * 64})
+    assert state() == State("join_tables/searches", "stale", f"code of {removed}; code of {schema}")
+    assert state(changed(rate=0.2)).reason == f"setting deep.rate: 0.1 -> 0.2; code of {removed}; code of {schema}"
+
+
+def test_a_module_chosen_by_name_counts():
+    identity = identity_text("figure", {"figure": "found_cells"}, ["figures.found_cells"])
+    made(identity)
+    assert "figures.found_cells" in json.loads(Path(RECORD).read_text())["modules"]
+    assert state_of(identity, [OUTPUT], RECORD).state == "fresh"
+    other = identity_text("figure", {"figure": "found_cells"}, ["figures.test_error"])
+    assert state_of(other, [OUTPUT], RECORD).reason == "code of figures.found_cells; code of figures.test_error"
+
+
+def test_an_identity_has_four_parts():
+    identity = parse_identity(identity_text(STEP, SETTINGS, ["figures.style"]))
+    assert (identity.step, identity.settings, identity.modules) == (STEP, SETTINGS, ("figures.style",))
+    for text in ("{}", "[]", '{"step": "a", "settings": {}, "modules": []}'):
+        with pytest.raises(ValueError, match=r"^a job's identity has the keys step, settings, modules and code$"):
+            parse_identity(text)
+
+
+# sources of a study ---------------------------------------------------------------------------------------------------
+
+
+def jobs(existing_only=True, **depth):
+    experiment = {"max_depths": [1], "seeds": [1, 2, 3, 4], **depth}
+    study = {"study": "made_up", "title": "T", "description": "D", "figures": ["depth_posterior"]}
+    return Jobs(Study.model_validate(study | {"depth": {"experiments": {"a": experiment}}}), existing_only)
+
+
+def make_sources(number):
+    for source in list(jobs(existing_only=False).sources())[:number]:
+        made(identity_text(source.step, source.settings), [f"{source.outputs[0]}/file"], source.record)
+
+
+def test_nothing_is_told_of_sources_that_are_all_fresh():
+    make_sources(4)
+    assert tell_sources(jobs()) == []
+
+
+def test_missing_and_stale_sources_are_told():
+    make_sources(3)
+    [record] = Path("results/made_up/records/depth_search").glob("a_seed-2_01.json")
+    record.unlink()
+    told = tell_sources(jobs(widths=[30]))
+    reason = "setting runs.a_ldn_D1_seed-1.width: 20 -> 30"
+    assert told == [
+        "missing: depth search results/made_up/depth/a_seed-4_01",
+        f"stale: depth_search/a_seed-1_01 ({reason})",
+        "without a record: depth_search/a_seed-2_01",
+        f"stale: depth_search/a_seed-3_01 ({reason.replace('seed-1', 'seed-3')})",
+    ]
+
+
+def test_a_long_list_of_sources_is_cut_and_counted():
+    assert tell_sources(jobs(), longest=3) == [
+        *(f"missing: depth search results/made_up/depth/a_seed-{seed}_01" for seed in (1, 2, 3)),
+        "... and 1 more",
+    ]
+    assert len(tell_sources(jobs(), longest=4)) == 4

@@ -1,0 +1,275 @@
+"""From grids to jobs: which searches and trainings a study has, with which settings, and where they are found."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workflow_scripts.data.entry import load_entry
+from workflow_scripts.study import start
+from workflow_scripts.study.cells import Cells, SearchKey, evaluation_job, images_of, search_job, searches
+from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.model import canonical
+from workflow_scripts.study.study import Study
+
+GRID = {"spaces": ["s4"], "data_sets": ["digits"], "methods": ["darts"], "l2": [3e-4], "seeds": [1]}
+PAPER = {
+    "spaces": ["s1", "s2", "s3", "s4"],
+    "data_sets": ["cifar10", "cifar100", "svhn"],
+    "methods": ["darts", "darts_es"],
+    "l2": [3e-4, 9e-4, 27e-4, 81e-4, 243e-4],
+    "drop_path": [0.0, 0.2, 0.4, 0.6],
+    "seeds": [1, 2, 3],
+}
+DEPTH = {"experiments": {"deep": {"max_depths": [1, 2, 3], "seeds": [1, 2]}}, "runs_per_job": 2}
+
+
+def cells_of(*grids, **settings):
+    return Cells.model_validate({"grids": [GRID | grid for grid in grids] or [GRID], **settings})
+
+
+def jobs_of(*grids, existing_only=False, depth=None, **settings):
+    study = {
+        "study": "made_up",
+        "title": "T",
+        "description": "D",
+        "cells": cells_of(*grids, **settings).model_dump(),
+        "depth": depth,
+        "figures": ["found_cells"],
+    }
+    return Jobs(Study.model_validate(study), existing_only)
+
+
+def key(**settings):
+    return SearchKey(**{"space": "s4", "data_set": "digits", "l2": 3e-4, "drop_path": 0.2, "seed": 1} | settings)
+
+
+# grids ----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_papers_grid_has_720_searches():
+    found = searches(cells_of(PAPER))
+    assert len(found) == 4 * 3 * 5 * 4 * 3 == 720
+    assert len({(key.group, key.run) for key in found}) == 720
+    assert len({key.group for key in found}) == 12
+    assert set(map(tuple, found.values())) == {("darts", "darts_es")}
+
+
+def test_a_grid_spans_every_combination_in_the_order_of_its_lists():
+    found = list(
+        searches(cells_of({"spaces": ["s4", "s2"], "l2": [0.1, 0.01], "drop_path": [0.2, 0.0], "seeds": [2, 1]}))
+    )
+    assert len(found) == 16
+    assert [(key.space, key.l2, key.drop_path, key.seed) for key in found[:5]] == [
+        ("s4", 0.1, 0.2, 2),
+        ("s4", 0.1, 0.2, 1),
+        ("s4", 0.1, 0.0, 2),
+        ("s4", 0.1, 0.0, 1),
+        ("s4", 0.01, 0.2, 2),
+    ]
+    assert found[8].space == "s2"
+
+
+def test_two_grids_are_united_without_duplicates_in_the_order_of_first_mention():
+    found = searches(cells_of({"seeds": [3, 1]}, {"seeds": [2, 1], "methods": ["darts_es"]}, {"seeds": [1]}))
+    assert [key.seed for key in found] == [3, 1, 2]
+    assert list(found.values()) == [["darts"], ["darts", "darts_es"], ["darts_es"]]
+
+
+def test_grids_that_write_a_number_differently_name_the_same_search():
+    found = searches(cells_of({"l2": [3e-4], "drop_path": [0]}, {"l2": ["3e-4"], "drop_path": [0.0]}, {"l2": [0.0003]}))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("name", start.study_names())
+def test_every_study_of_the_repository_is_sound(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(start, "LOCAL", tmp_path / "local.yaml")
+    study = start.load([start.ROOT / "config" / f"{name}.yaml"], {})
+    assert study.study == name
+    jobs = Jobs(study)
+    assert len({source.record for source in jobs.sources()}) == len(list(jobs.sources())) > 0
+
+
+# names ----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_name_of_a_run_is_stable():
+    """Names are paths of results that people have: they must not change."""
+    assert key().run == "l2-0.0003_drop-0.2_seed-1"
+    assert key(l2=27e-4, drop_path=0.0, seed=12).run == "l2-0.0027_drop-0_seed-12"
+    assert key(l2=1, drop_path=0.6).run == "l2-1_drop-0.6_seed-1"
+    assert key(l2=3e-5).run == "l2-3e-05_drop-0.2_seed-1"
+    assert key().group == "s4_digits"
+
+
+def test_numbers_that_differ_late_have_different_names():
+    assert key(l2=0.0001234567).run != key(l2=0.0001234568).run
+
+
+FACTORS = st.floats(min_value=0, max_value=1e6, allow_nan=False)
+SHARES = st.floats(min_value=0, max_value=0.999)
+KEYS = st.builds(key, l2=FACTORS, drop_path=SHARES, seed=st.integers(1, 10**9))
+
+
+@given(KEYS, KEYS)
+def test_runs_have_the_same_name_exactly_when_they_are_the_same(one, other):
+    assert (one.run == other.run) == (one == other)
+    assert re.fullmatch(r"[a-z0-9_.+-]+", one.run)
+    assert Path(one.run).name == one.run
+
+
+# settings -------------------------------------------------------------------------------------------------------------
+
+
+def test_evaluation_settings_differ_where_a_data_set_says_so():
+    cells = cells_of(
+        evaluation={"epochs": 5, "layers": 4, "drop_path": 0.1},
+        evaluation_for={"digits": {"layers": 7, "l2": "3e-3", "seeds": [4, 5]}},
+    )
+    changed = cells.evaluation_of("digits")
+    assert (changed.epochs, changed.layers, changed.drop_path, changed.l2) == (5, 7, 0.1, 3e-3)
+    assert changed.seeds == (4, 5)
+    assert cells.evaluation.layers == 4
+    assert evaluation_job(cells, "digits", 4).evaluation == changed
+    assert cells_of().evaluation_of("digits") == cells_of().evaluation
+
+
+@pytest.mark.parametrize(("side", "padding", "cutout"), [(32, 4, 16), (8, 1, 4), (16, 2, 8), (64, 8, 32)])
+def test_padding_and_cutout_scale_with_the_image_side(side, padding, cutout):
+    cells = cells_of(image_size=side)
+    images = images_of(cells, "digits", augment=True)
+    assert (images.side, images.padding, images.cutout) == (side, padding, cutout)
+    still = images_of(cells, "digits", augment=False)
+    assert (still.side, still.padding, still.cutout, still.flip) == (side, 0, 0, False)
+
+
+def test_images_are_those_of_the_data_sets_entry():
+    entry = load_entry("digits")
+    images = images_of(cells_of(), "digits", augment=True)
+    assert images.side == entry.side
+    assert (images.channels, images.classes, images.mean) == (entry.channels, entry.classes, entry.mean)
+    assert images.flip is False, "a mirrored digit is another character, or none"
+
+
+def test_training_images_are_split_in_halves_unless_the_study_says_otherwise():
+    available = load_entry("digits").train_images
+    assert cells_of().split("digits") == (available // 2, available // 2)
+    assert cells_of(search={"weight_images": 100}).split("digits") == (100, available // 2)
+    assert cells_of(search={"alpha_images": 100}).split("digits") == (available // 2, 100)
+    assert cells_of(search={"weight_images": available - 9}).split("digits") == (available - 9, 9)
+
+
+def test_a_searchs_settings_hold_all_that_decides_it():
+    cells = cells_of(search={"epochs": 3, "weight_images": 100})
+    job = search_job(cells, key(l2=0.1, drop_path=0.2, seed=7))
+    assert (job.l2, job.drop_path, job.seed, job.weight_images, job.search.epochs) == (0.1, 0.2, 7, 100, 3)
+    assert job.normal == job.reduce == [["noise", "sep_conv_3x3"]] * 14
+    assert json.loads(canonical(job))["images"]["side"] == 8
+
+
+# canonical form -------------------------------------------------------------------------------------------------------
+
+
+def test_the_canonical_form_is_sorted_and_short():
+    assert canonical({"b": 0.1, "a": [1, {"d": None, "c": True}]}) == '{"a":[1,{"c":true,"d":null}],"b":0.1}'
+    assert canonical({"a": 3e-4}) == '{"a":0.0003}'
+    assert canonical({"a": 0.1 + 0.2}) == '{"a":0.30000000000000004}'
+    assert canonical({"b": 1, "a": 2}) == canonical({"a": 2, "b": 1})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        canonical({"a": float("nan")})
+
+
+def test_a_number_written_as_text_has_the_same_canonical_form():
+    """YAML reads 3e-4 as text and 3.0e-4 as a number."""
+    forms = {canonical(cells_of(evaluation={"l2": value, "drop_path": 0})) for value in (3e-4, "3e-4", "0.0003")}
+    assert len(forms) == 1
+    assert '"l2":0.0003' in forms.pop()
+    presets = {canonical(cells_of(evaluation_for={"digits": {"l2": value}})) for value in (3e-4, "3e-4")}
+    assert len(presets) == 1
+
+
+def test_swapping_two_values_changes_the_canonical_form():
+    one = canonical(search_job(cells_of(search={"batch_size": 32, "init_channels": 64}), key()))
+    other = canonical(search_job(cells_of(search={"batch_size": 64, "init_channels": 32}), key()))
+    assert one != other
+    assert sorted(one) == sorted(other)
+
+
+# jobs -----------------------------------------------------------------------------------------------------------------
+
+
+def test_where_jobs_are_found():
+    jobs = jobs_of({"methods": ["darts", "darts_es"], "seeds": [1, 2]}, evaluation={"seeds": [4, 5]}, depth=DEPTH)
+    runs = ["l2-0.0003_drop-0_seed-1", "l2-0.0003_drop-0_seed-2"]
+    assert list(jobs.searches) == ["s4_digits"]
+    assert jobs.search_files("s4_digits", "history.csv") == [
+        f"results/made_up/cells/searches/s4_digits/darts/{run}/history.csv" for run in runs
+    ]
+    assert jobs.architectures("s4_digits") == [
+        f"results/made_up/cells/architectures/s4_digits/{method}/{run}.yaml"
+        for run in runs
+        for method in ("darts", "darts_es")
+    ]
+    trainings = jobs.evaluations("s4_digits")
+    assert len(trainings) == len(set(trainings)) == 2 * 2 * 2
+    assert f"results/made_up/cells/evaluations/s4_digits/darts_es/{runs[0]}/seed-5/outcome.json" in trainings
+    assert jobs.depth_folders() == [
+        f"results/made_up/depth/deep_seed-{seed}_{number}" for seed in (1, 2) for number in ("01", "02")
+    ]
+    assert not jobs.missing
+
+
+def test_the_settings_of_a_job_are_those_of_its_place():
+    jobs = jobs_of({"l2": [0.1, 0.2]}, evaluation={"seeds": [4]}, depth=DEPTH)
+    run = "l2-0.2_drop-0_seed-1"
+    assert jobs.search("s4_digits", run).l2 == 0.2
+    assert jobs.search_folder("s4_digits", run).endswith(f"/{run}")
+    assert jobs.evaluation("s4_digits", "4").seed == 4
+    assert jobs.data_sets == {"s4_digits": "digits"}
+    networks = jobs.depth_search("deep_seed-2_02")["runs"]
+    assert {name: run["max_depth"] for name, run in networks.items()} == {"deep_ldn_D3_seed-2": 3}
+
+
+def test_every_source_has_its_own_record_and_outputs():
+    jobs = jobs_of({"seeds": [1, 2]}, evaluation={"seeds": [4, 5]}, depth=DEPTH)
+    sources = list(jobs.sources())
+    assert [source.step for source in sources] == 2 * ["cell_search"] + 4 * ["evaluate_genotype"] + 4 * ["depth_search"]
+    assert len({source.record for source in sources}) == len(sources)
+    outputs = [path for source in sources for path in source.outputs]
+    assert len(set(outputs)) == len(outputs)
+    assert all(source.record.startswith(f"results/made_up/records/{source.step}/") for source in sources)
+
+
+def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    everything = jobs_of({"seeds": [1, 2]}, depth=DEPTH)
+    for file in ("settings.json", "history.csv", "curvature.npz", "outcome.json"):
+        there = tmp_path / everything.search_folder("s4_digits", "l2-0.0003_drop-0_seed-1") / file
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.touch()
+    half = tmp_path / everything.search_folder("s4_digits", "l2-0.0003_drop-0_seed-2") / "settings.json"
+    half.parent.mkdir(parents=True)
+    half.touch()
+    (tmp_path / everything.depth_folder("deep_seed-1_02")).mkdir(parents=True)
+
+    jobs = jobs_of({"seeds": [1, 2]}, depth=DEPTH, existing_only=True)
+    assert list(jobs.searches["s4_digits"]) == ["l2-0.0003_drop-0_seed-1"]
+    assert jobs.depth_folders() == ["results/made_up/depth/deep_seed-1_02"]
+    assert jobs.evaluations("s4_digits") == []
+    assert sorted(jobs.missing) == [
+        "depth search results/made_up/depth/deep_seed-1_01",
+        "depth search results/made_up/depth/deep_seed-2_01",
+        "depth search results/made_up/depth/deep_seed-2_02",
+        "search results/made_up/cells/searches/s4_digits/darts/l2-0.0003_drop-0_seed-2",
+        "training results/made_up/cells/evaluations/s4_digits/darts/l2-0.0003_drop-0_seed-1/seed-1",
+    ]
+    assert {source.step for source in jobs.sources()} == {"cell_search", "depth_search"}
+
+
+def test_a_study_draws_only_the_tables_it_makes():
+    assert jobs_of().tables == ["searches", "search_epochs", "curvature", "evaluations"]
+    assert jobs_of(depth=DEPTH).tables[-2:] == ["depth_runs", "depth_posteriors"]
+    assert jobs_of().figure_inputs("found_cells")[0].startswith("results/made_up/")

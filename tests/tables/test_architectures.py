@@ -1,0 +1,136 @@
+"""Architecture files: read back, refused when damaged, and derived from searches."""
+
+import pytest
+import yaml
+from tables.made_up import genotype_of, made_up_run, write_run
+
+from workflow_scripts.runtime.progress import Silent
+from workflow_scripts.steps import derive_architectures, gather_architectures
+from workflow_scripts.tables.architectures import KEYS, architecture_genotype, read_architectures, write_architectures
+from workflow_scripts.tables.files import sha256_of
+
+RISING = [1.0] * 11 + [3.0] * 15  # stops at epoch 10, known at epoch 22
+METHODS = ("darts", "darts_es")
+
+
+def architecture(**changes):
+    genotype = genotype_of(20)
+    values = dict.fromkeys(KEYS)
+    found = {
+        "run": "l2-0.0003_drop-0_seed-1",
+        "l2": 3e-4,
+        "epoch": 49,
+        "genotype": genotype.structure(),
+        "genotype_text": genotype.text(),
+    }
+    return {**values, **found, **changes}
+
+
+def derived(histories, folder):
+    """Per run and method the architecture that the step wrote."""
+    runs = [{"run": history.parent.name, "methods": list(METHODS)} for history in histories]
+    paths = [folder / f"{entry['run']}_{method}.yaml" for entry in runs for method in METHODS]
+    settings, inputs = {"stop": {}, "runs": runs}, {"history": histories}
+    derive_architectures.run(settings, inputs, {"architecture": paths}, Silent())
+    return [read_architectures(path)[0] for path in paths]
+
+
+def test_round_trip(tmp_path):
+    path = tmp_path / "folder" / "architectures.yaml"
+    written = [architecture(), architecture(run="another", genotype=None, genotype_text=None)]
+    write_architectures(path, written)
+    assert read_architectures(path) == written
+    assert list(yaml.safe_load(path.read_text())["architectures"][0]) == list(KEYS)
+    assert architecture_genotype(read_architectures(path)[0]) == genotype_of(20)
+
+
+def test_the_order_of_keys_does_not_change_the_bytes(tmp_path):
+    shuffled = dict(reversed(architecture().items()))
+    for name, entry in (("first", architecture()), ("again", shuffled)):
+        write_architectures(tmp_path / name, [entry])
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "again").read_bytes()
+
+
+@pytest.mark.parametrize("change", [{"more": 1}, {"seed": ...}])
+def test_other_keys_are_not_written(change, tmp_path):
+    entry = {key: value for key, value in architecture(**change).items() if value is not ...}
+    with pytest.raises(ValueError, match="an architecture has the keys"):
+        write_architectures(tmp_path / "a.yaml", [entry])
+    assert not (tmp_path / "a.yaml").exists()
+
+
+def test_structure_and_text_must_agree():
+    with pytest.raises(ValueError, match="its structure and its genotype text disagree"):
+        architecture_genotype(architecture(genotype=genotype_of(30).structure()))
+
+
+def damaged(change):
+    content = {"version": 1, "architectures": [architecture()]}
+    change(content)
+    return yaml.safe_dump(content)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "- 1",
+        "{",
+        "version: 1\n",
+        "version: 1\narchitectures: 5\n",
+        "version: 1\narchitectures: [5]\n",
+        "!!python/object/apply:os.getcwd []",
+        damaged(lambda content: content.update(version=2)),
+        damaged(lambda content: content["architectures"][0].pop("seed")),
+        damaged(lambda content: content["architectures"][0].update(genotype_text="Genotype()")),
+        damaged(lambda content: content["architectures"][0].update(genotype_text=5)),
+        damaged(lambda content: content["architectures"][0].update(genotype=genotype_of(40).structure())),
+    ],
+)
+def test_file_that_cannot_be_read(text, tmp_path):
+    path = tmp_path / "architectures.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f"^{path}: not a readable architecture file"):
+        read_architectures(path)
+
+
+def test_darts_takes_the_last_epoch_and_early_stopping_the_stop_epoch(tmp_path):
+    history = write_run(tmp_path / "stopped", made_up_run(eigenvalues=RISING))
+    last, stopped = derived([history], tmp_path)
+    assert (last["method"], last["epoch"], last["epoch_reason"]) == ("darts", 49, "last")
+    assert (stopped["method"], stopped["epoch"], stopped["epoch_reason"]) == ("darts_es", 10, "stop epoch")
+    assert last["genotype_text"] == genotype_of(49).text()
+    assert stopped["genotype_text"] == genotype_of(10).text()
+    assert (last["valid_error_percent"], stopped["valid_error_percent"]) == (42.5, 81.5)
+    assert {entry["outcome"] for entry in (last, stopped)} == {"found"}
+    assert stopped["search_history_sha256"] == sha256_of(history)
+
+
+def test_early_stopping_that_never_fires_takes_the_last_epoch(tmp_path):
+    _, never = derived([write_run(tmp_path / "calm", made_up_run())], tmp_path)
+    assert (never["epoch"], never["epoch_reason"]) == (49, "never stopped")
+
+
+def test_search_that_diverged(tmp_path):
+    """It has no last epoch, but its stop epoch, when the rule fired before."""
+    outcome = {"outcome": "diverged", "epochs": 30, "epoch": 30, "step": 2}
+    early = write_run(tmp_path / "early", made_up_run(epochs=30, eigenvalues=RISING, outcome=outcome))
+    calm = write_run(tmp_path / "calm", made_up_run(epochs=30, outcome=outcome))
+    last, stopped, calm_last, calm_stopped = derived([early, calm], tmp_path)
+    assert (stopped["outcome"], stopped["genotype_text"]) == ("found", genotype_of(10).text())
+    for entry in (last, calm_last, calm_stopped):
+        assert (entry["outcome"], entry["genotype_text"], entry["valid_error_percent"]) == ("diverged", None, None)
+
+
+def test_gathered_file_holds_all_in_order(tmp_path):
+    histories = [write_run(tmp_path / name, made_up_run()) for name in ("b", "a")]
+    single = derived(histories, tmp_path)
+    parts, whole = [tmp_path / f"{run}_{method}.yaml" for run in "ba" for method in METHODS], tmp_path / "all.yaml"
+    gather_architectures.run({}, {"part": parts}, {"architectures": [whole]}, Silent())
+    assert read_architectures(whole) == single
+    assert [(entry["run"], entry["method"]) for entry in single] == [
+        ("b", "darts"),
+        ("b", "darts_es"),
+        ("a", "darts"),
+        ("a", "darts_es"),
+    ]

@@ -1,0 +1,407 @@
+"""The wrapper, through its command line, in a copy of the tree that has a made-up step."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from workflow_scripts.provenance.code_digest import code_digests, combined
+
+ROOT = Path(__file__).parents[1]
+STEP = '''"""Does what its settings say."""
+
+import time
+from pathlib import Path
+
+from workflow_scripts.runtime.progress import Progress
+
+FACTOR = 2
+
+
+def run(settings, inputs, outputs, progress: Progress):
+    progress.say("at work")
+    for path in outputs.get("folder", []):
+        path.mkdir()
+        for name, text in settings["files"].items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_text(text)
+    if settings.get("half"):
+        outputs["text"][0].write_text("half")
+    if "ready" in settings:
+        Path(settings["ready"]).touch()
+        while not Path(settings["go"]).exists():
+            time.sleep(0.02)
+    if "raises" in settings:
+        raise {"ValueError": ValueError, "KeyError": KeyError}[settings["raises"]]("no such\\n thing")
+    read = "".join(path.read_text() for path in inputs.get("text", []))
+    for number, path in enumerate(outputs.get("text", [])):
+        if number != settings.get("skip"):
+            path.write_text(f"{settings['text']} {read} {number}")
+'''
+THREADS = """import numpy
+import threadpoolctl
+
+
+def run(settings, inputs, outputs, progress):
+    numpy.ones((2, 2)) @ numpy.ones((2, 2))
+    outputs["text"][0].write_text(str([pool["num_threads"] for pool in threadpoolctl.threadpool_info()]))
+"""
+TORCH = """import torch
+
+
+def run(settings, inputs, outputs, progress):
+    outputs["text"][0].write_text(f"{torch.get_num_threads()} {torch.are_deterministic_algorithms_enabled()}")
+"""
+SECRET = "hush-4711"
+RECORD_FIELDS = {
+    *("version", "job", "step", "settings", "code", "modules", "chosen_modules", "inputs", "outputs"),
+    *("software", "machine", "device", "threads", "git", "attempt", "started", "ended", "seconds"),
+}
+
+
+class Tree:
+    """A copy of what the wrapper needs, with commands to run jobs in it."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def identity(self, step="made_up", **settings):
+        code = combined(code_digests([f"workflow_scripts.steps.{step}"], self.root))
+        return json.dumps({"step": step, "settings": settings, "modules": [], "code": code})
+
+    def command(self, identity, *arguments, name="made_up/one", threads=1):
+        log, record = f"out/logs/{name}.log", f"out/records/{name}.json"
+        fixed = ["--job", identity, "--threads", str(threads), "--root", "out", "--log", log, "--record", record]
+        return [sys.executable, "-m", "workflow_scripts.run", *fixed, *arguments]
+
+    def start(self, identity, *arguments, **options):
+        variables = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+        return subprocess.Popen(
+            self.command(identity, *arguments, **options),
+            cwd=self.root,
+            env={**variables, "SECRET_TOKEN": SECRET, "SLURM_JOB_ID": "4242"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *arguments, step="made_up", name="made_up/one", threads=1, **settings):
+        """Run a job to its end; returns its exit status and what it said on stderr."""
+        process = self.start(self.identity(step, **settings), *arguments, name=name, threads=threads)
+        _, said = process.communicate(timeout=60)
+        return process.returncode, said
+
+    def text(self, path):
+        return (self.root / path).read_text()
+
+    def record(self, name="made_up/one"):
+        return json.loads(self.text(f"out/records/{name}.json"))
+
+    def attempts(self, name="made_up/one"):
+        return [json.loads(line) for line in self.text(f"out/attempts/{name}.jsonl").splitlines()]
+
+    def left_over(self):
+        """Files in scratch folders, and hidden files beside results."""
+        return [path for path in (self.root / "out").rglob("*") if path.is_file() and "/." in str(path)]
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory):
+    root = tmp_path_factory.mktemp("tree")
+    shutil.copytree(ROOT / "workflow_scripts", root / "workflow_scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "envs").mkdir()
+    (root / "envs" / "requirements.txt").write_text("numpy==0\n")
+    for name, text in (("made_up", STEP), ("threads", THREADS), ("torch_step", TORCH)):
+        (root / "workflow_scripts" / "steps" / f"{name}.py").write_text(text)
+    return root
+
+
+@pytest.fixture
+def tree(origin, tmp_path):
+    for part in ("workflow_scripts", "envs"):
+        (tmp_path / part).symlink_to(origin / part)
+    (tmp_path / "in.txt").write_text("bread")
+    return Tree(tmp_path)
+
+
+ONE = ("--input", "text", "in.txt", "--output", "text", "out/a.txt")
+
+
+def wait_for(condition, process):
+    """Wait until something is true, as long as the process lives."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# what a job leaves ----------------------------------------------------------------------------------------------------
+
+
+def test_a_job_writes_its_outputs_and_a_full_record(tree):
+    assert tree.run(*ONE, "out/deep/b.txt", text="one", nested={"rate": 3e-4}) == (0, "  made_up one  at work\n")
+    assert tree.text("out/a.txt") == "one bread 0"
+    assert tree.text("out/deep/b.txt") == "one bread 1"
+    record = tree.record()
+    assert set(record) == RECORD_FIELDS
+    assert record["settings"] == {"text": "one", "nested": {"rate": 3e-4}}
+    assert (record["job"], record["step"], record["version"]) == ("made_up/one", "made_up", 1)
+    assert record["inputs"] == [{"name": "text", "path": "in.txt", "sha256": sha256("bread"), "bytes": 5}]
+    assert record["outputs"] == [
+        {"name": "text", "path": "out/a.txt", "sha256": sha256("one bread 0"), "bytes": 11},
+        {"name": "text", "path": "out/deep/b.txt", "sha256": sha256("one bread 1"), "bytes": 11},
+    ]
+    assert record["code"] == combined(record["modules"])
+    assert "workflow_scripts.steps.made_up" in record["modules"]
+    assert (record["attempt"], record["threads"], record["device"]) == (1, 1, None)
+    assert record["started"] <= record["ended"]
+    assert 0 <= record["seconds"] < 60
+    assert tree.left_over() == [tree.root / "out/.locks/made_up.one.lock"]
+
+
+def test_a_record_states_software_machine_and_checkout(tree):
+    assert tree.run(*ONE, text="one")[0] == 0
+    record = tree.record()
+    assert record["software"]["lock_sha256"] == sha256("numpy==0\n")
+    assert record["software"]["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert {"torch", "numpy", "snakemake"} <= {
+        name for name, version in record["software"]["packages"].items() if version
+    }
+    assert set(record["machine"]) == {"host", "system", "processor", "gpu_driver", "scheduler_job"}
+    assert record["machine"]["scheduler_job"] == "4242"
+    assert record["git"] == {"commit": None, "dirty": None}, "the copy of the tree is no git checkout"
+
+
+def test_nothing_holds_the_environment(tree):
+    tree.run(*ONE, text="one")
+    tree.run(*ONE, text="one", raises="KeyError")
+    files = [path for path in (tree.root / "out").rglob("*") if path.is_file()]
+    assert len(files) >= 5
+    assert [path for path in files if SECRET in path.read_text() or "SECRET_TOKEN" in path.read_text()] == []
+
+
+def test_the_git_checkout_is_stated(tree, origin, tmp_path):
+    copy = tmp_path / "checkout"
+    shutil.copytree(origin, copy)
+    (copy / "in.txt").write_text("bread")
+    (copy / ".gitignore").write_text("out\n__pycache__\n")
+    person = ["-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+    for arguments in (["init", "--quiet"], ["add", "."], [*person, "commit", "--quiet", "--message", "All"]):
+        subprocess.run(["git", *arguments], cwd=copy, check=True)
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=copy, capture_output=True, text=True, check=True).stdout
+    checkout = Tree(copy)
+    assert checkout.run(*ONE, text="one")[0] == 0
+    assert checkout.record()["git"] == {"commit": head.strip(), "dirty": False}
+    (copy / "in.txt").write_text("other bread")
+    assert checkout.run(*ONE, text="one")[0] == 0
+    assert checkout.record()["git"] == {"commit": head.strip(), "dirty": True}
+
+
+def test_the_same_job_again_writes_the_same_bytes(tree):
+    tree.run(*ONE, text="one")
+    first = tree.record()
+    (tree.root / "out/a.txt").unlink()
+    tree.run(*ONE, text="one")
+    again = tree.record()
+    assert {key for key in first if first[key] != again[key]} <= {"attempt", "started", "ended", "seconds"}
+    assert (first["attempt"], again["attempt"]) == (1, 2)
+
+
+def test_folders_are_replaced_whole(tree):
+    outputs = ("--output", "folder", "out/results")
+    tree.run(*outputs, files={"a.txt": "a", "old/b.txt": "b"})
+    (tree.root / "out/results/.snakemake_timestamp").touch()
+    assert [file["path"] for file in tree.record()["outputs"]] == ["out/results/a.txt", "out/results/old/b.txt"]
+    tree.run(*outputs, files={"c.txt": "c"})
+    assert [path.name for path in (tree.root / "out/results").rglob("*")] == ["c.txt"]
+    assert tree.record()["outputs"] == [
+        {"name": "folder", "path": "out/results/c.txt", "sha256": sha256("c"), "bytes": 1}
+    ]
+
+
+def test_a_folder_as_input_stands_for_its_files(tree):
+    folder = tree.root / "bread"
+    (folder / "old").mkdir(parents=True)
+    for name in ("rye.txt", "old/wheat.txt", ".snakemake_timestamp"):
+        (folder / name).write_text(name)
+    assert tree.run("--input", "stock", "bread", "--output", "text", "out/a.txt", text="one")[0] == 0
+    stock = [(file["name"], file["path"], file["sha256"]) for file in tree.record()["inputs"]]
+    assert stock == [
+        ("stock", "bread/old/wheat.txt", sha256("old/wheat.txt")),
+        ("stock", "bread/rye.txt", sha256("rye.txt")),
+    ]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_numerical_libraries_get_the_jobs_threads(tree, threads):
+    assert tree.run("--output", "text", "out/a.txt", step="threads", threads=threads) == (0, "")
+    used = json.loads(tree.text("out/a.txt"))
+    assert used
+    assert all(number <= threads for number in used)
+
+
+def test_torch_is_made_repeatable_and_its_device_recorded(tree):
+    assert tree.run("--output", "text", "out/a.txt", step="torch_step") == (0, "")
+    assert tree.text("out/a.txt") == "1 True"
+    device = tree.record()["device"]
+    assert {"kind", "name", "cuda"} <= set(device)
+    assert (device["deterministic_algorithms"], device["cudnn_benchmark"]) == (True, False)
+
+
+# what goes wrong ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("failure", "sentence"),
+    [
+        ({"raises": "ValueError", "half": True}, "no such thing"),
+        ({"raises": "KeyError", "half": True}, r"KeyError('no such\n thing')"),
+        ({"skip": 1}, "the step did not write b.txt"),
+    ],
+)
+def test_a_failed_job_leaves_the_old_result_and_a_trace(tree, failure, sentence):
+    both = (*ONE, "out/b.txt")
+    assert tree.run(*both, text="one")[0] == 0
+    before = {path: tree.text(path) for path in ("out/a.txt", "out/b.txt", "out/records/made_up/one.json")}
+    status, said = tree.run(*both, text="two", **failure)
+    assert status == 1
+    told = f"made_up one failed: {sentence} (log: out/logs/made_up/one.log)"
+    assert said.splitlines() == ["  made_up one  at work", told]
+    assert {path: tree.text(path) for path in before} == before
+    assert "Traceback (most recent call last)" in tree.text("out/logs/made_up/one.log")
+    last = tree.attempts()[-1]
+    assert (last["attempt"], last["failed"] is None) == (2, False)
+    assert not (tree.root / "out/.scratch/made_up/one").exists()
+
+
+def test_a_first_failure_leaves_no_output_and_no_record(tree):
+    assert tree.run(*ONE, text="one", raises="ValueError", half=True)[0] == 1
+    assert not (tree.root / "out/a.txt").exists()
+    assert not (tree.root / "out/records").exists()
+    assert [entry.get("failed") for entry in tree.attempts()] == [None, "ValueError"]
+
+
+def test_attempts_are_numbered_and_closed(tree):
+    for settings in ({}, {"raises": "KeyError"}, {}):
+        tree.run(*ONE, text="one", **settings)
+    entries = tree.attempts()
+    assert [entry["attempt"] for entry in entries] == [1, 1, 2, 2, 3, 3]
+    assert [entry.get("failed", "started") for entry in entries] == [
+        "started",
+        None,
+        "started",
+        "KeyError",
+        "started",
+        None,
+    ]
+    assert all(entry["job"] == "4242" and entry["host"] for entry in entries[::2])
+    assert tree.record()["attempt"] == 3
+
+
+def test_a_missing_input_is_named(tree):
+    (tree.root / "in.txt").unlink()
+    status, said = tree.run(*ONE, text="one")
+    assert (status, said) == (
+        1,
+        "made_up one failed: the input in.txt does not exist (log: out/logs/made_up/one.log)\n",
+    )
+    assert not (tree.root / "out/a.txt").exists()
+
+
+def test_a_job_of_other_code_is_refused(tree):
+    identity = json.loads(tree.identity(text="one")) | {"code": "0" * 64}
+    process = tree.start(json.dumps(identity), *ONE)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "failed: the code of this step changed after the workflow was started; start the workflow again (" in said
+    assert not (tree.root / "out/a.txt").exists()
+
+
+def test_code_changed_after_the_identity_was_made_is_refused(origin, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(origin, copy)
+    (copy / "in.txt").write_text("bread")
+    other = Tree(copy)
+    step = copy / "workflow_scripts" / "steps" / "made_up.py"
+    identity = other.identity(text="one")
+    step.write_text(STEP.replace("FACTOR = 2", "FACTOR = 3  # more"))
+    refused = other.start(identity, *ONE)
+    assert "the code of this step changed" in refused.communicate(timeout=60)[1]
+    step.write_text(STEP.replace("FACTOR = 2", "FACTOR = 2  # as before"))
+    accepted = other.start(identity, *ONE)
+    assert accepted.communicate(timeout=60)[1] == "  made_up one  at work\n"
+    assert (refused.returncode, accepted.returncode) == (1, 0)
+
+
+@pytest.mark.parametrize("identity", ["{", "{}", '{"step": "made_up"}'])
+def test_an_identity_that_is_none(tree, identity):
+    process = tree.start(identity, *ONE)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "error: --job: " in said.splitlines()[-1]
+    assert "Traceback" not in said
+
+
+# several processes ----------------------------------------------------------------------------------------------------
+
+
+def test_a_second_process_waits_for_the_first(tree):
+    slow = {"text": "slow", "ready": "ready", "go": "go"}
+    first = tree.start(tree.identity(**slow), *ONE)
+    wait_for((tree.root / "ready").exists, first)
+    second = tree.start(tree.identity(text="second"), *ONE)
+    log = tree.root / "out/logs/made_up/one.log"
+    wait_for(lambda: log.read_text().count(" made_up {") == 2, second)
+    time.sleep(1)
+    assert first.poll() is second.poll() is None
+    assert len(tree.attempts()) == 1
+    (tree.root / "go").touch()
+    for process in (first, second):
+        process.communicate(timeout=60)
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert [(entry["attempt"], "started" in entry) for entry in tree.attempts()] == [
+        (1, True),
+        (1, False),
+        (2, True),
+        (2, False),
+    ]
+    assert tree.text("out/a.txt") == "second bread 0"
+    assert tree.record()["attempt"] == 2
+
+
+def test_a_killed_job_leaves_its_attempt_and_no_output_and_the_next_run_succeeds(tree):
+    process = tree.start(tree.identity(text="one", half=True, ready="ready", go="go"), *ONE)
+    wait_for((tree.root / "ready").exists, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL
+    assert not (tree.root / "out/a.txt").exists()
+    assert not (tree.root / "out/records").exists()
+    assert [set(entry) for entry in tree.attempts()] == [{"attempt", "started", "host", "job"}]
+    partial = [path for path in (tree.root / "out/.scratch").rglob("*") if path.is_file()]
+    assert [path.read_text() for path in partial] == ["half"]
+
+    assert tree.run(*ONE, text="one")[0] == 0
+    assert tree.text("out/a.txt") == "one bread 0"
+    assert tree.record()["attempt"] == 2
+    assert not (tree.root / "out/.scratch/made_up/one").exists()
+
+
+def test_what_a_killed_job_left_is_not_taken_for_an_output(tree):
+    left = tree.root / "out/.scratch/made_up/one/text/0"
+    left.mkdir(parents=True)
+    (left / "a.txt").write_text("left over by a killed job")
+    status, said = tree.run(*ONE, text="one", skip=0)
+    assert (status, said.splitlines()[-1].partition(" (")[0]) == (1, "made_up one failed: the step did not write a.txt")

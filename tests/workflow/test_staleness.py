@@ -1,0 +1,191 @@
+"""What reruns after which change, and what does not: on a whole tiny study, through Snakemake itself."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from workflow.tree import ROOT, build, copy_workflow, edit, planned, results, snakemake
+
+FIGURES = {"figure_dominant_eigenvalue", "figure_found_cells", "figure_test_error"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree whose study has run to the end once."""
+    tree = copy_workflow(tmp_path_factory.mktemp("staleness") / "tree")
+    build(tree)
+    return tree
+
+
+@pytest.fixture
+def tree(finished: Path) -> Iterator[Path]:
+    """The finished tree; edited files are put back after the test."""
+    kept = {path: (path.read_bytes(), path.stat()) for path in _sources(finished)}
+    yield finished
+    for path, (content, status) in kept.items():
+        if not path.exists() or path.read_bytes() != content:
+            path.write_bytes(content)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _sources(tree: Path) -> list[Path]:
+    folders = ("workflow_scripts", "figures", "config", "rules")
+    return [
+        path for folder in folders for path in (tree / folder).rglob("*") if path.is_file() and path.suffix != ".pyc"
+    ]
+
+
+def test_a_finished_study_has_nothing_to_do(tree: Path) -> None:
+    assert planned(tree) == {}
+
+
+def test_results_are_complete(tree: Path) -> None:
+    found = results(tree, "*", "figures/*", "tables/*.csv", "records/**/*.json")
+    assert {"architectures.yaml", "report.html"} <= set(found)
+    assert {f"figures/{name}.{kind}" for name in ("test_error", "depth_posterior") for kind in ("pdf", "png")} <= set(
+        found
+    )
+    assert sum(name.startswith("records/evaluate_genotype/") for name in found) == 4
+    assert not [path for path in (tree / "results" / "tiny" / ".scratch").rglob("*") if path.is_file()]
+
+
+def test_comments_docstrings_and_formatting_rerun_nothing(tree: Path) -> None:
+    module = tree / "workflow_scripts" / "cells" / "supernet.py"
+    edit(module, "class Supernet(nn.Module):", "# a remark\n\n\nclass Supernet(nn.Module):")
+    edit(module, '"""The discrete architecture the alphas stand for."""', '"""Reworded."""')
+    edit(module, "self.nodes = nodes\n        self.stem", "self.nodes = (nodes)\n        self.stem")
+    edit(tree / "config" / "tiny.yaml", "study: tiny", "# a remark\nstudy:   tiny")
+    assert planned(tree) == {}
+
+
+def test_a_figure_module_redraws_that_figure_only(tree: Path) -> None:
+    edit(tree / "figures" / "test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
+    assert set(planned(tree)) == {"figure_test_error", "report", "all"}
+
+
+def test_the_shared_style_redraws_every_figure_and_nothing_else(tree: Path) -> None:
+    edit(tree / "figures" / "style.py", "\nimport ", "\nCHANGED = 1\nimport ")
+    assert set(planned(tree)) == FIGURES | {"figure_depth_posterior", "report", "all"}
+
+
+def test_the_supernet_reruns_searches_and_what_follows(tree: Path) -> None:
+    edit(tree / "workflow_scripts" / "cells" / "supernet.py", "1e-3 * torch.randn", "2e-3 * torch.randn")
+    plan = planned(tree)
+    assert plan["cell_search"] == 2
+    assert {"derive_architectures_s4_digits", "search_tables"} | FIGURES <= set(plan)
+    assert not {"fetch_data", "depth_search", "depth_tables", "figure_depth_posterior"} & set(plan)
+
+
+def test_the_depth_networks_rerun_the_depth_search_only(tree: Path) -> None:
+    edit(tree / "workflow_scripts" / "depth" / "posterior.py", "\nimport ", "\nCHANGED = 1\nimport ")
+    plan = planned(tree)
+    assert plan["depth_search"] == 2
+    assert not {"cell_search", "evaluate_genotype", "figure_test_error"} & set(plan)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("workflow_scripts/run.py", "def main(", "CHANGED = 1\n\n\ndef main("),
+        ("workflow_scripts/runtime/progress.py", "every_seconds: float = 5.0", "every_seconds: float = 7.0"),
+        ("workflow_scripts/provenance/record.py", "VERSION = 1", "VERSION = 2"),
+        ("workflow_scripts/study/cells.py", "passes over the training images", "reworded"),
+        ("config/tiny.yaml", "[0.0]", "[0.0]"),
+    ],
+)
+def test_the_wrapper_and_the_settings_models_rerun_nothing(tree: Path, file: str, old: str, new: str) -> None:
+    if file.startswith("workflow_scripts"):
+        edit(tree / file, old, new)
+    assert planned(tree) == {}
+
+
+def test_two_settings_swapped_rerun(tree: Path) -> None:
+    config = tree / "config" / "tiny.yaml"
+    edit(config, "init_channels: 2\n    layers: 3\n    weight", "init_channels: 3\n    layers: 2\n    weight")
+    assert planned(tree)["cell_search"] == 2
+
+
+def test_the_same_settings_written_otherwise_rerun_nothing(tree: Path) -> None:
+    edit(tree / "config" / "tiny.yaml", "l2: [3.0e-4, 6.0e-2]", "l2: [0.0003, 0.06]")
+    assert planned(tree) == {}
+
+
+def test_new_content_with_an_old_time_reruns(tree: Path) -> None:
+    module = tree / "workflow_scripts" / "cells" / "evaluation.py"
+    edit(module, "loss.backward()", "(2 * loss).backward()")
+    os.utime(module, (0, 0))
+    assert planned(tree)["evaluate_genotype"] == 4
+    assert "cell_search" not in planned(tree)
+
+
+def test_touching_a_source_or_a_result_reruns_nothing(tree: Path) -> None:
+    (tree / "workflow_scripts" / "cells" / "supernet.py").touch()
+    for path in (tree / "results" / "tiny" / "cells").rglob("history.csv"):
+        path.touch()
+    assert planned(tree) == {}
+
+
+def test_a_copy_of_the_folder_reruns_nothing(tree: Path, tmp_path: Path) -> None:
+    subprocess.run(["cp", "-a", str(tree), str(tmp_path / "copy")], check=True)
+    assert planned(tmp_path / "copy") == {}
+
+
+def test_a_new_stop_rule_trains_only_architectures_that_changed(finished: Path, tmp_path: Path) -> None:
+    subprocess.run(["cp", "-a", str(finished), str(tmp_path / "copy")], check=True)
+    tree = tmp_path / "copy"
+    before = results(tree, "cells/architectures/**/*.yaml")
+    edit(tree / "config" / "tiny.yaml", "start: 1, delta: 1", "start: 900, delta: 1")
+    said = build(tree)
+    after = results(tree, "cells/architectures/**/*.yaml")
+    changed = [name for name in after if "/darts" in name and after[name] != before[name]]
+    assert said.count("(Rule: cell_search)") == 0
+    assert said.count("(Rule: derive_architectures_s4_digits)") == 1
+    assert said.count("(Rule: evaluate_genotype)") == len(changed)
+    assert not any("/darts/" in name for name in changed)
+    assert planned(tree) == {}
+
+
+def test_one_more_seed_keeps_every_finished_training(finished: Path, tmp_path: Path) -> None:
+    subprocess.run(["cp", "-a", str(finished), str(tmp_path / "copy")], check=True)
+    tree = tmp_path / "copy"
+    edit(tree / "config" / "tiny.yaml", "seeds: [1]}\n  search:", "seeds: [1, 2]}\n  search:")
+    said = build(tree, "results/tiny/tables/evaluations.csv")
+    assert said.count("(Rule: cell_search)") == 2
+    assert said.count("(Rule: evaluate_genotype)") == 4
+
+
+def test_figures_are_drawn_from_the_runs_that_are_there(finished: Path, tmp_path: Path) -> None:
+    subprocess.run(["cp", "-a", str(finished), str(tmp_path / "copy")], check=True)
+    tree = tmp_path / "copy"
+    shutil.rmtree(tree / "results/tiny/cells/searches/s4_digits/darts/l2-0.06_drop-0_seed-1")
+    edit(tree / "workflow_scripts/cells/evaluation.py", "loss.backward()", "(2 * loss).backward()")
+    done = snakemake(tree, "figures", "--config", "figures_only=true")
+    assert done.returncode == 0, done.stderr
+    assert "missing: search results/tiny/cells/searches/s4_digits/darts/l2-0.06_drop-0_seed-1" in done.stderr
+    assert "stale: evaluate_genotype/s4_digits/darts/l2-0.0003_drop-0_seed-1/seed-1" in done.stderr
+    assert "code of workflow_scripts.cells.evaluation" in done.stderr
+    said = done.stdout + done.stderr
+    assert "(Rule: cell_search)" not in said
+    assert "(Rule: evaluate_genotype)" not in said
+    assert "(Rule: figure_dominant_eigenvalue)" in said
+    searches = (tree / "results/tiny/tables/searches.csv").read_text()
+    assert "l2-0.0003" in searches
+    assert "l2-0.06" not in searches
+
+
+def test_a_failing_job_is_one_sentence_and_keeps_the_rest(finished: Path, tmp_path: Path) -> None:
+    subprocess.run(["cp", "-a", str(finished), str(tmp_path / "copy")], check=True)
+    tree = tmp_path / "copy"
+    (tree / "results/tiny/tables/depth_runs.csv").write_text("not,a,table\n1,2,3\n")
+    edit(tree / "figures" / "depth_posterior.py", 'TITLE = "', 'TITLE = "Changed: ')
+    done = snakemake(tree)
+    assert done.returncode != 0
+    assert "table depth_runs has" in done.stderr + done.stdout
+    assert (tree / "results/tiny/report.html").exists() or (tree / "results/tiny/figures/test_error.pdf").exists()
+
+
+def test_the_repository_has_no_default_profile() -> None:
+    assert not (ROOT / "profiles" / "default").exists(), "its keys would override every other profile's"
