@@ -14,7 +14,7 @@ from workflow_scripts.cells.evaluation_network import DiscreteCell, EvaluationNe
 from workflow_scripts.data.images import Part, load_part
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import evaluate_genotype, evaluation_table
-from workflow_scripts.study.cells import Evaluation, EvaluationJob, Images
+from workflow_scripts.study.cells import EvaluationJob, Images, Training
 from workflow_scripts.tables.architectures import write_architectures
 from workflow_scripts.tables.cells import EVALUATIONS
 from workflow_scripts.tables.evaluation_run import EVALUATION_HISTORY
@@ -151,7 +151,7 @@ def square_job(side, **changes):
         cutout=0,
     )
     settings = {"epochs": 1, "batch_size": 4, "init_channels": 2, "layers": 3, "augment": False, **changes}
-    return EvaluationJob(images=images, evaluation=Evaluation.model_validate(settings), seed=1)
+    return EvaluationJob(images=images, training=Training.model_validate(settings), seed=1)
 
 
 def squares(job):

@@ -273,3 +273,10 @@ def test_a_study_draws_only_the_tables_it_makes():
     assert jobs_of().tables == ["searches", "search_epochs", "curvature", "evaluations"]
     assert jobs_of(depth=DEPTH).tables[-2:] == ["depth_runs", "depth_posteriors"]
     assert jobs_of().figure_inputs("found_cells")[0].startswith("results/made_up/")
+
+
+def test_one_more_evaluation_seed_leaves_the_other_trainings_as_they_are() -> None:
+    one, two = (jobs_of({}, evaluation={"seeds": seeds}) for seeds in ([1], [1, 2]))
+    group = next(iter(one.searches))
+    assert canonical(one.evaluation(group, 1)) == canonical(two.evaluation(group, 1))
+    assert canonical(two.evaluation(group, 1)) != canonical(two.evaluation(group, 2))

@@ -262,7 +262,7 @@ class EvaluationJob(Model):
 
     images: Images
     """the images it sees"""
-    evaluation: Evaluation
+    training: Training
     """its settings"""
     seed: Count
     """seed of everything random in it"""
