@@ -32,7 +32,7 @@ test: $(INSTALLED) lint ## all tests
 
 lint: $(INSTALLED) ## formatting, types, and the workflow's own linter
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy --no-error-summary
-	@$(BIN)/snakefmt --quiet --check Snakefile rules
+	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/snakemake --lint --configfile config/demo.yaml
 
 lock: $(INSTALLED) ## write envs/requirements.txt anew from envs/requirements.in

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workflow_scripts.data.entry import load_entry
 from workflow_scripts.study import start
-from workflow_scripts.study.cells import Cells, SearchKey, evaluation_job, images_of, search_job, searches
+from workflow_scripts.study.cells import Cells, SearchKey, Training, evaluation_job, images_of, search_job, searches
 from workflow_scripts.study.jobs import Jobs
 from workflow_scripts.study.model import canonical
 from workflow_scripts.study.study import Study
@@ -133,7 +133,7 @@ def test_evaluation_settings_differ_where_a_data_set_says_so():
     assert (changed.epochs, changed.layers, changed.drop_path, changed.l2) == (5, 7, 0.1, 3e-3)
     assert changed.seeds == (4, 5)
     assert cells.evaluation.layers == 4
-    assert evaluation_job(cells, "digits", 4).evaluation == changed
+    assert evaluation_job(cells, "digits", 4).training == Training.model_validate(changed.model_dump(exclude={"seeds"}))
     assert cells_of().evaluation_of("digits") == cells_of().evaluation
 
 
