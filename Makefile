@@ -21,7 +21,6 @@ demo: $(INSTALLED) ## both systems end to end on real data, about five minutes o
 run: $(INSTALLED) ## any study: make run STUDY=demo [PROFILE=local] [SET='cells.search.epochs=3 ...']
 	@$(BIN)/python -m workflow_scripts.check config/$(STUDY).yaml
 	@$(BIN)/snakemake $(STUDY_OPTIONS) $(if $(SETTINGS),--config $(SETTINGS))
-	@echo "Report: results/$(STUDY)/report.html"
 
 figures: $(INSTALLED) ## tables and figures of STUDY from the runs that are there; never starts a search
 	@$(BIN)/python -m workflow_scripts.check config/$(STUDY).yaml

@@ -1,0 +1,35 @@
+"""`python -m workflow_scripts.check`: silence for a sound study, one sentence for any other."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def check(file: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "workflow_scripts.check", file]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("study", sorted(path.name for path in (ROOT / "config").glob("*.yaml")))
+def test_every_study_of_the_repository_is_sound(study: str) -> None:
+    done = check(f"config/{study}")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_study_that_does_not_exist_suggests_the_nearest() -> None:
+    done = check("config/demp.yaml")
+    assert done.returncode == 2
+    assert done.stderr == ("config/demp.yaml: there is no such study (did you mean demo?); known are demo, paper\n")
+
+
+def test_a_file_that_is_no_yaml_names_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text("study: [x\ncells: 3\n")
+    done = check(str(file))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "line 2: this is not valid YAML" in done.stderr
