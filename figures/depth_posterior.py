@@ -22,9 +22,15 @@ CATEGORY = "depth"
 
 _PANELS = 12
 """More settings than this are left out of the picture and counted in the caption."""
-_SETTING = ("data_set", "max_depth", "width", "points", "noise", "stop_angle_degrees")
-_DATA = ("data_set", "width", "points", "noise", "stop_angle_degrees")
-_UNITS = {"width": "width {}", "points": "{} points", "noise": "noise {}", "stop_angle_degrees": "{}°"}
+_SETTING = ("data_set", "max_depth", "width", "points", "train_points", "noise", "stop_angle_degrees")
+_DATA = ("data_set", "width", "points", "train_points", "noise", "stop_angle_degrees")
+_UNITS = {
+    "width": "width {}",
+    "points": "{} points",
+    "train_points": "{} for training",
+    "noise": "noise {}",
+    "stop_angle_degrees": "{}°",
+}
 
 
 @dataclass(frozen=True)

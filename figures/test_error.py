@@ -41,7 +41,7 @@ class _Column:
 @style.styled
 def draw(tables: dict[str, pd.DataFrame]) -> Figure:
     """A panel per space and data set."""
-    groups = list(tables["evaluations"].groupby(["space", "data_set"], sort=True))
+    groups = list(_trained(tables).groupby(["space", "data_set"], sort=True))
     if not groups:
         return style.empty("No architecture has been trained from scratch yet.")
     most = max(len(_settings(rows)) for _, rows in groups)
@@ -56,7 +56,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
         if place % columns == 0:
             axes.set_ylabel("test error (%)")
         _draw_panel(axes, rows)
-    present = set(tables["evaluations"]["method"])
+    present = set(_trained(tables)["method"])
     handles = [
         Line2D([], [], color=colour, marker="o", linestyle="", label=style.method_name(method))
         for method, colour in style.METHOD_COLOURS.items()
@@ -69,7 +69,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
 
 def caption(tables: dict[str, pd.DataFrame]) -> str:
     """What a dot is, from how many trainings, and what is missing."""
-    trainings, searches = tables["evaluations"], tables["searches"]
+    trainings, searches = _trained(tables), tables["searches"]
     if trainings.empty:
         return "No architecture has been trained from scratch yet, so there is nothing to draw."
     run = ["space", "data_set", "run"]
@@ -97,9 +97,15 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
     return " ".join(parts)
 
 
+def _trained(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The trainings; a search that diverged before its architecture gave nothing to train."""
+    rows = tables["evaluations"]
+    return rows[rows["outcome"] != "search diverged"]
+
+
 def alternative(tables: dict[str, pd.DataFrame]) -> str:
     """The picture in words: the mean of every setting and method, for the first settings."""
-    trainings = tables["evaluations"]
+    trainings = _trained(tables)
     if trainings.empty:
         return "An empty panel: no architecture has been trained from scratch yet."
     words = []

@@ -15,8 +15,7 @@ for group in JOBS.searches:
         output:
             architecture=JOBS.architectures(group),
         log:
-            text=f"{RESULTS}/logs/derive_architectures/{group}.log",
-            record=f"{RESULTS}/records/derive_architectures/{group}.json",
+            f"{RESULTS}/logs/derive_architectures_{group}.log",
         conda:
             "../envs/environment.yaml"
         params:
@@ -24,6 +23,7 @@ for group in JOBS.searches:
         shell:
             command(
                 RESULTS,
+                "{rule}",
                 "--input settings {input.settings}",
                 "--input history {input.history}",
                 "--input curvature {input.curvature}",
@@ -40,8 +40,7 @@ checkpoint group_architectures:
     output:
         architectures=f"{RESULTS}/cells/architectures/{{group}}.yaml",
     log:
-        text=f"{RESULTS}/logs/group_architectures/{{group}}.log",
-        record=f"{RESULTS}/records/group_architectures/{{group}}.json",
+        f"{RESULTS}/logs/group_architectures/{{group}}.log",
     conda:
         "../envs/environment.yaml"
     params:
@@ -49,6 +48,7 @@ checkpoint group_architectures:
     shell:
         command(
             RESULTS,
+            "group_architectures/{wildcards.group}",
             "--input part {input.part}",
             "--output architectures {output.architectures}",
         )
@@ -63,8 +63,7 @@ rule gather_architectures:
     output:
         architectures=f"{RESULTS}/architectures.yaml",
     log:
-        text=f"{RESULTS}/logs/gather_architectures.log",
-        record=f"{RESULTS}/records/gather_architectures.json",
+        f"{RESULTS}/logs/gather_architectures.log",
     conda:
         "../envs/environment.yaml"
     params:
@@ -72,6 +71,7 @@ rule gather_architectures:
     shell:
         command(
             RESULTS,
+            "gather_architectures",
             "--input part {input.part}",
             "--output architectures {output.architectures}",
         )

@@ -11,10 +11,10 @@ rule cell_search:
         settings=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/settings.json",
         history=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/history.csv",
         curvature=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/curvature.npz",
+        alphas=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/alphas.npz",
         outcome=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/outcome.json",
     log:
-        text=f"{RESULTS}/logs/cell_search/{{group}}/{{search}}/{{run}}.log",
-        record=f"{RESULTS}/records/cell_search/{{group}}/{{search}}/{{run}}.json",
+        f"{RESULTS}/logs/cell_search/{{group}}/{{search}}/{{run}}.log",
     conda:
         "../envs/environment.yaml"
     params:
@@ -22,10 +22,12 @@ rule cell_search:
     shell:
         command(
             RESULTS,
+            "cell_search/{wildcards.group}/{wildcards.search}/{wildcards.run}",
             "--input data {input.data}",
             "--output settings {output.settings}",
             "--output history {output.history}",
             "--output curvature {output.curvature}",
+            "--output alphas {output.alphas}",
             "--output outcome {output.outcome}",
         )
 
@@ -41,8 +43,7 @@ rule evaluate_genotype:
         history=f"{RESULTS}/cells/evaluations/{{group}}/{{method}}/{{run}}/seed-{{seed}}/history.csv",
         outcome=f"{RESULTS}/cells/evaluations/{{group}}/{{method}}/{{run}}/seed-{{seed}}/outcome.json",
     log:
-        text=f"{RESULTS}/logs/evaluate_genotype/{{group}}/{{method}}/{{run}}/seed-{{seed}}.log",
-        record=f"{RESULTS}/records/evaluate_genotype/{{group}}/{{method}}/{{run}}/seed-{{seed}}.json",
+        f"{RESULTS}/logs/evaluate_genotype/{{group}}/{{method}}/{{run}}/seed-{{seed}}.log",
     conda:
         "../envs/environment.yaml"
     params:
@@ -52,6 +53,7 @@ rule evaluate_genotype:
     shell:
         command(
             RESULTS,
+            "evaluate_genotype/{wildcards.group}/{wildcards.method}/{wildcards.run}/seed-{wildcards.seed}",
             "--input data {input.data}",
             "--input architecture {input.architecture}",
             "--output history {output.history}",

@@ -6,8 +6,7 @@ checkpoint fetch_data:
     output:
         data="data/{data_set}.npz",
     log:
-        text="data/logs/{data_set}.log",
-        record="data/records/{data_set}.json",
+        "data/logs/{data_set}.log",
     conda:
         "../envs/environment.yaml"
     params:
@@ -17,5 +16,6 @@ checkpoint fetch_data:
     shell:
         command(
             "data",
+            "{wildcards.data_set}",
             "--output data {output.data}",
         )

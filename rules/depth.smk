@@ -5,8 +5,7 @@ rule depth_search:
     output:
         folder=directory(f"{RESULTS}/depth/{{group}}"),
     log:
-        text=f"{RESULTS}/logs/depth_search/{{group}}.log",
-        record=f"{RESULTS}/records/depth_search/{{group}}.json",
+        f"{RESULTS}/logs/depth_search/{{group}}.log",
     conda:
         "../envs/environment.yaml"
     params:
@@ -14,5 +13,6 @@ rule depth_search:
     shell:
         command(
             RESULTS,
+            "depth_search/{wildcards.group}",
             "--output folder {output.folder}",
         )

@@ -13,8 +13,7 @@ for figure in JOBS.study.figures:
             png=f"{RESULTS}/figures/{figure}.png",
             description=f"{RESULTS}/figures/{figure}.json",
         log:
-            text=f"{RESULTS}/logs/figure/{figure}.log",
-            record=f"{RESULTS}/records/figure/{figure}.json",
+            f"{RESULTS}/logs/figure_{figure}.log",
         conda:
             "../envs/environment.yaml"
         params:
@@ -22,6 +21,7 @@ for figure in JOBS.study.figures:
         shell:
             command(
                 RESULTS,
+                "{rule}",
                 "--input tables {input}",
                 "--output pdf {output.pdf}",
                 "--output png {output.png}",

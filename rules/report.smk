@@ -11,8 +11,7 @@ rule report:
     output:
         report=f"{RESULTS}/report.html",
     log:
-        text=f"{RESULTS}/logs/report.log",
-        record=f"{RESULTS}/records/report.json",
+        f"{RESULTS}/logs/report.log",
     conda:
         "../envs/environment.yaml"
     params:
@@ -20,6 +19,7 @@ rule report:
     shell:
         command(
             RESULTS,
+            "report",
             "--input description {input.description}",
             "--input png {input.png}",
             "--input tables {input.tables}",

@@ -13,8 +13,7 @@ rule search_tables:
         search_epochs=f"{RESULTS}/tables/{{group}}/search_epochs.csv",
         curvature=f"{RESULTS}/tables/{{group}}/curvature.csv",
     log:
-        text=f"{RESULTS}/logs/search_tables/{{group}}.log",
-        record=f"{RESULTS}/records/search_tables/{{group}}.json",
+        f"{RESULTS}/logs/search_tables/{{group}}.log",
     conda:
         "../envs/environment.yaml"
     params:
@@ -22,6 +21,7 @@ rule search_tables:
     shell:
         command(
             RESULTS,
+            "search_tables/{wildcards.group}",
             "--input settings {input.settings}",
             "--input history {input.history}",
             "--input curvature {input.curvature}",
@@ -36,11 +36,11 @@ rule search_tables:
 rule evaluation_table:
     input:
         outcome=lambda w: JOBS.evaluations(w.group),
+        architectures=f"{RESULTS}/cells/architectures/{{group}}.yaml",
     output:
         evaluations=f"{RESULTS}/tables/{{group}}/evaluations.csv",
     log:
-        text=f"{RESULTS}/logs/evaluation_table/{{group}}.log",
-        record=f"{RESULTS}/records/evaluation_table/{{group}}.json",
+        f"{RESULTS}/logs/evaluation_table/{{group}}.log",
     conda:
         "../envs/environment.yaml"
     params:
@@ -48,7 +48,9 @@ rule evaluation_table:
     shell:
         command(
             RESULTS,
+            "evaluation_table/{wildcards.group}",
             "--input outcome {input.outcome}",
+            "--input architectures {input.architectures}",
             "--output evaluations {output.evaluations}",
         )
 
@@ -64,8 +66,7 @@ rule join_tables:
     output:
         table=f"{RESULTS}/tables/{{table}}.csv",
     log:
-        text=f"{RESULTS}/logs/join_tables/{{table}}.log",
-        record=f"{RESULTS}/records/join_tables/{{table}}.json",
+        f"{RESULTS}/logs/join_tables/{{table}}.log",
     conda:
         "../envs/environment.yaml"
     params:
@@ -73,6 +74,7 @@ rule join_tables:
     shell:
         command(
             RESULTS,
+            "join_tables/{wildcards.table}",
             "--input part {input.part}",
             "--output table {output.table}",
         )
@@ -86,8 +88,7 @@ rule depth_tables:
         depth_runs=f"{RESULTS}/tables/depth_runs.csv",
         depth_posteriors=f"{RESULTS}/tables/depth_posteriors.csv",
     log:
-        text=f"{RESULTS}/logs/depth_tables.log",
-        record=f"{RESULTS}/records/depth_tables.json",
+        f"{RESULTS}/logs/depth_tables.log",
     conda:
         "../envs/environment.yaml"
     params:
@@ -95,6 +96,7 @@ rule depth_tables:
     shell:
         command(
             RESULTS,
+            "depth_tables",
             "--input folder {input.folder}",
             "--output depth_runs {output.depth_runs}",
             "--output depth_posteriors {output.depth_posteriors}",

@@ -62,7 +62,7 @@ def run(settings, inputs, outputs, progress):
 SECRET = "hush-4711"
 RECORD_FIELDS = {
     *("version", "job", "step", "settings", "code", "modules", "chosen_modules", "inputs", "outputs"),
-    *("software", "machine", "device", "threads", "git", "attempt", "started", "ended", "seconds"),
+    *("software", "machine", "device", "threads", "seed", "git", "attempt", "started", "ended", "seconds"),
 }
 
 
@@ -76,9 +76,8 @@ class Tree:
         code = combined(code_digests([f"workflow_scripts.steps.{step}"], self.root))
         return json.dumps({"step": step, "settings": settings, "modules": [], "code": code})
 
-    def command(self, identity, *arguments, name="made_up/one", threads=1):
-        log, record = f"out/logs/{name}.log", f"out/records/{name}.json"
-        fixed = ["--job", identity, "--threads", str(threads), "--root", "out", "--log", log, "--record", record]
+    def command(self, identity, *arguments, name="made_up/one"):
+        fixed = ["--root", "out", "--name", name, "--job", identity, "--log", f"out/logs/{name}.log"]
         return [sys.executable, "-m", "workflow_scripts.run", *fixed, *arguments]
 
     def start(self, identity, *arguments, **options):
@@ -92,9 +91,9 @@ class Tree:
             text=True,
         )
 
-    def run(self, *arguments, step="made_up", name="made_up/one", threads=1, **settings):
+    def run(self, *arguments, step="made_up", name="made_up/one", **settings):
         """Run a job to its end; returns its exit status and what it said on stderr."""
-        process = self.start(self.identity(step, **settings), *arguments, name=name, threads=threads)
+        process = self.start(self.identity(step, **settings), *arguments, name=name)
         _, said = process.communicate(timeout=60)
         return process.returncode, said
 
@@ -151,7 +150,7 @@ def sha256(text):
 
 
 def test_a_job_writes_its_outputs_and_a_full_record(tree):
-    assert tree.run(*ONE, "out/deep/b.txt", text="one", nested={"rate": 3e-4}) == (0, "  made_up one  at work\n")
+    assert tree.run(*ONE, "out/deep/b.txt", text="one", nested={"rate": 3e-4}) == (0, "  made_up/one  at work\n")
     assert tree.text("out/a.txt") == "one bread 0"
     assert tree.text("out/deep/b.txt") == "one bread 1"
     record = tree.record()
@@ -244,12 +243,10 @@ def test_a_folder_as_input_stands_for_its_files(tree):
     ]
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_numerical_libraries_get_the_jobs_threads(tree, threads):
-    assert tree.run("--output", "text", "out/a.txt", step="threads", threads=threads) == (0, "")
+def test_numerical_libraries_get_one_thread(tree):
+    assert tree.run("--output", "text", "out/a.txt", step="threads") == (0, "")
     used = json.loads(tree.text("out/a.txt"))
-    assert used
-    assert all(number <= threads for number in used)
+    assert set(used) == {1}
 
 
 def test_torch_is_made_repeatable_and_its_device_recorded(tree):
@@ -277,8 +274,8 @@ def test_a_failed_job_leaves_the_old_result_and_a_trace(tree, failure, sentence)
     before = {path: tree.text(path) for path in ("out/a.txt", "out/b.txt", "out/records/made_up/one.json")}
     status, said = tree.run(*both, text="two", **failure)
     assert status == 1
-    told = f"made_up one failed: {sentence} (log: out/logs/made_up/one.log)"
-    assert said.splitlines() == ["  made_up one  at work", told]
+    told = f"made_up/one failed: {sentence} (log: out/logs/made_up/one.log)"
+    assert said.splitlines() == ["  made_up/one  at work", told]
     assert {path: tree.text(path) for path in before} == before
     assert "Traceback (most recent call last)" in tree.text("out/logs/made_up/one.log")
     last = tree.attempts()[-1]
@@ -315,7 +312,7 @@ def test_a_missing_input_is_named(tree):
     status, said = tree.run(*ONE, text="one")
     assert (status, said) == (
         1,
-        "made_up one failed: the input in.txt does not exist (log: out/logs/made_up/one.log)\n",
+        "made_up/one failed: the input in.txt does not exist (log: out/logs/made_up/one.log)\n",
     )
     assert not (tree.root / "out/a.txt").exists()
 
@@ -341,7 +338,7 @@ def test_code_changed_after_the_identity_was_made_is_refused(origin, tmp_path):
     assert "the code of this step changed" in refused.communicate(timeout=60)[1]
     step.write_text(STEP.replace("FACTOR = 2", "FACTOR = 2  # as before"))
     accepted = other.start(identity, *ONE)
-    assert accepted.communicate(timeout=60)[1] == "  made_up one  at work\n"
+    assert accepted.communicate(timeout=60)[1] == "  made_up/one  at work\n"
     assert (refused.returncode, accepted.returncode) == (1, 0)
 
 
@@ -404,4 +401,4 @@ def test_what_a_killed_job_left_is_not_taken_for_an_output(tree):
     left.mkdir(parents=True)
     (left / "a.txt").write_text("left over by a killed job")
     status, said = tree.run(*ONE, text="one", skip=0)
-    assert (status, said.splitlines()[-1].partition(" (")[0]) == (1, "made_up one failed: the step did not write a.txt")
+    assert (status, said.splitlines()[-1].partition(" (")[0]) == (1, "made_up/one failed: the step did not write a.txt")

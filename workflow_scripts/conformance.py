@@ -30,7 +30,6 @@ TOLERANCES = {
     "hessian": 1e-8,
     "parameters_after_step": 1e-8,
     "state_dict_after": 1e-8,
-    "running_statistics_after": 1e-8,
 }
 ABSOLUTE = 1e-12  # for a tensor whose expected values are all zero
 

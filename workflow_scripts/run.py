@@ -1,10 +1,11 @@
 """Run one step as a job: the one wrapper that every rule calls.
 
-    python -m workflow_scripts.run --job IDENTITY --input NAME PATH ... --output NAME PATH ... --log FILE --record FILE
+    python -m workflow_scripts.run --root FOLDER --name NAME --job IDENTITY --log FILE
+        --input KEY PATH ... --output KEY PATH ...
 
 It holds the job's lock, runs the step in a scratch folder, moves the outputs into place when all are complete, and
-writes the job's record. A job that fails after it was started leaves its previous record and a trace in its attempts
-file.
+writes the job's record, FOLDER/records/NAME.json. Every attempt, also one that was killed, leaves its trace in
+FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number depends on the machine's load.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from workflow_scripts.provenance.record import VERSION, file_facts, git_state, m
 from workflow_scripts.runtime.progress import Console
 
 Paths = dict[str, list[Path]]
+THREADS = 1
 
 
 class JobError(Exception):
@@ -40,11 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--job: {error}")
     inputs, outputs = _named(options.input), _named(options.output)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[variable] = str(options.threads)
+        os.environ[variable] = str(THREADS)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS sums in an order of its own
     options.log.parent.mkdir(parents=True, exist_ok=True)
-    name = options.record.stem
+    name = options.name
     with options.log.open("a") as log:
-        progress = Console(f"{identity.step} {name}", log)
+        progress = Console(name, log)
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
         try:
             _run(identity, inputs, outputs, options, progress)
@@ -52,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc(file=log)
             told = str(error) if isinstance(error, JobError | ValueError | OSError) else repr(error)
             reason = " ".join(told.split())
-            print(f"{identity.step} {name} failed: {reason} (log: {options.log})", file=sys.stderr, flush=True)
+            print(f"{name} failed: {reason} (log: {options.log})", file=sys.stderr, flush=True)
             return 1
     return 0
 
@@ -67,9 +70,7 @@ def _run(identity: Identity, inputs: Paths, outputs: Paths, options: argparse.Na
     if missing:
         raise JobError(f"the input {missing[0]} does not exist")
 
-    record_path: Path = options.record
-    root = options.root
-    name = record_path.relative_to(root / "records").as_posix().removesuffix(".json")
+    root, name = options.root, options.name
     locks = root / ".locks"
     locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(locks / f"{name.replace('/', '.')}.lock")
@@ -88,7 +89,7 @@ def _run(identity: Identity, inputs: Paths, outputs: Paths, options: argparse.Na
             inputs_before = file_facts(inputs)
             made = _scratch_paths(outputs, scratch)
             step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
-            device = _prepare_torch(options.threads)
+            device = _prepare_torch()
             step.run(identity.settings, inputs, made, progress)
             unmade = [path.name for paths in made.values() for path in paths if not path.exists()]
             if unmade:
@@ -107,14 +108,15 @@ def _run(identity: Identity, inputs: Paths, outputs: Paths, options: argparse.Na
                 "software": software(),
                 "machine": machine(),
                 "device": device,
-                "threads": options.threads,
+                "threads": THREADS,
+                "seed": identity.settings.get("seed"),
                 "git": git_state(),
                 "attempt": attempt,
                 "started": started,
                 "ended": now(),
                 "seconds": round(time.monotonic() - clock, 3),
             }
-            write_record(record_path, record)
+            write_record(root / "records" / f"{name}.json", record)
         except BaseException as error:
             _append(attempts, {"attempt": attempt, "ended": now(), "failed": type(error).__name__})
             raise
@@ -123,7 +125,7 @@ def _run(identity: Identity, inputs: Paths, outputs: Paths, options: argparse.Na
         _append(attempts, {"attempt": attempt, "ended": now(), "failed": None})
 
 
-def _prepare_torch(threads: int) -> dict[str, Any] | None:
+def _prepare_torch() -> dict[str, Any] | None:
     """Make torch repeatable and state the device and what makes it so, where the step has loaded torch at all."""
     if "torch" not in sys.modules:
         return None
@@ -131,7 +133,7 @@ def _prepare_torch(threads: int) -> dict[str, Any] | None:
 
     from workflow_scripts.runtime.device import device_facts, make_deterministic
 
-    make_deterministic(threads)
+    make_deterministic(THREADS)
     flags = {
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
@@ -187,12 +189,11 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--job", required=True, metavar="IDENTITY", help="step, settings and code digest, as JSON")
-    parser.add_argument("--input", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
-    parser.add_argument("--output", nargs="+", action="append", default=[], metavar=("NAME", "PATH"))
+    parser.add_argument("--input", nargs="+", action="append", default=[], metavar=("KEY", "PATH"))
+    parser.add_argument("--output", nargs="+", action="append", default=[], metavar=("KEY", "PATH"))
     parser.add_argument("--log", type=Path, required=True, metavar="FILE", help="what the step says, appended")
-    parser.add_argument("--record", type=Path, required=True, metavar="FILE", help="ROOT/records/NAME.json")
     parser.add_argument("--root", type=Path, required=True, help="the results folder the job belongs to")
-    parser.add_argument("--threads", type=int, default=1, help="threads of the numerical libraries")
+    parser.add_argument("--name", required=True, help="the job, a path below FOLDER/records without its suffix")
     return parser
 
 

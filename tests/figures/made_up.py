@@ -67,8 +67,6 @@ def _architecture(keys: dict, method: str, epoch: int | None, found: Genotype | 
         "valid_error_percent": 20.0 if found else None,
         "genotype": found.structure() if found else None,
         "genotype_text": found.text() if found else None,
-        "search_settings_sha256": "0" * 64,
-        "search_history_sha256": "1" * 64,
     }
 
 

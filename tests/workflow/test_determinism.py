@@ -4,7 +4,7 @@ from pathlib import Path
 
 from workflow.tree import build, copy_workflow, results
 
-PROMISED = ("architectures.yaml", "report.html", "tables/*.csv", "figures/*", "cells/**/*", "depth/**/*")
+PROMISED = ("architectures.yaml", "report.html", "tables/*.csv", "figures/*", "cells/**/*", "depth/**/[!.]*")
 
 
 def test_one_and_two_jobs_at_once_give_the_same_bytes(tmp_path: Path) -> None:
@@ -12,7 +12,6 @@ def test_one_and_two_jobs_at_once_give_the_same_bytes(tmp_path: Path) -> None:
     build(one, "--cores", "1")
     build(two, "--cores", "2")
     first, second = results(one, *PROMISED), results(two, *PROMISED)
-    first.pop("depth/.snakemake_timestamp", None)
     assert set(first) == set(second)
     assert len(first) > 50
     assert [name for name in first if first[name] != second[name]] == []

@@ -22,7 +22,7 @@ class DataSet:
     test_images: int
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
-    flip: bool  # whether a mirrored image keeps its class
+    flip: bool  # whether the training transform mirrors images
 
 
 def data_set_names() -> list[str]:

@@ -104,16 +104,6 @@ KINDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "depth_network": depth_network,
 }
 
-# Largest relative error by name of the expected value, where it is not the 1e-9 of all others.
-TOLERANCES: dict[str, float] = {"state_dict_after": 1e-8}
-
-
-def compute(vector: dict[str, Any]) -> dict[str, Any]:
-    """Our values under the keys of vector["expected"]. Raises ValueError for a kind that is not the depth search's."""
-    if vector["kind"] not in KINDS:
-        raise ValueError(f"kind {vector['kind']!r} is none of {sorted(KINDS)}")
-    return KINDS[vector["kind"]](vector)
-
 
 def _learnt(q_logits: Tensor, decay: float) -> posterior.LearntPosterior:
     learnt = posterior.LearntPosterior(len(q_logits) - 1, decay, KL_CLAMP).to(q_logits.dtype)

@@ -7,6 +7,7 @@ from workflow_scripts.data.spirals import spirals
 from workflow_scripts.depth.networks import FullyConnectedNetwork
 from workflow_scripts.depth.posterior import FixedPosterior, LearntPosterior, Posterior
 from workflow_scripts.depth.training import DepthModel
+from workflow_scripts.runtime.seeds import stream_seed
 from workflow_scripts.study.depth import DepthRun
 
 Points = tuple[Tensor, Tensor]
@@ -15,7 +16,7 @@ Points = tuple[Tensor, Tensor]
 def build(depth_run: DepthRun) -> DepthModel:
     """The untrained model of a run; its weights depend on the run's weight seed and sizes only."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(depth_run.weight_seed)
+        torch.manual_seed(stream_seed(depth_run.weight_seed, "weights"))
         network = FullyConnectedNetwork(2, depth_run.width, depth_run.data.arms, depth_run.max_depth)
     posterior: Posterior = FixedPosterior(depth_run.max_depth)
     if depth_run.model == "ldn":

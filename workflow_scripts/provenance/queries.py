@@ -44,11 +44,12 @@ def state_of(identity: str, outputs: Iterable[str], record_path: str) -> State:
 
 def tell_sources(jobs: Jobs, longest: int = 20) -> list[str]:
     """What a person should know before figures are drawn from the runs that are there: which are missing or stale."""
-    lines = [f"missing: {what}" for what in jobs.missing]
-    for source in jobs.sources():
-        state = state_of(identity_text(source.step, source.settings), source.outputs, source.record)
-        if state.state != "fresh":
-            lines.append(str(state))
+    states = [
+        state_of(identity_text(source.step, source.settings), source.outputs, source.record)
+        for source in jobs.sources()
+    ]
+    lines = [f"missing: {what}" for what in jobs.missing]  # complete only once all sources were asked for
+    lines += [str(state) for state in states if state.state != "fresh"]
     hidden = len(lines) - longest
     return lines if hidden <= 0 else [*lines[:longest], f"... and {hidden} more"]
 

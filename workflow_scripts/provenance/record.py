@@ -19,7 +19,10 @@ from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.tables.files import sha256_of
 
 VERSION = 1
-PACKAGES = ("snakemake", "torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "seaborn")
+PACKAGES = (
+    *("snakemake", "torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "seaborn"),
+    *("pydantic", "pyyaml", "jinja2"),
+)
 GPU_DRIVER = Path("/sys/module/nvidia/version")
 LOCK_FILE = ROOT / "envs" / "requirements.txt"
 

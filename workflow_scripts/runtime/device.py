@@ -13,6 +13,7 @@ def make_deterministic(threads: int) -> None:
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False  # its ten bits of mantissa would reach the curvature
 
 
 def device_facts() -> dict[str, str | None]:

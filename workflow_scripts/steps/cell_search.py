@@ -7,17 +7,20 @@ from typing import Any
 import numpy as np
 
 from workflow_scripts.cells.search import SearchResult, run_search
+from workflow_scripts.cells.supernet import Alphas
 from workflow_scripts.data.images import load_part
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cells import SearchJob
+from workflow_scripts.tables.files import write_arrays
 from workflow_scripts.tables.search_run import HISTORY, SearchRun, write_search_run
 
 
 def run(
     settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
 ) -> None:
-    """`settings` is a SearchJob; reads the input `data`, writes the outputs settings, history, curvature, outcome."""
+    """`settings` is a SearchJob; reads the input `data`, writes the outputs settings, history, curvature, outcome,
+    and alphas: arrays `normal` and `reduce` (epochs, edges, operations), after each epoch."""
     job = SearchJob.model_validate(settings)
     device = compute_device()
     train = load_part(inputs["data"][0], "train", job.images, device)
@@ -33,6 +36,11 @@ def run(
             hessians=_hessians(result),
             outcome=_outcome(result),
         ),
+    )
+    kinds = Alphas._fields
+    write_arrays(
+        outputs["alphas"][0],
+        {kind: np.array([getattr(alphas, kind).numpy() for alphas in result.alphas]) for kind in kinds},
     )
 
 

@@ -5,7 +5,6 @@ A run's folder holds `settings.json`, `history.csv` (per epoch), `outcome.json`,
 has neither weights nor map, and its `depths.csv` has no rows. The bytes depend on the run's settings alone.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,8 +18,10 @@ from workflow_scripts.depth.evaluation import evaluate
 from workflow_scripts.depth.runs import Points, build, load
 from workflow_scripts.depth.training import DepthModel, Epoch, Result, train
 from workflow_scripts.runtime.progress import Progress
+from workflow_scripts.runtime.seeds import stream
 from workflow_scripts.study.depth import DepthRun
 from workflow_scripts.tables.depth import RUN_DEPTHS, RUN_HISTORY, RUN_OUTCOME
+from workflow_scripts.tables.files import write_arrays, write_json
 
 MAP_REACH = 3.0  # the map covers [-this, this] in both standardised coordinates
 MAP_SIDE = 121  # grid points along each side
@@ -37,7 +38,7 @@ def run(
     total, before = sum(run.training.epochs for run in runs.values()), 0
     for name, depth_run in runs.items():
         model, (train_points, test_points) = build(depth_run), load(depth_run)
-        generator = torch.Generator().manual_seed(depth_run.weight_seed)
+        generator = stream(depth_run.weight_seed, "batches")
         result = train(
             model, train_points, test_points, depth_run.training, generator, _watch(progress, before, total, name)
         )
@@ -45,7 +46,7 @@ def run(
         progress.advance(before, total, f"{name}  {result.outcome} after {len(result.history)} epochs")
         (folder / name).mkdir(parents=True)
         keys = {"experiment": settings["experiment"], "run": name}
-        _write_json(folder / name / "settings.json", {**keys, "settings": depth_run.model_dump(mode="json")})
+        write_json(folder / name / "settings.json", {**keys, "settings": depth_run.model_dump(mode="json")})
         _write_result(folder / name, model, result, train_points, test_points)
 
 
@@ -80,9 +81,9 @@ def _write_result(folder: Path, model: DepthModel, result: Result, train_points:
         outcome, depths = outcome | evaluation.summary, evaluation.depths
         with (folder / "weights.pt").open("wb") as file:  # an open file, because a path would enter the bytes
             torch.save(result.snapshot, file)
-        np.savez(folder / "predictive_map.npz", allow_pickle=False, **_predictive_map(model, *train_points))
+        write_arrays(folder / "predictive_map.npz", _predictive_map(model, *train_points))
     RUN_DEPTHS.write(RUN_DEPTHS.frame(depths), folder / "depths.csv")
-    _write_json(folder / "outcome.json", outcome)
+    write_json(folder / "outcome.json", outcome)
 
 
 def _predictive_map(model: DepthModel, x: Tensor, y: Tensor) -> dict[str, Any]:
@@ -95,7 +96,3 @@ def _predictive_map(model: DepthModel, x: Tensor, y: Tensor) -> dict[str, Any]:
 
 def _shortened(row: dict[str, Any]) -> dict[str, Any]:
     return {name: float(f"{v:.{DIGITS}g}") if isinstance(v, float) else v for name, v in row.items()}
-
-
-def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, sort_keys=True, indent=2, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,6 +1,5 @@
 """Step: gather the folders of depth runs into two tables, one row per run and one row per run and depth."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pandas as pd
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.depth import DepthRun
 from workflow_scripts.tables.depth import DEPTH_POSTERIORS, DEPTH_RUNS, RUN_DEPTHS, RUN_OUTCOME
+from workflow_scripts.tables.files import read_json
 
 
 def run(
@@ -38,7 +38,7 @@ def run(
 
 def _keys(path: Path) -> dict[str, Any]:
     """The key columns of a run, from its settings."""
-    stored = _read_json(path / "settings.json")
+    stored = _read_part(path / "settings.json")
     depth_run = DepthRun.model_validate(stored["settings"])
     return {
         "experiment": stored["experiment"],
@@ -57,15 +57,14 @@ def _keys(path: Path) -> dict[str, Any]:
 
 
 def _outcome(path: Path) -> dict[str, Any]:
-    stored = _read_json(path / "outcome.json")
+    stored = _read_part(path / "outcome.json")
     return {column.name: stored[column.name] for column in RUN_OUTCOME}
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read_part(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"{path} is missing, so the folder is no complete depth run; run its search again")
-    stored: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return stored
+    return read_json(path)
 
 
 def _natural(name: tuple[str, str]) -> list[list[tuple[float, str]]]:

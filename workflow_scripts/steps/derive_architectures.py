@@ -11,7 +11,6 @@ from workflow_scripts.cells.early_stopping import stop_epoch
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cells import StopRule
 from workflow_scripts.tables.architectures import Architecture, write_architectures
-from workflow_scripts.tables.files import sha256_of
 from workflow_scripts.tables.genotype import parse_genotype
 from workflow_scripts.tables.search_run import SearchRun, read_search_run
 
@@ -28,11 +27,11 @@ def run(
     for entry, history in zip(settings["runs"], inputs["history"], strict=True):
         search = read_search_run(history.parent)
         for method in entry["methods"]:
-            write_architectures(next(files), [_architecture(search, history, entry["run"], method, rule)])
+            write_architectures(next(files), [_architecture(search, entry["run"], method, rule)])
     progress.say(f"{len(outputs['architecture'])} architectures from {len(settings['runs'])} searches")
 
 
-def _architecture(search: SearchRun, history: Path, name: str, method: str, rule: StopRule) -> Architecture:
+def _architecture(search: SearchRun, name: str, method: str, rule: StopRule) -> Architecture:
     settings = search.settings
     last = int(settings["search"]["epochs"]) - 1
     epoch, reason = last, "last"
@@ -57,6 +56,4 @@ def _architecture(search: SearchRun, history: Path, name: str, method: str, rule
         "valid_error_percent": float(rows["valid_error_percent"].iloc[0]) if reached else None,
         "genotype": parse_genotype(text).structure() if text else None,
         "genotype_text": text,
-        "search_settings_sha256": sha256_of(history.parent / "settings.json"),
-        "search_history_sha256": sha256_of(history),
     }

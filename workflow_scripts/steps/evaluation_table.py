@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.runtime.progress import Progress
+from workflow_scripts.tables.architectures import Architecture, read_architectures
 from workflow_scripts.tables.cells import EVALUATIONS
 from workflow_scripts.tables.files import read_json
 
@@ -11,10 +12,24 @@ from workflow_scripts.tables.files import read_json
 def run(
     settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
 ) -> None:
-    """Reads the inputs `outcome`, writes the output `evaluations`."""
-    rows = [_row(read_json(path)) for path in inputs["outcome"]]
+    """Reads the inputs `outcome` and `architectures`, writes the output `evaluations`.
+
+    A training of an architecture that its search no longer stands for, as after a change of the stop rule, is left out.
+    """
+    now = {_name(entry): entry["genotype_text"] for entry in read_architectures(inputs["architectures"][0])}
+    found = [read_json(path) for path in inputs["outcome"]]
+    rows = [_row(outcome) for outcome in found if _is_of(outcome["architecture"], now)]
     EVALUATIONS.write(EVALUATIONS.frame(rows), outputs["evaluations"][0])
-    progress.say(f"{len(rows)} trainings")
+    progress.say(f"{len(rows)} trainings, {len(found) - len(rows)} left out because their architecture has changed")
+
+
+def _name(architecture: Architecture) -> tuple[str, str]:
+    return architecture["run"], architecture["method"]
+
+
+def _is_of(trained: Architecture, now: dict[tuple[str, str], str | None]) -> bool:
+    name = _name(trained)
+    return name in now and now[name] == trained["genotype_text"]
 
 
 def _row(outcome: dict[str, Any]) -> dict[str, object]:

@@ -112,7 +112,8 @@ def _test_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """Test error by space, data set, setting and method: mean and standard deviation over trainings."""
     rows = []
     keys = ["space", "data_set", "l2", "drop_path", "method"]
-    for values, trainings in tables.get("evaluations", EVALUATIONS.frame([])).groupby(keys, sort=True):
+    evaluated = tables.get("evaluations", EVALUATIONS.frame([]))
+    for values, trainings in evaluated[evaluated["outcome"] != "search diverged"].groupby(keys, sort=True):
         *setting, method = values
         cells = [parse_genotype(text) for text in trainings.drop_duplicates("run")["genotype"].dropna()]
         counts = [_mean([cell.count(operation) for cell in cells]) for operation in ("noise", "skip_connect")]

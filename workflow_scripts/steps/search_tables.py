@@ -58,7 +58,7 @@ def _summary(search: SearchRun, rule: StopRule) -> Row:
         "train_error_percent": None if final is None else final["train_error_percent"],
         "valid_error_percent": None if final is None else final["valid_error_percent"],
         "stopped": stopped is not None,
-        "stop_epoch": last if stopped is None else stopped,
+        "stop_epoch": stopped if stopped is not None or len(search.history) <= last else last,
         "final_dominant_eigenvalue": search.eigenvalues[-1] if search.eigenvalues else None,
     }
 

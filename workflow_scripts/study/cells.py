@@ -22,7 +22,7 @@ class Curvature(Model):
     """How the Hessian of the validation loss with respect to the alphas is followed."""
 
     kind: Literal["full", "dominant", "none"] = "full"
-    """full: every entry by double backward; dominant: only the largest eigenvalue, by Lanczos, to 1 %."""
+    """full: every entry by double backward; dominant: only the largest eigenvalue, by Lanczos."""
     every: Count = 2
     """epochs between measurements; the last epoch is always measured"""
     images: Count | None = None

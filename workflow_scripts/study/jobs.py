@@ -217,5 +217,5 @@ class Jobs:
             "description": study.description,
             "settings": study.model_dump(mode="json", exclude={"study", "title", "description", "figures"}),
             "figures": study.figures,
-            "commands": {"figure": f"make figures STUDY={study.study}"},
+            "commands": {"figure": f"make figures STUDY={study.study}", "study": f"make run STUDY={study.study}"},
         }

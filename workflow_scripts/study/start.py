@@ -57,10 +57,10 @@ def shell_prefix(workflow: Any) -> str:
     return f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 
 
-def command(root: str, *arguments: str) -> str:
-    """The shell command of a rule: the wrapper with the rule's identity and logs, then its inputs and outputs."""
-    wrapper = "python -m workflow_scripts.run --job {params.job:q} --threads {threads}"
-    return " ".join([wrapper, "--log {log.text} --record {log.record}", f"--root {root}", *arguments])
+def command(root: str, name: str, *arguments: str) -> str:
+    """The shell command of a rule: the wrapper with the job's place, name and identity, then its inputs and outputs."""
+    wrapper = f"python -m workflow_scripts.run --root {root} --name {name}"
+    return " ".join([wrapper, "--job {params.job:q} --log {log}", *arguments])
 
 
 def _shown(path: Path) -> str:

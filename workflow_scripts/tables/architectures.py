@@ -26,8 +26,6 @@ KEYS = (
     "valid_error_percent",
     "genotype",
     "genotype_text",
-    "search_settings_sha256",
-    "search_history_sha256",
 )
 
 Architecture = dict[str, Any]

@@ -24,7 +24,11 @@ SEARCHES = Table(
         Column("train_error_percent", "number", "supernet, training batches of the last epoch"),
         Column("valid_error_percent", "number", "supernet, validation images after the last epoch"),
         Column("stopped", "flag", "whether the early-stopping rule fired"),
-        Column("stop_epoch", "integer", "epoch whose genotype DARTS-ES takes; the last epoch when it never fired"),
+        Column(
+            "stop_epoch",
+            "integer",
+            "epoch whose genotype DARTS-ES takes; the last when the rule never fired, absent when it was not reached",
+        ),
         Column("final_dominant_eigenvalue", "number", "of the last curvature epoch, weight-decay diagonal included"),
     ),
 )

@@ -4,6 +4,8 @@ settings.json   what decided it, as the job was given it
 history.csv     per epoch: losses, errors, genotype
 curvature.npz   per measured epoch: epoch (m,), dominant_eigenvalue (m,), and hessian (m, n, n) where it was kept
 outcome.json    finished, or diverged with epoch and step
+
+Our own searches also keep alphas.npz, which no later step reads.
 """
 
 from dataclasses import dataclass

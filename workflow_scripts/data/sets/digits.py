@@ -1,7 +1,7 @@
 """The handwritten digits that come with scikit-learn: 1797 images of 8x8 pixels, 17 grey levels, ten classes.
 
-The set has no official split; the first 1000 images are the training set and the last 797 the test set, in the
-library's order, so that different writers fall on either side (UCI, "Optical Recognition of Handwritten Digits").
+The bundle has no split of its own; the first 1000 images are the training set and the last 797 the test set, in the
+library's order.
 """
 
 import numpy as np
