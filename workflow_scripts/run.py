@@ -131,14 +131,15 @@ def _prepare_torch() -> dict[str, Any] | None:
         return None
     import torch
 
-    from workflow_scripts.runtime.device import device_facts, make_deterministic
+    asked = "workflow_scripts.runtime.device" in sys.modules  # a step that can use a GPU has its device from there
+    from workflow_scripts.runtime.device import compute_device, device_facts, make_deterministic
 
     make_deterministic(THREADS)
     flags = {
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
     }
-    return {**device_facts(), **flags}
+    return {**device_facts(compute_device() if asked else torch.device("cpu")), **flags}
 
 
 def _begin(attempts: Path, where: dict[str, Any]) -> int:

@@ -16,8 +16,7 @@ def make_deterministic(threads: int) -> None:
     torch.backends.cudnn.allow_tf32 = False  # its ten bits of mantissa would reach the curvature
 
 
-def device_facts() -> dict[str, str | None]:
+def device_facts(device: torch.device) -> dict[str, str | None]:
     """The device's kind and name, and the CUDA version torch was built for."""
-    device = compute_device()
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {"kind": device.type, "name": name, "cuda": torch.version.cuda}

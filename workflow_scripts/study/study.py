@@ -25,7 +25,7 @@ from workflow_scripts.study.names import Mistake, known, nearest
 class Study(Model):
     """One study: its cell search, its depth search and the figures drawn from them."""
 
-    study: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    study: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     """name; results go to results/<study>"""
     title: str
     """one line, the heading of the report"""
