@@ -23,7 +23,6 @@ for group in JOBS.searches:
         shell:
             command(
                 RESULTS,
-                "{rule}",
                 "--input settings {input.settings}",
                 "--input history {input.history}",
                 "--input curvature {input.curvature}",
@@ -48,7 +47,6 @@ checkpoint group_architectures:
     shell:
         command(
             RESULTS,
-            "group_architectures/{wildcards.group}",
             "--input part {input.part}",
             "--output architectures {output.architectures}",
         )
@@ -71,7 +69,6 @@ rule gather_architectures:
     shell:
         command(
             RESULTS,
-            "gather_architectures",
             "--input part {input.part}",
             "--output architectures {output.architectures}",
         )

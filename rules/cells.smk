@@ -22,7 +22,6 @@ rule cell_search:
     shell:
         command(
             RESULTS,
-            "cell_search/{wildcards.group}/{wildcards.search}/{wildcards.run}",
             "--input data {input.data}",
             "--output settings {output.settings}",
             "--output history {output.history}",
@@ -53,7 +52,6 @@ rule evaluate_genotype:
     shell:
         command(
             RESULTS,
-            "evaluate_genotype/{wildcards.group}/{wildcards.method}/{wildcards.run}/seed-{wildcards.seed}",
             "--input data {input.data}",
             "--input architecture {input.architecture}",
             "--output history {output.history}",

@@ -16,6 +16,5 @@ checkpoint fetch_data:
     shell:
         command(
             "data",
-            "{wildcards.data_set}",
             "--output data {output.data}",
         )

@@ -13,6 +13,5 @@ rule depth_search:
     shell:
         command(
             RESULTS,
-            "depth_search/{wildcards.group}",
             "--output folder {output.folder}",
         )

@@ -21,7 +21,6 @@ for figure in JOBS.study.figures:
         shell:
             command(
                 RESULTS,
-                "{rule}",
                 "--input tables {input}",
                 "--output pdf {output.pdf}",
                 "--output png {output.png}",

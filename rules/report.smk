@@ -19,7 +19,6 @@ rule report:
     shell:
         command(
             RESULTS,
-            "report",
             "--input description {input.description}",
             "--input png {input.png}",
             "--input tables {input.tables}",

@@ -21,7 +21,6 @@ rule search_tables:
     shell:
         command(
             RESULTS,
-            "search_tables/{wildcards.group}",
             "--input settings {input.settings}",
             "--input history {input.history}",
             "--input curvature {input.curvature}",
@@ -48,7 +47,6 @@ rule evaluation_table:
     shell:
         command(
             RESULTS,
-            "evaluation_table/{wildcards.group}",
             "--input outcome {input.outcome}",
             "--input architectures {input.architectures}",
             "--output evaluations {output.evaluations}",
@@ -74,7 +72,6 @@ rule join_tables:
     shell:
         command(
             RESULTS,
-            "join_tables/{wildcards.table}",
             "--input part {input.part}",
             "--output table {output.table}",
         )
@@ -96,7 +93,6 @@ rule depth_tables:
     shell:
         command(
             RESULTS,
-            "depth_tables",
             "--input folder {input.folder}",
             "--output depth_runs {output.depth_runs}",
             "--output depth_posteriors {output.depth_posteriors}",

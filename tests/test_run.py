@@ -77,7 +77,7 @@ class Tree:
         return json.dumps({"step": step, "settings": settings, "modules": [], "code": code})
 
     def command(self, identity, *arguments, name="made_up/one"):
-        fixed = ["--root", "out", "--name", name, "--job", identity, "--log", f"out/logs/{name}.log"]
+        fixed = ["--root", "out", "--log", f"out/logs/{name}.log", "--job", identity]
         return [sys.executable, "-m", "workflow_scripts.run", *fixed, *arguments]
 
     def start(self, identity, *arguments, **options):
@@ -402,3 +402,13 @@ def test_what_a_killed_job_left_is_not_taken_for_an_output(tree):
     (left / "a.txt").write_text("left over by a killed job")
     status, said = tree.run(*ONE, text="one", skip=0)
     assert (status, said.splitlines()[-1].partition(" (")[0]) == (1, "made_up/one failed: the step did not write a.txt")
+
+
+def test_a_log_outside_the_results_folder_is_a_usage_error(tree):
+    command = tree.command(tree.identity(text="one"), "--output", "text", "out/a.txt")
+    command[command.index("out/logs/made_up/one.log")] = "elsewhere/one.log"
+    done = subprocess.run(command, cwd=tree.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "elsewhere/one.log is not in out/logs" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tree.root / "out/a.txt").exists()

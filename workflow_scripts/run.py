@@ -1,6 +1,6 @@
 """Run one step as a job: the one wrapper that every rule calls.
 
-    python -m workflow_scripts.run --root FOLDER --name NAME --job IDENTITY --log FILE
+    python -m workflow_scripts.run --root FOLDER --log FOLDER/logs/NAME.log --job IDENTITY
         --input KEY PATH ... --output KEY PATH ...
 
 It holds the job's lock, runs the step in a scratch folder, moves the outputs into place when all are complete, and
@@ -40,17 +40,19 @@ def main(arguments: list[str] | None = None) -> int:
         identity = parse_identity(options.job)
     except ValueError as error:
         parser.error(f"--job: {error}")
+    if not options.log.is_relative_to(options.root / "logs"):
+        parser.error(f"--log: {options.log} is not in {options.root / 'logs'}, below which its path names the job")
+    name = options.log.relative_to(options.root / "logs").as_posix().removesuffix(".log")
+    options.log.parent.mkdir(parents=True, exist_ok=True)
     inputs, outputs = _named(options.input), _named(options.output)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(THREADS)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS sums in an order of its own
-    options.log.parent.mkdir(parents=True, exist_ok=True)
-    name = options.name
     with options.log.open("a") as log:
         progress = Console(name, log)
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
         try:
-            _run(identity, inputs, outputs, options, progress)
+            _run(identity, inputs, outputs, options.root, name, progress)
         except Exception as error:
             traceback.print_exc(file=log)
             told = str(error) if isinstance(error, JobError | ValueError | OSError) else repr(error)
@@ -60,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(identity: Identity, inputs: Paths, outputs: Paths, options: argparse.Namespace, progress: Console) -> None:
+def _run(identity: Identity, inputs: Paths, outputs: Paths, root: Path, name: str, progress: Console) -> None:
     from filelock import FileLock, Timeout
 
     code = step_code(identity.step, identity.modules)
@@ -70,7 +72,6 @@ def _run(identity: Identity, inputs: Paths, outputs: Paths, options: argparse.Na
     if missing:
         raise JobError(f"the input {missing[0]} does not exist")
 
-    root, name = options.root, options.name
     locks = root / ".locks"
     locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(locks / f"{name.replace('/', '.')}.lock")
@@ -192,9 +193,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--job", required=True, metavar="IDENTITY", help="step, settings and code digest, as JSON")
     parser.add_argument("--input", nargs="+", action="append", default=[], metavar=("KEY", "PATH"))
     parser.add_argument("--output", nargs="+", action="append", default=[], metavar=("KEY", "PATH"))
-    parser.add_argument("--log", type=Path, required=True, metavar="FILE", help="what the step says, appended")
+    parser.add_argument(
+        "--log", type=Path, required=True, metavar="FILE", help="what the step says; its place names the job"
+    )
     parser.add_argument("--root", type=Path, required=True, help="the results folder the job belongs to")
-    parser.add_argument("--name", required=True, help="the job, a path below FOLDER/records without its suffix")
     return parser
 
 

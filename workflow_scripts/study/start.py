@@ -57,10 +57,10 @@ def shell_prefix(workflow: Any) -> str:
     return f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 
 
-def command(root: str, name: str, *arguments: str) -> str:
-    """The shell command of a rule: the wrapper with the job's place, name and identity, then its inputs and outputs."""
-    wrapper = f"python -m workflow_scripts.run --root {root} --name {name}"
-    return " ".join([wrapper, "--job {params.job:q} --log {log}", *arguments])
+def command(root: str, *arguments: str) -> str:
+    """The shell command of a rule: the wrapper with the job's place and identity, then its inputs and outputs."""
+    wrapper = f"python -m workflow_scripts.run --root {root}"
+    return " ".join([wrapper, "--log {log} --job {params.job:q}", *arguments])
 
 
 def _shown(path: Path) -> str:
