@@ -54,8 +54,6 @@ def architecture(genotype):
         "valid_error_percent": 50.0 if genotype else None,
         "genotype": genotype.structure() if genotype else None,
         "genotype_text": genotype.text() if genotype else None,
-        "search_settings_sha256": "0" * 64,
-        "search_history_sha256": "1" * 64,
     }
 
 

@@ -14,7 +14,7 @@ from workflow_scripts.study.spaces import load_space
 SEARCH = {"epochs": 3, "steps_per_epoch": 3, "batch_size": 4, "order": 1, "init_channels": 2, "layers": 3}
 SPLIT = {"weight_images": 24, "alpha_images": 16}
 MEASURE = {"curvature": {"kind": "dominant", "images": 4}}
-OUTPUTS = ("settings.json", "history.csv", "curvature.npz", "outcome.json")
+OUTPUTS = ("settings.json", "history.csv", "curvature.npz", "alphas.npz", "outcome.json")
 
 
 def supernet(space="s2", seed=0, layers=3, dtype=torch.float64):

@@ -1,0 +1,6 @@
+"""One thread per test process: several of them, each with a thread per core, would wait for each other."""
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[variable] = "1"
