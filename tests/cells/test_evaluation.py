@@ -71,6 +71,14 @@ def evaluated(genotype, job, data, folder):
     return files
 
 
+def tabled(files, folder):
+    """The evaluation table of one training, beside the architecture that the search stands for now."""
+    table = folder / "evaluations.csv"
+    inputs = {"outcome": [files["outcome"]], "architectures": [folder / "architecture.yaml"]}
+    evaluation_table.run({}, inputs, {"evaluations": [table]}, Silent())
+    return EVALUATIONS.read(table)
+
+
 def test_learns_digits(digits):
     job = tiny_evaluation(epochs=3, batch_size=32, init_channels=4, learning_rate=0.1)
     result = trained(GENOTYPE, job, digits, count=797)
@@ -109,9 +117,7 @@ def test_divergence_is_an_outcome(digits, tmp_path):
     assert (outcome["outcome"], outcome["epoch"], outcome["step"]) == ("diverged", 0, 1)
     assert "test_error_percent" not in outcome
     assert len(EVALUATION_HISTORY.read(files["history"])) == 0
-    table = tmp_path / "evaluations.csv"
-    evaluation_table.run({}, {"outcome": [files["outcome"]]}, {"evaluations": [table]}, Silent())
-    (row,) = EVALUATIONS.read(table).to_dict("records")
+    (row,) = tabled(files, tmp_path).to_dict("records")
     assert row["outcome"] == "diverged"
     assert row["test_error_percent"] is None
     assert row["parameters_millions"] == outcome["parameters"] / 1e6 > 0
@@ -130,9 +136,14 @@ def test_architecture_that_was_never_reached_is_not_trained(digits, tmp_path, mo
     assert outcome["outcome"] == "search diverged"
     assert outcome["architecture"]["genotype_text"] is None
     assert len(EVALUATION_HISTORY.read(files["history"])) == 0
-    table = tmp_path / "evaluations.csv"
-    evaluation_table.run({}, {"outcome": [files["outcome"]]}, {"evaluations": [table]}, Silent())
-    assert EVALUATIONS.read(table)["genotype"].isna().tolist() == [True]
+    assert tabled(files, tmp_path)["genotype"].isna().tolist() == [True]
+
+
+def test_a_training_of_another_architecture_is_left_out_of_the_table(digits, tmp_path):
+    files = evaluated(GENOTYPE, tiny_evaluation(epochs=1), digits, tmp_path)
+    assert len(tabled(files, tmp_path)) == 1
+    write_architectures(tmp_path / "architecture.yaml", [architecture(NOISY)])
+    assert len(tabled(files, tmp_path)) == 0
 
 
 def square_job(side, **changes):
