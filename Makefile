@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 STUDY_OPTIONS := --profile profiles/$(PROFILE) --configfile config/$(STUDY).yaml
 SETTINGS := $(if $(SET),set='$(SET)')
 
-.PHONY: help demo run figures test lint lock
+.PHONY: help demo run figures test smoke lint lock
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -28,6 +28,9 @@ figures: $(INSTALLED) ## tables and figures of STUDY from the runs that are ther
 
 test: $(INSTALLED) lint ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+smoke: $(INSTALLED) ## one training step of every preset of the papers on made-up images
+	@$(BIN)/python -m pytest tests/smoke
 
 lint: $(INSTALLED) ## formatting, types, and the workflow's own linter
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy --no-error-summary

@@ -1,5 +1,9 @@
-# Data sets in their prepared form, shared by all studies. A checkpoint, so that preparing a data set anew reruns what
-# follows only when its bytes changed.
+# Data sets, shared by all studies. What needs the network runs where Snakemake itself runs, because the nodes of a
+# cluster often have none. Verified source files stay in data/sources/.
+
+
+# A data set in its prepared form. A checkpoint, so that preparing it anew reruns what follows only when its bytes
+# changed.
 
 
 checkpoint fetch_data:
@@ -7,6 +11,7 @@ checkpoint fetch_data:
         data="data/{data_set}.npz",
     log:
         "data/logs/{data_set}.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
     params:
@@ -17,4 +22,36 @@ checkpoint fetch_data:
         command(
             "data",
             "--output data {output.data}",
+            access=JOBS.access(),
         )
+
+
+# The published search logs of one space and data set, each search in the form of our own.
+for group in JOBS.published_groups:
+
+    rule:
+        name:
+            f"import_published_logs_{group}"
+        output:
+            settings=JOBS.search_files(group, "settings.json"),
+            history=JOBS.search_files(group, "history.csv"),
+            curvature=JOBS.search_files(group, "curvature.npz"),
+            outcome=JOBS.search_files(group, "outcome.json"),
+            report=f"{RESULTS}/cells/searches/{group}/published/import.json",
+        log:
+            f"{RESULTS}/logs/import_published_logs_{group}.log",
+        localrule: True
+        conda:
+            "../envs/environment.yaml"
+        params:
+            job=identity_text("import_published_logs", JOBS.published_import(group)),
+        shell:
+            command(
+                RESULTS,
+                "--output settings {output.settings}",
+                "--output history {output.history}",
+                "--output curvature {output.curvature}",
+                "--output outcome {output.outcome}",
+                "--output report {output.report}",
+                access=JOBS.access(),
+            )

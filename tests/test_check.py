@@ -23,7 +23,10 @@ def test_every_study_of_the_repository_is_sound(study: str) -> None:
 def test_a_study_that_does_not_exist_suggests_the_nearest() -> None:
     done = check("config/demp.yaml")
     assert done.returncode == 2
-    assert done.stderr == ("config/demp.yaml: there is no such study (did you mean demo?); known are demo, paper\n")
+    assert done.stderr == (
+        "config/demp.yaml: there is no such study (did you mean demo?); known are demo, laptop, paper, "
+        "published, small\n"
+    )
 
 
 def test_a_file_that_is_no_yaml_names_the_line(tmp_path: Path) -> None:

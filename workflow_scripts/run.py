@@ -1,7 +1,7 @@
 """Run one step as a job: the one wrapper that every rule calls.
 
     python -m workflow_scripts.run --root FOLDER --log FOLDER/logs/NAME.log --job IDENTITY
-        --input KEY PATH ... --output KEY PATH ...
+        --input KEY PATH ... --output KEY PATH ... [--access JSON]
 
 It holds the job's lock, runs the step in a scratch folder, moves the outputs into place when all are complete, and
 writes the job's record, FOLDER/records/NAME.json. Every attempt, also one that was killed, leaves its trace in
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         progress = Console(name, log)
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
         try:
-            _run(identity, inputs, outputs, options.root, name, progress)
+            _run(identity, inputs, outputs, options.access, options.root, name, progress)
         except Exception as error:
             traceback.print_exc(file=log)
             told = str(error) if isinstance(error, JobError | ValueError | OSError) else repr(error)
@@ -62,7 +62,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _run(identity: Identity, inputs: Paths, outputs: Paths, root: Path, name: str, progress: Console) -> None:
+def _run(
+    identity: Identity,
+    inputs: Paths,
+    outputs: Paths,
+    access: dict[str, Any] | None,
+    root: Path,
+    name: str,
+    progress: Console,
+) -> None:
     from filelock import FileLock, Timeout
 
     code = step_code(identity.step, identity.modules)
@@ -91,7 +99,8 @@ def _run(identity: Identity, inputs: Paths, outputs: Paths, root: Path, name: st
             made = _scratch_paths(outputs, scratch)
             step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
             device = _prepare_torch()
-            step.run(identity.settings, inputs, made, progress)
+            settings = identity.settings if access is None else {**identity.settings, "access": access}
+            sources = step.run(settings, inputs, made, progress)
             unmade = [path.name for paths in made.values() for path in paths if not path.exists()]
             if unmade:
                 raise JobError(f"the step did not write {unmade[0]}")
@@ -104,7 +113,7 @@ def _run(identity: Identity, inputs: Paths, outputs: Paths, root: Path, name: st
                 "code": identity.code,
                 "modules": code,
                 "chosen_modules": list(identity.modules),
-                "inputs": inputs_before,
+                "inputs": inputs_before + file_facts(sources or {}),
                 "outputs": file_facts(outputs),
                 "software": software(),
                 "machine": machine(),
@@ -193,6 +202,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--job", required=True, metavar="IDENTITY", help="step, settings and code digest, as JSON")
     parser.add_argument("--input", nargs="+", action="append", default=[], metavar=("KEY", "PATH"))
     parser.add_argument("--output", nargs="+", action="append", default=[], metavar=("KEY", "PATH"))
+    parser.add_argument(
+        "--access",
+        type=json.loads,
+        metavar="JSON",
+        help="where data files may come from; handed to the step, no part of the identity because it decides no byte",
+    )
     parser.add_argument(
         "--log", type=Path, required=True, metavar="FILE", help="what the step says; its place names the job"
     )

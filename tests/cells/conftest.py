@@ -8,5 +8,6 @@ from workflow_scripts.steps import fetch_data
 def digits(tmp_path_factory):
     """The prepared file of the digits data set."""
     path = tmp_path_factory.mktemp("digits") / "digits.npz"
-    fetch_data.run({"module": "workflow_scripts.data.sets.digits"}, {}, {"data": [path]}, Silent())
+    settings = {"module": "workflow_scripts.data.sets.digits", "access": {}}
+    fetch_data.run(settings, {}, {"data": [path]}, Silent())
     return path

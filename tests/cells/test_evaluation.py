@@ -14,7 +14,8 @@ from workflow_scripts.cells.evaluation_network import DiscreteCell, EvaluationNe
 from workflow_scripts.data.images import Part, load_part
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import evaluate_genotype, evaluation_table
-from workflow_scripts.study.cells import EvaluationJob, Images, Training
+from workflow_scripts.study.cell_jobs import EvaluationJob, Images
+from workflow_scripts.study.cells import Training
 from workflow_scripts.tables.architectures import write_architectures
 from workflow_scripts.tables.cells import EVALUATIONS
 from workflow_scripts.tables.evaluation_run import EVALUATION_HISTORY
@@ -30,7 +31,7 @@ BROKEN = {"learning_rate": 1e25, "grad_clip": 1e30, "momentum": 0.0}
 
 def parts(job, digits, count=None):
     whole = [load_part(digits, name, job.images) for name in ("train", "test")]
-    return [part.slice(0, count or len(part)) for part in whole]
+    return [part.first(count) for part in whole]
 
 
 def trained(genotype, job, digits, count=100, progress=None):
@@ -52,8 +53,11 @@ def architecture(genotype):
         "epoch": 2,
         "epoch_reason": "last",
         "valid_error_percent": 50.0 if genotype else None,
+        "selection_error_percent": None,
         "genotype": genotype.structure() if genotype else None,
         "genotype_text": genotype.text() if genotype else None,
+        "settings_sha256": "0" * 64,
+        "outputs_sha256": "1" * 64,
     }
 
 
@@ -61,7 +65,7 @@ def evaluated(genotype, job, data, folder):
     """Run the step; returns the paths of its outputs."""
     source = folder / "architecture.yaml"
     write_architectures(source, [architecture(genotype)])
-    files = {"history": folder / "history.csv", "outcome": folder / "outcome.json"}
+    files = {"history": folder / "history.csv", "weights": folder / "weights.pt", "outcome": folder / "outcome.json"}
     evaluate_genotype.run(
         job.model_dump(mode="json"),
         {"data": [data], "architecture": [source]},
@@ -262,7 +266,7 @@ def test_test_error_is_that_of_the_evaluation_mode(digits):
     with torch.no_grad():
         logits, _ = network.eval()(test.batch(torch.arange(0, 250))[0], 0.0, torch.Generator().manual_seed(1))
     wrong = int((logits.argmax(1) != test.labels[:250]).sum())
-    assert evaluation.test_network(network, test.slice(0, 250), torch.Generator().manual_seed(1))[1] == pytest.approx(
+    assert evaluation.test_network(network, test.first(250), torch.Generator().manual_seed(1))[1] == pytest.approx(
         wrong / 2.5
     )
 

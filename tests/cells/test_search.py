@@ -15,7 +15,7 @@ from workflow_scripts.data import images as images_module
 from workflow_scripts.data.augment import cutout
 from workflow_scripts.data.images import load_part
 from workflow_scripts.runtime.progress import Silent
-from workflow_scripts.study.cells import Images
+from workflow_scripts.study.cell_jobs import Images
 from workflow_scripts.tables.genotype import parse_genotype
 from workflow_scripts.tables.search_run import read_search_run
 
@@ -79,7 +79,9 @@ def test_the_global_generator_decides_nothing(digits):
 def test_history_of_every_epoch(digits, tmp_path):
     written_search(tiny_search(epochs=4, **MEASURE), digits, tmp_path)
     found = read_search_run(tmp_path)
-    assert found.outcome == {"outcome": "finished", "epochs": 4}
+    assert found.outcome["outcome"] == "finished" and found.outcome["epochs"] == 4
+    assert (found.outcome["final_l2"], found.outcome["rollbacks"]) == (3e-4, [])
+    assert 0 <= found.outcome["discretised_valid_error_percent"] <= 100
     assert found.history["epoch"].tolist() == [0, 1, 2, 3]
     rates = [0.001 + 0.024 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in range(4)]
     assert found.history["learning_rate"].tolist() == pytest.approx(rates, rel=1e-12)
@@ -130,9 +132,9 @@ def test_weights_and_alphas_see_disjoint_images(steps, monkeypatch):
     alpha_batches = []
     gradient = search_module.first_order_gradient
 
-    def spy(network, alphas, valid, noise):
+    def spy(network, alphas, valid, noise, published):
         alpha_batches.append(numbers(valid[0]))
-        return gradient(network, alphas, valid, noise)
+        return gradient(network, alphas, valid, noise, published)
 
     monkeypatch.setattr(search_module, "first_order_gradient", spy)
     job = numbered_job(epochs=2, steps_per_epoch=None)
@@ -180,9 +182,9 @@ def test_cutout_rises_with_drop_path_and_is_off_without_it(drop_path, augment, p
 def test_drop_path_rises_linearly_to_its_largest_value(digits, monkeypatch):
     seen = []
 
-    def spy(network, alphas, valid, noise):
+    def spy(network, alphas, valid, noise, published):
         seen.append(noise.drop_path)
-        return gradient(network, alphas, valid, noise)
+        return gradient(network, alphas, valid, noise, published)
 
     gradient = search_module.first_order_gradient
     monkeypatch.setattr(search_module, "first_order_gradient", spy)
@@ -207,7 +209,12 @@ def test_divergence_is_recorded_with_epoch_and_step(digits, tmp_path, steps):
     written_search(job, digits, tmp_path)
     epoch, step = result.diverged_at
     outcome = json.loads((tmp_path / "outcome.json").read_text())
-    assert outcome == {"outcome": "diverged", "epochs": epoch, "epoch": epoch, "step": step}
+    assert {key: outcome[key] for key in ("outcome", "epochs", "epoch", "step")} == {
+        "outcome": "diverged",
+        "epochs": epoch,
+        "epoch": epoch,
+        "step": step,
+    }
     assert len(read_search_run(tmp_path).history) == epoch
 
 

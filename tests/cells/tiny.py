@@ -8,13 +8,14 @@ from workflow_scripts.cells.supernet import Alphas, Supernet
 from workflow_scripts.data.images import Part
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import cell_search
-from workflow_scripts.study.cells import Cells, evaluation_job, search_job, searches
+from workflow_scripts.study.cell_jobs import evaluation_job, search_job, searches
+from workflow_scripts.study.cells import Cells
 from workflow_scripts.study.spaces import load_space
 
 SEARCH = {"epochs": 3, "steps_per_epoch": 3, "batch_size": 4, "order": 1, "init_channels": 2, "layers": 3}
-SPLIT = {"weight_images": 24, "alpha_images": 16}
+SPLIT = {"subset": 40, "validation_fraction": 0.4}  # 24 images for the weights, 16 for the alphas
 MEASURE = {"curvature": {"kind": "dominant", "images": 4}}
-OUTPUTS = ("settings.json", "history.csv", "curvature.npz", "alphas.npz", "outcome.json")
+OUTPUTS = ("settings.json", "history.csv", "curvature.npz", "alphas.npz", "discarded.csv", "outcome.json")
 
 
 def supernet(space="s2", seed=0, layers=3, dtype=torch.float64):

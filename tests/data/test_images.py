@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from workflow_scripts.data.images import Part, load_part, ordered_batches, shuffled_batches
-from workflow_scripts.study.cells import Images
+from workflow_scripts.data.images import Part, ShuffledBatches, load_part, ordered_batches
+from workflow_scripts.study.cell_jobs import Images
 
 
 def settings(**changes):
@@ -72,7 +72,7 @@ def test_cutout_probability_is_that_of_the_call():
 def test_slice():
     whole = part()
     assert len(whole) == 6
-    middle = whole.slice(2, 5)
+    middle = whole.first(3, after=2)
     assert len(middle) == 3
     assert torch.equal(middle.images, whole.images[2:5])
     assert middle.labels.tolist() == [2, 0, 1]
@@ -107,13 +107,13 @@ def test_load_part_resizes_by_area(prepared):
 
 
 def test_shuffled_batches():
-    batches = shuffled_batches(10, 4, generator())
+    batches = ShuffledBatches(10, 4, generator())
     passes = [[next(batches).tolist() for _ in range(3)] for _ in range(3)]
     assert all([len(batch) for batch in one] == [4, 4, 2] for one in passes)
     orders = [[index for batch in one for index in batch] for one in passes]
     assert all(sorted(order) == list(range(10)) for order in orders)
     assert len({tuple(order) for order in orders}) == 3
-    again = shuffled_batches(10, 4, generator())
+    again = ShuffledBatches(10, 4, generator())
     assert next(again).tolist() == passes[0][0]
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workflow_scripts.data.spirals import draw_arms, spirals
+from workflow_scripts.data.sets.spirals import draw_arms, spirals
 
 
 def draw(seed=1, points=200, train_points=20, noise=0.0, start=0.0, stop=720.0, arms=2):

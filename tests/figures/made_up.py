@@ -9,7 +9,7 @@ import pandas as pd
 
 from workflow_scripts.tables.architectures import write_architectures
 from workflow_scripts.tables.catalogue import TABLES as SCHEMAS
-from workflow_scripts.tables.cells import CURVATURE, EVALUATIONS, SEARCH_EPOCHS, SEARCHES
+from workflow_scripts.tables.cells import CURVATURE, EVALUATIONS, SEARCH_EPOCHS, SEARCHES, SPECTRA
 from workflow_scripts.tables.depth import DEPTH_POSTERIORS, DEPTH_RUNS
 from workflow_scripts.tables.genotype import Genotype
 
@@ -30,6 +30,8 @@ class Cells:
     evaluation_seeds: Sequence[int] = (0, 1)
     diverged: Sequence[tuple[float, float, int]] = field(default=())
     diverged_evaluations: bool = False
+    search: str = "darts"
+    hessian_size: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ def _architecture(keys: dict, method: str, epoch: int | None, found: Genotype | 
         "epoch": epoch,
         "epoch_reason": "stop_epoch" if found and epoch != EPOCHS - 1 else "last" if found else None,
         "valid_error_percent": 20.0 if found else None,
+        "selection_error_percent": None,
+        "settings_sha256": "0" * 64,
+        "outputs_sha256": "1" * 64,
         "genotype": found.structure() if found else None,
         "genotype_text": found.text() if found else None,
     }
@@ -72,7 +77,7 @@ def _architecture(keys: dict, method: str, epoch: int | None, found: Genotype | 
 
 def cells(study: Cells = Cells()) -> Tables:
     """The four tables and the architectures of a made-up cell study."""
-    searches, epochs, curvature, evaluations, architectures = [], [], [], [], []
+    searches, epochs, curvature, evaluations, architectures, spectra = [], [], [], [], [], []
     for space, data_set in study.groups:
         for l2 in study.l2:
             for drop_path in study.drop_path:
@@ -81,7 +86,7 @@ def cells(study: Cells = Cells()) -> Tables:
                     keys = {
                         "space": space,
                         "data_set": data_set,
-                        "search": "darts",
+                        "search": study.search,
                         "run": f"l2_{l2:g}-dp_{drop_path:g}-seed_{seed}",
                         "l2": l2,
                         "drop_path": drop_path,
@@ -100,6 +105,7 @@ def cells(study: Cells = Cells()) -> Tables:
                                 **keys,
                                 "epoch": epoch,
                                 "dominant_eigenvalue": values[place],
+                                "dominant_eigenvalue_without_decay": values[place] - 1e-3,
                                 "moving_average": float(np.mean(window)) if known else None,
                                 "moving_average_epoch": epoch - 4 if known else None,
                             }
@@ -116,13 +122,24 @@ def cells(study: Cells = Cells()) -> Tables:
                             "stopped": stopped,
                             "stop_epoch": stop_epoch,
                             "final_dominant_eigenvalue": None if diverged else values[-1],
+                            "final_l2": l2,
+                            "rollbacks": 0,
+                            "discretised_valid_error_percent": None if diverged else 20.0 + seed + 50 * values[-1],
+                            "genotype": genotype(random, study.operations, 0.5).text(),
                         }
                     )
+                    spectrum = np.sort(values[-1] * np.exp(-np.arange(study.hessian_size) / 4))[::-1]
+                    spectra += [
+                        {**keys, "epoch": last, "index": index, "eigenvalue": float(value) - 0.01}
+                        for index, value in enumerate(spectrum)
+                        if not diverged
+                    ]
                     for epoch in range(last + 1):
                         epochs.append(
                             {
                                 **keys,
                                 "epoch": epoch,
+                                "l2_now": l2,
                                 "train_loss": 2.0 / (epoch + 1),
                                 "train_error_percent": 60.0 / (epoch + 1),
                                 "valid_loss": 2.5 / (epoch + 1),
@@ -153,6 +170,7 @@ def cells(study: Cells = Cells()) -> Tables:
                                     "train_error_percent": None if bad else 15.0,
                                     "parameters_millions": 0.021,
                                     "parameters_with_auxiliary_millions": 0.021,
+                                    "multiply_adds_millions": 1.5,
                                     "genotype": found.text(),
                                 }
                             )
@@ -161,6 +179,7 @@ def cells(study: Cells = Cells()) -> Tables:
         "searches": SEARCHES.frame(searches),
         "search_epochs": SEARCH_EPOCHS.frame(epochs),
         "curvature": CURVATURE.frame(curvature),
+        "spectra": SPECTRA.frame(spectra),
         "evaluations": EVALUATIONS.frame(evaluations),
         "architectures": architectures,
     }

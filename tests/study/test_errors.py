@@ -81,12 +81,19 @@ def test_the_study_that_the_mistakes_are_made_in_is_sound(tmp_path):
 
 
 UNKNOWN_KEYS = [
-    ("titel", "did you mean title?); known are study, title, description, cells, depth, figures"),
-    ("cells.serach", "did you mean search?); known are grids, image_size, search, stop, evaluation, evaluation_for"),
+    ("titel", "did you mean title?); known are study, title, description, data, cells, depth, figures"),
+    (
+        "cells.serach",
+        "did you mean search?); known are grids, image_size, search, fidelity, stop, adaptive, random_ws, selection, "
+        "evaluation, evaluation_for",
+    ),
     ("cells.search.epoch", "did you mean epochs?); known are epochs, steps_per_epoch, batch_size,"),
     ("cells.search.Epochs", "did you mean epochs?); known are epochs,"),
     ("cells.search.curvature.image", "did you mean images?); known are kind, every, images"),
-    ("cells.grids.0.space", "did you mean spaces?); known are spaces, data_sets, methods, l2, drop_path, seeds"),
+    (
+        "cells.grids.0.space",
+        "did you mean spaces?); known are spaces, data_sets, source, methods,",
+    ),
     ("depth.experiment", "did you mean experiments?); known are experiments, runs_per_job"),
     ("depth.experiments.deep.model", "did you mean models?); known are models, max_depths,"),
     ("depth.experiments.deep.data.nois", "did you mean noise?); known are kind, points, noise,"),
@@ -204,7 +211,11 @@ WRONG_VALUES = [
         ["digit"],
         "cells.grids.0.data_sets: digit is no known data set (did you mean digits?)",
     ),
-    ("cells.grids.0.methods", ["drats"], 'KEY.0 is "drats"; allowed: darts or darts_es'),
+    (
+        "cells.grids.0.methods",
+        ["drats"],
+        'KEY.0 is "drats"; allowed: darts, darts_es, darts_ada, r_darts_l2, ',
+    ),
     ("figures", ["found_cell"], "KEY: found_cell is no known figure (did you mean found_cells?); known are "),
     ("figures", ["found_cells", "found_cells"], "KEY: found_cells is named twice, once is enough"),
     (
@@ -220,12 +231,14 @@ WRONG_VALUES = [
     ("cells.evaluation_for.digits.layers", 0, "KEY is 0; allowed: 1 or more"),
     ("cells.evaluation_for.digits.l2", -1, "KEY is -1; allowed: 0 or more"),
     # more images than there are
-    (
-        "cells.search.weight_images",
-        5000,
-        "cells.search.weight_images: 5000 images for the weights and 1 for the alphas",
-    ),
-    ("cells.search.alpha_images", 5000, "KEY: "),
+    ("cells.search.subset", 5000, "KEY: 5000 are more than the 1000 training images of digits"),
+    ("cells.search.validation_fraction", 1, "KEY is 1; allowed: less than 1"),
+    ("cells.search.validation_fraction", 0.9999, "KEY: 0.9999 leaves no image of digits for the weights"),
+    ("cells.evaluation.subset.test", 5000, "KEY: 5000 are more than the 797 test images of digits"),
+    ("cells.evaluation.subset.train", 5000, "KEY: 5000 are more than the 1000 training images of digits"),
+    ("cells.evaluation.subset", {"start": 900, "train": 200}, "KEY.train: 1100 are more than the 1000 training"),
+    ("data.mirrors", ["https://me:secret@example.org/data"], "KEY.0: a mirror's address holds no user name"),
+    ("data.offline", "perhaps", "KEY is "),
     ("cells.search.curvature.images", 5000, "KEY: 5000 are more than the "),
 ]
 
@@ -235,12 +248,9 @@ def test_a_wrong_value(load, key, value, sentence):
     assert load({key: value}).startswith("FILE: " + sentence.replace("KEY", key))
 
 
-def test_too_many_images_are_counted(load):
-    told = load({"cells.search.weight_images": 1000, "cells.search.alpha_images": 5000})
-    assert re.fullmatch(
-        r"FILE: cells\.search\.alpha_images: 1000 images for the weights and 5000 for the alphas "
-        r"are more than the \d+ training images of digits",
-        told,
+def test_a_figure_of_trainings_needs_trainings(load):
+    assert "which a study with cells.evaluation null does not make" in load(
+        {"cells.evaluation": None, "figures": ["test_error"]}
     )
 
 
@@ -334,7 +344,7 @@ def test_a_file_that_is_missing_or_a_folder(tmp_path):
         ("cells.search.epoch=5", "SET: cells.search.epoch is no known key (did you mean epochs?); known are"),
         ("epochs=5", "SET: epochs is no known key; known are study, title,"),
         ("title=", "SET: title is empty; allowed: text"),
-        ("cells.search.alpha_images=5000", "SET: cells.search.alpha_images: "),
+        ("cells.search.subset=5000", "SET: cells.search.subset: "),
         ("cells.grids=[{}]", "SET: the key cells.grids.0.spaces is missing (search spaces)"),
         ("depth.experiments.new.models=[ldn]", "SET: the key depth.experiments.new.max_depths is missing (Values of D"),
     ],

@@ -3,14 +3,16 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.data.entry import load_entry
+from workflow_scripts.data.entry import load_image_set
 from workflow_scripts.study import start
-from workflow_scripts.study.cells import Cells, SearchKey, Training, evaluation_job, images_of, search_job, searches
+from workflow_scripts.study.cell_jobs import SearchKey, evaluation_job, images_of, search_job, searches
+from workflow_scripts.study.cells import Cells, Training
 from workflow_scripts.study.jobs import Jobs
 from workflow_scripts.study.model import canonical
 from workflow_scripts.study.study import Study
@@ -147,23 +149,23 @@ def test_padding_and_cutout_scale_with_the_image_side(side, padding, cutout):
 
 
 def test_images_are_those_of_the_data_sets_entry():
-    entry = load_entry("digits")
+    entry = load_image_set("digits")
     images = images_of(cells_of(), "digits", augment=True)
     assert images.side == entry.side
-    assert (images.channels, images.classes, images.mean) == (entry.channels, entry.classes, entry.mean)
+    assert (images.channels, images.classes, images.mean) == (entry.channels, entry.classes, entry.normalisation.mean)
     assert images.flip is False, "a mirrored digit is another character, or none"
 
 
 def test_training_images_are_split_in_halves_unless_the_study_says_otherwise():
-    available = load_entry("digits").train_images
-    assert cells_of().split("digits") == (available // 2, available // 2)
-    assert cells_of(search={"weight_images": 100}).split("digits") == (100, available // 2)
-    assert cells_of(search={"alpha_images": 100}).split("digits") == (available // 2, 100)
-    assert cells_of(search={"weight_images": available - 9}).split("digits") == (available - 9, 9)
+    assert cells_of().split("digits") == (500, 500)
+    assert cells_of().split("svhn") == (36628, 36629)  # as published: rounded down for the weights
+    for fraction, split in ((0.6, (400, 600)), (0.1, (900, 100)), (0.9, (100, 900))):
+        assert cells_of(search={"validation_fraction": fraction}).split("digits") == split
+    assert cells_of(search={"subset": 100, "validation_fraction": 0.2}).split("digits") == (80, 20)
 
 
 def test_a_searchs_settings_hold_all_that_decides_it():
-    cells = cells_of(search={"epochs": 3, "weight_images": 100})
+    cells = cells_of(search={"epochs": 3, "subset": 200})
     job = search_job(cells, key(l2=0.1, drop_path=0.2, seed=7))
     assert (job.l2, job.drop_path, job.seed, job.weight_images, job.search.epochs) == (0.1, 0.2, 7, 100, 3)
     assert job.normal == job.reduce == [["noise", "sep_conv_3x3"]] * 14
@@ -225,8 +227,11 @@ def test_where_jobs_are_found():
 def test_the_settings_of_a_job_are_those_of_its_place():
     jobs = jobs_of({"l2": [0.1, 0.2]}, evaluation={"seeds": [4]}, depth=DEPTH)
     run = "l2-0.2_drop-0_seed-1"
-    assert jobs.search("s4_digits", run).l2 == 0.2
-    assert jobs.search_folder("s4_digits", run).endswith(f"/{run}")
+    place = SimpleNamespace(group="s4_digits", search="darts", run=run)
+    assert jobs.search(place).l2 == 0.2
+    assert f"results/made_up/cells/searches/s4_digits/darts/{run}/history.csv" in jobs.search_files(
+        "s4_digits", "history.csv"
+    )
     assert jobs.evaluation("s4_digits", "4").seed == 4
     assert jobs.data_sets == {"s4_digits": "digits"}
     networks = jobs.depth_search("deep_seed-2_02")["runs"]
@@ -246,17 +251,18 @@ def test_every_source_has_its_own_record_and_outputs():
 def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     everything = jobs_of({"seeds": [1, 2]}, depth=DEPTH)
+    searches = "results/made_up/cells/searches/s4_digits/darts"
     for file in ("settings.json", "history.csv", "curvature.npz", "outcome.json"):
-        there = tmp_path / everything.search_folder("s4_digits", "l2-0.0003_drop-0_seed-1") / file
+        there = tmp_path / searches / "l2-0.0003_drop-0_seed-1" / file
         there.parent.mkdir(parents=True, exist_ok=True)
         there.touch()
-    half = tmp_path / everything.search_folder("s4_digits", "l2-0.0003_drop-0_seed-2") / "settings.json"
+    half = tmp_path / searches / "l2-0.0003_drop-0_seed-2" / "settings.json"
     half.parent.mkdir(parents=True)
     half.touch()
     (tmp_path / everything.depth_folder("deep_seed-1_02")).mkdir(parents=True)
 
     jobs = jobs_of({"seeds": [1, 2]}, depth=DEPTH, existing_only=True)
-    assert list(jobs.searches["s4_digits"]) == ["l2-0.0003_drop-0_seed-1"]
+    assert list(jobs.searches["s4_digits"]) == ["darts/l2-0.0003_drop-0_seed-1"]
     assert jobs.depth_folders() == ["results/made_up/depth/deep_seed-1_02"]
     assert jobs.evaluations("s4_digits") == []
     assert sorted(jobs.missing) == [
@@ -270,7 +276,7 @@ def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monk
 
 
 def test_a_study_draws_only_the_tables_it_makes():
-    assert jobs_of().tables == ["searches", "search_epochs", "curvature", "evaluations"]
+    assert jobs_of().tables == ["searches", "search_epochs", "curvature", "spectra", "evaluations"]
     assert jobs_of(depth=DEPTH).tables[-2:] == ["depth_runs", "depth_posteriors"]
     assert jobs_of().figure_inputs("found_cells")[0].startswith("results/made_up/")
 

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from workflow_scripts.study.cells import EvaluationJob, SearchJob
+from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob
 from workflow_scripts.study.depth import DepthRun
 from workflow_scripts.study.model import Model
 from workflow_scripts.study.study import Study

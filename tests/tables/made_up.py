@@ -31,6 +31,7 @@ def made_up_run(epochs=50, eigenvalues=None, hessians=None, outcome=None):
         {
             "epoch": epoch,
             "learning_rate": 0.025 / (1 + epoch),
+            "l2": 3e-4,
             "train_loss": math.exp(-epoch / 7),
             "train_error_percent": 90 - epoch,
             "valid_loss": math.exp(-epoch / 9),

@@ -6,7 +6,13 @@ from tables.made_up import genotype_of, made_up_run, write_run
 
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import derive_architectures, gather_architectures
-from workflow_scripts.tables.architectures import KEYS, architecture_genotype, read_architectures, write_architectures
+from workflow_scripts.tables.architectures import (
+    KEYS,
+    VERSION,
+    architecture_genotype,
+    read_architectures,
+    write_architectures,
+)
 
 RISING = [1.0] * 11 + [3.0] * 15  # stops at epoch 10, known at epoch 22
 METHODS = ("darts", "darts_es")
@@ -64,7 +70,7 @@ def test_structure_and_text_must_agree():
 
 
 def damaged(change):
-    content = {"version": 1, "architectures": [architecture()]}
+    content = {"version": VERSION, "architectures": [architecture()]}
     change(content)
     return yaml.safe_dump(content)
 
@@ -75,11 +81,11 @@ def damaged(change):
         "",
         "- 1",
         "{",
-        "version: 1\n",
-        "version: 1\narchitectures: 5\n",
-        "version: 1\narchitectures: [5]\n",
+        "version: 2\n",
+        "version: 2\narchitectures: 5\n",
+        "version: 2\narchitectures: [5]\n",
         "!!python/object/apply:os.getcwd []",
-        damaged(lambda content: content.update(version=2)),
+        damaged(lambda content: content.update(version=1)),
         damaged(lambda content: content["architectures"][0].pop("seed")),
         damaged(lambda content: content["architectures"][0].update(genotype_text="Genotype()")),
         damaged(lambda content: content["architectures"][0].update(genotype_text=5)),

@@ -14,7 +14,7 @@ RISING = [1.0] * 11 + [3.0] * 15  # stops at epoch 10, known at epoch 22
 
 
 def tables_of(histories, folder):
-    names = ("searches", "search_epochs", "curvature")
+    names = ("searches", "search_epochs", "curvature", "spectra")
     outputs = {name: [folder / f"{name}.csv"] for name in names}
     search_tables.run({"stop": {}}, {"history": histories}, outputs, Silent())
     return [table.read(outputs[table.name][0]) for table in (SEARCHES, SEARCH_EPOCHS, CURVATURE)]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workflow_scripts.data.augment import cutout, normalise, random_crop, random_flip
-from workflow_scripts.study.cells import Images
+from workflow_scripts.study.cell_jobs import Images
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,10 @@ class Part:
         """The number of images."""
         return len(self.labels)
 
-    def slice(self, start: int, stop: int) -> "Part":
-        """The images from `start` up to `stop`."""
-        return Part(self.images[start:stop], self.labels[start:stop], self.settings)
+    def first(self, count: int | None, after: int = 0) -> "Part":
+        """The first `count` images, or all, after leaving out the first `after`."""
+        stop = None if count is None else after + count
+        return Part(self.images[after:stop], self.labels[after:stop], self.settings)
 
     def batch(
         self, index: Tensor, draws: torch.Generator | None = None, cutout_probability: float = 1.0
@@ -61,10 +63,36 @@ def load_part(path: Path, part: str, settings: Images, device: torch.device | st
     return Part(images.to(device), labels.to(device), settings)
 
 
-def shuffled_batches(size: int, batch_size: int, draws: torch.Generator) -> Iterator[Tensor]:
-    """Index batches over endless passes, each pass in a fresh order; the last batch of a pass may be smaller."""
-    while True:
-        yield from torch.randperm(size, generator=draws).split(batch_size)
+class ShuffledBatches:
+    """Index batches over endless passes, each pass in a fresh order; the last batch of a pass may be smaller.
+
+    `state` and `restore` hold its place, that of `draws` apart.
+    """
+
+    def __init__(self, size: int, batch_size: int, draws: torch.Generator) -> None:
+        """Batches of `batch_size` of the numbers below `size`."""
+        self.size, self.batch_size, self.draws = size, batch_size, draws
+        self.order, self.position = torch.empty(0, dtype=torch.long), 0
+
+    def __iter__(self) -> "ShuffledBatches":
+        """Itself."""
+        return self
+
+    def __next__(self) -> Tensor:
+        """The next batch."""
+        if self.position >= len(self.order):
+            self.order, self.position = torch.randperm(self.size, generator=self.draws), 0
+        batch = self.order[self.position : self.position + self.batch_size]
+        self.position += self.batch_size
+        return batch
+
+    def state(self) -> dict[str, Any]:
+        """The order of the pass and the place in it."""
+        return {"order": self.order, "position": self.position}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self.order, self.position = state["order"], state["position"]
 
 
 def ordered_batches(size: int, batch_size: int) -> Iterator[Tensor]:

@@ -14,13 +14,14 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FIRST_PARTY = ("workflow_scripts", "figures")
 
-# The wrapper, the settings models (resolved settings are the identity themselves) and progress reports decide no
-# number, so editing them makes nothing stale.
+# The wrapper, the settings models (resolved settings are the identity themselves), progress reports and the fetching of
+# files, which are verified, decide no number, so editing them makes nothing stale.
 OUTSIDE = (
     "workflow_scripts.run",
     "workflow_scripts.provenance",
     "workflow_scripts.study",
     "workflow_scripts.runtime.progress",
+    "workflow_scripts.data.fetch",
 )
 
 

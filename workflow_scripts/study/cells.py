@@ -1,21 +1,20 @@
-"""Settings of the cell search: what a study's `cells` block may say, and the settings of each job made from it.
+"""Settings of the cell search: what a study's `cells` block may say; `cell_jobs.py` makes each job's settings from it.
 
 Defaults are the published ones (RobustDARTS, section 3 and the public code's command line).
 """
 
-from collections.abc import Iterator
-from itertools import product
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from workflow_scripts.data.entry import data_set_names, load_entry
-from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, NotTrue, Positive, Probability
+from workflow_scripts.data.entry import image_set_names, load_image_set
+from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, NotTrue, Positive, Probability, Share
 from workflow_scripts.study.names import Mistake, known
 from workflow_scripts.study.spaces import load_space, space_names
 
-Method = Literal["darts", "darts_es"]
-PAPER_SIDE = 32  # pixels; the paper's crop padding (4) and cutout (16) are meant for this image side
+Method = Literal["darts", "darts_es", "darts_ada", "r_darts_l2", "r_darts_dp", "random_ws"]
+Fidelity = Literal["corrected", "published"]
 
 
 class Curvature(Model):
@@ -60,12 +59,14 @@ class Search(Model):
     """L2 factor of the alphas, also on the diagonal of the logged Hessian"""
     augment: bool = True
     """random crop, flip where the data set allows it, and cutout"""
-    weight_images: Count | None = None
-    """training images that train the weights, from the first on; absent: the first half"""
-    alpha_images: Count | None = None
-    """training images that train the alphas, following those; absent: as many as remain up to one half"""
+    subset: Count | None = None
+    """training images the search sees, from the first on; absent: all"""
+    validation_fraction: Share = 0.5
+    """share of them that trains the alphas, the last ones; the others train the weights"""
     curvature: Curvature = Curvature()
     """how the curvature of the validation loss is followed"""
+    end_when_stopped: bool = False
+    """end a search when the stop rule fires, where only darts_es is read off it; its architecture is the same"""
 
 
 class StopRule(Model):
@@ -79,6 +80,37 @@ class StopRule(Model):
     """first epoch that may be taken as stop epoch"""
     delta: Count = 4
     """measured values between the two averages compared"""
+
+
+class Adaptive(Model):
+    """DARTS-ADA (RobustDARTS, section 5.2): when the stop rule fires, go back and continue with a larger L2."""
+
+    factor: Annotated[float, Field(gt=1), NotTrue] = 10.0
+    """the L2 factor is multiplied by this"""
+    max_l2: Positive = 0.03
+    """no further rollback once the L2 factor has reached this"""
+
+
+class RandomSearch(Model):
+    """Random search with weight sharing (RS-ws): as many weight steps as a search has, then a choice among samples."""
+
+    samples: Count = 1000
+    """architectures scored after the training"""
+    batches: Count = 10
+    """validation batches that each of them is scored on, the same for all"""
+    finalists: Count = 10
+    """best of them, scored on all validation images; the best of these is the result"""
+
+
+class Subset(Model):
+    """Which images a training from scratch sees; absent: all."""
+
+    start: CountOrZero = 0
+    """training images left out at the beginning, such as those the search has seen"""
+    train: Count | None = None
+    """training images, following those"""
+    test: Count | None = None
+    """test images, from the first on"""
 
 
 class Training(Model):
@@ -106,6 +138,22 @@ class Training(Model):
     """weight of the auxiliary head's loss; 0: no head; heads exist for 32x32 images only"""
     augment: bool = True
     """random crop, flip where the data set allows it, and cutout"""
+    subset: Subset = Subset()
+    """the images it sees, for small studies"""
+
+
+class Selection(Model):
+    """R-DARTS (RobustDARTS, section 5.3): of a seed's candidates, the one best after a brief training from scratch.
+
+    It trains on the images that trained the search's weights and is judged on those that trained the alphas.
+    """
+
+    l2: Annotated[tuple[NonNegative, ...], Field(min_length=2)] = (3e-4, 9e-4, 27e-4, 81e-4)
+    """candidates of r_darts_l2: searches with these L2 factors, at the first drop path"""
+    drop_path: Annotated[tuple[Probability, ...], Field(min_length=2)] = (0.0, 0.2, 0.4, 0.6)
+    """candidates of r_darts_dp: searches with these drop-path probabilities, at the first L2"""
+    training: Training = Training(epochs=25, init_channels=16, layers=8)
+    """the brief training; its length is ours, because the papers do not state theirs"""
 
 
 def _changes(changes: dict[str, Any]) -> dict[str, Any]:
@@ -128,14 +176,24 @@ class Grid(Model):
     """search spaces"""
     data_sets: Annotated[list[str], Field(min_length=1)]
     """image data sets"""
+    source: Literal["own", "published"] = "own"
+    """own: searches that are run; published: the search logs the authors published"""
     methods: Annotated[list[Method], Field(min_length=1)]
-    """how an architecture is read off a search: darts (last epoch), darts_es (stop epoch)"""
+    """darts (last epoch of a search), darts_es (its stop epoch), darts_ada, r_darts_l2 and r_darts_dp (best of a seed's
+    candidates, whatever the lists l2 and drop_path say), random_ws"""
     l2: Annotated[list[NonNegative], Field(min_length=1)]
     """L2 factors of the weights"""
     drop_path: Annotated[tuple[Probability, ...], Field(min_length=1)] = (0.0,)
     """largest drop-path probabilities; in the published runs 0 also switches cutout off, and so here"""
     seeds: Annotated[list[Count], Field(min_length=1)]
     """seeds of the searches"""
+
+    @model_validator(mode="after")
+    def _logs_are_of_darts(self) -> Self:
+        unpublished = [method for method in self.methods if method not in ("darts", "darts_es")]
+        if self.source == "published" and unpublished:
+            raise Mistake("methods", f"the published logs are of DARTS searches and hold no {unpublished[0]}")
+        return self
 
     @field_validator("spaces")
     @classmethod
@@ -148,7 +206,7 @@ class Grid(Model):
     @field_validator("data_sets")
     @classmethod
     def _data_sets_exist(cls, names: list[str]) -> list[str]:
-        known(names, data_set_names(), "data set")
+        known(names, image_set_names(), "data set")
         return names
 
 
@@ -161,188 +219,71 @@ class Cells(Model):
     """side in pixels that images are resized to by area; absent: the data set's own"""
     search: Search = Search()
     """every search"""
+    fidelity: Fidelity = "corrected"
+    """published: with the faults of the published code that its numbers may depend on (docs/fidelity.md)"""
     stop: StopRule = StopRule()
-    """when early stopping (darts_es) stops"""
-    evaluation: Evaluation = Evaluation()
-    """every training from scratch"""
+    """when early stopping (darts_es) stops and darts_ada goes back"""
+    adaptive: Adaptive = Adaptive()
+    """darts_ada"""
+    random_ws: RandomSearch = RandomSearch()
+    """random_ws"""
+    selection: Selection = Selection()
+    """r_darts_l2 and r_darts_dp"""
+    evaluation: Evaluation | None = Evaluation()
+    """every training from scratch; null: none"""
     evaluation_for: dict[str, Annotated[dict[str, Any], AfterValidator(_changes)]] = Field(default_factory=dict)
     """per data set, keys of `evaluation` that differ there"""
 
     @field_validator("evaluation_for")
     @classmethod
     def _evaluated_data_sets_exist(cls, changes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        known(list(changes), data_set_names(), "data set")
+        known(list(changes), image_set_names(), "data set")
         return changes
 
     @model_validator(mode="after")
     def _images_suffice(self) -> Self:
         for data_set in sorted({name for grid in self.grids for name in grid.data_sets}):
+            available, subset = load_image_set(data_set), self.search.subset
+            if subset is not None and subset > available.train_images:
+                raise _too_many("search.subset", subset, available.train_images, f"training images of {data_set}")
             weights, alphas = self.split(data_set)
-            available = load_entry(data_set).train_images
-            if weights + alphas > available:
-                key = "weight_images" if self.search.alpha_images is None else "alpha_images"
-                raise Mistake(
-                    f"search.{key}",
-                    f"{weights} images for the weights and {alphas} for the alphas are more than the {available} "
-                    f"training images of {data_set}",
-                )
+            if not weights or not alphas:
+                key, part = "search.validation_fraction", "the weights" if alphas else "the alphas"
+                raise Mistake(key, f"{self.search.validation_fraction} leaves no image of {data_set} for {part}")
             images = self.search.curvature.images
             if images is not None and images > alphas:
-                raise Mistake(
-                    "search.curvature.images", f"{images} are more than the {alphas} alpha images of {data_set}"
-                )
+                raise _too_many("search.curvature.images", images, alphas, f"alpha images of {data_set}")
+            if self.evaluation is not None:
+                seen = self.evaluation_of(data_set).subset
+                wanted = seen.start + (seen.train or 1)
+                if wanted > available.train_images:
+                    raise _too_many(
+                        "evaluation.subset.train", wanted, available.train_images, f"training images of {data_set}"
+                    )
+                if seen.test is not None and seen.test > available.test_images:
+                    raise _too_many(
+                        "evaluation.subset.test", seen.test, available.test_images, f"test images of {data_set}"
+                    )
         return self
 
     def split(self, data_set: str) -> tuple[int, int]:
-        """How many training images train the weights, and how many the alphas."""
-        available = load_entry(data_set).train_images
-        half = available // 2
-        weights = self.search.weight_images or half
-        return weights, self.search.alpha_images or max(1, min(half, available - weights))
+        """How many training images train the weights, and how many the alphas.
+
+        Rounded down for the weights, as published; the tiny term keeps 1 - 0.6 from losing an image to rounding.
+        """
+        total = self.search.subset or load_image_set(data_set).train_images
+        weights = math.floor(total * (1 - self.search.validation_fraction) + 1e-6)
+        return weights, total - weights
 
     def side(self, data_set: str) -> int:
         """The side of the images the networks see, in pixels."""
-        return self.image_size or load_entry(data_set).side
+        return self.image_size or load_image_set(data_set).side
 
     def evaluation_of(self, data_set: str) -> Evaluation:
         """The evaluation settings for one data set."""
+        assert self.evaluation is not None, "this study trains nothing from scratch"
         return Evaluation.model_validate({**self.evaluation.model_dump(), **self.evaluation_for.get(data_set, {})})
 
 
-class Images(Model):
-    """What a job needs to know of its images; resolved from the data set's entry and the study."""
-
-    data_set: str
-    """name of the data set"""
-    channels: Count
-    """colour channels"""
-    side: Count
-    """side, pixels"""
-    classes: Count
-    """classes"""
-    mean: tuple[float, ...]
-    """per channel, of pixels divided by 255; subtracted"""
-    deviation: tuple[float, ...]
-    """per channel, of pixels divided by 255; divided by"""
-    padding: CountOrZero
-    """pixels of zero padding for the random crop"""
-    flip: bool
-    """whether images are mirrored at random"""
-    cutout: CountOrZero
-    """side of the cutout square, pixels"""
-
-
-class SearchJob(Model):
-    """Everything that decides one search."""
-
-    space: str
-    """search space"""
-    normal: list[list[str]]
-    """candidate operations of each of the 14 edges of the normal cell"""
-    reduce: list[list[str]]
-    """the same of the reduction cell"""
-    images: Images
-    """the images it sees"""
-    weight_images: Count
-    """training images that train the weights, from the first on"""
-    alpha_images: Count
-    """training images that train the alphas, following those"""
-    l2: NonNegative
-    """L2 factor of the weights"""
-    drop_path: Probability
-    """largest drop-path probability, reached linearly at the end; 0 also switches cutout off"""
-    seed: Count
-    """seed of everything random in it"""
-    search: Search
-    """the settings all searches share"""
-
-
-class EvaluationJob(Model):
-    """Everything but the genotype that decides one training from scratch."""
-
-    images: Images
-    """the images it sees"""
-    training: Training
-    """its settings"""
-    seed: Count
-    """seed of everything random in it"""
-
-
-class SearchKey(Model):
-    """The place of one search in the grids."""
-
-    space: str
-    data_set: str
-    search: Literal["darts"] = "darts"
-    l2: NonNegative
-    drop_path: Probability
-    seed: Count
-
-    @property
-    def group(self) -> str:
-        """Folder name shared by the searches on one space and data set."""
-        return f"{self.space}_{self.data_set}"
-
-    @property
-    def run(self) -> str:
-        """Folder name of the search in its group."""
-        l2, drop_path = (repr(value).removesuffix(".0") for value in (self.l2, self.drop_path))
-        return f"l2-{l2}_drop-{drop_path}_seed-{self.seed}"
-
-
-def searches(cells: Cells) -> dict[SearchKey, list[Method]]:
-    """Every search of the grids, in their order, with the methods read off it."""
-    found: dict[SearchKey, list[Method]] = {}
-    for key, methods in _combinations(cells):
-        wanted = found.setdefault(key, [])
-        wanted.extend(method for method in methods if method not in wanted)
-    return found
-
-
-def _combinations(cells: Cells) -> Iterator[tuple[SearchKey, list[Method]]]:
-    for grid in cells.grids:
-        for space, data_set, l2, drop_path, seed in product(
-            grid.spaces, grid.data_sets, grid.l2, grid.drop_path, grid.seeds
-        ):
-            yield SearchKey(space=space, data_set=data_set, l2=l2, drop_path=drop_path, seed=seed), grid.methods
-
-
-def images_of(cells: Cells, data_set: str, augment: bool) -> Images:
-    """The image settings of a job; padding and cutout scale with the image side."""
-    entry, side = load_entry(data_set), cells.side(data_set)
-    return Images(
-        data_set=data_set,
-        channels=entry.channels,
-        side=side,
-        classes=entry.classes,
-        mean=entry.mean,
-        deviation=entry.deviation,
-        padding=4 * side // PAPER_SIDE if augment else 0,
-        flip=entry.flip and augment,
-        cutout=16 * side // PAPER_SIDE if augment else 0,
-    )
-
-
-def search_job(cells: Cells, key: SearchKey) -> SearchJob:
-    """The settings of one search."""
-    space = load_space(key.space)
-    weights, alphas = cells.split(key.data_set)
-    return SearchJob(
-        space=key.space,
-        normal=space["normal"],
-        reduce=space["reduce"],
-        images=images_of(cells, key.data_set, cells.search.augment),
-        weight_images=weights,
-        alpha_images=alphas,
-        l2=key.l2,
-        drop_path=key.drop_path,
-        seed=key.seed,
-        search=cells.search,
-    )
-
-
-def evaluation_job(cells: Cells, data_set: str, seed: int) -> EvaluationJob:
-    """The settings of one training from scratch."""
-    evaluation = cells.evaluation_of(data_set)
-    training = Training.model_validate(evaluation.model_dump(exclude={"seeds"}))
-    return EvaluationJob(images=images_of(cells, data_set, training.augment), training=training, seed=seed)
+def _too_many(key: str, wanted: int, available: int, what: str) -> Mistake:
+    return Mistake(key, f"{wanted} are more than the {available} {what}")

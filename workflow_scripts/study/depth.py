@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from workflow_scripts.study.model import Count, Model, NonNegative, NotTrue, Positive, Probability
+from workflow_scripts.study.model import Count, Model, NonNegative, NotTrue, Positive, Probability, Share
 from workflow_scripts.study.names import Mistake
 
 ModelName = Literal["ldn", "ddn"]
@@ -20,7 +20,7 @@ MaxDepth = Annotated[int, Field(strict=True, ge=0, le=1000)]
 Width = Annotated[int, Field(strict=True, ge=1, le=100_000)]
 Points = Annotated[int, Field(strict=True, ge=4)]
 TrainPoints = Annotated[int, Field(strict=True, ge=2)]
-Share = Annotated[float, Field(gt=0, lt=1), NotTrue]
+
 Decay = Annotated[float, Field(gt=0, le=1), NotTrue]
 
 

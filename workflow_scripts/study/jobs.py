@@ -2,7 +2,8 @@
 
 Paths are relative to the working folder. A search is found at
 `<results>/cells/searches/<group>/<search>/<run>/`, its architectures at
-`<results>/cells/architectures/<group>/<method>/<run>.yaml`, a training at
+`<results>/cells/architectures/<group>/<method>/<run>.yaml`, what was chosen among several at
+`<results>/cells/selections/<group>/<method>/<run>/`, a training at
 `<results>/cells/evaluations/<group>/<method>/<run>/seed-<n>/`.
 """
 
@@ -14,22 +15,26 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.data.entry import module_name
-from workflow_scripts.study.cells import (
+from workflow_scripts.study.cell_jobs import (
     EvaluationJob,
-    Method,
     SearchJob,
     SearchKey,
+    SelectionJob,
+    SelectionKey,
     evaluation_job,
     search_job,
     searches,
+    selection_job,
+    selections,
 )
+from workflow_scripts.study.cells import Method
 from workflow_scripts.study.depth import expand, experiment_of
 from workflow_scripts.study.figures import figure_tables
-from workflow_scripts.study.model import Model
+from workflow_scripts.study.model import Model, canonical
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.search_run import FILES
 
-CELL_TABLES = ("searches", "search_epochs", "curvature", "evaluations")
+CELL_TABLES = ("searches", "search_epochs", "curvature", "spectra", "evaluations")
 DEPTH_TABLES = ("depth_runs", "depth_posteriors")
 
 
@@ -52,14 +57,19 @@ class Jobs:
         self.existing_only = existing_only
         self.results = f"results/{study.study}"
         self.missing: list[str] = []
-        self.searches: dict[str, dict[str, SearchKey]] = {}
+        self.searches: dict[str, dict[str, SearchKey]] = {}  # by group and place
+        self.selections: dict[str, list[SelectionKey]] = {}  # by group
         self._methods: dict[SearchKey, list[Method]] = {}
         if study.cells is not None:
             self._methods = searches(study.cells)
             for key in self._methods:
                 folder = self._folder(key)
                 if self._wanted(f"search {folder}", [f"{folder}/{file}" for file in FILES]):
-                    self.searches.setdefault(key.group, {})[key.run] = key
+                    self.searches.setdefault(key.group, {})[key.place] = key
+            for selection in selections(study.cells):
+                folder = self.selection_folder(selection)
+                if self._wanted(f"selection {folder}", [f"{folder}/architecture.yaml"]):
+                    self.selections.setdefault(selection.group, []).append(selection)
         self.depth_groups = {}
         if study.depth is not None:
             for group, runs in expand(study.depth).items():
@@ -84,28 +94,46 @@ class Jobs:
         """Settings of the job that prepares a data set."""
         return {"module": module_name(data_set)}
 
+    @property
+    def published_groups(self) -> list[str]:
+        """The groups whose searches are read from the published logs."""
+        return [group for group, keys in self.searches.items() if next(iter(keys.values())).search == "published"]
+
+    def published_import(self, group: str) -> dict[str, Any]:
+        """Settings of the job that reads a group's published searches, in grid order."""
+        keys = list(self.searches[group].values())
+        runs = [key.model_dump(mode="json", include={"l2", "drop_path", "seed"}) for key in keys]
+        return {"space": keys[0].space, "data_set": keys[0].data_set, "runs": runs}
+
+    def access(self) -> str:
+        """Where data files may come from, as JSON: an option of a job's command, because it decides no result."""
+        return canonical(self.study.data)
+
     # cell search -----------------------------------------------------------------------------------------------
 
-    def search(self, group: str, run: str) -> SearchJob:
+    def search(self, wildcards: Any) -> SearchJob:
         """Settings of a search."""
-        assert self.study.cells is not None
-        return search_job(self.study.cells, self.searches[group][run])
+        return self._search(self.searches[wildcards.group][f"{wildcards.search}/{wildcards.run}"])
 
-    def search_folder(self, group: str, run: str) -> str:
-        """Where a search is found."""
-        return self._folder(self.searches[group][run])
+    def _search(self, key: SearchKey) -> SearchJob:
+        assert self.study.cells is not None
+        return search_job(self.study.cells, key)
 
     def _folder(self, key: SearchKey) -> str:
         return f"{self.results}/cells/searches/{key.group}/{key.search}/{key.run}"
 
     def search_files(self, group: str, file: str) -> list[str]:
         """One of the four files of every search of a group, in grid order."""
-        return [f"{self.search_folder(group, run)}/{file}" for run in self.searches[group]]
+        return [f"{self._folder(key)}/{file}" for key in self.searches[group].values()]
 
     def derivation(self, group: str) -> dict[str, Any]:
         """Settings of the job that derives a group's architectures."""
-        runs = [{"run": run, "methods": self._methods[key]} for run, key in self.searches[group].items()]
+        runs = [{"run": key.run, "methods": self._derived(key)} for key in self.searches[group].values()]
         return {**self.stop_rule(), "runs": runs}
+
+    def _derived(self, key: SearchKey) -> list[Method]:
+        """The methods whose architecture is read off a search; that of a candidate is its last epoch's."""
+        return self._methods[key] or ["darts"]
 
     def stop_rule(self) -> dict[str, Any]:
         """The early-stopping rule as settings of a job."""
@@ -115,15 +143,60 @@ class Jobs:
     def architectures(self, group: str) -> list[str]:
         """Every architecture file of a group, run by run, method by method."""
         return [
-            f"{self.results}/cells/architectures/{group}/{method}/{run}.yaml"
-            for run, key in self.searches[group].items()
-            for method in self._methods[key]
+            self._architecture(key, method) for key in self.searches[group].values() for method in self._derived(key)
         ]
+
+    def _architecture(self, key: SearchKey, method: Method) -> str:
+        return f"{self.results}/cells/architectures/{key.group}/{method}/{key.run}.yaml"
 
     def architecture(self, wildcards: Any, checkpoints: Any) -> str:
         """The architecture file of one training, once the checkpoint over its group has passed."""
+        if wildcards.method in ("r_darts_l2", "r_darts_dp"):
+            return self._selected(wildcards.group, wildcards.method, wildcards.run)
         checkpoints.group_architectures.get(group=wildcards.group)
         return f"{self.results}/cells/architectures/{wildcards.group}/{wildcards.method}/{wildcards.run}.yaml"
+
+    # selections ------------------------------------------------------------------------------------------------
+
+    def selection(self, wildcards: Any) -> SelectionJob:
+        """Settings of a selection."""
+        return self._selection_job(self._selection(wildcards))
+
+    def _selection_job(self, key: SelectionKey) -> SelectionJob:
+        assert self.study.cells is not None
+        return selection_job(self.study.cells, key)
+
+    def candidates(self, wildcards: Any, checkpoints: Any) -> list[str]:
+        """The architecture files a selection chooses from, once the checkpoint over their group has passed."""
+        assert self.study.cells is not None
+        checkpoints.group_architectures.get(group=wildcards.group)
+        keys = self._selection(wildcards).candidates(self.study.cells.selection)
+        return [self._architecture(key, "darts") for key in keys]
+
+    def _selection(self, wildcards: Any) -> SelectionKey:
+        return next(
+            key
+            for key in self.selections[wildcards.group]
+            if (key.method, key.run) == (wildcards.method, wildcards.run)
+        )
+
+    def selection_folder(self, key: SelectionKey) -> str:
+        """Where a selection is found."""
+        return f"{self.results}/cells/selections/{key.group}/{key.method}/{key.run}"
+
+    def selected(self, group: str | None = None) -> list[str]:
+        """The architecture file of every selection of a group, or of the study."""
+        groups = list(self.selections) if group is None else [group]
+        return [
+            f"{self.selection_folder(key)}/architecture.yaml"
+            for group in groups
+            for key in self.selections.get(group, [])
+        ]
+
+    def _selected(self, group: str, method: str, run: str) -> str:
+        return f"{self.results}/cells/selections/{group}/{method}/{run}/architecture.yaml"
+
+    # trainings from scratch --------------------------------------------------------------------------------------
 
     def evaluation(self, group: str, seed: str | int) -> EvaluationJob:
         """Settings of a training from scratch."""
@@ -137,16 +210,17 @@ class Jobs:
     @cached_property
     def _evaluations(self) -> dict[str, dict[str, int]]:
         """Per group, the outcome files of its trainings with their seeds."""
-        found: dict[str, dict[str, int]] = {}
+        found: dict[str, dict[str, int]] = {group: {} for group in self.searches}
+        if self.study.cells is None or self.study.cells.evaluation is None:
+            return found
         for group, runs in self.searches.items():
-            assert self.study.cells is not None
             seeds = self.study.cells.evaluation_of(self.data_sets[group]).seeds
-            found[group] = {}
-            for (run, key), seed in product(runs.items(), seeds):
-                for method in self._methods[key]:
-                    folder = f"{self.results}/cells/evaluations/{group}/{method}/{run}/seed-{seed}"
-                    if self._wanted(f"training {folder}", [f"{folder}/outcome.json"]):
-                        found[group][f"{folder}/outcome.json"] = seed
+            wanted = [(method, key.run) for key in runs.values() for method in self._methods[key]]
+            wanted += [(key.method, key.run) for key in self.selections.get(group, [])]
+            for (method, run), seed in product(wanted, seeds):
+                folder = f"{self.results}/cells/evaluations/{group}/{method}/{run}/seed-{seed}"
+                if self._wanted(f"training {folder}", [f"{folder}/outcome.json"]):
+                    found[group][f"{folder}/outcome.json"] = seed
         return found
 
     # depth search ----------------------------------------------------------------------------------------------
@@ -169,10 +243,25 @@ class Jobs:
     def sources(self) -> Iterator[Source]:
         """Every run that tables are made from."""
         for group, runs in self.searches.items():
-            for run, key in runs.items():
+            if group in self.published_groups:
+                outputs = [f"{self._folder(key)}/{file}" for key in runs.values() for file in FILES]
+                record = f"{self.results}/records/import_published_logs_{group}.json"
+                yield Source("import_published_logs", self.published_import(group), outputs, record)
+                runs = {}
+            for key in runs.values():
                 outputs = [f"{self._folder(key)}/{file}" for file in FILES]
-                record = f"{self.results}/records/cell_search/{group}/{key.search}/{run}.json"
-                yield Source("cell_search", self.search(group, run), outputs, record)
+                step = "random_search" if key.search == "random_ws" else "cell_search"
+                yield Source(
+                    step, self._search(key), outputs, f"{self.results}/records/{step}/{group}/{key.place}.json"
+                )
+            for selection in self.selections.get(group, []):
+                name = f"{group}/{selection.method}/{selection.run}"
+                yield Source(
+                    "select_architecture",
+                    self._selection_job(selection),
+                    [f"{self.selection_folder(selection)}/architecture.yaml"],
+                    f"{self.results}/records/select_architecture/{name}.json",
+                )
             for outcome, seed in self._evaluations[group].items():
                 name = outcome.removeprefix(f"{self.results}/cells/evaluations/").removesuffix("/outcome.json")
                 record = f"{self.results}/records/evaluate_genotype/{name}.json"
@@ -186,7 +275,9 @@ class Jobs:
     @cached_property
     def tables(self) -> list[str]:
         """The names of the study's tables."""
-        cells = CELL_TABLES if self.study.cells is not None else ()
+        cells = list(CELL_TABLES) if self.study.cells is not None else []
+        if self.study.cells is not None and self.study.cells.evaluation is None:
+            cells.remove("evaluations")
         return [*cells, *(DEPTH_TABLES if self.study.depth is not None else ())]
 
     def figure_inputs(self, figure: str) -> list[str]:
@@ -215,7 +306,7 @@ class Jobs:
             "study": study.study,
             "title": study.title,
             "description": study.description,
-            "settings": study.model_dump(mode="json", exclude={"study", "title", "description", "figures"}),
+            "settings": study.model_dump(mode="json", exclude={"study", "title", "description", "figures", "data"}),
             "figures": study.figures,
             "commands": {"figure": f"make figures STUDY={study.study}", "study": f"make run STUDY={study.study}"},
         }

@@ -26,6 +26,7 @@ Count = Annotated[int, Field(strict=True, ge=1)]
 CountOrZero = Annotated[int, Field(strict=True, ge=0)]
 Probability = Annotated[float, Field(ge=0, lt=1), NotTrue]
 NonNegative = Annotated[float, Field(ge=0), NotTrue]
+Share = Annotated[float, Field(gt=0, lt=1), NotTrue]
 Positive = Annotated[float, Field(gt=0), NotTrue]
 
 

@@ -57,10 +57,14 @@ def shell_prefix(workflow: Any) -> str:
     return f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
 
 
-def command(root: str, *arguments: str) -> str:
-    """The shell command of a rule: the wrapper with the job's place and identity, then its inputs and outputs."""
+def command(root: str, *arguments: str, access: str | None = None) -> str:
+    """The shell command of a rule: the wrapper with the job's place and identity, then its inputs and outputs.
+
+    `access` is JSON for the wrapper's option of that name; its braces are doubled, because Snakemake formats commands.
+    """
     wrapper = f"python -m workflow_scripts.run --root {root}"
-    return " ".join([wrapper, "--log {log} --job {params.job:q}", *arguments])
+    quoted = [] if access is None else ["--access " + shlex.quote(access).replace("{", "{{").replace("}", "}}")]
+    return " ".join([wrapper, "--log {log} --job {params.job:q}", *arguments, *quoted])
 
 
 def _shown(path: Path) -> str:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 
 from workflow_scripts.study.cells import Cells
+from workflow_scripts.study.data import Data
 from workflow_scripts.study.depth import Depth
 from workflow_scripts.study.figures import figure_names, figure_tables
 from workflow_scripts.study.model import Model
@@ -31,6 +32,8 @@ class Study(Model):
     """one line, the heading of the report"""
     description: str
     """a paragraph for the report: the question, and the scale at which it is asked"""
+    data: Data = Data()
+    """where data files may come from"""
     cells: Cells | None = None
     """the cell search, where the study has one"""
     depth: Depth | None = None
@@ -53,6 +56,9 @@ class Study(Model):
                 part = "depth" if table.startswith("depth_") else "cells"
                 if getattr(self, part) is None:
                     reason = f"{figure} draws the table {table}, which only a study with the key {part} makes"
+                    raise Mistake("figures", reason)
+                if table == "evaluations" and self.cells is not None and self.cells.evaluation is None:
+                    reason = f"{figure} draws the table {table}, which a study with cells.evaluation null does not make"
                     raise Mistake("figures", reason)
         return self
 

@@ -1,37 +1,52 @@
-"""CIFAR-10: 32x32 colour images of ten kinds of objects; read with torchvision, which checks the archive.
+"""CIFAR-10: 32x32 colour images of ten kinds of objects, in the binary version, which needs no pickle.
 
 Normalisation: RobustDARTS code.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+from workflow_scripts.data.entry import Form, ImageSet, Normalisation, SourceFile
 
-from workflow_scripts.data.entry import DataSet
+if TYPE_CHECKING:
+    from workflow_scripts.data.readers import Arrays
 
-DATA_SET = DataSet(
+DATA_SET = ImageSet(
     name="cifar10",
     description="CIFAR-10: 32x32 colour images of ten kinds of objects",
     citation="Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009",
     licence="not stated by its authors; research use",
+    files=(
+        SourceFile(
+            "archive",
+            ("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",),
+            (
+                Form(
+                    "cifar-10-binary.tar.gz",
+                    170052171,
+                    "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+                    "TensorFlow Datasets, url_checksums/cifar10.txt",
+                ),
+            ),
+        ),
+    ),
     channels=3,
     side=32,
     classes=10,
     train_images=50000,
     test_images=10000,
-    mean=(0.49139968, 0.48215827, 0.44653124),
-    deviation=(0.24703233, 0.24348505, 0.26158768),
+    normalisation=Normalisation((0.49139968, 0.48215827, 0.44653124), (0.24703233, 0.24348505, 0.26158768)),
     flip=True,
 )
 
 
-def read() -> dict[str, np.ndarray]:
-    """Images (N, 3, 32, 32) uint8 and labels (N,) int64 of both parts."""
-    from torchvision.datasets import CIFAR10
+def read(files: dict[str, Path], entry: ImageSet = DATA_SET) -> "Arrays":
+    """Images (N, 3, 32, 32) uint8 and labels (N,) int64 of both parts. Raises ValueError if they are not as stated."""
+    from workflow_scripts.data.readers import read_cifar
 
-    from workflow_scripts.data.torchvision_sets import arrays
-
-    folder = Path("data/sources/cifar10")
-    return arrays(
-        {"train": CIFAR10(folder, train=True, download=True), "test": CIFAR10(folder, train=False, download=True)}
-    )
+    folder = "cifar-10-batches-bin"
+    parts = {
+        "train": [f"{folder}/data_batch_{number}.bin" for number in range(1, 6)],
+        "test": [f"{folder}/test_batch.bin"],
+    }
+    return read_cifar(files["archive"], parts, 1, entry)

@@ -4,13 +4,17 @@ The bundle has no split of its own; the first 1000 images are the training set a
 library's order.
 """
 
-import numpy as np
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from workflow_scripts.data.entry import DataSet
+from workflow_scripts.data.entry import ImageSet, Normalisation
+
+if TYPE_CHECKING:
+    from workflow_scripts.data.readers import Arrays
 
 TRAIN_IMAGES = 1000
 
-DATA_SET = DataSet(
+DATA_SET = ImageSet(
     name="digits",
     description="scikit-learn's bundled handwritten digits, 8x8, one channel",
     citation="Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998",
@@ -20,22 +24,21 @@ DATA_SET = DataSet(
     classes=10,
     train_images=TRAIN_IMAGES,
     test_images=797,
-    mean=(0.3070,),
-    deviation=(0.3762,),
+    normalisation=Normalisation((0.3070,), (0.3762,)),
     flip=False,
 )
 
 
-def read() -> dict[str, np.ndarray]:
-    """Images (N, 1, 8, 8) uint8 and labels (N,) int64 of both parts."""
+def read(files: dict[str, Path]) -> "Arrays":
+    """Images (N, 1, 8, 8) uint8 and labels (N,) int64 of both parts; `files` is empty."""
+    import numpy as np
     from sklearn.datasets import load_digits
+
+    from workflow_scripts.data.readers import checked
 
     bundle = load_digits()
     images = np.rint(bundle.images * (255 / 16)).astype(np.uint8)[:, None]
-    labels = bundle.target.astype(np.int64)
-    return {
-        "train_images": images[:TRAIN_IMAGES],
-        "train_labels": labels[:TRAIN_IMAGES],
-        "test_images": images[TRAIN_IMAGES:],
-        "test_labels": labels[TRAIN_IMAGES:],
-    }
+    arrays: Arrays = {}
+    for part, some in (("train", slice(TRAIN_IMAGES)), ("test", slice(TRAIN_IMAGES, None))):
+        arrays |= {f"{part}_images": images[some], f"{part}_labels": bundle.target[some]}
+    return checked(arrays, DATA_SET)

@@ -10,6 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workflow_scripts.data.entry import DataSet
+
+DATA_SET = DataSet(
+    name="spirals",
+    description="Points on the arms of spirals, a class an arm; generated",
+    citation="Antorán, Allingham and Hernández-Lobato, Variational Depth Search in ResNets, arXiv 2002.02797, 2020",
+    licence="none needed: generated here",
+)
+
 
 @dataclass(frozen=True)
 class Spirals:

@@ -1,0 +1,297 @@
+"""The published search logs: small made-up archives with every trap, and the real archive where it is at hand."""
+
+import csv
+import io
+import json
+import tarfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from workflow_scripts.cells.early_stopping import stop_epoch
+from workflow_scripts.cells.published_logs import read_published_logs
+from workflow_scripts.runtime.progress import Silent
+from workflow_scripts.steps import import_published_logs, search_tables
+from workflow_scripts.study.cells import StopRule
+from workflow_scripts.tables.cells import SEARCHES, SPECTRA
+from workflow_scripts.tables.genotype import parse_genotype
+from workflow_scripts.tables.search_run import read_search_run
+
+SHARED = Path(__file__).parents[3] / "shared" / "published"
+REAL = SHARED / "robustdarts-logs-s1.tar.gz"
+needs_logs = pytest.mark.skipif(not REAL.is_file(), reason="the published logs are not beside this checkout")
+LOGS = "RobustDARTS-commit/experiments/search_logs"
+CELL = [("skip_connect", 0), ("skip_connect", 1)] * 4
+TEXT = f"Genotype(normal={CELL}, normal_concat=range(2, 6), reduce={CELL}, reduce_concat=range(2, 6))"
+OTHER = TEXT.replace("skip_connect", "sep_conv_3x3")
+EPOCHS = 3
+ERRORS = [50.0, 40.0, 30.0]
+KEY = (3e-4, 0.0, 1)
+
+
+def run_files(folder, seed, errors=ERRORS, stored=None, hessians=None, genotype=TEXT, **changes):
+    """The files of one search; `stored` is what stands in the errors file, where not the errors."""
+    log = "".join(
+        f"x epoch {epoch} lr {0.1 - 0.01 * epoch:e}\nx valid_acc {100 - error:f}\nx genotype = {genotype}\n"
+        for epoch, error in enumerate(errors)
+    )
+    series = {"train_acc": stored or errors, "valid_acc": stored or errors}
+    curves = {**series, "train_loss": [1.0] * len(errors), "valid_loss": [2.0] * len(errors)}
+    files = {"log": log, "errors": json.dumps(curves), "arch": genotype, **changes}
+    if hessians is not None:
+        lines = [json.dumps({"epoch": epoch, "H": matrix, "g": []}) for epoch, matrix in enumerate(hessians)]
+        files["derivatives"] = "\n".join(lines)
+    names = {
+        "log": f"log_{seed}.txt",
+        "errors": f"errors_{seed}.json",
+        "arch": f"arch_{seed}",
+        "derivatives": f"derivatives_{seed}.json",
+    }
+    return {f"{LOGS}/s1/cifar10/{folder}/{names[kind]}": text for kind, text in files.items() if text is not None}
+
+
+def shared_files(errors, genotypes):
+    config = {"epochs": EPOCHS, "arch_weight_decay": 0.001, "unrolled": True, "nodes": 4}
+    return {
+        f"{LOGS}/config.yaml": yaml.safe_dump(config),
+        f"{LOGS}/results_perf.yaml": yaml.safe_dump({"s1_cifar10": errors}),
+        f"{LOGS}/results_arch.yaml": yaml.safe_dump({"s1_cifar10": genotypes}),
+    }
+
+
+def archive(path, files, *extra):
+    with tarfile.open(path, "w:gz") as tar:
+        for name, text in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(text.encode())
+            tar.addfile(info, io.BytesIO(text.encode()))
+        for info in extra:
+            tar.addfile(info)
+    return path
+
+
+def logs_of(tmp_path, files, errors=None, genotypes=None):
+    errors = errors or {"0.0_0.0003": {1: 30.0}}
+    genotypes = {"0.0_0.0003": {1: TEXT}} if genotypes is None else genotypes
+    path = archive(tmp_path / "logs.tar.gz", {**shared_files(errors, genotypes), **files})
+    return read_published_logs(path, "s1", "cifar10", Silent())
+
+
+def anomalies(logs):
+    return [f"{entry['search']}: {entry['what']}" for entry in logs.report["anomalies"]]
+
+
+def test_a_search_in_our_form(tmp_path):
+    hessian = np.diag([3.0, 1.0, -2.0]).tolist()
+    logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, hessians=[hessian, hessian]))
+    assert anomalies(logs) == []
+    run = logs.searches[KEY]
+    assert run.history["valid_error_percent"].tolist() == run.history["train_error_percent"].tolist() == ERRORS
+    assert run.history["learning_rate"].tolist() == pytest.approx([0.1, 0.09, 0.08])
+    assert run.history["l2"].tolist() == [3e-4] * 3
+    assert run.history["genotype"].tolist() == [parse_genotype(TEXT).text()] * 3
+    assert (run.curvature_epochs, run.eigenvalues, run.hessians.shape) == ([0, 1], [3.0, 3.0], (2, 3, 3))
+    assert run.outcome == {"outcome": "finished", "epochs": 3}
+    assert run.settings["search"]["order"] == 2 and run.settings["search"]["epochs"] == EPOCHS
+    assert run.settings["published"] == {"job": "100", "folder": "s1/cifar10/0.0_0.0003-100"}
+    assert logs.report["complete_searches"] == logs.report["with_hessians"] == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_accuracies_that_stand_for_errors_are_turned_round(tmp_path, known):
+    """The file of results decides; where it has no entry, the log's last line."""
+    files = run_files("0.0_0.0003-100", 1, stored=[100 - error for error in ERRORS])
+    logs = logs_of(tmp_path, files, errors=None if known else {"other": {1: 0.0}})
+    assert logs.searches[KEY].history["valid_error_percent"].tolist() == ERRORS
+    assert logs.report["accuracies_turned_into_errors"] == ["0.0_0.0003-100, seed 1"]
+
+
+def test_values_that_are_neither_are_no_search(tmp_path):
+    logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, stored=[50.0, 40.0, 20.0]))
+    assert not logs.searches
+    assert "neither the error 30.000 % nor its accuracy" in anomalies(logs)[0]
+
+
+def test_a_search_that_broke_and_was_run_again(tmp_path):
+    broken = run_files("0.0_0.0003-100", 1, errors=ERRORS[:2])
+    broken[f"{LOGS}/s1/cifar10/0.0_0.0003-100/log_1.txt"] += "x epoch 2 lr 0.08\nx train 350 nan 0.0 0.0\n"
+    logs = logs_of(tmp_path, {**broken, **run_files("0.0_0.0003-200", 1)})
+    assert logs.searches[KEY].settings["published"]["job"] == "200"
+    told = "skipped: its loss is no number from epoch 2 on; run again as job 200, which is taken"
+    assert anomalies(logs) == [f"0.0_0.0003-100, seed 1: {told}"]
+
+
+def test_stubs_are_skipped(tmp_path):
+    stub = {f"{LOGS}/s1/cifar10/0.0_0.0009-100/log_1.txt": "x gpu device = 0\nx param size\n"}
+    short = run_files("0.0_0.0027-100", 1, log="x epoch 0 lr 0.1\n")
+    unreadable = run_files("0.0_0.0081-100", 1, errors=ERRORS)
+    unreadable[f"{LOGS}/s1/cifar10/0.0_0.0081-100/errors_1.json"] = '{"train_acc": [1'
+    logs = logs_of(tmp_path, {**stub, **short, **unreadable, **run_files("0.0_0.0003-100", 1)})
+    assert list(logs.searches) == [KEY]
+    first, second, third = anomalies(logs)
+    assert "skipped: it has no errors file and 0 genotypes" in first
+    assert "skipped: it has 3 epochs of errors, 0 genotypes and 1 epochs begun" in second
+    assert "skipped: its errors file cannot be read" in third
+
+
+def test_a_second_complete_run(tmp_path):
+    logs = logs_of(tmp_path, {**run_files("0.0_0.0003-100", 1), **run_files("0.0_0.0003-200", 1)})
+    assert logs.searches[KEY].settings["published"]["job"] == "200"
+    assert "a second complete run of job 100; the later job is taken" in anomalies(logs)[0]
+
+
+def test_disagreeing_genotypes_are_named(tmp_path):
+    files = {**run_files("0.0_0.0003-100", 1, arch=OTHER), **run_files("0.0_0.0003-100", 2, arch=None)}
+    errors = {"0.0_0.0003": {1: 30.0, 2: 30.0}}
+    logs = logs_of(tmp_path, files, errors, {"0.0_0.0003": {1: OTHER.replace("), (", "),\n    (")}})
+    assert len(logs.searches) == 2
+    assert [line.split(": ")[1].split(" (")[0] for line in anomalies(logs)] == [
+        "its arch file holds another genotype than the end of its log",
+        "results_arch.yaml holds another genotype than the end of its log",
+        "it has no arch file",
+        "results_arch.yaml has no entry for it",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ('{"epoch": 0, "H": [[1.0]]}\n{"epoch": 1, "H": [[1.', "line 2 of their file cannot be read"),
+        ('{"epoch": 0, "H": [[NaN]]}', "that of epoch 0 is no finite square matrix"),
+        ('{"epoch": 0, "H": [[1.0, 2.0]]}', "that of epoch 0 is no finite square matrix"),
+        ('{"epoch": 0, "H": [[1.0]]}\n{"epoch": 2, "H": [[1.0, 0.0], [0.0, 1.0]]}', "they differ in size"),
+    ],
+)
+def test_hessians_that_cannot_be_used(tmp_path, lines, told):
+    logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, derivatives=lines))
+    run = logs.searches[KEY]
+    assert (run.curvature_epochs, run.eigenvalues, run.hessians) == ([], [], None)
+    assert told in anomalies(logs)[0] and logs.report["with_hessians"] == 0
+
+
+def test_code_in_a_genotype_is_not_run(tmp_path):
+    mark = tmp_path / "ran"
+    code = f"__import__('pathlib').Path('{mark}').touch()"
+    text = f"Genotype(normal={code}, normal_concat=[], reduce=[], reduce_concat=[])"
+    with pytest.raises(ValueError, match="not a genotype text"):
+        logs_of(tmp_path, run_files("0.0_0.0003-100", 1, genotype=text))
+    assert not mark.exists()
+
+
+def test_a_link_in_the_archive_is_refused(tmp_path):
+    link = tarfile.TarInfo(f"{LOGS}/s1/cifar10/0.0_0.0003-100/log_1.txt")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    path = archive(tmp_path / "logs.tar.gz", run_files("0.0_0.0003-100", 2), link)
+    with pytest.raises(ValueError, match="is a link or a device"):
+        read_published_logs(path, "s1", "cifar10", Silent())
+
+
+def test_an_archive_without_the_space(tmp_path):
+    path = archive(tmp_path / "logs.tar.gz", run_files("0.0_0.0003-100", 1))
+    with pytest.raises(ValueError, match="it holds no search logs of s3 on svhn"):
+        read_published_logs(path, "s3", "svhn", Silent())
+
+
+def imported(tmp_path, monkeypatch, mirror, runs):
+    """Run the step; the folder of each run, and the files it says it read."""
+    monkeypatch.chdir(tmp_path)
+    folders = [tmp_path / "published" / f"run-{number}" for number in range(len(runs))]
+    outputs = {kind: [folder / name for folder in folders] for kind, name in import_published_logs.FILES.items()}
+    outputs["report"] = [tmp_path / "published" / "import.json"]
+    settings = {
+        "space": "s1",
+        "data_set": "cifar10",
+        "runs": runs,
+        "access": {"mirrors": [str(mirror)], "offline": True},
+    }
+    return folders, import_published_logs.run(settings, {}, outputs, Silent())
+
+
+def test_the_step_reads_a_local_checkout(tmp_path, monkeypatch):
+    files = {**shared_files({"0.0_0.0003": {1: 30.0}}, {"0.0_0.0003": {1: TEXT}}), **run_files("0.0_0.0003-100", 1)}
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    checkout = tmp_path / "RobustDARTS-commit"
+    (folder,), read = imported(tmp_path, monkeypatch, checkout, [{"l2": 3e-4, "drop_path": 0.0, "seed": 1}])
+    assert read_search_run(folder).history["valid_error_percent"].tolist() == ERRORS
+    assert [path.name for path in read["source"]] == ["checkout.tar"]
+    with pytest.raises(ValueError, match=r"1 of the 1 searches asked for are not .* it has L2 \[0.0003\]"):
+        imported(tmp_path, monkeypatch, checkout, [{"l2": 3e-3, "drop_path": 0.0, "seed": 1}])
+
+
+# The real archive. ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real():
+    started = time.process_time()
+    logs = read_published_logs(REAL, "s1", "cifar10", Silent())
+    assert time.process_time() - started < 60
+    return logs
+
+
+@needs_logs
+def test_real_searches(real):
+    assert len(real.searches) == real.report["complete_searches"] == 105
+    assert real.report["with_hessians"] == 33 and real.report["hessian_sizes"] == [56]
+    assert {len(run.history) for run in real.searches.values()} == {50}
+    assert anomalies(real) == [
+        "0.8_0.0009-2497449, seed 2: results_arch.yaml has no entry for it (lost when several jobs wrote the file); "
+        "its log has the genotype",
+        "0.8_0.2187-2497454, seed 3: skipped: its loss is no number from epoch 18 on; run again as job 2513538, which "
+        "is taken",
+    ]
+    jobs = {name.split("-")[1].split(",")[0] for name in real.report["accuracies_turned_into_errors"]}
+    assert all(job.startswith("24974") or job == "2513538" for job in jobs) and len(jobs) > 20
+
+
+@needs_logs
+def test_real_hessians_hold_the_decay(real):
+    """The softmax is shift-invariant, so each edge has a direction whose eigenvalue is the decay alone."""
+    hessian = real.searches[KEY].hessians[-1]
+    for edge in range(28):
+        shift = np.zeros(56)
+        shift[2 * edge : 2 * edge + 2] = np.sqrt(0.5)  # S1 has two candidates on every edge
+        assert hessian @ shift == pytest.approx(1e-3 * shift, abs=2e-5)
+
+
+@needs_logs
+def test_real_skip_connects_fall_as_l2_rises(real):
+    means = []
+    for l2 in (3e-4, 9e-4, 27e-4, 81e-4, 243e-4):
+        last = [real.searches[(l2, 0.0, seed)].history["genotype"].iloc[-1] for seed in (1, 2, 3)]
+        means.append(round(np.mean([parse_genotype(text).count("skip_connect") for text in last]), 1))
+    assert means == [7.0, 7.7, 6.3, 2.0, 1.0]
+
+
+@needs_logs
+def test_real_stop_epochs(real):
+    with (SHARED / "early_stopping_s1_cifar10.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 33
+    for row in rows:
+        run = real.searches[(float(row["weight_decay"]), float(row["drop_path"]), int(row["seed"]))]
+        stopped = stop_epoch(run.curvature_epochs, run.eigenvalues, StopRule(), 49)
+        epoch = 49 if stopped is None else stopped
+        assert epoch == int(row["stop_epoch"])
+        assert run.eigenvalues[-1] == pytest.approx(float(row["final_ev"]), abs=1e-5)
+        for at, column in ((epoch, "skip_stop"), (49, "skip_final")):
+            assert parse_genotype(run.history["genotype"][at]).count("skip_connect") == int(row[column])
+
+
+@needs_logs
+def test_real_tables(tmp_path, monkeypatch):
+    runs = [{"l2": 3e-4, "drop_path": 0.0, "seed": 1}, {"l2": 2187e-4, "drop_path": 0.8, "seed": 3}]
+    folders, _ = imported(tmp_path, monkeypatch, SHARED, runs)
+    outputs = {name: [tmp_path / f"{name}.csv"] for name in ("searches", "search_epochs", "curvature", "spectra")}
+    histories = {"history": [folder / "history.csv" for folder in folders]}
+    search_tables.run({"stop": StopRule().model_dump()}, histories, outputs, Silent())
+    searches = SEARCHES.read(outputs["searches"][0])
+    assert searches["stop_epoch"].tolist()[0] == 10 and searches["stop_epoch"].isna().tolist() == [False, True]
+    spectra = SPECTRA.read(outputs["spectra"][0])
+    assert len(spectra) == 56 and spectra["eigenvalue"].is_monotonic_decreasing

@@ -1,0 +1,73 @@
+"""Archives are read member by member, and refused when a member could leave its folder."""
+
+import gzip
+import io
+import tarfile
+
+import pytest
+
+from workflow_scripts.data.archives import members, unpacked
+
+
+def archive(path, *entries, mode="w:gz"):
+    """A tar of (name, content) or of tarfile.TarInfo."""
+    with tarfile.open(path, mode) as tar:
+        for entry in entries:
+            if isinstance(entry, tarfile.TarInfo):
+                tar.addfile(entry)
+            else:
+                info = tarfile.TarInfo(entry[0])
+                info.size = len(entry[1])
+                tar.addfile(info, io.BytesIO(entry[1]))
+    return path
+
+
+def special(name, kind, target=""):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_wanted_members_alone(tmp_path, mode):
+    path = archive(tmp_path / "a.tar", ("top/a", b"one"), ("top/b", b"two"), ("top/c", b""), mode=mode)
+    assert dict(members(path, lambda name: name != "top/b")) == {"top/a": b"one", "top/c": b""}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        ("../outside", b"x"),
+        ("top/../../outside", b"x"),
+        ("/etc/outside", b"x"),
+        special("link", tarfile.SYMTYPE, "/etc/passwd"),
+        special("hard", tarfile.LNKTYPE, "top/a"),
+        special("device", tarfile.CHRTYPE),
+        special("pipe", tarfile.FIFOTYPE),
+    ],
+)
+def test_dangerous_member_is_refused_wanted_or_not(tmp_path, bad):
+    path = archive(tmp_path / "a.tar.gz", ("top/a", b"one"), bad)
+    with pytest.raises(ValueError, match=r"a\.tar\.gz: the member "):
+        list(members(path, lambda name: name == "top/a"))
+    assert [file.name for file in tmp_path.iterdir()] == ["a.tar.gz"]
+
+
+def test_archive_cut_short(tmp_path):
+    path = archive(tmp_path / "a.tar.gz", ("top/a", bytes(range(256)) * 400))
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"a\.tar\.gz: this archive is damaged or cut short"):
+        list(members(path, lambda name: True))
+
+
+def test_unpacked(tmp_path):
+    (tmp_path / "a").write_bytes(b"plain")
+    (tmp_path / "a.gz").write_bytes(gzip.compress(b"packed"))
+    assert (unpacked(tmp_path / "a"), unpacked(tmp_path / "a.gz")) == (b"plain", b"packed")
+
+
+@pytest.mark.parametrize("content", [gzip.compress(b"packed" * 1000)[:-9], b"no gzip file"])
+def test_damaged_gzip(tmp_path, content):
+    (tmp_path / "a.gz").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.gz: this gzip file is damaged or cut short"):
+        unpacked(tmp_path / "a.gz")

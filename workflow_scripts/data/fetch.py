@@ -1,0 +1,295 @@
+"""Source files of data sets: fetched once, verified, kept in one folder, usable offline.
+
+Sources in order: the folder itself, the mirrors, the official addresses. A file counts only when its size and sha256
+are those of a known form (`data/entry.py`). Two processes never fetch the same file at once.
+"""
+
+import os
+import shutil
+import tarfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+import requests
+from filelock import FileLock, Timeout
+
+from workflow_scripts.data.entry import DataSet, Form, SourceFile
+from workflow_scripts.runtime.progress import Progress
+from workflow_scripts.tables.files import sha256_of
+
+TRIES = 5
+BACK_OFF_SECONDS = 1.0  # before the second try; doubled before each further one
+TIMEOUT_SECONDS = (10, 60)  # to connect, and between two pieces of an answer
+PIECE = 1 << 16  # bytes; as much may be lost when a connection breaks
+MEGABYTE = 1e6
+CHECKOUT = Form("checkout.tar", None, None, "packed from a local checkout")
+
+
+@dataclass(frozen=True)
+class Access:
+    """Where files may come from, and the folder they are kept in. It decides no byte of a result."""
+
+    folder: Path = Path("data/sources")
+    mirrors: tuple[str, ...] = ()
+    offline: bool = False
+
+
+class FetchError(ValueError):
+    """A file that cannot be had; its text is one sentence that says what was tried and where to put the file."""
+
+
+class _Rejected(Exception):
+    """One source does not give the file; its text says why."""
+
+
+class _Broken(Exception):
+    """A connection that broke or a server that was busy; another try may help."""
+
+
+def fetch(data_set: DataSet, access: Access, progress: Progress) -> dict[str, Path]:
+    """Every source file of a data set, by key, verified. Raises FetchError for the first that cannot be had."""
+    return {file.key: _Fetcher(data_set, file, access, progress).path() for file in data_set.files}
+
+
+class _Fetcher:
+    """The search for one source file."""
+
+    def __init__(self, data_set: DataSet, file: SourceFile, access: Access, progress: Progress) -> None:
+        self.data_set, self.file, self.access, self.progress = data_set, file, access, progress
+        self.folder = access.folder / data_set.name
+        self.refusals: list[str] = []
+
+    def path(self) -> Path:
+        """Where the verified file is."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / f".{self.file.key}.lock")
+        try:
+            held = lock.acquire(blocking=False)
+        except Timeout:
+            self.progress.say(f"another process fetches {self.file.forms[0].name}; waiting for it")
+            held = lock.acquire()
+        with held:
+            return self._kept() or self._fetched()
+
+    def _kept(self) -> Path | None:
+        """The file if it is there already. Raises FetchError when something else has its name."""
+        names = {form.name for form in self._forms()}
+        for name in sorted(names):
+            path = self.folder / name
+            if not path.is_file():
+                continue
+            known = [form for form in self._forms() if form.name == name]
+            if any(_is(path, form) for form in known):
+                return path
+            raise FetchError(
+                f"{path} is not the file of that name: its sha256 is {sha256_of(path)} instead of {_sums(known)}; "
+                "remove it to have it fetched again"
+            )
+        return None
+
+    def _forms(self) -> tuple[Form, ...]:
+        return (*self.file.forms, CHECKOUT) if self.file.folder else self.file.forms
+
+    def _fetched(self) -> Path:
+        for mirror in self.access.mirrors:
+            found = self._from_folder(mirror) if _folder_of(mirror) else self._from_mirror(mirror)
+            if found:
+                return found
+        form = self.file.forms[0]
+        for address in self.file.addresses:
+            found = self._download(address, [form])
+            if found:
+                return found
+        raise FetchError(self._failure(form))
+
+    def _from_folder(self, mirror: str) -> Path | None:
+        folder = _folder_of(mirror)
+        assert folder is not None
+        if not folder.is_dir():
+            self.refusals.append(f"{mirror}: there is no such folder")
+            return None
+        for form, path in self._candidates(folder):
+            if path.is_file() and _is(path, form):
+                self.progress.say(f"{form.name} from {path}")
+                target = self.folder / form.name
+                partial = self._partial(form)
+                shutil.copyfile(path, partial)
+                return self._keep(partial, target, form)
+            if path.is_file():
+                self.refusals.append(f"{path}: sha256 {sha256_of(path)} instead of {form.sha256}")
+        if self.file.folder and (folder / self.file.folder).is_dir():
+            return self._packed(folder)
+        self.refusals.append(f"{mirror}: it does not hold the file")
+        return None
+
+    def _candidates(self, folder: Path) -> Iterator[tuple[Form, Path]]:
+        for form in self.file.forms:
+            yield form, folder / self.data_set.name / form.name
+            yield form, folder / form.name
+
+    def _packed(self, checkout: Path) -> Path:
+        """A checkout's folder as a tar whose bytes depend on the files alone; links are left out."""
+        assert self.file.folder is not None
+        partial = self._partial(CHECKOUT)
+        files = sorted(_files(checkout / self.file.folder))
+        with tarfile.open(partial, "w", format=tarfile.PAX_FORMAT) as archive:
+            for path in files:
+                entry = tarfile.TarInfo(f"checkout/{path.relative_to(checkout).as_posix()}")
+                entry.size = path.stat().st_size
+                with path.open("rb") as content:
+                    archive.addfile(entry, content)
+        self.progress.say(f"{len(files)} files packed from the checkout {checkout}")
+        return self._keep(partial, self.folder / CHECKOUT.name, CHECKOUT)
+
+    def _from_mirror(self, mirror: str) -> Path | None:
+        if urlsplit(mirror).username or urlsplit(mirror).password:
+            raise FetchError("a mirror's address holds no user name or password; put them in ~/.netrc")
+        for name in dict.fromkeys(form.name for form in self.file.forms):
+            forms = [form for form in self.file.forms if form.name == name]
+            for place in (f"{self.data_set.name}/{name}", name):
+                found = self._download(f"{mirror.rstrip('/')}/{place}", forms)
+                if found:
+                    return found
+        return None
+
+    # downloads -----------------------------------------------------------------------------------------------------
+
+    def _download(self, address: str, forms: list[Form]) -> Path | None:
+        """The file from one address, in one of the forms, or None with the reason noted."""
+        if self.access.offline:
+            self.refusals.append(f"{address}: data.offline forbids the network")
+            return None
+        try:
+            return self._downloaded(address, forms)
+        except _Rejected as error:
+            self.refusals.append(f"{address}: {error}")
+            return None
+
+    def _downloaded(self, address: str, forms: list[Form]) -> Path:
+        partial = self._partial(forms[0])
+        self.progress.say(f"{forms[0].name} from {address}")
+        resumed = self._transfer(address, partial, forms)
+        found = next((form for form in forms if _is(partial, form)), None)
+        if found is None and resumed:  # what an earlier process left may have been of another file
+            partial.unlink()
+            self._transfer(address, partial, forms)
+            found = next((form for form in forms if _is(partial, form)), None)
+        if found is None:
+            wrong = f"wrong checksum: sha256 {sha256_of(partial)} instead of {_sums(forms)}"
+            partial.unlink()
+            raise _Rejected(wrong)
+        return self._keep(partial, self.folder / found.name, found)
+
+    def _transfer(self, address: str, partial: Path, forms: list[Form]) -> bool:
+        """Bring the bytes to `partial`, in several tries if need be; whether it went on from bytes that were there."""
+        sizes = [form.bytes for form in forms]
+        limit = None if None in sizes else max(size for size in sizes if size is not None)
+        if limit is None:  # without a checksum two halves could be of two files
+            partial.unlink(missing_ok=True)
+        resumed = partial.exists()
+        for attempt in range(1, TRIES + 1):
+            try:
+                self._receive(address, partial, limit)
+                return resumed
+            except (_Broken, requests.ConnectionError, requests.Timeout) as error:
+                reason = str(error) if isinstance(error, _Broken) else "no connection"
+                if attempt == TRIES:
+                    raise _Rejected(f"{reason}, {TRIES} times") from None
+                wait = BACK_OFF_SECONDS * 2 ** (attempt - 1)
+                self.progress.say(f"{reason}; trying again in {wait:g} s")
+                time.sleep(wait)
+                if limit is None:
+                    partial.unlink(missing_ok=True)
+            except requests.RequestException as error:
+                raise _Rejected(type(error).__name__) from None
+        raise AssertionError("the last try either returned or raised")
+
+    def _receive(self, address: str, partial: Path, limit: int | None) -> None:
+        """One request for what is still missing."""
+        have = partial.stat().st_size if partial.exists() else 0
+        if limit is not None and have >= limit:
+            return  # complete already, or wrong: the checksum tells
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+        with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as answer:
+            if answer.status_code == 429 or answer.status_code >= 500:
+                raise _Broken(f"the server answered {answer.status_code}")
+            if answer.status_code == 416:
+                partial.unlink()
+                raise _Broken("the server has no such part")
+            if answer.status_code not in (200, 206):
+                raise _Rejected(f"the server answered {answer.status_code}")
+            going_on = answer.status_code == 206
+            have = have if going_on else 0
+            length = answer.headers.get("Content-Length")
+            total = have + int(length) if length and length.isdigit() else limit
+            with partial.open("ab" if going_on else "wb") as file:
+                have = self._write(answer, file, have, total, limit)
+        if total is not None and have < total:
+            raise _Broken(f"the connection ended after {have} of {total} bytes")
+
+    def _write(self, answer: requests.Response, file: BinaryIO, have: int, total: int | None, limit: int | None) -> int:
+        shown = time.monotonic()
+        try:
+            for piece in answer.iter_content(PIECE):
+                file.write(piece)
+                have += len(piece)
+                if limit is not None and have > limit:
+                    raise _Rejected(f"it is longer than the {limit} bytes it should have")
+                if total and time.monotonic() - shown > 1:
+                    shown = time.monotonic()
+                    self.progress.advance(round(have / MEGABYTE), round(total / MEGABYTE) + 1, "MB")
+        except requests.exceptions.ChunkedEncodingError:
+            raise _Broken(f"the connection broke after {have} bytes") from None
+        return have
+
+    # ---------------------------------------------------------------------------------------------------------------
+
+    def _partial(self, form: Form) -> Path:
+        return self.folder / f".{form.name}.partial"
+
+    def _keep(self, partial: Path, target: Path, form: Form) -> Path:
+        """Move a verified file to its name."""
+        if form.sha256 is None:
+            self.progress.say(f"no checksum of {form.name} has been published; recorded is sha256 {sha256_of(partial)}")
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, target)
+        return target
+
+    def _failure(self, form: Form) -> str:
+        facts = [f"{form.bytes} bytes" if form.bytes else "", f"sha256 {form.sha256}" if form.sha256 else ""]
+        known = f" ({', '.join(fact for fact in facts if fact)})" if any(facts) else ""
+        tried = "; ".join(self.refusals) or "it has no official address and no mirror is named"
+        return (
+            f"{self.data_set.name}: {form.name} could not be fetched ({tried}); put it at "
+            f"{self.folder / form.name}{known}, or name a folder or mirror that holds it under data.mirrors"
+        )
+
+
+def _is(path: Path, form: Form) -> bool:
+    """Whether a file is of a form, as far as that is known."""
+    if form.bytes is not None and path.stat().st_size != form.bytes:
+        return False
+    return form.sha256 is None or sha256_of(path) == form.sha256
+
+
+def _sums(forms: list[Form]) -> str:
+    return " or ".join(str(form.sha256) for form in forms)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The regular files below a folder; links are neither followed nor named."""
+    for path, _, names in os.walk(folder):
+        yield from (file for name in names if not (file := Path(path) / name).is_symlink() and file.is_file())
+
+
+def _folder_of(mirror: str) -> Path | None:
+    """The folder that a mirror names, or None when it is on the network."""
+    parts = urlsplit(mirror)
+    if parts.scheme in ("http", "https"):
+        return None
+    return Path(unquote(parts.path)) if parts.scheme == "file" else Path(mirror).expanduser()

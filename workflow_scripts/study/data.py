@@ -1,0 +1,27 @@
+"""Where data files may come from: a study's `data` block, which usually stands in config/local.yaml."""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
+
+from workflow_scripts.study.model import Model
+
+
+def _without_credentials(mirror: str) -> str:
+    parts = urlsplit(mirror)
+    if parts.scheme in ("http", "https") and (parts.username or parts.password):
+        raise ValueError("a mirror's address holds no user name or password; put them in ~/.netrc")
+    return mirror
+
+
+Mirror = Annotated[str, AfterValidator(_without_credentials)]
+
+
+class Data(Model):
+    """Where data files may come from. It decides no result: every file is checked against its known checksum."""
+
+    mirrors: tuple[Mirror, ...] = ()
+    """folders, file:// or http(s) addresses, asked in this order before the official addresses"""
+    offline: bool = False
+    """never use the network; a file that no local mirror holds is an error that says where to put it"""
