@@ -18,7 +18,7 @@ wildcard_constraints:
     data_set="[a-z0-9_]+",
     group="[^/]+",
     search="[a-z_]+",
-    method="[a-z_]+",
+    method="[a-z0-9_]+",
     run="[^/]+",
     seed="[0-9]+",
     table="[a-z_]+",

@@ -37,8 +37,22 @@ FAINT = "#d9d9d9"
 BLACK, ORANGE, SKY, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"
 YELLOW, BLUE, VERMILION, PURPLE = "#f0e442", "#0072b2", "#d55e00", "#cc79a7"
 
-METHOD_COLOURS = {"darts": VERMILION, "darts_es": BLUE}
-METHOD_NAMES = {"darts": "DARTS", "darts_es": "DARTS-ES"}
+METHOD_COLOURS = {
+    "darts": VERMILION,
+    "darts_es": BLUE,
+    "darts_ada": GREEN,
+    "r_darts_l2": PURPLE,
+    "r_darts_dp": ORANGE,
+    "random_ws": GREY,
+}
+METHOD_NAMES = {
+    "darts": "DARTS",
+    "darts_es": "DARTS-ES",
+    "darts_ada": "DARTS-ADA",
+    "r_darts_l2": "R-DARTS(L2)",
+    "r_darts_dp": "R-DARTS(DP)",
+    "random_ws": "RS-ws",
+}
 DATA_SET_NAMES = {
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",

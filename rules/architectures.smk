@@ -58,6 +58,7 @@ rule gather_architectures:
         part=expand(
             f"{RESULTS}/cells/architectures/{{group}}.yaml", group=JOBS.searches
         ),
+        selected=JOBS.selected(),
     output:
         architectures=f"{RESULTS}/architectures.yaml",
     log:
@@ -69,6 +70,6 @@ rule gather_architectures:
     shell:
         command(
             RESULTS,
-            "--input part {input.part}",
+            "--input part {input.part} {input.selected}",
             "--output architectures {output.architectures}",
         )

@@ -1,7 +1,8 @@
-# Cell search: one folder per search, and the training of found architectures from scratch.
+# Cell search: one folder per search, and the training of found architectures from scratch. Only the last rule reads
+# test images.
 
 
-# One search (DARTS), with its history and curvature. Never reads a test image.
+# One search: DARTS, or DARTS-ADA with its rollbacks.
 rule cell_search:
     input:
         data=lambda w: checkpoints.fetch_data.get(
@@ -12,13 +13,16 @@ rule cell_search:
         history=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/history.csv",
         curvature=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/curvature.npz",
         alphas=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/alphas.npz",
+        discarded=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/discarded.csv",
         outcome=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/outcome.json",
     log:
         f"{RESULTS}/logs/cell_search/{{group}}/{{search}}/{{run}}.log",
+    wildcard_constraints:
+        search="darts|darts_ada",
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text("cell_search", JOBS.search(w.group, w.run)),
+        job=lambda w: identity_text("cell_search", JOBS.search(w)),
     shell:
         command(
             RESULTS,
@@ -27,11 +31,70 @@ rule cell_search:
             "--output history {output.history}",
             "--output curvature {output.curvature}",
             "--output alphas {output.alphas}",
+            "--output discarded {output.discarded}",
             "--output outcome {output.outcome}",
         )
 
 
-# One training of one architecture from scratch; the only rule that reads test images.
+# One random search with weight sharing, in the form of every search.
+rule random_search:
+    input:
+        data=lambda w: checkpoints.fetch_data.get(
+            data_set=JOBS.data_sets[w.group]
+        ).output.data,
+    output:
+        settings=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/settings.json",
+        history=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/history.csv",
+        curvature=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/curvature.npz",
+        samples=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/samples.csv",
+        outcome=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/outcome.json",
+    log:
+        f"{RESULTS}/logs/random_search/{{group}}/{{search}}/{{run}}.log",
+    wildcard_constraints:
+        search="random_ws",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        job=lambda w: identity_text("random_search", JOBS.search(w)),
+    shell:
+        command(
+            RESULTS,
+            "--input data {input.data}",
+            "--output settings {output.settings}",
+            "--output history {output.history}",
+            "--output curvature {output.curvature}",
+            "--output samples {output.samples}",
+            "--output outcome {output.outcome}",
+        )
+
+
+# R-DARTS: of the architectures of one seed, the one best after a brief training, judged on validation images.
+rule select_architecture:
+    input:
+        data=lambda w: checkpoints.fetch_data.get(
+            data_set=JOBS.data_sets[w.group]
+        ).output.data,
+        candidate=lambda w: JOBS.candidates(w, checkpoints),
+    output:
+        architecture=f"{RESULTS}/cells/selections/{{group}}/{{method}}/{{run}}/architecture.yaml",
+        candidates=f"{RESULTS}/cells/selections/{{group}}/{{method}}/{{run}}/candidates.csv",
+    log:
+        f"{RESULTS}/logs/select_architecture/{{group}}/{{method}}/{{run}}.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        job=lambda w: identity_text("select_architecture", JOBS.selection(w)),
+    shell:
+        command(
+            RESULTS,
+            "--input data {input.data}",
+            "--input candidate {input.candidate}",
+            "--output architecture {output.architecture}",
+            "--output candidates {output.candidates}",
+        )
+
+
+# One training of one architecture from scratch.
 rule evaluate_genotype:
     input:
         data=lambda w: checkpoints.fetch_data.get(
@@ -40,6 +103,7 @@ rule evaluate_genotype:
         architecture=lambda w: JOBS.architecture(w, checkpoints),
     output:
         history=f"{RESULTS}/cells/evaluations/{{group}}/{{method}}/{{run}}/seed-{{seed}}/history.csv",
+        weights=f"{RESULTS}/cells/evaluations/{{group}}/{{method}}/{{run}}/seed-{{seed}}/weights.pt",
         outcome=f"{RESULTS}/cells/evaluations/{{group}}/{{method}}/{{run}}/seed-{{seed}}/outcome.json",
     log:
         f"{RESULTS}/logs/evaluate_genotype/{{group}}/{{method}}/{{run}}/seed-{{seed}}.log",
@@ -55,5 +119,6 @@ rule evaluate_genotype:
             "--input data {input.data}",
             "--input architecture {input.architecture}",
             "--output history {output.history}",
+            "--output weights {output.weights}",
             "--output outcome {output.outcome}",
         )

@@ -12,6 +12,7 @@ rule search_tables:
         searches=f"{RESULTS}/tables/{{group}}/searches.csv",
         search_epochs=f"{RESULTS}/tables/{{group}}/search_epochs.csv",
         curvature=f"{RESULTS}/tables/{{group}}/curvature.csv",
+        spectra=f"{RESULTS}/tables/{{group}}/spectra.csv",
     log:
         f"{RESULTS}/logs/search_tables/{{group}}.log",
     conda:
@@ -28,6 +29,7 @@ rule search_tables:
             "--output searches {output.searches}",
             "--output search_epochs {output.search_epochs}",
             "--output curvature {output.curvature}",
+            "--output spectra {output.spectra}",
         )
 
 
@@ -36,6 +38,7 @@ rule evaluation_table:
     input:
         outcome=lambda w: JOBS.evaluations(w.group),
         architectures=f"{RESULTS}/cells/architectures/{{group}}.yaml",
+        selected=lambda w: JOBS.selected(w.group),
     output:
         evaluations=f"{RESULTS}/tables/{{group}}/evaluations.csv",
     log:
@@ -48,7 +51,7 @@ rule evaluation_table:
         command(
             RESULTS,
             "--input outcome {input.outcome}",
-            "--input architectures {input.architectures}",
+            "--input architectures {input.architectures} {input.selected}",
             "--output evaluations {output.evaluations}",
         )
 

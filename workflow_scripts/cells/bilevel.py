@@ -4,6 +4,7 @@ Liu et al. (ICLR 2019), equations 6 to 8. BatchNorm uses batch statistics in all
 updates the running statistics.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -39,9 +40,11 @@ def loss_of(network: Supernet, alphas: Alphas, batch: Batch, noise: Noise) -> Te
     return F.cross_entropy(network(images, alphas, noise.drop_path, noise.draws), labels)
 
 
-def first_order_gradient(network: Supernet, alphas: Alphas, valid: Batch, noise: Noise) -> Alphas:
-    """The gradient of L_valid(w) with respect to the alphas."""
-    with frozen_statistics(network):
+def first_order_gradient(
+    network: Supernet, alphas: Alphas, valid: Batch, noise: Noise, published: bool = False
+) -> Alphas:
+    """The gradient of L_valid(w) with respect to the alphas. `published`: the pass updates the running statistics."""
+    with _statistics(network, published):
         return Alphas(*torch.autograd.grad(loss_of(network, alphas, valid, noise), alphas))
 
 
@@ -54,12 +57,16 @@ def second_order_gradient(
     buffers: dict[str, Tensor],
     noise: Noise,
     radius: float = 0.01,
+    published: bool = False,
 ) -> Alphas:
     """The gradient of L_valid(w') with respect to the alphas, w' one weight step ahead.
 
     `buffers` are the momentum buffers by parameter name; a parameter without one has not been stepped yet. The mixed
     derivative is a central difference of the training gradient along v = grad_w' L_valid(w') with step radius / ||v||;
     both sides see the same masks and noise.
+
+    `published`: with two faults of the published code. The passes at w and beside it update the running statistics
+    (that at w' runs on a copy there), and the two sides draw masks and noise of their own.
     """
     weights: dict[str, Tensor] = dict(network.named_parameters())
 
@@ -67,8 +74,9 @@ def second_order_gradient(
         images, labels = batch
         return F.cross_entropy(functional_call(network, values, (images, alphas, noise.drop_path, noise.draws)), labels)
 
-    with frozen_statistics(network):
+    with _statistics(network, published):
         gradients = torch.autograd.grad(loss_at(weights, train), list(weights.values()))
+    with frozen_statistics(network):
         ahead = {}
         with torch.no_grad():
             for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
@@ -79,11 +87,12 @@ def second_order_gradient(
         outer = torch.autograd.grad(loss_at(ahead, valid), [*alphas, *ahead.values()])
         direct, vector = outer[:2], outer[2:]
 
+    with _statistics(network, published):
         scale = radius / torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part) for part in vector]))
         state = noise.draws.get_state() if noise.draws is not None else None
         sides = []
         for sign in (1, -1):
-            if noise.draws is not None and state is not None:
+            if noise.draws is not None and state is not None and not published:
                 noise.draws.set_state(state)
             with torch.no_grad():
                 moved = {
@@ -97,6 +106,10 @@ def second_order_gradient(
             for first, plus, minus in zip(direct, sides[0], sides[1], strict=True)
         )
     )
+
+
+def _statistics(network: nn.Module, published: bool) -> AbstractContextManager[None]:
+    return nullcontext() if published else frozen_statistics(network)
 
 
 def momentum_buffers(network: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor]:

@@ -31,6 +31,16 @@ def moving_averages(epochs: Sequence[int], values: Sequence[float], window: int)
     return averages
 
 
+def latest_stop(epochs: Sequence[int], values: Sequence[float], rule: StopRule) -> int | None:
+    """The stop epoch if the rule fires at the latest measurement, as a search that obeys it asks after each."""
+    averages = moving_averages(epochs, values, rule.window)
+    if len(averages) <= rule.delta:
+        return None
+    earlier, now = averages[-1 - rule.delta], averages[-1]
+    fires = earlier.epoch >= rule.start and now.value > rule.factor * earlier.value
+    return earlier.epoch if fires else None
+
+
 def stop_epoch(epochs: Sequence[int], values: Sequence[float], rule: StopRule, last_epoch: int) -> int | None:
     """The epoch whose genotype DARTS-ES takes, or None when the rule never fires.
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from workflow_scripts.cells.evaluation_network import AUXILIARY_SIDE, EvaluationNetwork
-from workflow_scripts.data.images import Part, ordered_batches, shuffled_batches
+from workflow_scripts.data.images import Part, ShuffledBatches, ordered_batches
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.runtime.schedule import cosine_rate
 from workflow_scripts.runtime.seeds import stream, stream_seed
-from workflow_scripts.study.cells import EvaluationJob
+from workflow_scripts.study.cell_jobs import EvaluationJob
 from workflow_scripts.tables.genotype import Genotype
 
 
@@ -30,10 +31,15 @@ class EvaluationEpoch:
 
 @dataclass
 class EvaluationResult:
-    """The history of a training; `diverged_at` is (epoch, step), both from 0."""
+    """The trained network, its size and its history; `diverged_at` is (epoch, step), both from 0.
 
+    `multiply_adds` is of the forward pass of one image, without the auxiliary head.
+    """
+
+    network: EvaluationNetwork
     parameters: int
     parameters_with_auxiliary: int
+    multiply_adds: int
     epochs: list[EvaluationEpoch] = field(default_factory=list)
     diverged_at: tuple[int, int] | None = None
 
@@ -58,10 +64,15 @@ def train_genotype(
     optimizer = torch.optim.SGD(
         network.parameters(), settings.learning_rate, settings.momentum, weight_decay=settings.l2
     )
-    batches = shuffled_batches(len(train), settings.batch_size, stream(job.seed, "batches"))
+    batches = ShuffledBatches(len(train), settings.batch_size, stream(job.seed, "batches"))
     transform = stream(job.seed, "transforms") if settings.augment else None
     draws = stream(job.seed, "network", device)
-    result = EvaluationResult(network.parameter_count(False), network.parameter_count(True))
+    result = EvaluationResult(
+        network,
+        network.parameter_count(False),
+        network.parameter_count(True),
+        multiply_adds(network, (job.images.channels, job.images.side, job.images.side)),
+    )
     for epoch in range(settings.epochs):
         rate = cosine_rate(epoch, settings.epochs, settings.learning_rate, 0.0)
         for group in optimizer.param_groups:
@@ -91,8 +102,21 @@ def train_genotype(
             return result
         train_error = 100 * int(wrong) / len(train)
         result.epochs.append(EvaluationEpoch(epoch, rate, float(train_loss.mean()), train_error, test_loss, test_error))
-        progress.advance(epoch + 1, settings.epochs, f"train error {train_error:.1f} %, test error {test_error:.1f} %")
+        progress.advance(epoch + 1, settings.epochs, f"train error {train_error:.1f} %, held out {test_error:.1f} %")
     return result
+
+
+@torch.no_grad()
+def multiply_adds(network: EvaluationNetwork, shape: tuple[int, int, int]) -> int:
+    """Multiplications with additions of convolutions and linear layers for one image of `shape`, evaluation mode."""
+    counter = FlopCounterMode(display=False)  # counts an addition and a multiplication as two
+    was_training = network.training
+    network.eval()
+    device = next(network.parameters()).device
+    with counter:
+        network(torch.zeros(1, *shape, device=device), 0.0, torch.Generator(device=device))
+    network.train(was_training)
+    return int(counter.get_total_flops()) // 2
 
 
 @torch.no_grad()

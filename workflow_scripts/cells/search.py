@@ -1,11 +1,14 @@
 """One DARTS search: alternate alpha and weight steps, follow the curvature, keep the history.
 
-RobustDARTS, section 2.1 and the public code. Divergence is an outcome: the search ends and says where.
+RobustDARTS, section 2.1 and the public code. Divergence is an outcome: the search ends and says where. DARTS-ADA
+(section 5.2) is the same search, which goes back to the stop epoch and on with a larger L2 when the stop rule fires.
 """
 
+import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,12 +23,15 @@ from workflow_scripts.cells.bilevel import (
     weight_step,
 )
 from workflow_scripts.cells.curvature import dominant_eigenvalue, full_hessian, hessian_product, largest_eigenvalue
+from workflow_scripts.cells.early_stopping import latest_stop
 from workflow_scripts.cells.supernet import Alphas, Supernet
-from workflow_scripts.data.images import Part, ordered_batches, shuffled_batches
+from workflow_scripts.data.images import Part, ShuffledBatches, ordered_batches
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.runtime.schedule import cosine_rate
 from workflow_scripts.runtime.seeds import stream, stream_seed
-from workflow_scripts.study.cells import SearchJob
+from workflow_scripts.study.cell_jobs import SearchJob
+
+SAME_L2 = 1e-9  # relative; in floats 3e-4 * 10 * 10 is just under 0.03
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class EpochRecord:
 
     epoch: int
     learning_rate: float
+    l2: float
     train_loss: float
     train_error_percent: float
     valid_loss: float
@@ -50,14 +57,33 @@ class CurvatureRecord:
     hessian: Tensor | None
 
 
+@dataclass(frozen=True)
+class Rollback:
+    """One return of DARTS-ADA: the rule fired after `stopped_at`, the search went back to the end of `back_to`."""
+
+    stopped_at: int
+    back_to: int
+    l2_before: float
+    l2_after: float
+
+
 @dataclass
 class SearchResult:
-    """The history of a search and how it ended; `diverged_at` is (epoch, step), both from 0."""
+    """The history of a search and how it ended; `diverged_at` is (epoch, step), both from 0.
+
+    `discarded` holds the epochs DARTS-ADA went back on, each with the number of the rollback, from 0; `stopped_at` is
+    the epoch after which a search ended because the stop rule fired.
+    """
 
     epochs: list[EpochRecord] = field(default_factory=list)
     curvature: list[CurvatureRecord] = field(default_factory=list)
     alphas: list[Alphas] = field(default_factory=list)
     diverged_at: tuple[int, int] | None = None
+    stopped_at: int | None = None
+    rollbacks: list[Rollback] = field(default_factory=list)
+    discarded: list[tuple[int, EpochRecord]] = field(default_factory=list)
+    final_l2: float = 0.0
+    discretised_valid_error_percent: float | None = None
 
 
 def run_search(job: SearchJob, train: Part, progress: Progress, device: torch.device) -> SearchResult:
@@ -70,8 +96,8 @@ class _Search:
 
     def __init__(self, job: SearchJob, train: Part, device: torch.device) -> None:
         self.job, self.device = job, device
-        self.weight_part = train.slice(0, job.weight_images)
-        self.alpha_part = train.slice(job.weight_images, job.weight_images + job.alpha_images)
+        self.weight_part = train.first(job.weight_images)
+        self.alpha_part = train.first(job.alpha_images, after=job.weight_images)
         with torch.random.fork_rng():
             torch.manual_seed(stream_seed(job.seed, "weights"))
             network = Supernet(
@@ -97,29 +123,127 @@ class _Search:
         self.network_draws = stream(job.seed, "network", device)
         self.curvature_draws = stream(job.seed, "curvature network", device)
         self.lanczos_draws = stream(job.seed, "lanczos")
-        self.weight_batches: Iterator[Tensor] = shuffled_batches(
+        self.weight_batches = ShuffledBatches(
             job.weight_images, min(search.batch_size, job.weight_images), self.weight_draws
         )
         self.steps = search.steps_per_epoch or math.ceil(job.weight_images / search.batch_size)
         self.alpha_batch: tuple[Tensor, Tensor] | None = None
+        self.l2 = job.l2
+        self.published = job.fidelity == "published"
+        self.measured: list[tuple[int, float]] = []  # what the stop rule sees: epochs and eigenvalues
+        self.snapshots: dict[int, dict[str, Any]] = {}  # by epoch, those DARTS-ADA may still go back to
 
     def run(self, progress: Progress) -> SearchResult:
-        result, epochs = SearchResult(), self.job.search.epochs
-        for epoch in range(epochs):
+        result, last = SearchResult(), self.job.search.epochs - 1
+        epoch = 0
+        while epoch <= last:
             record, diverged_step = self._epoch(epoch)
             if diverged_step is not None:
                 result.diverged_at = (epoch, diverged_step)
                 progress.say(f"diverged: the loss is no number at epoch {epoch}, step {diverged_step}")
-                return result
+                break
             result.epochs.append(record)
             result.alphas.append(Alphas(*(alpha.detach().cpu().clone() for alpha in self.alphas)))
             note = f"train loss {record.train_loss:.3f}, validation error {record.valid_error_percent:.1f} %"
             if self._measures(epoch):
-                measured = self._curvature(epoch)
-                result.curvature.append(measured)
-                note += f", eigenvalue {measured.dominant_eigenvalue:.3f}"
-            progress.advance(epoch + 1, epochs, note)
+                curvature = self._curvature(epoch)
+                result.curvature.append(curvature)
+                self.measured.append((epoch, curvature.dominant_eigenvalue))
+                note += f", eigenvalue {curvature.dominant_eigenvalue:.3f}"
+            progress.advance(epoch + 1, last + 1, note)
+            stop = self._stop(epoch, last)
+            if stop is not None and self.job.adaptive is None:
+                progress.say(f"the stop rule fired: the epoch it takes is {stop}")
+                result.stopped_at = epoch
+                break
+            if stop is not None:
+                self._go_back(result, epoch, stop)
+                progress.say(f"the stop rule fired: back to epoch {stop}, L2 {self.l2:g} from here on")
+                epoch = stop
+            elif self.job.adaptive is not None:
+                self._remember(epoch)
+            epoch += 1
+        else:
+            result.discretised_valid_error_percent = self._discretised_error()
+        result.final_l2 = self.l2
         return result
+
+    # early stopping and DARTS-ADA ----------------------------------------------------------------------------------
+
+    def _stop(self, epoch: int, last: int) -> int | None:
+        """The stop epoch if the rule, where this search obeys it, fires after this epoch."""
+        rule, adaptive = self.job.stop, self.job.adaptive
+        if rule is None or epoch == last or not self.measured or self.measured[-1][0] != epoch:
+            return None
+        if adaptive is not None and self.l2 >= adaptive.max_l2 * (1 - SAME_L2):
+            return None
+        return latest_stop([at for at, _ in self.measured], [value for _, value in self.measured], rule)
+
+    def _remember(self, epoch: int) -> None:
+        """Keep the state of an epoch the search may go back to, and drop those it no longer may.
+
+        The stop epoch is always window // 2 + delta measurements back. The published code keeps a checkpoint of every
+        epoch and, with its longer eigenvalue history, may go back to any.
+        """
+        if self.job.stop is None or not self._measures(epoch):
+            return
+        self.snapshots[epoch] = self._state()
+        if not self.published:
+            reach = self.job.stop.window // 2 + self.job.stop.delta
+            for old in sorted(self.snapshots)[: -reach - 1]:
+                del self.snapshots[old]
+
+    def _go_back(self, result: SearchResult, epoch: int, stop: int) -> None:
+        """Restore the end of epoch `stop` exactly and raise the L2 factor."""
+        assert self.job.adaptive is not None
+        number, before = len(result.rollbacks), self.l2
+        self._restore(self.snapshots[stop])
+        self.l2 = min(before * self.job.adaptive.factor, self.job.adaptive.max_l2)
+        for group in self.weight_optimizer.param_groups:
+            group["weight_decay"] = self.l2
+        if not self.published:  # the published code goes on with the eigenvalues of the epochs it has gone back on
+            self.measured = [(at, value) for at, value in self.measured if at <= stop]
+            self.snapshots = {at: state for at, state in self.snapshots.items() if at <= stop}
+        result.rollbacks.append(Rollback(epoch, stop, before, self.l2))
+        result.discarded += [(number, record) for record in result.epochs[stop + 1 :]]
+        del result.epochs[stop + 1 :], result.alphas[stop + 1 :]
+        result.curvature = [record for record in result.curvature if record.epoch <= stop]
+
+    def _state(self) -> dict[str, Any]:
+        """Everything the epochs to come depend on, but the L2 factor."""
+        return {
+            "network": copy.deepcopy(self.network.state_dict()),
+            "alphas": [alpha.detach().clone() for alpha in self.alphas],
+            "optimizers": [copy.deepcopy(optimizer.state_dict()) for optimizer in self._optimizers()],
+            "draws": [draws.get_state() for draws in self._draws()],
+            "weight_batches": self.weight_batches.state(),
+        }
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        with torch.no_grad():
+            for alpha, value in zip(self.alphas, state["alphas"], strict=True):
+                alpha.copy_(value)
+        for optimizer, values in zip(self._optimizers(), state["optimizers"], strict=True):
+            optimizer.load_state_dict(copy.deepcopy(values))
+        for draws, drawn in zip(self._draws(), state["draws"], strict=True):
+            draws.set_state(drawn)
+        self.weight_batches.restore(state["weight_batches"])
+
+    def _optimizers(self) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+        return self.weight_optimizer, self.alpha_optimizer
+
+    def _draws(self) -> tuple[torch.Generator, ...]:
+        return (
+            self.weight_draws,
+            self.alpha_draws,
+            self.transform_draws,
+            self.network_draws,
+            self.curvature_draws,
+            self.lanczos_draws,
+        )
+
+    # one epoch -----------------------------------------------------------------------------------------------------
 
     def _epoch(self, epoch: int) -> tuple[EpochRecord, int | None]:
         search = self.job.search
@@ -145,6 +269,7 @@ class _Search:
         record = EpochRecord(
             epoch=epoch,
             learning_rate=rate,
+            l2=self.l2,
             train_loss=float(loss.mean()),
             train_error_percent=100 * int(wrong) / seen,
             valid_loss=valid_loss,
@@ -158,16 +283,18 @@ class _Search:
     ) -> None:
         search = self.job.search
         if search.order == 1:
-            gradient = first_order_gradient(self.network, self.alphas, valid, noise)
+            gradient = first_order_gradient(self.network, self.alphas, valid, noise, self.published)
         else:
             gradient = second_order_gradient(
                 self.network,
                 self.alphas,
                 train,
                 valid,
-                WeightRule(rate, search.momentum, self.job.l2),
+                # DARTS-ADA as published unrolls with the L2 factor it started with
+                WeightRule(rate, search.momentum, self.job.l2 if self.published else self.l2),
                 momentum_buffers(self.network, self.weight_optimizer),
                 noise,
+                published=self.published,
             )
         for alpha, part in zip(self.alphas, gradient, strict=True):
             alpha.grad = part
@@ -183,13 +310,33 @@ class _Search:
         """Mean loss and error in percent on all alpha images, evaluation mode, training transform as published."""
         self.network.eval()
         loss, wrong = torch.zeros((), device=self.device), torch.zeros((), dtype=torch.long, device=self.device)
-        for index in ordered_batches(len(self.alpha_part), max(self.job.search.batch_size, 250)):
+        for index in self._validation_batches():
             images, labels = self.alpha_part.batch(index, self._transform(), cutout)
             logits = self.network(images, self.alphas, 0.0, self.network_draws)
             loss += F.cross_entropy(logits, labels, reduction="sum")
             wrong += (logits.argmax(1) != labels).sum()
         self.network.train()
         return float(loss) / len(self.alpha_part), 100 * int(wrong) / len(self.alpha_part)
+
+    @torch.no_grad()
+    def _discretised_error(self) -> float:
+        """Error in percent of the found architecture cut out of the supernet, with its weights, on the alpha images.
+
+        As `_validate`, with streams of its own; what is lost against it is the drop of RobustDARTS, section 4.2.
+        """
+        transform = stream(self.job.seed, "discretised transforms") if self.job.search.augment else None
+        draws = stream(self.job.seed, "discretised network", self.device)
+        choice = self.network.choice(self.network.genotype(self.alphas))
+        cutout, wrong = self._ramp(self.job.search.epochs - 1), 0
+        self.network.eval()
+        for index in self._validation_batches():
+            images, labels = self.alpha_part.batch(index, transform, cutout)
+            wrong += int((self.network.chosen(images, choice, draws).argmax(1) != labels).sum())
+        self.network.train()
+        return 100 * wrong / len(self.alpha_part)
+
+    def _validation_batches(self) -> Iterator[Tensor]:
+        return ordered_batches(len(self.alpha_part), max(self.job.search.batch_size, 250))
 
     def _measures(self, epoch: int) -> bool:
         curvature = self.job.search.curvature

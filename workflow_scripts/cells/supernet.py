@@ -20,6 +20,7 @@ from workflow_scripts.cells.operations import (
 from workflow_scripts.tables.genotype import Edge, Genotype
 
 Candidates = list[list[str]]  # per edge the names of its operations
+Chosen = tuple[tuple[tuple[int, int], ...], ...]  # per node its chosen edges: (source state, index of the operation)
 
 
 class Alphas(NamedTuple):
@@ -27,6 +28,13 @@ class Alphas(NamedTuple):
 
     normal: Tensor
     reduce: Tensor
+
+
+class Choice(NamedTuple):
+    """A discrete architecture in a supernet: what is chosen in the normal and in the reduction cell."""
+
+    normal: Chosen
+    reduce: Chosen
 
 
 class MixedOperation(nn.Module):
@@ -46,6 +54,10 @@ class MixedOperation(nn.Module):
             weight * apply_operation(operation, x, draws) for weight, operation in zip(weights, self._ops, strict=True)
         ]
         return torch.stack(mixed).sum(0) if len(mixed) > 2 else sum(mixed[1:], mixed[0])
+
+    def single(self, x: Tensor, index: int, draws: torch.Generator | None) -> Tensor:
+        """The output of one candidate alone."""
+        return apply_operation(self._ops[index], x, draws)
 
 
 class Cell(nn.Module):
@@ -82,6 +94,20 @@ class Cell(nn.Module):
             states.append(sum(incoming[1:], incoming[0]))
         return torch.cat(states[2:], dim=1)
 
+    def chosen(self, s0: Tensor, s1: Tensor, choice: Chosen, draws: torch.Generator | None) -> Tensor:
+        """The cell with each node's chosen edges alone, each with weight 1; no other operation runs."""
+        states = [self.preprocess0(s0), self.preprocess1(s1)]
+        first = 0  # index of the node's first edge
+        for node in range(self.nodes):
+            incoming = []
+            for source, index in choice[node]:
+                edge = self._ops[first + source]
+                assert isinstance(edge, MixedOperation)
+                incoming.append(edge.single(states[source], index, draws))
+            states.append(sum(incoming[1:], incoming[0]))
+            first += node + 2
+        return torch.cat(states[2:], dim=1)
+
 
 class Supernet(nn.Module):
     """Stem, `layers` cells with reductions at layers//3 and 2*layers//3, global average, linear classifier."""
@@ -115,11 +141,48 @@ class Supernet(nn.Module):
         self, images: Tensor, alphas: Alphas, drop_path: float = 0.0, draws: torch.Generator | None = None
     ) -> Tensor:
         """Logits (n, classes) of images (n, channels, side, side); noise and drop path are drawn from `draws`."""
-        normal, reduce = (alpha.softmax(-1) for alpha in alphas)
+        return self.mix(images, Alphas(*(alpha.softmax(-1) for alpha in alphas)), drop_path, draws)
+
+    def mix(
+        self, images: Tensor, weights: Alphas, drop_path: float = 0.0, draws: torch.Generator | None = None
+    ) -> Tensor:
+        """As `forward`, with the weights of the operations themselves."""
         s0 = s1 = self.stem(images)
         for cell in self.cells:
-            s0, s1 = s1, cell(s0, s1, reduce if cell.reduction else normal, drop_path, draws)
+            s0, s1 = s1, cell(s0, s1, weights.reduce if cell.reduction else weights.normal, drop_path, draws)
         return self.classifier(s1.mean((2, 3)))
+
+    def chosen(self, images: Tensor, choice: Choice, draws: torch.Generator | None = None) -> Tensor:
+        """Logits of one discrete architecture; only its operations run, each with weight 1."""
+        s0 = s1 = self.stem(images)
+        for cell in self.cells:
+            assert isinstance(cell, Cell)
+            s0, s1 = s1, cell.chosen(s0, s1, choice.reduce if cell.reduction else choice.normal, draws)
+        return self.classifier(s1.mean((2, 3)))
+
+    def choice(self, genotype: Genotype) -> Choice:
+        """The operations that a genotype of this supernet's space stands for."""
+        found = []
+        for kind in ("normal", "reduce"):
+            candidates, edges = self.candidates[kind], getattr(genotype, kind)
+            first, cell = 0, []
+            for node in range(self.nodes):
+                pairs = edges[2 * node : 2 * node + 2]
+                cell.append(tuple((source, candidates[first + source].index(name)) for name, source in pairs))
+                first += node + 2
+            found.append(tuple(cell))
+        return Choice(*found)
+
+    def genotype_of(self, choice: Choice) -> Genotype:
+        """The genotype of a choice with two edges for each node; the inverse of `choice`."""
+        cells = []
+        for kind, chosen in zip(("normal", "reduce"), choice, strict=True):
+            first, edges = 0, list[Edge]()
+            for node, pairs in enumerate(chosen):
+                edges.extend((self.candidates[kind][first + source][index], source) for source, index in pairs)
+                first += node + 2
+            cells.append(tuple(edges))
+        return Genotype(*cells)
 
     def initial_alphas(self, draws: torch.Generator) -> Alphas:
         """Fresh alphas, 1e-3 * N(0, 1), on the network's device."""

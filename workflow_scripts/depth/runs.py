@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from workflow_scripts.data.spirals import spirals
+from workflow_scripts.data.sets.spirals import spirals
 from workflow_scripts.depth.networks import FullyConnectedNetwork
 from workflow_scripts.depth.posterior import FixedPosterior, LearntPosterior, Posterior
 from workflow_scripts.depth.training import DepthModel

@@ -11,16 +11,17 @@ from workflow_scripts.cells.supernet import Alphas
 from workflow_scripts.data.images import load_part
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.study.cells import SearchJob
+from workflow_scripts.study.cell_jobs import SearchJob
 from workflow_scripts.tables.files import write_arrays
-from workflow_scripts.tables.search_run import HISTORY, SearchRun, write_search_run
+from workflow_scripts.tables.search_run import DISCARDED, HISTORY, SearchRun, write_search_run
 
 
 def run(
     settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
 ) -> None:
     """`settings` is a SearchJob; reads the input `data`, writes the outputs settings, history, curvature, outcome,
-    and alphas: arrays `normal` and `reduce` (epochs, edges, operations), after each epoch."""
+    alphas: arrays `normal` and `reduce` (epochs, edges, operations) after each epoch, and discarded: the epochs that
+    DARTS-ADA went back on."""
     job = SearchJob.model_validate(settings)
     device = compute_device()
     train = load_part(inputs["data"][0], "train", job.images, device)
@@ -37,6 +38,8 @@ def run(
             outcome=_outcome(result),
         ),
     )
+    discarded = [{"rollback": number, **asdict(record)} for number, record in result.discarded]
+    DISCARDED.write(DISCARDED.frame(discarded), outputs["discarded"][0])
     kinds = Alphas._fields
     write_arrays(
         outputs["alphas"][0],
@@ -50,7 +53,15 @@ def _hessians(result: SearchResult) -> np.ndarray | None:
 
 
 def _outcome(result: SearchResult) -> dict[str, Any]:
-    if result.diverged_at is None:
-        return {"outcome": "finished", "epochs": len(result.epochs)}
-    epoch, step = result.diverged_at
-    return {"outcome": "diverged", "epochs": len(result.epochs), "epoch": epoch, "step": step}
+    outcome: dict[str, Any] = {
+        "outcome": "finished",
+        "epochs": len(result.epochs),
+        "final_l2": result.final_l2,
+        "rollbacks": [asdict(rollback) for rollback in result.rollbacks],
+        "discretised_valid_error_percent": result.discretised_valid_error_percent,
+    }
+    if result.stopped_at is not None:
+        outcome |= {"outcome": "stopped", "epoch": result.stopped_at}
+    if result.diverged_at is not None:
+        outcome |= {"outcome": "diverged", "epoch": result.diverged_at[0], "step": result.diverged_at[1]}
+    return outcome

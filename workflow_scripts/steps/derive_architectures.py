@@ -1,15 +1,17 @@
 """Read the architectures off the searches of one space and data set: one file per run and method.
 
-DARTS takes the genotype of the last epoch, DARTS-ES the genotype of the stop epoch, or of the last when the rule
-never fired. A search that diverged before that epoch has no architecture, and its file says so.
+DARTS, DARTS-ADA and RS-ws take the genotype of the last epoch, DARTS-ES the genotype of the stop epoch, or of the last
+when the rule never fired. A search that diverged or stopped before that epoch has no architecture; its file says so.
 """
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from workflow_scripts.cells.early_stopping import stop_epoch
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cells import StopRule
+from workflow_scripts.study.model import canonical
 from workflow_scripts.tables.architectures import Architecture, write_architectures
 from workflow_scripts.tables.genotype import parse_genotype
 from workflow_scripts.tables.search_run import SearchRun, read_search_run
@@ -27,14 +29,20 @@ def run(
     for entry, history in zip(settings["runs"], inputs["history"], strict=True):
         search = read_search_run(history.parent)
         for method in entry["methods"]:
-            write_architectures(next(files), [_architecture(search, entry["run"], method, rule)])
+            found = _architecture(search, entry["run"], method, rule)
+            origin = {
+                "search": history.parent.parent.name,
+                "settings_sha256": hashlib.sha256(canonical(search.settings).encode()).hexdigest(),
+                "outputs_sha256": _sha256_of_both(history, history.parent / "curvature.npz"),
+            }
+            write_architectures(next(files), [{**found, **origin}])
     progress.say(f"{len(outputs['architecture'])} architectures from {len(settings['runs'])} searches")
 
 
 def _architecture(search: SearchRun, name: str, method: str, rule: StopRule) -> Architecture:
     settings = search.settings
     last = int(settings["search"]["epochs"]) - 1
-    epoch, reason = last, "last"
+    epoch, reason = last, "best sample" if method == "random_ws" else "last"
     if method == "darts_es":
         stopped = stop_epoch(search.curvature_epochs, search.eigenvalues, rule, last)
         epoch, reason = (last, "never stopped") if stopped is None else (stopped, "stop epoch")
@@ -44,16 +52,20 @@ def _architecture(search: SearchRun, name: str, method: str, rule: StopRule) -> 
     return {
         "space": settings["space"],
         "data_set": settings["images"]["data_set"],
-        "search": "darts",
         "run": name,
         "method": method,
         "l2": settings["l2"],
         "drop_path": settings["drop_path"],
         "seed": settings["seed"],
-        "outcome": "found" if reached else "diverged",
+        "outcome": "found" if reached else search.outcome["outcome"],
         "epoch": epoch,
         "epoch_reason": reason,
         "valid_error_percent": float(rows["valid_error_percent"].iloc[0]) if reached else None,
+        "selection_error_percent": None,
         "genotype": parse_genotype(text).structure() if text else None,
         "genotype_text": text,
     }
+
+
+def _sha256_of_both(history: Path, curvature: Path) -> str:
+    return hashlib.sha256(history.read_bytes() + curvature.read_bytes()).hexdigest()

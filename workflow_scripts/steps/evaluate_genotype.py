@@ -4,11 +4,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from workflow_scripts.cells.evaluation import train_genotype
 from workflow_scripts.data.images import load_part
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.study.cells import EvaluationJob
+from workflow_scripts.study.cell_jobs import EvaluationJob
 from workflow_scripts.tables.architectures import architecture_genotype, read_architectures
 from workflow_scripts.tables.evaluation_run import EVALUATION_HISTORY
 from workflow_scripts.tables.files import write_json
@@ -19,35 +21,53 @@ def run(
 ) -> None:
     """`settings` is an EvaluationJob; reads the inputs `data` and `architecture`.
 
-    Writes the outputs `history` (per epoch) and `outcome` (the last epoch's test error, sizes, and what was trained).
-    An architecture that its search never reached is not trained; the outcome says so.
+    Writes the outputs `history` (per epoch), `weights` (state dict) and `outcome` (the last epoch's test error, sizes,
+    what was trained and how to build it). An architecture that its search never reached is not trained; the outcome
+    says so, and there are no weights.
     """
     job = EvaluationJob.model_validate(settings)
     architecture = read_architectures(inputs["architecture"][0])[0]
     trained = {key: architecture[key] for key in TRAINED}
     if architecture["genotype_text"] is None:
-        progress.say("the search diverged before this architecture; nothing to train")
+        ended = architecture["outcome"]
+        progress.say(f"the search {ended} before this architecture; nothing to train")
+        _write_weights(outputs["weights"][0], {})
         EVALUATION_HISTORY.write(EVALUATION_HISTORY.frame([]), outputs["history"][0])
-        write_json(outputs["outcome"][0], {"outcome": "search diverged", "seed": job.seed, "architecture": trained})
+        write_json(outputs["outcome"][0], {"outcome": f"search {ended}", "seed": job.seed, "architecture": trained})
         return
     device = compute_device()
     train, test = (load_part(inputs["data"][0], part, job.images, device) for part in ("train", "test"))
+    seen = job.training.subset
+    train, test = train.first(seen.train, after=seen.start), test.first(seen.test)
     result = train_genotype(architecture_genotype(architecture), job, train, test, progress, device)
     EVALUATION_HISTORY.write(
         EVALUATION_HISTORY.frame([asdict(record) for record in result.epochs]), outputs["history"][0]
     )
+    _write_weights(outputs["weights"][0], result.network.state_dict())
     outcome: dict[str, Any] = {
         "outcome": "finished" if result.diverged_at is None else "diverged",
         "seed": job.seed,
         "architecture": trained,
         "parameters": result.parameters,
         "parameters_with_auxiliary": result.parameters_with_auxiliary,
+        "multiply_adds": result.multiply_adds,
+        "network": {
+            "init_channels": job.training.init_channels,
+            "layers": job.training.layers,
+            "auxiliary": result.network.auxiliary_head is not None,
+        },
+        "images": settings["images"],
     }
     if result.diverged_at is None:
         outcome |= {key: getattr(result.epochs[-1], key) for key in ("test_error_percent", "train_error_percent")}
     else:
         outcome |= {"epoch": result.diverged_at[0], "step": result.diverged_at[1]}
     write_json(outputs["outcome"][0], outcome)
+
+
+def _write_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
+    with path.open("wb") as file:  # an open file, because a path would enter the bytes
+        torch.save({name: value.cpu() for name, value in weights.items()}, file)
 
 
 TRAINED = (

@@ -16,7 +16,9 @@ def run(
 
     A training of an architecture that its search no longer stands for, as after a change of the stop rule, is left out.
     """
-    now = {_name(entry): entry["genotype_text"] for entry in read_architectures(inputs["architectures"][0])}
+    now = {
+        _name(entry): entry["genotype_text"] for path in inputs["architectures"] for entry in read_architectures(path)
+    }
     found = [read_json(path) for path in inputs["outcome"]]
     rows = [_row(outcome) for outcome in found if _is_of(outcome["architecture"], now)]
     EVALUATIONS.write(EVALUATIONS.frame(rows), outputs["evaluations"][0])
@@ -43,6 +45,7 @@ def _row(outcome: dict[str, Any]) -> dict[str, object]:
         "train_error_percent": outcome.get("train_error_percent"),
         "parameters_millions": _millions(outcome.get("parameters")),
         "parameters_with_auxiliary_millions": _millions(outcome.get("parameters_with_auxiliary")),
+        "multiply_adds_millions": _millions(outcome.get("multiply_adds")),
         "genotype": architecture["genotype_text"],
     }
 

@@ -1,8 +1,20 @@
-"""Step: draw one figure from the tables, and describe it for the report."""
+"""Step: draw one figure from the tables, and describe it for the report.
+
+A figure module offers `draw`, the picture, and may offer `pages`, the pages of its PDF where one picture cannot show
+everything, and, where it states `ANIMATION = True`, `animate`, the frames of a GIF. Equal figures are equal bytes.
+"""
 
 import importlib
+from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+from PIL import Image
 
 from figures import style
 from workflow_scripts.runtime.progress import Progress
@@ -10,18 +22,28 @@ from workflow_scripts.tables.architectures import read_architectures
 from workflow_scripts.tables.catalogue import TABLES
 from workflow_scripts.tables.files import write_json
 
+GIF_DOTS_PER_INCH = 130
+FRAME_MILLISECONDS, LAST_FRAME_MILLISECONDS = 400, 2500
+_COLOURS = 64
+_NO_DATES: dict[str, Any] = {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None}
+
 
 def run(
     settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
 ) -> None:
     """Draw settings["figure"] from the inputs `tables`, each file named as its table; write pdf, png and description.
 
-    The description is JSON: name, title, category, caption, alternative text, tables.
+    An animated figure has the output `gif` too. The description is JSON: name, title, category, caption, alternative
+    text, tables.
     """
     name = settings["figure"]
     module = importlib.import_module(f"figures.{name}")
     tables = {path.stem: _read(path) for path in inputs["tables"]}
     style.save(module.draw(tables), outputs["pdf"][0], outputs["png"][0])
+    if hasattr(module, "pages"):
+        save_pages(module.pages(tables), outputs["pdf"][0])
+    if is_animated(module):
+        save_animation(module.animate(tables), outputs["gif"][0])
     description = {
         "name": name,
         "title": module.TITLE,
@@ -32,6 +54,52 @@ def run(
     }
     write_json(outputs["description"][0], description)
     progress.say(f"drawn: {module.TITLE}")
+
+
+def is_animated(module: ModuleType) -> bool:
+    """Whether a figure module has an animation."""
+    return bool(getattr(module, "ANIMATION", False))
+
+
+def save_pages(pages: Iterable[Figure], path: Path) -> None:
+    """Write figures as the pages of one PDF, without times, names or versions."""
+    with style._applied(), PdfPages(path, metadata=_NO_DATES) as pdf:
+        for page in pages:
+            pdf.savefig(page)
+
+
+def save_animation(frames: Iterable[Figure], path: Path) -> None:
+    """Write figures of one size as a GIF that starts again at its end; all frames share their colours."""
+    with style._applied():
+        images = [_pixels(frame) for frame in frames]
+    palette = _together(images).quantize(_COLOURS, dither=Image.Dither.NONE)
+    indexed = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    indexed[0].save(
+        path,
+        format="GIF",
+        save_all=True,
+        append_images=indexed[1:],
+        duration=[FRAME_MILLISECONDS] * (len(indexed) - 1) + [LAST_FRAME_MILLISECONDS],
+        loop=0,
+        optimize=False,
+    )
+
+
+def _pixels(frame: Figure) -> Image.Image:
+    frame.set_dpi(GIF_DOTS_PER_INCH)
+    canvas = FigureCanvasAgg(frame)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def _together(images: list[Image.Image]) -> Image.Image:
+    """All frames one below another at half their size, so that a palette of them all can be chosen."""
+    width, height = (max(1, side // 2) for side in images[0].size)
+    whole = Image.new("RGB", (width, height * len(images)))
+    for place, image in enumerate(images):
+        whole.paste(image.resize((width, height), Image.Resampling.NEAREST), (0, place * height))
+    return whole
 
 
 def _read(path: Path) -> Any:

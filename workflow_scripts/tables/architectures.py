@@ -1,6 +1,9 @@
 """The architecture files: what a search found, as YAML for people and tools.
 
-One file per run and method, and one gathered file per study. They hold no times.
+One file per run and method, and one gathered file per study. They hold no times. `epoch_reason` says why this epoch:
+last, stop epoch, never stopped, best sample, or selected (the best of several runs; `selection_error_percent` is its
+error after the brief training). `settings_sha256` is of the search's canonical settings, `outputs_sha256` of its
+history and curvature files.
 """
 
 from pathlib import Path
@@ -10,7 +13,7 @@ import yaml
 
 from workflow_scripts.tables.genotype import Genotype, parse_genotype
 
-VERSION = 1
+VERSION = 2
 KEYS = (
     "space",
     "data_set",
@@ -24,8 +27,11 @@ KEYS = (
     "epoch",
     "epoch_reason",
     "valid_error_percent",
+    "selection_error_percent",
     "genotype",
     "genotype_text",
+    "settings_sha256",
+    "outputs_sha256",
 )
 
 Architecture = dict[str, Any]

@@ -1,9 +1,21 @@
 """Every table schema by name."""
 
-from workflow_scripts.tables.cells import CURVATURE, EVALUATIONS, SEARCH_EPOCHS, SEARCHES
+from workflow_scripts.tables.cells import (
+    COMPARISON,
+    CURVATURE,
+    EVALUATIONS,
+    SEARCH_EPOCHS,
+    SEARCH_SPACES,
+    SEARCHES,
+    SPECTRA,
+)
 from workflow_scripts.tables.depth import DEPTH_POSTERIORS, DEPTH_RUNS
 from workflow_scripts.tables.schema import Table
 
 TABLES: dict[str, Table] = {
-    table.name: table for table in (SEARCHES, SEARCH_EPOCHS, CURVATURE, EVALUATIONS, DEPTH_RUNS, DEPTH_POSTERIORS)
+    table.name: table
+    for table in (
+        *(SEARCHES, SEARCH_EPOCHS, CURVATURE, SPECTRA, EVALUATIONS, COMPARISON, SEARCH_SPACES),
+        *(DEPTH_RUNS, DEPTH_POSTERIORS),
+    )
 }

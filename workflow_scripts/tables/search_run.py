@@ -3,9 +3,11 @@
 settings.json   what decided it, as the job was given it
 history.csv     per epoch: losses, errors, genotype
 curvature.npz   per measured epoch: epoch (m,), dominant_eigenvalue (m,), and hessian (m, n, n) where it was kept
-outcome.json    finished, or diverged with epoch and step
+outcome.json    finished, stopped, or diverged with epoch and step; `final_l2`, `rollbacks` (DARTS-ADA) and
+                `discretised_valid_error_percent` where they are known
 
-Our own searches also keep alphas.npz, which no later step reads.
+Our own searches keep more beside it, which no later step reads: alphas.npz and discarded.csv, the epochs that DARTS-ADA
+went back on; RS-ws keeps samples.csv.
 """
 
 from dataclasses import dataclass
@@ -23,10 +25,27 @@ HISTORY = Table(
     (
         Column("epoch", "integer", "epoch, from 0"),
         Column("learning_rate", "number", "of the weights"),
+        Column("l2", "number", "L2 factor of the weights; DARTS-ADA raises it"),
         Column("train_loss", "number", "mean over the epoch's weight batches"),
         Column("train_error_percent", "number", "over the epoch's weight batches"),
         Column("valid_loss", "number", "supernet on the validation images, evaluation mode"),
         Column("valid_error_percent", "number", "supernet on the validation images, evaluation mode"),
+        Column("genotype", "text", "published text form; RS-ws has one after its last epoch only"),
+    ),
+)
+DISCARDED = Table(
+    "discarded",
+    (
+        Column("rollback", "integer", "number of the rollback that discarded the epoch, from 0"),
+        *HISTORY.columns,
+    ),
+)
+SAMPLES = Table(
+    "samples",
+    (
+        Column("sample", "integer", "from 0, in the order drawn"),
+        Column("valid_error_percent", "number", "on the validation batches all samples are scored on"),
+        Column("all_valid_error_percent", "number", "on all validation images; of the finalists only"),
         Column("genotype", "text", "published text form"),
     ),
 )
