@@ -17,6 +17,7 @@ from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import import_published_logs, search_tables
 from workflow_scripts.study.cells import StopRule
 from workflow_scripts.tables.cells import SEARCHES, SPECTRA
+from workflow_scripts.tables.files import read_json
 from workflow_scripts.tables.genotype import parse_genotype
 from workflow_scripts.tables.search_run import read_search_run
 
@@ -42,7 +43,9 @@ def run_files(folder, seed, errors=ERRORS, stored=None, hessians=None, genotype=
     curves = {**series, "train_loss": [1.0] * len(errors), "valid_loss": [2.0] * len(errors)}
     files = {"log": log, "errors": json.dumps(curves), "arch": genotype, **changes}
     if hessians is not None:
-        lines = [json.dumps({"epoch": epoch, "H": matrix, "g": []}) for epoch, matrix in enumerate(hessians)]
+        lines = [
+            json.dumps({"epoch": epoch, "H": matrix, "g": []}) for epoch, matrix in zip((0, 2), hessians, strict=True)
+        ]
         files["derivatives"] = "\n".join(lines)
     names = {
         "log": f"log_{seed}.txt",
@@ -85,7 +88,7 @@ def anomalies(logs):
 
 
 def test_a_search_in_our_form(tmp_path):
-    hessian = np.diag([3.0, 1.0, -2.0]).tolist()
+    hessian = np.diag([3.0, 1.0, -5.0]).tolist()  # the largest, not the largest in size
     logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, hessians=[hessian, hessian]))
     assert anomalies(logs) == []
     run = logs.searches[KEY]
@@ -93,7 +96,7 @@ def test_a_search_in_our_form(tmp_path):
     assert run.history["learning_rate"].tolist() == pytest.approx([0.1, 0.09, 0.08])
     assert run.history["l2"].tolist() == [3e-4] * 3
     assert run.history["genotype"].tolist() == [parse_genotype(TEXT).text()] * 3
-    assert (run.curvature_epochs, run.eigenvalues, run.hessians.shape) == ([0, 1], [3.0, 3.0], (2, 3, 3))
+    assert (run.curvature_epochs, run.eigenvalues, run.hessians.shape) == ([0, 2], [3.0, 3.0], (2, 3, 3))
     assert run.outcome == {"outcome": "finished", "epochs": 3}
     assert run.settings["search"]["order"] == 2 and run.settings["search"]["epochs"] == EPOCHS
     assert run.settings["published"] == {"job": "100", "folder": "s1/cifar10/0.0_0.0003-100"}
@@ -105,8 +108,31 @@ def test_accuracies_that_stand_for_errors_are_turned_round(tmp_path, known):
     """The file of results decides; where it has no entry, the log's last line."""
     files = run_files("0.0_0.0003-100", 1, stored=[100 - error for error in ERRORS])
     logs = logs_of(tmp_path, files, errors=None if known else {"other": {1: 0.0}})
+    history = logs.searches[KEY].history
+    assert history["valid_error_percent"].tolist() == history["train_error_percent"].tolist() == ERRORS
+    lost = "0.0_0.0003-100, seed 1: results_perf.yaml has no entry for it; its log has the error"
+    assert anomalies(logs) == ([] if known else [lost])
+    assert logs.report["converted"] == ["0.0_0.0003-100, seed 1"]
+
+
+def test_errors_that_stand_as_errors_are_kept_without_an_entry(tmp_path):
+    logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1), errors={"other": {1: 0.0}})
     assert logs.searches[KEY].history["valid_error_percent"].tolist() == ERRORS
-    assert logs.report["accuracies_turned_into_errors"] == ["0.0_0.0003-100, seed 1"]
+    assert logs.report["converted"] == []
+
+
+def test_an_entry_of_another_run_is_named_and_the_log_decides(tmp_path):
+    files = run_files("0.0_0.0003-100", 1, stored=[100 - error for error in ERRORS])
+    logs = logs_of(tmp_path, files, errors={"0.0_0.0003": {1: 12.0}})
+    assert logs.searches[KEY].history["valid_error_percent"].tolist() == ERRORS
+    assert "results_perf.yaml gives its last validation error as 12.000 %, its errors file as 30" in anomalies(logs)[0]
+
+
+def test_nothing_to_decide_by(tmp_path):
+    log = "".join(f"x epoch {epoch} lr 0.1\nx genotype = {TEXT}\n" for epoch in range(EPOCHS))
+    logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, log=log), errors={"other": {1: 0.0}})
+    assert not logs.searches
+    assert "nothing says whether its values are errors or accuracies" in anomalies(logs)[0]
 
 
 def test_values_that_are_neither_are_no_search(tmp_path):
@@ -120,7 +146,7 @@ def test_a_search_that_broke_and_was_run_again(tmp_path):
     broken[f"{LOGS}/s1/cifar10/0.0_0.0003-100/log_1.txt"] += "x epoch 2 lr 0.08\nx train 350 nan 0.0 0.0\n"
     logs = logs_of(tmp_path, {**broken, **run_files("0.0_0.0003-200", 1)})
     assert logs.searches[KEY].settings["published"]["job"] == "200"
-    told = "skipped: its loss is no number from epoch 2 on; run again as job 200, which is taken"
+    told = "skipped: its loss is no number from epoch 2 on; job 200 is taken instead"
     assert anomalies(logs) == [f"0.0_0.0003-100, seed 1: {told}"]
 
 
@@ -133,14 +159,39 @@ def test_stubs_are_skipped(tmp_path):
     assert list(logs.searches) == [KEY]
     first, second, third = anomalies(logs)
     assert "skipped: it has no errors file and 0 genotypes" in first
-    assert "skipped: it has 3 epochs of errors, 0 genotypes and 1 epochs begun" in second
+    assert "skipped: of 3 epochs it has 3 of errors, 0 genotypes and 1 begun" in second
     assert "skipped: its errors file cannot be read" in third
 
 
-def test_a_second_complete_run(tmp_path):
-    logs = logs_of(tmp_path, {**run_files("0.0_0.0003-100", 1), **run_files("0.0_0.0003-200", 1)})
-    assert logs.searches[KEY].settings["published"]["job"] == "200"
-    assert "a second complete run of job 100; the later job is taken" in anomalies(logs)[0]
+def test_a_search_that_ended_early_is_skipped(tmp_path):
+    """Its files agree with each other, but hold fewer epochs than the published settings say."""
+    logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, errors=ERRORS[:2]), errors={"0.0_0.0003": {1: 40.0}})
+    assert not logs.searches
+    assert "skipped: of 3 epochs it has 2 of errors, 2 genotypes and 2 begun" in anomalies(logs)[0]
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "null"])
+def test_errors_that_are_no_numbers(tmp_path, value):
+    curves = '{"train_acc": [3, 2, 1], "valid_acc": [50, 40, 30], "train_loss": [1, %s, 1], "valid_loss": [1, 1, 1]}'
+    logs = logs_of(
+        tmp_path,
+        run_files("0.0_0.0003-100", 1, errors=ERRORS)
+        | {f"{LOGS}/s1/cifar10/0.0_0.0003-100/errors_1.json": curves % value},
+    )
+    assert not logs.searches
+    assert "skipped: train_loss in its errors file holds something that is no number" in anomalies(logs)[0]
+
+
+@pytest.mark.parametrize(("first", "second"), [(100, 200), (99, 100)])
+def test_a_second_complete_run(tmp_path, first, second):
+    """The job with the higher number is taken; a conversion of the other is not counted."""
+    stored = [100 - error for error in ERRORS]
+    files = run_files(f"0.0_0.0003-{first}", 1, stored=stored) | run_files(f"0.0_0.0003-{second}", 1)
+    logs = logs_of(tmp_path, files)
+    assert logs.searches[KEY].settings["published"]["job"] == str(second)
+    told = f"skipped: it is complete too, but not the last; job {second} is taken instead"
+    assert anomalies(logs) == [f"0.0_0.0003-{first}, seed 1: {told}"]
+    assert logs.report["converted"] == []
 
 
 def test_disagreeing_genotypes_are_named(tmp_path):
@@ -163,6 +214,9 @@ def test_disagreeing_genotypes_are_named(tmp_path):
         ('{"epoch": 0, "H": [[NaN]]}', "that of epoch 0 is no finite square matrix"),
         ('{"epoch": 0, "H": [[1.0, 2.0]]}', "that of epoch 0 is no finite square matrix"),
         ('{"epoch": 0, "H": [[1.0]]}\n{"epoch": 2, "H": [[1.0, 0.0], [0.0, 1.0]]}', "they differ in size"),
+        ('{"epoch": 0, "H": [[1.0, 0.5], [0.0, 1.0]]}', "that of epoch 0 is not symmetric"),
+        ('{"epoch": 0, "H": [[1.0]]}', "they are of 1 epochs up to 0 instead of 2 up to 2"),
+        ("", "they are of no epoch instead of 2 up to 2"),
     ],
 )
 def test_hessians_that_cannot_be_used(tmp_path, lines, told):
@@ -172,13 +226,46 @@ def test_hessians_that_cannot_be_used(tmp_path, lines, told):
     assert told in anomalies(logs)[0] and logs.report["with_hessians"] == 0
 
 
-def test_code_in_a_genotype_is_not_run(tmp_path):
+@pytest.mark.parametrize("place", ["log", "arch", "results"])
+def test_code_in_a_genotype_is_not_run(tmp_path, place):
     mark = tmp_path / "ran"
     code = f"__import__('pathlib').Path('{mark}').touch()"
     text = f"Genotype(normal={code}, normal_concat=[], reduce=[], reduce_concat=[])"
-    with pytest.raises(ValueError, match="not a genotype text"):
-        logs_of(tmp_path, run_files("0.0_0.0003-100", 1, genotype=text))
+    changes = {"log": {"genotype": text}, "arch": {"arch": text}, "results": {}}[place]
+    filed = {"0.0_0.0003": {1: text if place == "results" else TEXT}}
+    logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, **changes), genotypes=filed)
     assert not mark.exists()
+    told = {
+        "log": "skipped: its log cannot be read (not a genotype text: a part is no literal",
+        "arch": "its arch file holds another genotype",
+        "results": "results_arch.yaml holds another genotype",
+    }
+    assert told[place] in anomalies(logs)[0]
+    assert len(logs.searches) == (place != "log")
+
+
+def test_code_in_yaml_is_not_run(tmp_path):
+    mark = tmp_path / "ran"
+    files = shared_files({}, {}) | run_files("0.0_0.0003-100", 1)
+    files[f"{LOGS}/config.yaml"] = f"epochs: !!python/object/apply:os.mkdir ['{mark}']\n"
+    with pytest.raises(ValueError, match=r"its config.yaml is no readable YAML mapping"):
+        read_published_logs(archive(tmp_path / "logs.tar.gz", files), "s1", "cifar10", Silent())
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("content", ["{s1_cifar10: [1]}", "{s1_cifar10: {a: {1: [2]}}}", "{s1_cifar10: {a: b}}"])
+def test_results_in_another_layout(tmp_path, content):
+    files = shared_files({}, {}) | run_files("0.0_0.0003-100", 1)
+    files[f"{LOGS}/results_perf.yaml"] = content
+    with pytest.raises(ValueError, match=r"its results_perf.yaml is not laid out as the published one"):
+        read_published_logs(archive(tmp_path / "logs.tar.gz", files), "s1", "cifar10", Silent())
+
+
+def test_an_archive_that_is_cut_short(tmp_path):
+    path = archive(tmp_path / "logs.tar.gz", run_files("0.0_0.0003-100", 1))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(ValueError, match="damaged or cut short"):
+        read_published_logs(path, "s1", "cifar10", Silent())
 
 
 def test_a_link_in_the_archive_is_refused(tmp_path):
@@ -220,6 +307,7 @@ def test_the_step_reads_a_local_checkout(tmp_path, monkeypatch):
     (folder,), read = imported(tmp_path, monkeypatch, checkout, [{"l2": 3e-4, "drop_path": 0.0, "seed": 1}])
     assert read_search_run(folder).history["valid_error_percent"].tolist() == ERRORS
     assert [path.name for path in read["source"]] == ["checkout.tar"]
+    assert read_json(tmp_path / "published" / "import.json")["complete_searches"] == 1
     with pytest.raises(ValueError, match=r"1 of the 1 searches asked for are not .* it has L2 \[0.0003\]"):
         imported(tmp_path, monkeypatch, checkout, [{"l2": 3e-3, "drop_path": 0.0, "seed": 1}])
 
@@ -243,11 +331,13 @@ def test_real_searches(real):
     assert anomalies(real) == [
         "0.8_0.0009-2497449, seed 2: results_arch.yaml has no entry for it (lost when several jobs wrote the file); "
         "its log has the genotype",
-        "0.8_0.2187-2497454, seed 3: skipped: its loss is no number from epoch 18 on; run again as job 2513538, which "
-        "is taken",
+        "0.8_0.2187-2497454, seed 3: skipped: its loss is no number from epoch 18 on; job 2513538 is taken instead",
     ]
-    jobs = {name.split("-")[1].split(",")[0] for name in real.report["accuracies_turned_into_errors"]}
+    jobs = {name.split("-")[1].split(",")[0] for name in real.report["converted"]}
     assert all(job.startswith("24974") or job == "2513538" for job in jobs) and len(jobs) > 20
+    for run in real.searches.values():
+        ours = int(run.settings["published"]["job"])
+        assert (str(ours) in jobs) == (ours < 2516000), "jobs from 2516xxx on hold errors"
 
 
 @needs_logs

@@ -53,11 +53,15 @@ def test_dangerous_member_is_refused_wanted_or_not(tmp_path, bad):
     assert [file.name for file in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
-def test_archive_cut_short(tmp_path):
-    path = archive(tmp_path / "a.tar.gz", ("top/a", bytes(range(256)) * 400))
-    path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(ValueError, match=r"a\.tar\.gz: this archive is damaged or cut short"):
-        list(members(path, lambda name: True))
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_archive_cut_short_anywhere(tmp_path, mode):
+    whole = archive(tmp_path / "a.tar", *((f"top/{n}", bytes([n]) * 300) for n in range(5)), mode=mode).read_bytes()
+    path = tmp_path / "cut.tar"
+    step = 1 if mode == "w:gz" else 53
+    for length in range(0, len(whole) - (10_240 - 5 * 1024 if mode == "w" else 0), step):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"cut\.tar: this archive is damaged or cut short"):
+            list(members(path, lambda name: True))
 
 
 def test_unpacked(tmp_path):

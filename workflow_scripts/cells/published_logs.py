@@ -317,13 +317,13 @@ def _same_genotype(text: str, expected: str) -> bool:
 
 def _results(shared: dict[str, bytes], file: str, group: str) -> dict[tuple[str, int], Any]:
     """A results file's entries of one space and data set, by (setting, seed). Raises ValueError."""
-    kind = str if file == "results_arch.yaml" else float
+    kinds = (str,) if file == "results_arch.yaml" else (float, int)
     try:
         settings = _yaml(shared, file).get(group, {})
         found = {(str(name), int(seed)): value for name, seeds in settings.items() for seed, value in seeds.items()}
     except (AttributeError, TypeError):
         found = {("", 0): None}
-    if not all(isinstance(value, kind) for value in found.values()):
+    if not all(isinstance(value, kinds) for value in found.values()):
         raise ValueError(f"its {file} is not laid out as the published one")
     return found
 

@@ -12,11 +12,9 @@ from torch.nn import functional as F
 def random_crop(images: Tensor, padding: int, draws: torch.Generator) -> Tensor:
     """Images (n, C, S, S) shifted by up to `padding` pixels in each axis, zeros coming in."""
     count, _, side, _ = images.shape
-    padded = F.pad(images, (padding,) * 4)
-    offsets = torch.randint(0, 2 * padding + 1, (2, count, 1), generator=draws)
-    rows, columns = (offsets + torch.arange(side)).to(images.device)
-    index = torch.arange(count, device=images.device)[:, None, None]
-    return padded[index, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    windows = F.pad(images, (padding,) * 4).unfold(2, side, 1).unfold(3, side, 1)  # (n, C, row, column, S, S), a view
+    rows, columns = torch.randint(0, 2 * padding + 1, (2, count), generator=draws).to(images.device)
+    return windows[torch.arange(count, device=images.device), :, rows, columns]
 
 
 def random_flip(images: Tensor, draws: torch.Generator) -> Tensor:
