@@ -72,7 +72,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
 
 def caption(tables: dict[str, pd.DataFrame]) -> str:
     """What is drawn, from how many searches, and what is missing."""
-    searches, groups = tables["searches"], _groups(tables)
+    searches, groups = style.darts_searches(tables["searches"]), _groups(tables)
     if not groups:
         return "No search has measured its curvature yet, so there is nothing to draw."
     drawn = _drawn_searches(groups)
@@ -91,13 +91,16 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         f"weight-decay diagonal included, on one validation batch over {style.span(used['epochs'])} epochs. "
         f"{style.count(len(drawn), 'search', 'searches')}, seeds per setting: {seeds}.",
         lines,
+        style.source(used),
         f"A dot marks the epoch at which the rule stops a search; it fired in {stopped} of {len(drawn)}.",
     ]
     if _spans_a_decade(groups):
         parts.append("The vertical axes are logarithmic.")
     if diverged:
         parts.append(f"{style.count(diverged, 'search', 'searches')} diverged and ended early.")
-    measured = len(_named(searches, _names(tables["curvature"].dropna(subset=["dominant_eigenvalue"]))))
+    measured = len(
+        _named(searches, _names(style.darts_searches(tables["curvature"]).dropna(subset=["dominant_eigenvalue"])))
+    )
     if measured > len(drawn):
         parts.append(f"{style.count(measured - len(drawn), 'search', 'searches')} at other settings left out.")
     if len(searches) > measured:
@@ -125,7 +128,8 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
 
 def _groups(tables: dict[str, pd.DataFrame]) -> list[list[_Panel]]:
     """Per space and data set its one or two panels."""
-    searches, curvature = tables["searches"], tables["curvature"].dropna(subset=["dominant_eigenvalue"])
+    searches = style.darts_searches(tables["searches"])
+    curvature = style.darts_searches(tables["curvature"]).dropna(subset=["dominant_eigenvalue"])
     groups = []
     for (space, data_set), measured in curvature.groupby(["space", "data_set"], sort=True):
         own = searches[(searches["space"] == space) & (searches["data_set"] == data_set)]

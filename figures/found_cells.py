@@ -1,11 +1,13 @@
 """Every cell that was found, the normal and the reduction cell of each architecture side by side.
 
 A cell reads left to right: its two inputs, its nodes in columns by their distance from the inputs, its output. Each
-operation is a box in a lane of its own, so that neither boxes nor labels can meet.
+operation is a box in a lane of its own, so that neither boxes nor labels can meet. Many architectures are drawn on the
+pages of the PDF, all of them, and the picture shows a selection.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby, pairwise
 from typing import Any
 
@@ -22,40 +24,72 @@ TABLES: tuple[str, ...] = ("architectures", "searches")
 TITLE = "The cells that were found"
 CATEGORY = "cells"
 
+LANE = 0.135
+"""Height in inches of one operation in a cell."""
+CELL_WIDTH = style.FULL_WIDTH_INCHES / 2
+"""Width in inches of a cell."""
+
 _ROWS = 20
-"""More architectures than this are left out of the picture and counted in the caption."""
-_HEADING, _SUBHEADING, _LANE, _GAP = 0.2, 0.17, 0.135, 0.15
-"""Heights in inches: a row's heading, a cell's heading, one operation, the space below a row."""
-_LEFT, _INPUT, _RUN, _BOX, _TO_NODE, _RADIUS, _OUTPUT = 0.09, 0.24, 0.06, 0.38, 0.09, 0.055, 0.17
+"""More architectures than this do not fit the picture."""
+_PAGE_ROWS = 6
+_HEADING, _SUBHEADING, _GAP = 0.2, 0.17, 0.15
+"""Heights in inches: a row's heading, a cell's heading, the space below a row."""
+LEFT, INPUT, RUN, _BOX, TO_NODE, RADIUS, OUTPUT = 0.09, 0.24, 0.06, 0.38, 0.09, 0.055, 0.17
 """Widths in inches, left to right within a cell."""
 _WIDEST_BEND = 0.42
-_CELL_WIDTH = style.FULL_WIDTH_INCHES / 2
 _CELLS = (("normal", "normal"), ("reduce", "reduction"))
 
 Point = tuple[float, float]
 Tables = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _Row:
+    """One architecture and what is written above it."""
+
+    heading: str
+    genotype: Genotype
+    rank: tuple
+    """decides which of many are in the picture: the lowest seed, drop path and L2 first"""
+
+
 @style.styled
 def draw(tables: Tables) -> Figure:
-    """A row per architecture: heading, normal cell, reduction cell."""
-    rows = _rows(_found(tables))[:_ROWS]
+    """A row per architecture: heading, normal cell, reduction cell; of many, a selection."""
+    rows = _rows(_found(tables))
     if not rows:
         return style.empty("No architecture has been found yet.")
-    cell = 2 * max(genotype.nodes for _, genotype in rows) * _LANE
+    shown = sorted(rows, key=lambda row: row.rank)[:_ROWS]
+    return _draw_rows([row for row in rows if row in shown])
+
+
+def pages(tables: Tables) -> Iterator[Figure]:
+    """The pages of the PDF: the picture itself, or all architectures where it shows only some."""
+    rows = _rows(_found(tables))
+    if len(rows) <= _ROWS:
+        yield draw(tables)
+        return
+    for first in range(0, len(rows), _PAGE_ROWS):
+        yield _draw_rows(rows[first : first + _PAGE_ROWS], _PAGE_ROWS)
+
+
+@style.styled
+def _draw_rows(rows: list[_Row], places: int | None = None) -> Figure:
+    """One row below another, with room for `places` of them."""
+    cell = 2 * max(row.genotype.nodes for row in rows) * LANE
     height = _HEADING + _SUBHEADING + cell + _GAP
-    total = height * len(rows)
+    total = height * (places or len(rows))
     figure = Figure(figsize=(style.FULL_WIDTH_INCHES, total))
-    for row, (heading, genotype) in enumerate(rows):
-        top = total - row * height
-        figure.text(0.0125, (top - _HEADING / 2) / total, heading, va="center", weight="bold")
+    for place, row in enumerate(rows):
+        top = total - place * height
+        figure.text(0.0125, (top - _HEADING / 2) / total, row.heading, va="center", weight="bold")
         for column, (name, title) in enumerate(_CELLS):
             axes = figure.add_axes((column / 2, (top - height + _GAP) / total, 0.5, (_SUBHEADING + cell) / total))
-            axes.set(xlim=(0, _CELL_WIDTH), ylim=(cell, -_SUBHEADING))
+            axes.set(xlim=(0, CELL_WIDTH), ylim=(cell, -_SUBHEADING))
             axes.axis("off")
-            edges = getattr(genotype, name)
-            axes.text(_LEFT, -_SUBHEADING / 2, f"{title}: {_counts(edges)}", va="center", fontsize=7, color=style.GREY)
-            _draw_cell(axes, edges)
+            edges = getattr(row.genotype, name)
+            write_counts(axes, -_SUBHEADING / 2, f"{title}: {counts(edges)}")
+            draw_cell(axes, edges)
     return figure
 
 
@@ -66,19 +100,22 @@ def caption(tables: Tables) -> str:
     missing = f" {style.count(diverged, 'search', 'searches')} diverged and gave none." if diverged else ""
     if not found:
         return f"No architecture has been found yet, so there is nothing to draw.{missing}"
-    rows, runs = _rows(found), {(each["space"], each["data_set"], each["run"]) for each in found}
+    rows, searches = _rows(found), {_search(each) for each in found}
     parts = [
-        f"{style.count(len(found), 'architecture')} of {style.count(len(runs), 'search', 'searches')} over "
+        f"{style.count(len(found), 'architecture')} of {style.count(len(searches), 'search', 'searches')} over "
         f"{style.count(len({each['seed'] for each in found}), 'seed')}, each with its normal and its reduction cell. "
         "A cell reads left to right from its inputs, the outputs of the two cells before it, to its output; a circle "
         "is a node, the sum of the two operations that enter it, in a column by its distance from the inputs, and "
-        "the output joins all nodes. A heading counts the operations of its cell. DARTS takes the last epoch's "
-        "architecture, DARTS-ES that of the epoch at which the early-stopping rule stops."
+        "the output joins all nodes. A heading counts the operations of its cell.",
+        _taken({each["method"] for each in found}),
     ]
     if len(rows) < len(found):
-        parts.append("Where both are the same architecture of the same epoch, it is drawn once.")
+        parts.append("Where methods take the same architecture of the same epoch of a search, it is drawn once.")
     if len(rows) > _ROWS:
-        parts.append(f"The first {_ROWS} of {len(rows)} are drawn, {len(rows) - _ROWS} are left out.")
+        parts.append(
+            f"The picture shows {_ROWS} of {len(rows)}, the lowest seed, drop path and L2 first; the PDF shows all, "
+            f"on {-(-len(rows) // _PAGE_ROWS)} pages."
+        )
     return " ".join(parts) + missing
 
 
@@ -87,9 +124,25 @@ def alternative(tables: Tables) -> str:
     rows = _rows(_found(tables))
     if not rows:
         return "An empty panel: no architecture has been found yet."
-    told = "; ".join(f"{heading}: {_counts(genotype.normal)}" for heading, genotype in rows[:4])
+    told = "; ".join(f"{row.heading}: {counts(row.genotype.normal)}" for row in rows[:4])
     more = f" and {len(rows) - 4} more" if len(rows) > 4 else ""
     return f"Graphs of normal and reduction cells. Operations of the normal cells: {told}{more}."
+
+
+def _taken(methods: set[str]) -> str:
+    """Which epoch's architecture each method takes."""
+    last = [method for method in ("darts", "darts_ada") if method in methods]
+    sentences = [
+        f"{style.listed(map(style.method_name, last))} {'take' if len(last) > 1 else 'takes'} the last epoch's"
+    ]
+    sentences = [f"{sentences[0]} architecture"] if last else []
+    if "darts_es" in methods:
+        sentences.append("DARTS-ES that of the epoch at which the early-stopping rule stops")
+    if methods & {"r_darts_l2", "r_darts_dp"}:
+        sentences.append("R-DARTS the one of a seed's searches that is best after a brief training")
+    if "random_ws" in methods:
+        sentences.append("RS-ws the best of its samples")
+    return f"{', '.join(sentences)}."
 
 
 def _found(tables: Tables) -> list[dict]:
@@ -97,64 +150,73 @@ def _found(tables: Tables) -> list[dict]:
     return [each for each in tables["architectures"] if each["genotype_text"] is not None]
 
 
-def _rows(architectures: list[dict]) -> list[tuple[str, Genotype]]:
-    """Heading and genotype of every different architecture of a run, in a fixed order."""
+def _search(architecture: dict) -> tuple:
+    """What names the search an architecture is of, in the order of the rows."""
+    return tuple(architecture[key] for key in ("space", "data_set", "search", "l2", "drop_path", "seed"))
 
-    def of_run(each: dict) -> tuple:
-        return (each["space"], each["data_set"], each["l2"], each["drop_path"], each["seed"], each["run"])
 
+def _rows(architectures: list[dict]) -> list[_Row]:
+    """Every different architecture of a search, in a fixed order."""
     rows = []
-    ordered = sorted(architectures, key=lambda each: (*of_run(each), each["method"]))
-    for _, of_one_run in groupby(ordered, key=of_run):
+    ordered = sorted(architectures, key=lambda each: (*_search(each), each["method"]))
+    for search, of_one_search in groupby(ordered, key=_search):
+        space, data_set, kind, l2, drop_path, seed = search
         same: dict[tuple[int, str], list[dict]] = {}
-        for each in of_one_run:
+        for each in of_one_search:
             same.setdefault((each["epoch"], each["genotype_text"]), []).append(each)
         for (epoch, text), members in same.items():
-            first = members[0]
             methods = style.listed(style.method_name(each["method"]) for each in members)
+            published = ", published log" if kind == "published" else ""
             heading = (
-                f"{style.group_name(first['space'], first['data_set'])} · L2 {style.number(first['l2'])} · "
-                f"drop path {style.number(first['drop_path'])} · seed {first['seed']} · {methods}, epoch {epoch}"
+                f"{style.group_name(space, data_set)}{published} · L2 {style.number(l2)} · "
+                f"drop path {style.number(drop_path)} · seed {seed} · {methods}, epoch {epoch}"
             )
-            rows.append((heading, parse_genotype(text)))
+            rank = (seed, drop_path, l2, kind, members[0]["method"], space, data_set)
+            rows.append(_Row(heading, parse_genotype(text), rank))
     return rows
 
 
-def _counts(edges: Sequence[Edge]) -> str:
+def counts(edges: Sequence[Edge]) -> str:
     """`5 noise, 3 sep 3×3`, the most frequent first."""
     counted = sorted(Counter(operation for operation, _ in edges).items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{amount} {style.operation_name(operation)}" for operation, amount in counted)
 
 
-def _draw_cell(axes: Axes, edges: Sequence[Edge]) -> None:
-    """One cell; coordinates are inches, y downwards. Node i owns lanes 2i and 2i + 1 for its two operations."""
-    columns = _node_columns(edges)
-    step, bend = _column_step(max(columns) + 1)
-    height = len(edges) * _LANE
-    left = _LEFT + _INPUT
+def write_counts(axes: Axes, y: float, text: str, width: float = CELL_WIDTH) -> None:
+    """The grey line above a cell, smaller where it is long."""
+    size = min(7.0, 72 * (width - LEFT) / (0.56 * len(text)))
+    axes.text(LEFT, y, text, va="center", fontsize=size, color=style.GREY)
+
+
+def draw_cell(
+    axes: Axes, edges: Sequence[Edge], width: float = CELL_WIDTH, columns: Sequence[int] | None = None
+) -> None:
+    """One cell; coordinates are inches, y downwards. Node i owns lanes 2i and 2i + 1 for its two operations.
+
+    `columns` fixes each node's column; otherwise it is the node's distance from the inputs.
+    """
+    columns = _node_columns(edges) if columns is None else columns
+    step, bend = _column_step(max(columns) + 1, width)
+    height = len(edges) * LANE
+    left = LEFT + INPUT
     points: list[Point] = [(left, height * 0.25), (left, height * 0.75)]
-    points += [(left + (column + 1) * step - _RADIUS, (2 * node + 1) * _LANE) for node, column in enumerate(columns)]
-    right = max(x for x, _ in points) + _RADIUS + bend + _RUN
+    points += [(left + (column + 1) * step - RADIUS, (2 * node + 1) * LANE) for node, column in enumerate(columns)]
+    right = max(x for x, _ in points) + RADIUS + bend + RUN
     output = (right, height / 2)
 
     for node in range(len(columns)):
         x, y = points[node + 2]
-        _flow(axes, [(x + _RADIUS, y), (right - bend - _RUN, y), (right - _RUN, output[1]), output], "#a6a6a6", 0.7)
+        flow(axes, [(x + RADIUS, y), (right - bend - RUN, y), (right - RUN, output[1]), output], "#a6a6a6", 0.7)
     for place, (operation, source) in enumerate(edges):
         colour = style.operation_colour(operation)
         entered = points[place // 2 + 2]
-        lane, box = (place + 0.5) * _LANE, entered[0] - _RADIUS - _TO_NODE - _BOX
+        lane, left = (place + 0.5) * LANE, entered[0] - RADIUS - TO_NODE - _BOX
         start = points[source]
-        leave = start[0] + (_RADIUS if source > 1 else 0)
-        _flow(axes, [(leave, start[1]), (leave + bend, lane), (box, lane)], colour, 0.9)
-        _flow(axes, [(box + _BOX, lane), (entered[0] - _RADIUS, entered[1])], colour, 0.9, head=False)
-        _box(axes, (box, lane), _BOX, style.operation_name(operation), colour)
-    for label, (x, y) in zip((r"$c_{k-2}$", r"$c_{k-1}$"), points, strict=False):
-        _box(axes, (x - _INPUT, y), _INPUT, label, style.GREY)
-    for node, (x, y) in enumerate(points[2:]):
-        axes.add_patch(Circle((x, y), _RADIUS, facecolor="white", edgecolor=style.INK, linewidth=0.7, zorder=3))
-        axes.text(x, y, str(node), ha="center", va="center_baseline", fontsize=5.5, zorder=4)
-    _box(axes, output, _OUTPUT, r"$c_k$", style.GREY)
+        leave = start[0] + (RADIUS if source > 1 else 0)
+        flow(axes, [(leave, start[1]), (leave + bend, lane), (left, lane)], colour, 0.9)
+        flow(axes, [(left + _BOX, lane), (entered[0] - RADIUS, entered[1])], colour, 0.9, head=False)
+        box(axes, (left, lane), _BOX, style.operation_name(operation), colour)
+    states(axes, points, output)
 
 
 def _node_columns(edges: Sequence[Edge]) -> list[int]:
@@ -166,15 +228,25 @@ def _node_columns(edges: Sequence[Edge]) -> list[int]:
     return columns
 
 
-def _column_step(columns: int) -> tuple[float, float]:
-    """The width of one column and of the bend in it, in inches, so that the cell fits its half of the page."""
-    fixed = _RUN + _BOX + _TO_NODE + 2 * _RADIUS
-    spare = _CELL_WIDTH - 2 * _LEFT - _INPUT - _RUN - _OUTPUT - columns * fixed
+def _column_step(columns: int, width: float) -> tuple[float, float]:
+    """The width of one column and of the bend in it, in inches, so that the cell fits its width."""
+    fixed = RUN + _BOX + TO_NODE + 2 * RADIUS
+    spare = width - 2 * LEFT - INPUT - RUN - OUTPUT - columns * fixed
     bend = min(_WIDEST_BEND, spare / (columns + 1))
     return fixed + bend, bend
 
 
-def _flow(axes: Axes, stops: list[Point], colour: str, width: float, head: bool = True) -> None:
+def states(axes: Axes, points: Sequence[Point], output: Point) -> None:
+    """The two inputs, the nodes and the output of a cell."""
+    for label, (x, y) in zip((r"$c_{k-2}$", r"$c_{k-1}$"), points, strict=False):
+        box(axes, (x - INPUT, y), INPUT, label, style.GREY)
+    for node, (x, y) in enumerate(points[2:]):
+        axes.add_patch(Circle((x, y), RADIUS, facecolor="white", edgecolor=style.INK, linewidth=0.7, zorder=3))
+        axes.text(x, y, str(node), ha="center", va="center_baseline", fontsize=5.5, zorder=4)
+    box(axes, output, OUTPUT, r"$c_k$", style.GREY)
+
+
+def flow(axes: Axes, stops: list[Point], colour: str, width: float, head: bool = True) -> None:
     """A line through the stops: an S-shaped bend where the height changes, straight where it does not."""
     vertices, codes = [stops[0]], [Path.MOVETO]
     for (x0, y0), (x1, y1) in pairwise(stops):
@@ -194,10 +266,10 @@ def _flow(axes: Axes, stops: list[Point], colour: str, width: float, head: bool 
     axes.add_patch(arrow)
 
 
-def _box(axes: Axes, left_middle: Point, width: float, label: str, colour: str) -> None:
+def box(axes: Axes, left_middle: Point, width: float, label: str, colour: str) -> None:
     """A labelled box whose left side is centred on a point."""
     x, y = left_middle
-    height = 0.8 * _LANE
+    height = 0.8 * LANE
     axes.add_patch(
         FancyBboxPatch(
             (x, y - height / 2),
@@ -210,5 +282,5 @@ def _box(axes: Axes, left_middle: Point, width: float, label: str, colour: str) 
             zorder=3,
         )
     )
-    size = 6.0 if label.startswith("$") else min(6.0, 72 * width / (0.68 * len(label)))
+    size = 6.0 if label.startswith("$") else min(6.0, 72 * width / (0.74 * len(label)))
     axes.text(x + width / 2, y, label, ha="center", va="center_baseline", fontsize=size, zorder=4)

@@ -6,17 +6,21 @@ Figures are `matplotlib.figure.Figure` objects; nothing here touches pyplot or a
 import functools
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ParamSpec
 
 import matplotlib.style
 import numpy as np
+import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from workflow_scripts.tables.names import DATA_SET_NAMES, METHOD_NAMES
 
 P = ParamSpec("P")
 
@@ -44,21 +48,6 @@ METHOD_COLOURS = {
     "r_darts_l2": PURPLE,
     "r_darts_dp": ORANGE,
     "random_ws": GREY,
-}
-METHOD_NAMES = {
-    "darts": "DARTS",
-    "darts_es": "DARTS-ES",
-    "darts_ada": "DARTS-ADA",
-    "r_darts_l2": "R-DARTS(L2)",
-    "r_darts_dp": "R-DARTS(DP)",
-    "random_ws": "RS-ws",
-}
-DATA_SET_NAMES = {
-    "cifar10": "CIFAR-10",
-    "cifar100": "CIFAR-100",
-    "svhn": "SVHN",
-    "mnist": "MNIST",
-    "fashion_mnist": "Fashion-MNIST",
 }
 
 DEPTH_COLOURS = {"q": SKY, "optimal_q": VERMILION, "prior": GREY, "ldn": BLUE, "ddn": ORANGE}
@@ -119,7 +108,8 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
-def _applied() -> AbstractContextManager[None]:
+def applied() -> AbstractContextManager[None]:
+    """The shared settings, for as long as the context is open."""
     return matplotlib.style.context(["default", _SETTINGS])
 
 
@@ -128,7 +118,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(draw)
     def wrapper(*arguments: P.args, **named: P.kwargs) -> Figure:
-        with _applied():
+        with applied():
             return draw(*arguments, **named)
 
     return wrapper
@@ -136,7 +126,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 def save(figure: Figure, pdf_path: Path, png_path: Path) -> None:
     """Write the figure as PDF and PNG without times, names or versions, so that equal figures are equal bytes."""
-    with _applied():
+    with applied():
         for path in (pdf_path, png_path):
             path.parent.mkdir(parents=True, exist_ok=True)
         FigureCanvasAgg(figure)
@@ -233,3 +223,54 @@ def listed(words: Iterable[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     items = list(words)
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "none"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Searches of one space and data set that differ in one setting, `l2` or `drop_path`; the other is fixed."""
+
+    heading: str
+    swept: str
+    searches: pd.DataFrame
+
+    @property
+    def values(self) -> list[float]:
+        """The values of the setting that is swept, in order."""
+        return sorted(self.searches[self.swept].unique())
+
+    @property
+    def colour(self) -> Callable[[float], str]:
+        """The colour of a value."""
+        return l2_colour if self.swept == "l2" else drop_path_colour
+
+    @property
+    def name(self) -> str:
+        """The setting as it is written into figures."""
+        return "L2" if self.swept == "l2" else "drop path"
+
+
+def darts_searches(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of plain DARTS searches, our own or published; run names repeat among other kinds of search."""
+    return frame[frame["search"].isin(["darts", "published"])]
+
+
+def sweeps(searches: pd.DataFrame) -> list[list[Sweep]]:
+    """Per space and data set the searches over L2 at the lowest drop path and, where it varies, over drop path."""
+    found = []
+    for (space, data_set), own in searches.groupby(["space", "data_set"], sort=True):
+        heading, fixed = group_name(space, data_set), own["drop_path"].min()
+        panels = [Sweep(f"{heading}\ndrop path {number(fixed)}", "l2", own[own["drop_path"] == fixed])]
+        varied = own.groupby("l2")["drop_path"].nunique()
+        if varied.max() > 1:
+            fixed = varied[varied == varied.max()].index.min()
+            panels.append(Sweep(f"{heading}\nL2 {number(fixed)}", "drop_path", own[own["l2"] == fixed]))
+        found.append(panels)
+    return found
+
+
+def source(searches: pd.DataFrame) -> str:
+    """Whose searches these are, as a sentence for captions."""
+    kinds = set(searches["search"])
+    if kinds == {"published"}:
+        return "The searches are the authors' published logs."
+    return "Some searches are the authors' published logs." if "published" in kinds else "The searches are our own."

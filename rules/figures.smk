@@ -9,9 +9,7 @@ for figure in JOBS.study.figures:
         input:
             JOBS.figure_inputs(figure),
         output:
-            pdf=f"{RESULTS}/figures/{figure}.pdf",
-            png=f"{RESULTS}/figures/{figure}.png",
-            description=f"{RESULTS}/figures/{figure}.json",
+            **JOBS.figure_outputs(figure),
         log:
             f"{RESULTS}/logs/figure_{figure}.log",
         conda:
@@ -22,9 +20,7 @@ for figure in JOBS.study.figures:
             command(
                 RESULTS,
                 "--input tables {input}",
-                "--output pdf {output.pdf}",
-                "--output png {output.png}",
-                "--output description {output.description}",
+                "--output files {output}",
             )
 
 
@@ -33,3 +29,4 @@ rule figures:
     input:
         JOBS.figure_files("pdf"),
         JOBS.figure_files("png"),
+        JOBS.animations(),

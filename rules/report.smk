@@ -6,6 +6,7 @@ rule report:
         description=JOBS.figure_files("json"),
         png=JOBS.figure_files("png"),
         pdf=JOBS.figure_files("pdf"),
+        gif=JOBS.animations(),
         tables=JOBS.table_files(),
         architectures=JOBS.architecture_file(),
     output:
@@ -22,6 +23,11 @@ rule report:
             "--input description {input.description}",
             "--input png {input.png}",
             "--input tables {input.tables}",
-            "--input architectures {input.architectures}",
+            *(["--input gif {input.gif}"] if JOBS.animations() else []),
+            *(
+                ["--input architectures {input.architectures}"]
+                if JOBS.architecture_file()
+                else []
+            ),
             "--output report {output.report}",
         )

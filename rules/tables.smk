@@ -56,6 +56,45 @@ rule evaluation_table:
         )
 
 
+# The search spaces of the study.
+rule space_table:
+    output:
+        search_spaces=f"{RESULTS}/tables/search_spaces.csv",
+    log:
+        f"{RESULTS}/logs/space_table.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        job=lambda w: identity_text("space_table", JOBS.spaces()),
+    shell:
+        command(
+            RESULTS,
+            "--output search_spaces {output.search_spaces}",
+        )
+
+
+# Test errors beside the published ones.
+rule comparison_table:
+    input:
+        evaluations=f"{RESULTS}/tables/evaluations.csv",
+        published="config/published_values.csv",
+    output:
+        comparison=f"{RESULTS}/tables/comparison.csv",
+    log:
+        f"{RESULTS}/logs/comparison_table.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        job=lambda w: identity_text("comparison_table", {}),
+    shell:
+        command(
+            RESULTS,
+            "--input evaluations {input.evaluations}",
+            "--input published {input.published}",
+            "--output comparison {output.comparison}",
+        )
+
+
 # One table over all groups of the study.
 rule join_tables:
     input:
@@ -68,6 +107,8 @@ rule join_tables:
         table=f"{RESULTS}/tables/{{table}}.csv",
     log:
         f"{RESULTS}/logs/join_tables/{{table}}.log",
+    wildcard_constraints:
+        table="searches|search_epochs|curvature|spectra|evaluations",
     conda:
         "../envs/environment.yaml"
     params:
@@ -100,6 +141,3 @@ rule depth_tables:
             "--output depth_runs {output.depth_runs}",
             "--output depth_posteriors {output.depth_posteriors}",
         )
-
-
-ruleorder: depth_tables > join_tables

@@ -7,14 +7,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Server:
-    """`files` maps paths to bytes; `plans` maps paths to what the next answers do, in order: a status, or `half`.
+    """`files` maps paths to bytes; `plans` maps paths to what the next answers do, in order: a status or one of these.
 
-    `half` sends half of what was asked for and breaks the connection. `requests` lists path and Range of every request.
+    `half` sends half of what was asked for and breaks the connection, `other` does so with zeros; `from 0` sends all
+    of the file as if it were the part asked for. `requests` lists path and Range of every request.
     """
 
     def __init__(self):
         self.files, self.plans, self.requests = {}, {}, []
-        self.ranges, self.delay = True, 0.0
+        self.ranges, self.delay, self.encoding = True, 0.0, None
         self.sent = 0
 
     def url(self, path):
@@ -40,15 +41,27 @@ def serving():
             if content is None:
                 self.send_error(404)
                 return
+            if step == "from 0":
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes 0-{len(content) - 1}/{len(content)}")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+                return
             start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and state.ranges else 0
             body = content[start:]
             self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            if state.encoding:
+                self.send_header("Content-Encoding", state.encoding)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            body = body[: len(body) // 2] if step == "half" else body
+            if step in ("half", "other"):
+                body = (body if step == "half" else bytes(len(body)))[: len(body) // 2]
             state.sent += len(body)
             self.wfile.write(body)
-            if step == "half":
+            if step in ("half", "other"):
                 self.wfile.flush()
                 self.connection.close()
 

@@ -6,6 +6,7 @@ from cells.tiny import alphas_of, batch_of, supernet
 from torch.nn import functional as F
 
 from workflow_scripts.cells.operations import Noise, build_operation, drop_paths
+from workflow_scripts.cells.random_search import one_hot, random_choice
 from workflow_scripts.cells.supernet import Alphas, frozen_statistics
 from workflow_scripts.study.spaces import EDGES, space_names
 
@@ -233,3 +234,96 @@ def test_unknown_operation(name):
 
 def test_noise_does_not_add_parameters():
     assert not list(build_operation("noise", 4, 1, affine=True).parameters())
+
+
+# one architecture alone -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fixed_noise(monkeypatch):
+    """Noise operations whose output follows from the shape, so that two passes with other draws can be compared."""
+
+    def forward(self, x, draws):
+        shape = x[:, :, :: self.stride, :: self.stride].shape
+        return torch.randn(shape, generator=generator(sum(shape)), dtype=x.dtype)
+
+    monkeypatch.setattr(Noise, "forward", forward)
+
+
+@pytest.mark.usefixtures("fixed_noise")
+@pytest.mark.parametrize("space", ["s1", "s2", "s3", "s4", "s5"])
+@pytest.mark.parametrize("training", [True, False])
+def test_chosen_edges_alone_equal_the_supernet_with_one_hot_weights(space, training):
+    network = supernet(space, layers=4).train(training)
+    draws, images = generator(3), batch_of()[0]
+    with frozen_statistics(network), torch.no_grad():
+        for name, statistic in network.named_buffers():  # that evaluation mode is no identity
+            if name.endswith("running_var"):
+                statistic.copy_(0.5 + torch.rand(statistic.shape, generator=draws, dtype=statistic.dtype))
+        seen = set()
+        for _ in range(8):
+            choice = random_choice(network, draws)
+            alone, mixed = network.chosen(images, choice), network.mix(images, one_hot(network, choice))
+            assert torch.allclose(alone, mixed, rtol=1e-12, atol=1e-14)
+            seen.add(tuple(alone.flatten().tolist()))
+    assert len(seen) == 8
+
+
+@pytest.mark.usefixtures("fixed_noise")
+@pytest.mark.parametrize("space", ["s1", "s3", "s4"])
+def test_gradients_of_chosen_edges_are_those_of_the_whole_supernet(space):
+    network = supernet(space)
+    images, labels = batch_of()
+    choice = random_choice(network, generator(1))
+    found = []
+    for logits in (network.chosen(images, choice), network.mix(images, one_hot(network, choice))):
+        network.zero_grad(set_to_none=True)
+        F.cross_entropy(logits, labels).backward()
+        found.append({name: parameter.grad for name, parameter in network.named_parameters()})
+    alone, mixed = found
+    assert all(gradient is not None for gradient in mixed.values())
+    assert 0 < sum(gradient is None for gradient in alone.values()) < len(alone)
+    for name, gradient in alone.items():
+        expected = torch.zeros_like(mixed[name]) if gradient is None else gradient
+        assert torch.allclose(mixed[name], expected, rtol=1e-9, atol=1e-13), name
+
+
+def test_only_chosen_operations_run():
+    network = supernet("s5")
+    ran = set()
+    for cell_number, cell in enumerate(network.cells):
+        for edge_number, edge in enumerate(cell._ops):
+            for number, operation in enumerate(edge._ops):
+                place = (cell_number, edge_number, number)
+                operation.register_forward_hook(lambda *_, place=place: ran.add(place))
+    choice = random_choice(network, generator(5))
+    network.chosen(batch_of()[0], choice, generator())
+    first_edges = (0, 2, 5, 9)
+    expected = {
+        (cell, first + source, index)
+        for cell, chosen in ((0, choice.normal), (1, choice.reduce), (2, choice.reduce))
+        for first, pairs in zip(first_edges, chosen, strict=True)
+        for source, index in pairs
+    }
+    assert ran == expected
+    assert len(ran) == 3 * 8
+
+
+def test_a_choice_and_its_genotype():
+    network = supernet("s1")
+    choice = random_choice(network, generator(2))
+    genotype = network.genotype_of(choice)
+    assert network.choice(genotype) == choice
+    (source, index), _ = choice.normal[3]
+    assert genotype.normal[6] == (network.candidates["normal"][9 + source][index], source)
+
+
+def test_drop_path_on_chosen_edges_acts_in_training_only():
+    network = supernet("s2")
+    choice, images = random_choice(network, generator()), batch_of(count=8)[0]
+    with frozen_statistics(network):
+        first, again, other = (network.chosen(images, choice, generator(seed), 0.5) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.allclose(first, other)
+    network.eval()
+    assert torch.equal(network.chosen(images, choice, generator(), 0.5), network.chosen(images, choice))

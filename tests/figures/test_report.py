@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import made_up
+import pandas as pd
 import pytest
 from made_up import Cells, Depth, Tables
 
 from figures import style
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import figure, report
+from workflow_scripts.tables.cells import COMPARISON
 from workflow_scripts.tables.files import read_json
 
 CELLS = made_up.cells(Cells(diverged=((6e-2, 0.0, 1),)))
@@ -23,9 +25,11 @@ VOID = {"meta", "link", "img", "br"}
 
 def drawn(name: str, paths: dict[str, Path], folder: Path) -> dict[str, list[Path]]:
     ends = {"pdf": "pdf", "png": "png", "description": "json"}
+    module = importlib.import_module(f"figures.{name}")
+    if figure.is_animated(module):
+        ends["gif"] = "gif"
     outputs = {key: [folder / "figures" / f"{name}.{end}"] for key, end in ends.items()}
-    tables = importlib.import_module(f"figures.{name}").TABLES
-    figure.run({"figure": name}, {"tables": [paths[table] for table in tables]}, outputs, Silent())
+    figure.run({"figure": name}, {"tables": [paths[table] for table in module.TABLES]}, outputs, Silent())
     return outputs
 
 
@@ -43,6 +47,7 @@ def page(folder: Path, tables: Tables, names: list[str], **changed: Any) -> str:
     inputs = {
         "description": [each["description"][0] for each in outputs],
         "png": [each["png"][0] for each in outputs],
+        "gif": [each["gif"][0] for each in outputs if "gif" in each],
         "tables": [path for name, path in paths.items() if name != "architectures"],
         "architectures": [paths["architectures"]],
     }
@@ -142,6 +147,90 @@ def test_results_lead_and_hold_means_counts_and_what_diverged(html: str) -> None
     assert "2 (1 diverged)" in text
     assert "2 of 2" in text
     assert "The first 8 of" in text
+
+
+def told(html: str) -> str:
+    """The page's text, spaces made one."""
+    return " ".join(re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", html, flags=re.S)).split())
+
+
+def test_an_animation_is_inside_the_page_and_plays_when_asked_for(tmp_path: Path) -> None:
+    tables = made_up.cells(Cells(seeds=(1,), l2=(3e-4,)))
+    html = page(tmp_path, tables, ["cell_animation"])
+    reader = Reader(html)
+    still, moving = reader.all("img")
+    assert str(still["src"]).startswith("data:image/png;base64,")
+    assert str(moving["src"]).startswith("data:image/gif;base64,")
+    assert "animation" in str(moving["alt"])
+    assert html.index("<details>") < html.index("data:image/gif") < html.index("</details>")
+    assert "figures/cell_animation.gif" in {link["href"] for link in reader.all("a")}
+
+
+ALL_METHODS: Tables = dict(CELLS)
+OWN = made_up.frame(CELLS, "evaluations").query("method == 'darts' and l2 < 0.01")
+ALL_METHODS["evaluations"] = pd.concat(
+    [
+        made_up.frame(CELLS, "evaluations"),
+        OWN.assign(method="random_ws", search="random_ws"),
+        OWN.assign(method="r_darts_l2", l2=[3e-4, 3e-4, 81e-4, 81e-4]),
+    ]
+)
+SEARCHED = made_up.frame(CELLS, "searches").query("l2 < 0.01")
+ALL_METHODS["searches"] = pd.concat(
+    [
+        made_up.frame(CELLS, "searches"),
+        SEARCHED.assign(search="published"),
+        SEARCHED.assign(search="random_ws", final_dominant_eigenvalue=None, stopped=False, stop_epoch=None),
+    ]
+).astype(made_up.frame(CELLS, "searches").dtypes)
+CHOSEN = made_up.architectures(CELLS)[0] | {"method": "r_darts_l2", "selection_error_percent": 12.345}
+ALL_METHODS["architectures"] = [*made_up.architectures(CELLS), CHOSEN]
+ALL_METHODS["comparison"] = COMPARISON.frame(
+    [
+        dict.fromkeys(COMPARISON.names)
+        | {"space": "s1", "data_set": "cifar10", "method": "darts", "ours_searches": 0, "sources": "Table A: somewhere"}
+        | {"published_a_mean_percent": 4.66, "published_a_deviation_percent": 0.71},
+        dict.fromkeys(COMPARISON.names)
+        | {"space": "s1", "data_set": "cifar10", "method": "random_ws", "ours_searches": 0, "sources": "no value"},
+    ]
+)
+
+
+def test_all_methods_are_told_by_their_names(tmp_path: Path) -> None:
+    html = page(tmp_path, ALL_METHODS, ["test_error"])
+    Reader(html)
+    text = told(html)
+    results = text[: text.index("The searches")]
+    assert "S4 Fashion-MNIST 0.0003 0 RS-ws" in results
+    assert "S4 Fashion-MNIST selected selected R-DARTS(L2)" in results
+    assert results.index("0.0003 0 DARTS-ES") < results.index("0.0003 0 RS-ws") < results.index("0.06 0 DARTS")
+    assert "What R-DARTS selected" in results
+    assert "R-DARTS(L2) 0 0.0003 0 12.35" in results
+    assert "S1 CIFAR-10 DARTS no result 0 4.66 ± 0.71 none confirmed Table A: somewhere" in results
+    assert "S1 CIFAR-10 RS-ws" not in results
+    assert "DARTS, published log 0.0003 0" in text
+    assert "RS-ws 0.0003 0 – 20.5 ± 0.7 – – 2" in text
+    assert "they are read from the logs that the authors published" in text
+    assert "Each architecture is then trained from scratch" in text
+    assert "R-DARTS runs searches of several" in text
+    assert "DARTS-ADA goes back" not in text
+
+
+def test_a_study_that_trains_nothing_says_so(tmp_path: Path) -> None:
+    paths = made_up.write(CELLS, tmp_path)
+    outputs = drawn("dominant_eigenvalue", paths, tmp_path)
+    settings = {"study": "published", "title": "t", "description": "d", "settings": {}, "commands": {}}
+    inputs = {
+        **{key: outputs[key] for key in ("description", "png")},
+        "tables": [paths["searches"]],
+        "architectures": [paths["architectures"]],
+    }
+    made = {"report": [tmp_path / "report.html"]}
+    report.run({**settings, "figures": ["dominant_eigenvalue"]}, inputs, made, Silent())
+    text = told(made["report"][0].read_text(encoding="utf-8"))
+    assert "This study trains no architecture from scratch, so it has no test errors." in text
+    assert "Test error of the architectures" not in text
+    assert "Beside the published values" not in text
 
 
 def test_settings_are_escaped(tmp_path: Path) -> None:

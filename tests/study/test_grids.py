@@ -276,7 +276,9 @@ def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monk
 
 
 def test_a_study_draws_only_the_tables_it_makes():
-    assert jobs_of().tables == ["searches", "search_epochs", "curvature", "spectra", "evaluations"]
+    assert jobs_of().tables == [
+        *("search_spaces", "searches", "search_epochs", "curvature", "spectra", "evaluations", "comparison")
+    ]
     assert jobs_of(depth=DEPTH).tables[-2:] == ["depth_runs", "depth_posteriors"]
     assert jobs_of().figure_inputs("found_cells")[0].startswith("results/made_up/")
 

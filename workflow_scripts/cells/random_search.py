@@ -1,10 +1,17 @@
 """Random search with weight sharing (RS-ws): train a supernet, one random architecture a step; choose among samples.
 
 Li and Talwalkar (2019), as in the RobustDARTS code. As many weight steps as a search has; each runs the edges and
-operations of one random architecture alone, each with weight 1. Networks scored afterwards are in evaluation mode.
+operations of one random architecture alone, each with weight 1. Then samples are scored with these weights, in
+evaluation mode (BatchNorm's running statistics, which all architectures share) and, like the validation images of a
+search, under its training transform.
+
+`published` reproduces: a budget that assumes 25000 weight images; all operations run, those not chosen with weight 0,
+and so feel weight decay and momentum; neither drop path nor cutout, whatever the setting; candidates are scored on
+whatever batches of the validation half come next, also when "all" of it is meant.
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -12,12 +19,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workflow_scripts.cells.supernet import Alphas, Choice, Chosen, Supernet
-from workflow_scripts.data.images import Part, ShuffledBatches, ordered_batches
+from workflow_scripts.data.images import Part, ShuffledBatches
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.runtime.schedule import cosine_rate
 from workflow_scripts.runtime.seeds import stream, stream_seed
 from workflow_scripts.study.cell_jobs import SearchJob
 
+Batch = tuple[Tensor, Tensor]  # images (n, channels, side, side) and labels (n,)
 PUBLISHED_IMAGES = 25000  # the published code computes its budget with these whatever the data set
 
 
@@ -33,22 +41,32 @@ class TrainingEpoch:
 
 @dataclass
 class Sample:
-    """A scored architecture; errors in percent. `all_error_percent` is of the finalists only."""
+    """A scored architecture: its error in percent on the few validation batches."""
 
     choice: Choice
     genotype: str
     error_percent: float
-    all_error_percent: float | None = None
+
+
+@dataclass
+class Finalist:
+    """One of the best samples, by its number: loss and error in percent on all validation images."""
+
+    sample: int
+    loss: float
+    error_percent: float
 
 
 @dataclass
 class RandomSearchResult:
-    """The training, the samples in the order drawn, and the best; `diverged_at` is (epoch, step), both from 0."""
+    """The training, the samples in the order drawn, and the finalists, the best first: that is the result.
+
+    `diverged_at` is (epoch, step), both from 0; such a search has neither samples nor finalists.
+    """
 
     epochs: list[TrainingEpoch] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
-    best: Sample | None = None
-    best_loss: float | None = None
+    finalists: list[Finalist] = field(default_factory=list)
     diverged_at: tuple[int, int] | None = None
 
 
@@ -58,7 +76,10 @@ def run_random_search(job: SearchJob, train: Part, progress: Progress, device: t
 
 
 def random_choice(network: Supernet, draws: torch.Generator) -> Choice:
-    """An architecture drawn uniformly: for each node two distinct predecessors, for each edge one of its candidates."""
+    """An architecture drawn uniformly: for each node two distinct predecessors, for each edge one of its candidates.
+
+    `none` and `noise` are candidates like any other, here and in the published code, whose results hold them.
+    """
     return Choice(*(_random_cell(network.candidates[kind], network.nodes, draws) for kind in ("normal", "reduce")))
 
 
@@ -99,33 +120,47 @@ class _RandomSearch:
         self.optimizer = torch.optim.SGD(
             self.network.parameters(), job.search.learning_rate, job.search.momentum, weight_decay=job.l2
         )
-        self.transform = stream(job.seed, "transforms") if job.search.augment else None
-        self.network_draws = stream(job.seed, "network", device)
-        self.choice_draws = stream(job.seed, "architectures")
         self.batch_size = min(job.search.batch_size, job.weight_images)
-        self.batches = ShuffledBatches(job.weight_images, self.batch_size, stream(job.seed, "weight batches"))
+        self.weight_batches = ShuffledBatches(job.weight_images, self.batch_size, stream(job.seed, "weight batches"))
+        self.choice_draws = stream(job.seed, "architectures")
+        self.transform_draws = stream(job.seed, "transforms")
+        self.network_draws = stream(job.seed, "network", device)
+        self.sample_draws = stream(job.seed, "samples")
+        self._restart_validation()
 
     def run(self, progress: Progress) -> RandomSearchResult:
         result, epochs = RandomSearchResult(), self.job.search.epochs
         budget = self._budget()
         for epoch in range(epochs):
             steps = budget * (epoch + 1) // epochs - budget * epoch // epochs
-            record, broken = self._epoch(epoch, steps)
-            if broken is not None:
-                result.diverged_at = (epoch, broken)
-                progress.say(f"diverged: the loss is no number at epoch {epoch}, step {broken}")
-                return result
+            record, diverged_step = self._epoch(epoch, steps)
+            if diverged_step is not None:
+                return self._diverged(result, epoch, diverged_step, progress)
             result.epochs.append(record)
-            progress.advance(epoch + 1, epochs, f"train loss {record.train_loss:.3f}")
+            note = f"train loss {record.train_loss:.3f}, error {record.train_error_percent:.1f} %"
+            progress.advance(epoch + 1, epochs, note)
         self._choose(result, progress)
+        best = result.finalists[0]
+        if not math.isfinite(best.loss):  # the last step broke what neither its loss nor the weights show
+            result.epochs.pop()
+            return self._diverged(result, epochs - 1, steps - 1, progress)
+        progress.say(f"the best of {len(result.samples)} samples has a validation error of {best.error_percent:.1f} %")
         return result
+
+    def _diverged(self, result: RandomSearchResult, epoch: int, step: int, progress: Progress) -> RandomSearchResult:
+        progress.say(f"diverged: the loss is no number at epoch {epoch}, step {step}")
+        return RandomSearchResult(epochs=result.epochs, diverged_at=(epoch, step))
 
     def _budget(self) -> int:
         """Weight steps in all."""
         search = self.job.search
+        if search.steps_per_epoch is not None:
+            return search.epochs * search.steps_per_epoch
         if self.published:
             return search.epochs * PUBLISHED_IMAGES // search.batch_size
-        return search.epochs * (search.steps_per_epoch or math.ceil(self.job.weight_images / search.batch_size))
+        return search.epochs * math.ceil(self.job.weight_images / self.batch_size)
+
+    # the training --------------------------------------------------------------------------------------------------
 
     def _epoch(self, epoch: int, steps: int) -> tuple[TrainingEpoch, int | None]:
         search = self.job.search
@@ -135,67 +170,98 @@ class _RandomSearch:
         self.network.train()
         losses, wrong, seen = [], torch.zeros((), dtype=torch.long, device=self.device), 0
         for _ in range(steps):
-            images, labels = self.weight_part.batch(next(self.batches), self.transform, 0.0)
-            logits = self._logits(images, random_choice(self.network, self.choice_draws))
-            loss = F.cross_entropy(logits, labels)
-            # Without a gradient an operation that was not chosen is left alone by the step, its momentum too.
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(self.network.parameters(), search.grad_clip)
-            self.optimizer.step()
-            losses.append(loss.detach())
-            wrong += (logits.detach().argmax(1) != labels).sum()
+            index = next(self.weight_batches)
+            images, labels = self.weight_part.batch(index, self._transform(self.transform_draws), self._ramp(epoch))
+            choice = random_choice(self.network, self.choice_draws)
+            loss, logits = self._weight_step(images, labels, choice, self.job.drop_path * self._ramp(epoch))
+            losses.append(loss)
+            wrong += (logits.argmax(1) != labels).sum()
             seen += len(labels)
         values = torch.stack(losses).double().cpu()
         broken = (~torch.isfinite(values)).nonzero().flatten().tolist()
+        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters()):
+            broken.append(steps - 1)  # the last step broke what its own loss could not show
         record = TrainingEpoch(epoch, rate, float(values.mean()), 100 * int(wrong) / seen)
         return record, broken[0] if broken else None
 
-    def _logits(self, images: Tensor, choice: Choice) -> Tensor:
-        """Of one architecture. As published, the other operations run too, with weight 0: they get zero gradients, and
-        so feel weight decay and momentum."""
-        if not self.published:
-            return self.network.chosen(images, choice, self.network_draws)
-        return self.network.mix(images, one_hot(self.network, choice), 0.0, self.network_draws)
+    def _weight_step(self, images: Tensor, labels: Tensor, choice: Choice, drop_path: float) -> tuple[Tensor, Tensor]:
+        """One clipped SGD step with one architecture; returns its loss and logits.
+
+        An operation that was not chosen has no gradient, and so the step leaves it alone, its momentum too. As
+        published it runs with weight 0, has a gradient of zeros, and feels weight decay and momentum.
+        """
+        if self.published:
+            logits = self.network.mix(images, one_hot(self.network, choice), 0.0, self.network_draws)
+        else:
+            logits = self.network.chosen(images, choice, self.network_draws, drop_path)
+        loss = F.cross_entropy(logits, labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.job.search.grad_clip)
+        self.optimizer.step()
+        return loss.detach(), logits.detach()
+
+    def _ramp(self, epoch: int) -> float:
+        """The share of the full drop-path and cutout probability at an epoch, as in a search; as published none."""
+        if self.published or self.job.drop_path == 0:
+            return 0.0
+        return epoch / max(1, self.job.search.epochs - 1)
+
+    def _transform(self, draws: torch.Generator) -> torch.Generator | None:
+        """The draws of the training transform, or None when the study does without."""
+        return draws if self.job.search.augment else None
+
+    # the choice ----------------------------------------------------------------------------------------------------
 
     def _choose(self, result: RandomSearchResult, progress: Progress) -> None:
-        """Score samples on the same few validation batches, the best of them on all validation images."""
+        """Score samples on a few validation batches, the best of them on all validation images."""
         settings = self.job.random_ws
         assert settings is not None
-        draws = stream(self.job.seed, "samples")
-        score_draws = stream(self.job.seed, "validation batches")
-        size = min(settings.batches * self.batch_size, len(self.alpha_part))
-        chosen = torch.randperm(len(self.alpha_part), generator=score_draws)[:size]
+        self.network.eval()
+        batches = math.ceil(len(self.alpha_part) / self.batch_size)  # of one pass
+        few = settings.batches if self.published else min(settings.batches, batches)
+        prepared = None if self.published else list(self._validation(few))  # the same for all
         for number in range(settings.samples):
-            if self.published:  # which scores each candidate on other batches
-                chosen = torch.randperm(len(self.alpha_part), generator=score_draws)[:size]
-            choice = random_choice(self.network, draws)
-            genotype = self.network.genotype_of(choice).text()
-            result.samples.append(Sample(choice, genotype, self._score(choice, chosen)[1]))
+            choice = random_choice(self.network, self.sample_draws)
+            _, error = self._score(choice, self._validation(few) if prepared is None else prepared)
+            result.samples.append(Sample(choice, self.network.genotype_of(choice).text(), error))
             if (number + 1) % max(1, settings.samples // 20) == 0:
                 progress.say(f"{number + 1} of {settings.samples} samples scored")
-        finalists = sorted(result.samples, key=lambda sample: sample.error_percent)[: settings.finalists]
-        everything = torch.arange(len(self.alpha_part))
-        losses = {}
-        for sample in finalists:
-            losses[id(sample)], sample.all_error_percent = self._score(sample.choice, everything)
-        result.best = min(finalists, key=lambda sample: sample.all_error_percent or 0.0)
-        result.best_loss = losses[id(result.best)]
-        progress.say(f"the best sample has a validation error of {result.best.all_error_percent:.1f} %")
+        ranking = sorted(range(settings.samples), key=lambda number: result.samples[number].error_percent)
+        for number in ranking[: settings.finalists]:
+            scores = self._score(result.samples[number].choice, self._validation(batches))
+            result.finalists.append(Finalist(number, *scores))
+        result.finalists.sort(key=lambda finalist: finalist.error_percent)  # equal ones stay in their order
+        self.network.train()
+
+    def _restart_validation(self) -> None:
+        seed = self.job.seed
+        size = min(self.batch_size, len(self.alpha_part))
+        self.alpha_batches = ShuffledBatches(len(self.alpha_part), size, stream(seed, "validation batches"))
+        self.alpha_transform_draws = stream(seed, "validation transforms")
+        self.scoring_draws = stream(seed, "validation network", self.device)
+
+    def _validation(self, count: int) -> Iterator[Batch]:
+        """The first `count` batches of the validation images, the same every time; as published, those that follow."""
+        if not self.published:
+            self._restart_validation()
+        cutout = self._ramp(self.job.search.epochs - 1)
+        for _ in range(count):
+            transform = self._transform(self.alpha_transform_draws)
+            yield self.alpha_part.batch(next(self.alpha_batches), transform, cutout)
 
     @torch.no_grad()
-    def _score(self, choice: Choice, index: Tensor) -> tuple[float, float]:
-        """Mean loss and error in percent of an architecture on some alpha images, without augmentation."""
-        self.network.eval()
-        draws = stream(self.job.seed, "scoring noise", self.device)  # the same for every architecture
-        loss, wrong = 0.0, 0
-        for batch in ordered_batches(len(index), 250):
-            images, labels = self.alpha_part.batch(index[batch])
+    def _score(self, choice: Choice, batches: Iterable[Batch]) -> tuple[float, float]:
+        """Mean loss and error in percent of an architecture; its noise is the same for every architecture."""
+        draws = self.scoring_draws if self.published else stream(self.job.seed, "validation network", self.device)
+        loss, wrong = torch.zeros((), device=self.device), torch.zeros((), dtype=torch.long, device=self.device)
+        seen = 0
+        for images, labels in batches:
             logits = self.network.chosen(images, choice, draws)
-            loss += float(F.cross_entropy(logits, labels, reduction="sum"))
-            wrong += int((logits.argmax(1) != labels).sum())
-        self.network.train()
-        return loss / len(index), 100 * wrong / len(index)
+            loss += F.cross_entropy(logits, labels, reduction="sum")
+            wrong += (logits.argmax(1) != labels).sum()
+            seen += len(labels)
+        return float(loss) / seen, 100 * int(wrong) / seen
 
 
 def one_hot(network: Supernet, choice: Choice) -> Alphas:

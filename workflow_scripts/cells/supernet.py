@@ -94,7 +94,9 @@ class Cell(nn.Module):
             states.append(sum(incoming[1:], incoming[0]))
         return torch.cat(states[2:], dim=1)
 
-    def chosen(self, s0: Tensor, s1: Tensor, choice: Chosen, draws: torch.Generator | None) -> Tensor:
+    def chosen(
+        self, s0: Tensor, s1: Tensor, choice: Chosen, draws: torch.Generator | None, drop_path: float = 0.0
+    ) -> Tensor:
         """The cell with each node's chosen edges alone, each with weight 1; no other operation runs."""
         states = [self.preprocess0(s0), self.preprocess1(s1)]
         first = 0  # index of the node's first edge
@@ -103,7 +105,8 @@ class Cell(nn.Module):
             for source, index in choice[node]:
                 edge = self._ops[first + source]
                 assert isinstance(edge, MixedOperation)
-                incoming.append(edge.single(states[source], index, draws))
+                output = edge.single(states[source], index, draws)
+                incoming.append(drop_paths(output, drop_path, draws) if self.training and drop_path > 0 else output)
             states.append(sum(incoming[1:], incoming[0]))
             first += node + 2
         return torch.cat(states[2:], dim=1)
@@ -152,12 +155,14 @@ class Supernet(nn.Module):
             s0, s1 = s1, cell(s0, s1, weights.reduce if cell.reduction else weights.normal, drop_path, draws)
         return self.classifier(s1.mean((2, 3)))
 
-    def chosen(self, images: Tensor, choice: Choice, draws: torch.Generator | None = None) -> Tensor:
+    def chosen(
+        self, images: Tensor, choice: Choice, draws: torch.Generator | None = None, drop_path: float = 0.0
+    ) -> Tensor:
         """Logits of one discrete architecture; only its operations run, each with weight 1."""
         s0 = s1 = self.stem(images)
         for cell in self.cells:
             assert isinstance(cell, Cell)
-            s0, s1 = s1, cell.chosen(s0, s1, choice.reduce if cell.reduction else choice.normal, draws)
+            s0, s1 = s1, cell.chosen(s0, s1, choice.reduce if cell.reduction else choice.normal, draws, drop_path)
         return self.classifier(s1.mean((2, 3)))
 
     def choice(self, genotype: Genotype) -> Choice:

@@ -8,13 +8,14 @@ import os
 import shutil
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import requests
+import urllib3
 from filelock import FileLock, Timeout
 
 from workflow_scripts.data.entry import DataSet, Form, SourceFile
@@ -52,6 +53,8 @@ class _Broken(Exception):
 
 def fetch(data_set: DataSet, access: Access, progress: Progress) -> dict[str, Path]:
     """Every source file of a data set, by key, verified. Raises FetchError for the first that cannot be had."""
+    for mirror in access.mirrors:
+        _check(mirror)
     return {file.key: _Fetcher(data_set, file, access, progress).path() for file in data_set.files}
 
 
@@ -65,6 +68,13 @@ class _Fetcher:
 
     def path(self) -> Path:
         """Where the verified file is."""
+        try:
+            return self._path()
+        except OSError as error:  # a full disk, a folder that cannot be written
+            name = self.file.forms[0].name
+            raise FetchError(f"{self.data_set.name}: {name} could not be kept in {self.folder} ({error})") from None
+
+    def _path(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.folder / f".{self.file.key}.lock")
         try:
@@ -77,14 +87,13 @@ class _Fetcher:
 
     def _kept(self) -> Path | None:
         """The file if it is there already. Raises FetchError when something else has its name."""
-        names = {form.name for form in self._forms()}
-        for name in sorted(names):
-            path = self.folder / name
-            if not path.is_file():
-                continue
-            known = [form for form in self._forms() if form.name == name]
-            if any(_is(path, form) for form in known):
-                return path
+        there = [form for form in self._forms() if (self.folder / form.name).is_file()]
+        for form in there:
+            if _is(self.folder / form.name, form):
+                return self.folder / form.name
+        if there:
+            path = self.folder / there[0].name
+            known = [form for form in there if form.name == there[0].name]
             raise FetchError(
                 f"{path} is not the file of that name: its sha256 is {sha256_of(path)} instead of {_sums(known)}; "
                 "remove it to have it fetched again"
@@ -96,12 +105,15 @@ class _Fetcher:
 
     def _fetched(self) -> Path:
         for mirror in self.access.mirrors:
-            found = self._from_folder(mirror) if _folder_of(mirror) else self._from_mirror(mirror)
+            if _folder_of(mirror):
+                found = self._from_folder(mirror)
+            else:
+                found = self._from_addresses(mirror, self._places(mirror))
             if found:
                 return found
         form = self.file.forms[0]
         for address in self.file.addresses:
-            found = self._download(address, [form])
+            found = self._from_addresses(address, [(address, [form])])
             if found:
                 return found
         raise FetchError(self._failure(form))
@@ -113,16 +125,19 @@ class _Fetcher:
             self.refusals.append(f"{mirror}: there is no such folder")
             return None
         for form, path in self._candidates(folder):
-            if path.is_file() and _is(path, form):
+            if not path.is_file():
+                continue
+            if _is(path, form):
                 self.progress.say(f"{form.name} from {path}")
                 target = self.folder / form.name
                 partial = self._partial(form)
                 shutil.copyfile(path, partial)
                 return self._keep(partial, target, form)
-            if path.is_file():
-                self.refusals.append(f"{path}: sha256 {sha256_of(path)} instead of {form.sha256}")
-        if self.file.folder and (folder / self.file.folder).is_dir():
-            return self._packed(folder)
+            self.refusals.append(f"{path}: sha256 {sha256_of(path)} instead of {form.sha256}")
+        if self.file.folder:
+            checkout = folder / self.file.folder
+            if checkout.is_dir() and not checkout.is_symlink():
+                return self._packed(folder)
         self.refusals.append(f"{mirror}: it does not hold the file")
         return None
 
@@ -145,68 +160,66 @@ class _Fetcher:
         self.progress.say(f"{len(files)} files packed from the checkout {checkout}")
         return self._keep(partial, self.folder / CHECKOUT.name, CHECKOUT)
 
-    def _from_mirror(self, mirror: str) -> Path | None:
-        if urlsplit(mirror).username or urlsplit(mirror).password:
-            raise FetchError("a mirror's address holds no user name or password; put them in ~/.netrc")
+    def _places(self, mirror: str) -> Iterator[tuple[str, list[Form]]]:
+        """The addresses at which a mirror may hold the file, and the forms that have that name."""
         for name in dict.fromkeys(form.name for form in self.file.forms):
             forms = [form for form in self.file.forms if form.name == name]
             for place in (f"{self.data_set.name}/{name}", name):
-                found = self._download(f"{mirror.rstrip('/')}/{place}", forms)
-                if found:
-                    return found
-        return None
+                yield f"{mirror.rstrip('/')}/{place}", forms
 
     # downloads -----------------------------------------------------------------------------------------------------
 
-    def _download(self, address: str, forms: list[Form]) -> Path | None:
-        """The file from one address, in one of the forms, or None with the reason noted."""
+    def _from_addresses(self, source: str, places: Iterable[tuple[str, list[Form]]]) -> Path | None:
+        """The file from one server, or None with the reason noted. One that does not work is asked no further."""
         if self.access.offline:
-            self.refusals.append(f"{address}: data.offline forbids the network")
+            self.refusals.append(f"{source}: data.offline forbids the network")
             return None
-        try:
-            return self._downloaded(address, forms)
-        except _Rejected as error:
-            self.refusals.append(f"{address}: {error}")
-            return None
+        for address, forms in places:
+            try:
+                return self._downloaded(address, forms)
+            except _Rejected as error:
+                self.refusals.append(f"{address}: {error}")
+            except _Broken as error:
+                self.refusals.append(f"{address}: {error}, {TRIES} times")
+                return None
+        return None
 
     def _downloaded(self, address: str, forms: list[Form]) -> Path:
         partial = self._partial(forms[0])
         self.progress.say(f"{forms[0].name} from {address}")
         resumed = self._transfer(address, partial, forms)
         found = next((form for form in forms if _is(partial, form)), None)
-        if found is None and resumed:  # what an earlier process left may have been of another file
+        if found is None and resumed:  # the part from before may have been of another file
             partial.unlink()
             self._transfer(address, partial, forms)
             found = next((form for form in forms if _is(partial, form)), None)
         if found is None:
+            limit, size = _limit(forms), partial.stat().st_size
             wrong = f"wrong checksum: sha256 {sha256_of(partial)} instead of {_sums(forms)}"
             partial.unlink()
-            raise _Rejected(wrong)
+            raise _Rejected(f"it is longer than the {limit} bytes it should have" if limit and size > limit else wrong)
         return self._keep(partial, self.folder / found.name, found)
 
     def _transfer(self, address: str, partial: Path, forms: list[Form]) -> bool:
         """Bring the bytes to `partial`, in several tries if need be; whether it went on from bytes that were there."""
-        sizes = [form.bytes for form in forms]
-        limit = None if None in sizes else max(size for size in sizes if size is not None)
-        if limit is None:  # without a checksum two halves could be of two files
-            partial.unlink(missing_ok=True)
-        resumed = partial.exists()
+        whole = any(form.sha256 is None for form in forms)  # without a checksum two halves could be of two files
+        resumed = False
         for attempt in range(1, TRIES + 1):
+            if whole:
+                partial.unlink(missing_ok=True)
+            resumed = resumed or partial.exists()
             try:
-                self._receive(address, partial, limit)
+                self._receive(address, partial, _limit(forms))
                 return resumed
             except (_Broken, requests.ConnectionError, requests.Timeout) as error:
-                reason = str(error) if isinstance(error, _Broken) else "no connection"
-                if attempt == TRIES:
-                    raise _Rejected(f"{reason}, {TRIES} times") from None
+                reason = str(error) if isinstance(error, _Broken) else f"no connection ({type(error).__name__})"
+            except requests.RequestException as error:
+                raise _Rejected(type(error).__name__) from None
+            if attempt < TRIES:
                 wait = BACK_OFF_SECONDS * 2 ** (attempt - 1)
                 self.progress.say(f"{reason}; trying again in {wait:g} s")
                 time.sleep(wait)
-                if limit is None:
-                    partial.unlink(missing_ok=True)
-            except requests.RequestException as error:
-                raise _Rejected(type(error).__name__) from None
-        raise AssertionError("the last try either returned or raised")
+        raise _Broken(reason)
 
     def _receive(self, address: str, partial: Path, limit: int | None) -> None:
         """One request for what is still missing."""
@@ -218,31 +231,38 @@ class _Fetcher:
             if answer.status_code == 429 or answer.status_code >= 500:
                 raise _Broken(f"the server answered {answer.status_code}")
             if answer.status_code == 416:
-                partial.unlink()
+                partial.unlink(missing_ok=True)
                 raise _Broken("the server has no such part")
             if answer.status_code not in (200, 206):
                 raise _Rejected(f"the server answered {answer.status_code}")
             going_on = answer.status_code == 206
+            if going_on and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+                partial.unlink(missing_ok=True)
+                raise _Broken("the server sent another part than the one asked for")
             have = have if going_on else 0
             length = answer.headers.get("Content-Length")
             total = have + int(length) if length and length.isdigit() else limit
             with partial.open("ab" if going_on else "wb") as file:
                 have = self._write(answer, file, have, total, limit)
-        if total is not None and have < total:
+        megabytes = round(have / MEGABYTE)
+        if total is None or have >= total:
+            self.progress.advance(megabytes, megabytes, f"MB of {partial.name[1:].removesuffix('.partial')}")
+        if total is not None and have < total and not (limit and have > limit):
             raise _Broken(f"the connection ended after {have} of {total} bytes")
 
     def _write(self, answer: requests.Response, file: BinaryIO, have: int, total: int | None, limit: int | None) -> int:
+        """The bytes as sent: some servers label a .gz file as an encoding, which must not be undone."""
         shown = time.monotonic()
         try:
-            for piece in answer.iter_content(PIECE):
+            for piece in answer.raw.stream(PIECE, decode_content=False):
                 file.write(piece)
                 have += len(piece)
                 if limit is not None and have > limit:
-                    raise _Rejected(f"it is longer than the {limit} bytes it should have")
+                    break
                 if total and time.monotonic() - shown > 1:
                     shown = time.monotonic()
                     self.progress.advance(round(have / MEGABYTE), round(total / MEGABYTE) + 1, "MB")
-        except requests.exceptions.ChunkedEncodingError:
+        except urllib3.exceptions.HTTPError:
             raise _Broken(f"the connection broke after {have} bytes") from None
         return have
 
@@ -275,6 +295,25 @@ def _is(path: Path, form: Form) -> bool:
     if form.bytes is not None and path.stat().st_size != form.bytes:
         return False
     return form.sha256 is None or sha256_of(path) == form.sha256
+
+
+def _limit(forms: list[Form]) -> int | None:
+    """The most bytes that a file of these forms can have, if that is known."""
+    sizes = [form.bytes for form in forms if form.bytes is not None]
+    return max(sizes) if len(sizes) == len(forms) else None
+
+
+def _check(mirror: str) -> None:
+    """Raise FetchError for a mirror that cannot be one. What it holds is not shown: it may be a password."""
+    try:
+        parts = urlsplit(mirror)
+        named = parts.username is not None or parts.password is not None
+    except ValueError:
+        raise FetchError("a mirror under data.mirrors is no valid address") from None
+    if named:
+        raise FetchError("a mirror's address holds no user name or password; put them in ~/.netrc")
+    if parts.netloc and parts.scheme not in ("http", "https", "file"):
+        raise FetchError("a mirror is a folder, or an address that starts with file://, http:// or https://")
 
 
 def _sums(forms: list[Form]) -> str:

@@ -43,7 +43,9 @@ def run(
     """
     evaluations, published = EVALUATIONS.read(inputs["evaluations"][0]), read_published(inputs["published"][0])
     groups = list(dict.fromkeys(zip(evaluations["space"], evaluations["data_set"], strict=True)))
-    rows = [_row(evaluations, published, space, data_set, method) for space, data_set in groups for method in METHOD_NAMES]
+    rows = [
+        _row(evaluations, published, space, data_set, method) for space, data_set in groups for method in METHOD_NAMES
+    ]
     COMPARISON.write(COMPARISON.frame(rows), outputs["comparison"][0])
     known = sum(row["sources"] != UNCONFIRMED for row in rows)
     progress.say(f"{len(rows)} results of {len(groups)} spaces and data sets, {known} with a published value")
@@ -57,11 +59,13 @@ def read_published(path: Path) -> pd.DataFrame:
         reason = str(error).removeprefix(f"{path}: ")
         raise ValueError(f"{path}: these published values cannot be read ({reason})") from None
     for number, row in enumerate(values.to_dict("records"), start=2):
-        needed = [name for name in PUBLISHED.names if name != "deviation_percent" and row[name] is pd.NA]
+        needed = [name for name in PUBLISHED.names if name != "deviation_percent" and pd.isna(row[name])]
         if needed:
             raise ValueError(f"{path}, line {number}: {needed[0]} is empty")
         if row["method"] not in METHOD_NAMES:
-            raise ValueError(f"{path}, line {number}: {row['method']} is no method; known are {', '.join(METHOD_NAMES)}")
+            raise ValueError(
+                f"{path}, line {number}: {row['method']} is no method; known are {', '.join(METHOD_NAMES)}"
+            )
         if row["table"] not in ("A", "B"):
             raise ValueError(f"{path}, line {number}: {row['table']} is no table; known are A and B")
     keys = ["space", "data_set", "method", "table"]

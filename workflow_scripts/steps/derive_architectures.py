@@ -1,7 +1,8 @@
 """Read the architectures off the searches of one space and data set: one file per run and method.
 
-DARTS, DARTS-ADA and RS-ws take the genotype of the last epoch, DARTS-ES the genotype of the stop epoch, or of the last
-when the rule never fired. A search that diverged or stopped before that epoch has no architecture; its file says so.
+DARTS, DARTS-ADA and RS-ws take the genotype of the last epoch, DARTS-ES the genotype of the stop epoch, or of the
+last when the rule never fired. A search that diverged or stopped before that epoch has no architecture, and none has
+DARTS-ES where no curvature was measured; the file says so.
 """
 
 import hashlib
@@ -46,8 +47,11 @@ def _architecture(search: SearchRun, name: str, method: str, rule: StopRule) -> 
     if method == "darts_es":
         stopped = stop_epoch(search.curvature_epochs, search.eigenvalues, rule, last)
         epoch, reason = (last, "never stopped") if stopped is None else (stopped, "stop epoch")
+    unmeasured = method == "darts_es" and not search.eigenvalues and search.outcome["outcome"] == "finished"
+    if unmeasured:  # as in published logs without Hessians: whether it would have stopped is not known
+        reason = "no curvature"
     rows = search.history[search.history["epoch"] == epoch]
-    reached = len(rows) == 1
+    reached = len(rows) == 1 and not unmeasured
     text = str(rows["genotype"].iloc[0]) if reached else None
     return {
         "space": settings["space"],
@@ -57,7 +61,7 @@ def _architecture(search: SearchRun, name: str, method: str, rule: StopRule) -> 
         "l2": settings["l2"],
         "drop_path": settings["drop_path"],
         "seed": settings["seed"],
-        "outcome": "found" if reached else search.outcome["outcome"],
+        "outcome": "found" if reached else "not measured" if unmeasured else search.outcome["outcome"],
         "epoch": epoch,
         "epoch_reason": reason,
         "valid_error_percent": float(rows["valid_error_percent"].iloc[0]) if reached else None,

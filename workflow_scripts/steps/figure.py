@@ -24,26 +24,27 @@ from workflow_scripts.tables.files import write_json
 
 GIF_DOTS_PER_INCH = 130
 FRAME_MILLISECONDS, LAST_FRAME_MILLISECONDS = 400, 2500
-_COLOURS = 64
+_COLOURS, _NEARLY_WHITE = 256, 248
 _NO_DATES: dict[str, Any] = {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None}
 
 
 def run(
     settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
 ) -> None:
-    """Draw settings["figure"] from the inputs `tables`, each file named as its table; write pdf, png and description.
+    """Draw settings["figure"] from the inputs `tables`, each file named as its table.
 
-    An animated figure has the output `gif` too. The description is JSON: name, title, category, caption, alternative
-    text, tables.
+    Writes its outputs, told apart by their suffix: pdf, png, json and, where the figure is animated, gif. The JSON
+    describes the figure: name, title, category, caption, alternative text, tables.
     """
     name = settings["figure"]
     module = importlib.import_module(f"figures.{name}")
     tables = {path.stem: _read(path) for path in inputs["tables"]}
-    style.save(module.draw(tables), outputs["pdf"][0], outputs["png"][0])
+    files = {path.suffix: path for paths in outputs.values() for path in paths}
+    style.save(module.draw(tables), files[".pdf"], files[".png"])
     if hasattr(module, "pages"):
-        save_pages(module.pages(tables), outputs["pdf"][0])
+        save_pages(module.pages(tables), files[".pdf"])
     if is_animated(module):
-        save_animation(module.animate(tables), outputs["gif"][0])
+        save_animation(module.animate(tables), files[".gif"])
     description = {
         "name": name,
         "title": module.TITLE,
@@ -52,7 +53,7 @@ def run(
         "alternative": module.alternative(tables),
         "tables": list(module.TABLES),
     }
-    write_json(outputs["description"][0], description)
+    write_json(files[".json"], description)
     progress.say(f"drawn: {module.TITLE}")
 
 
@@ -63,16 +64,17 @@ def is_animated(module: ModuleType) -> bool:
 
 def save_pages(pages: Iterable[Figure], path: Path) -> None:
     """Write figures as the pages of one PDF, without times, names or versions."""
-    with style._applied(), PdfPages(path, metadata=_NO_DATES) as pdf:
+    with style.applied(), PdfPages(path, metadata=_NO_DATES) as pdf:
         for page in pages:
             pdf.savefig(page)
 
 
 def save_animation(frames: Iterable[Figure], path: Path) -> None:
     """Write figures of one size as a GIF that starts again at its end; all frames share their colours."""
-    with style._applied():
+    with style.applied():
         images = [_pixels(frame) for frame in frames]
     palette = _together(images).quantize(_COLOURS, dither=Image.Dither.NONE)
+    _make_white(palette)
     indexed = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     path.parent.mkdir(parents=True, exist_ok=True)
     indexed[0].save(
@@ -100,6 +102,13 @@ def _together(images: list[Image.Image]) -> Image.Image:
     for place, image in enumerate(images):
         whole.paste(image.resize((width, height), Image.Resampling.NEAREST), (0, place * height))
     return whole
+
+
+def _make_white(palette: Image.Image) -> None:
+    """Let a palette's nearly white colours be white, which its choice has mixed with the greys beside them."""
+    colours = palette.getpalette() or []
+    triples = [colours[place : place + 3] for place in range(0, len(colours), 3)]
+    palette.putpalette([part for triple in triples for part in ([255] * 3 if min(triple) >= _NEARLY_WHITE else triple)])
 
 
 def _read(path: Path) -> Any:

@@ -34,11 +34,12 @@ def run(
             outcome=_outcome(job, result),
         ),
     )
+    final = {finalist.sample: finalist.error_percent for finalist in result.finalists}
     rows: list[dict[str, object]] = [
         {
             "sample": number,
             "valid_error_percent": sample.error_percent,
-            "all_valid_error_percent": sample.all_error_percent,
+            "all_valid_error_percent": final.get(number),
             "genotype": sample.genotype,
         }
         for number, sample in enumerate(result.samples)
@@ -61,17 +62,20 @@ def _history(job: SearchJob, result: RandomSearchResult) -> list[dict[str, objec
         }
         for record in result.epochs
     ]
-    if result.best is not None:
+    if result.finalists:
+        best = result.finalists[0]
         rows[-1] |= {
-            "valid_loss": result.best_loss,
-            "valid_error_percent": result.best.all_error_percent,
-            "genotype": result.best.genotype,
+            "valid_loss": best.loss,
+            "valid_error_percent": best.error_percent,
+            "genotype": result.samples[best.sample].genotype,
         }
     return rows
 
 
 def _outcome(job: SearchJob, result: RandomSearchResult) -> dict[str, Any]:
-    outcome: dict[str, Any] = {"outcome": "finished", "epochs": len(result.epochs), "final_l2": job.l2}
+    outcome: dict[str, Any] = {"epochs": len(result.epochs), "final_l2": job.l2}
     if result.diverged_at is not None:
-        outcome |= {"outcome": "diverged", "epoch": result.diverged_at[0], "step": result.diverged_at[1]}
-    return outcome
+        epoch, step = result.diverged_at
+        return {"outcome": "diverged", "epoch": epoch, "step": step, **outcome}
+    error = result.finalists[0].error_percent
+    return {"outcome": "finished", "samples": len(result.samples), "valid_error_percent": error, **outcome}

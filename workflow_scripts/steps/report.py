@@ -16,17 +16,22 @@ import pandas as pd
 import yaml
 
 from workflow_scripts.runtime.progress import Progress
+from workflow_scripts.tables.architectures import Architecture, read_architectures
 from workflow_scripts.tables.catalogue import TABLES
-from workflow_scripts.tables.cells import EVALUATIONS, SEARCHES
+from workflow_scripts.tables.cells import COMPARISON, EVALUATIONS, SEARCHES
 from workflow_scripts.tables.depth import DEPTH_RUNS
 from workflow_scripts.tables.files import read_json
 from workflow_scripts.tables.genotype import parse_genotype
+from workflow_scripts.tables.names import DATA_SET_NAMES, METHOD_NAMES
 from workflow_scripts.tables.schema import Table
 
 _FIRST_ROWS = 8
 _READABLE_SCALE, _LARGEST_SCALE = 0.34, 0.64
 """Pixels on the page per pixel of a picture: narrower screens scroll it, wider ones do not blow it up."""
-_METHODS = {"darts": "DARTS", "darts_es": "DARTS-ES"}
+_PNG_PIXELS_PER_GIF_PIXEL = 200 / 130
+"""By their dots per inch, so that a figure and its animation are equally wide."""
+_SEARCHES = {"darts": "DARTS", "darts_ada": "DARTS-ADA", "random_ws": "RS-ws", "published": "DARTS, published log"}
+_SELECTED = ("r_darts_dp", "r_darts_l2")
 _DASH = "–"
 _DEPTH_SETTINGS = {
     "data_set": "data set",
@@ -51,11 +56,13 @@ def run(
 ) -> None:
     """Write outputs["report"] from the figures' descriptions and pictures, the tables and the study's settings.
 
-    Links are relative to the study's folder: figures/, tables/, architectures.yaml, records/. Raises ValueError when
-    settings["figures"] names a figure without a description or a picture.
+    Animations are the input `gif`, where there are any. Links are relative to the study's folder: figures/, tables/,
+    architectures.yaml, records/. Raises ValueError when settings["figures"] names a figure without a description or a
+    picture.
     """
     paths = {path.stem: path for path in inputs["tables"]}
     tables = {name: table.read(paths[name]) for name, table in TABLES.items() if name in paths}
+    architectures = [each for path in inputs.get("architectures", []) for each in read_architectures(path)]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -70,10 +77,8 @@ def run(
         settings=yaml.safe_dump(settings["settings"], sort_keys=True, allow_unicode=True),
         commands=settings["commands"],
         figures=_figures(settings["figures"], inputs),
-        results=[
-            result for make in (_test_results, _search_results, _depth_results) if (result := make(tables))["rows"]
-        ],
-        has_cells="searches" in tables,
+        results=[result for result in _results(tables, architectures) if result["rows"]],
+        cells=_cell_parts(tables),
         has_depth="depth_runs" in tables,
         tables=[_extract(TABLES[name], frame, paths[name]) for name, frame in tables.items()],
         architectures=[path.name for path in inputs.get("architectures", [])],
@@ -87,39 +92,74 @@ def _figures(names: list[str], inputs: dict[str, list[Path]]) -> list[dict[str, 
     """The figures in report order, each with its picture as a data URI."""
     described = {each["name"]: each for each in map(read_json, inputs["description"])}
     pictures = {path.stem: path.read_bytes() for path in inputs["png"]}
+    animations = {path.stem: path.read_bytes() for path in inputs.get("gif", [])}
     absent = [name for name in names if name not in described or name not in pictures]
     if absent:
         raise ValueError(f"the report lacks the description or the picture of {', '.join(absent)}")
     figures = []
     for name in names:
-        # A PNG begins with 16 bytes of signature and header start, then its width and height in pixels.
-        width, height = struct.unpack(">II", pictures[name][16:24])
-        uri = "data:image/png;base64," + base64.b64encode(pictures[name]).decode()
-        figures.append(
-            {
-                **described[name],
-                "uri": uri,
-                "width": width,
-                "height": height,
-                "smallest_width": round(width * _READABLE_SCALE),
-                "largest_width": round(width * _LARGEST_SCALE),
-            }
-        )
+        # A PNG begins with 16 bytes of signature and header start, then its width and height in pixels; a GIF with 6
+        # bytes of signature, then the same two in another byte order.
+        picture = _picture("png", pictures[name], struct.unpack(">II", pictures[name][16:24]))
+        animation = None
+        if name in animations:
+            animation = _picture("gif", animations[name], struct.unpack("<HH", animations[name][6:10]))
+        figures.append({**described[name], "picture": picture, "animation": animation})
     return figures
+
+
+def _picture(kind: str, content: bytes, size: tuple[int, ...]) -> dict[str, Any]:
+    """A picture as a data URI, and how wide the page shows it."""
+    width, height = size
+    pixel = 1.0 if kind == "png" else _PNG_PIXELS_PER_GIF_PIXEL
+    return {
+        "uri": f"data:image/{kind};base64,{base64.b64encode(content).decode()}",
+        "width": width,
+        "height": height,
+        "smallest_width": round(width * pixel * _READABLE_SCALE),
+        "largest_width": round(width * pixel * _LARGEST_SCALE),
+    }
+
+
+def _cell_parts(tables: dict[str, pd.DataFrame]) -> set[str]:
+    """What the page's account of the cell search tells: the searches that were run, and the methods evaluated."""
+    parts: set[str] = set()
+    if "searches" in tables:
+        parts |= {"cells", *tables["searches"]["search"].dropna()}
+    if "evaluations" in tables:
+        parts |= {"evaluations", *tables["evaluations"]["method"].dropna()}
+    return parts
+
+
+def _results(tables: dict[str, pd.DataFrame], architectures: list[Architecture]) -> list[dict[str, Any]]:
+    """The tables that lead the page, those without rows too."""
+    return [
+        _test_results(tables),
+        _comparison(tables),
+        _selected(architectures),
+        _search_results(tables),
+        _depth_results(tables),
+    ]
 
 
 def _test_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """Test error by space, data set, setting and method: mean and standard deviation over trainings."""
     rows = []
-    keys = ["space", "data_set", "l2", "drop_path", "method"]
     evaluated = tables.get("evaluations", EVALUATIONS.frame([]))
-    for values, trainings in evaluated[evaluated["outcome"] != "search diverged"].groupby(keys, sort=True):
-        *setting, method = values
+    evaluated = evaluated[evaluated["outcome"] != "search diverged"]
+    # What R-DARTS selected is of several settings, so its trainings are told together.
+    chosen = evaluated["method"].isin(_SELECTED)
+    settings = evaluated[["l2", "drop_path"]].astype(object).where(~chosen, "selected")
+    evaluated = evaluated.assign(l2_told=settings["l2"].map(_cell), drop_path_told=settings["drop_path"].map(_cell))
+    keys = ["space", "data_set", "l2_told", "drop_path_told", "method"]
+    for values, trainings in sorted(evaluated.groupby(keys), key=lambda group: _order(group[0])):
+        space, data_set, l2, drop_path, method = values
         cells = [parse_genotype(text) for text in trainings.drop_duplicates("run")["genotype"].dropna()]
         counts = [_mean([cell.count(operation) for cell in cells]) for operation in ("noise", "skip_connect")]
         error = _spread(trainings["test_error_percent"], 1)
         seeds = str(trainings["seed"].nunique())
-        rows.append([*_setting(setting), _METHODS.get(method, method), error, *counts, seeds, _finished(trainings)])
+        setting = [*_group(space, data_set), l2, drop_path, METHOD_NAMES.get(method, method)]
+        rows.append([*setting, error, *counts, seeds, _finished(trainings)])
     names = "space,data set,L2,drop path,method,test error (%),noise ops,skip ops,search seeds,trainings"
     note = (
         "Test error at the last epoch of a training from scratch, mean ± standard deviation over all trainings of the "
@@ -128,20 +168,80 @@ def _test_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     return {"title": "Test error of the architectures found", "columns": names.split(","), "rows": rows, "note": note}
 
 
+def _order(values: Sequence[str]) -> tuple:
+    """The order of the test results: settings by their numbers, what was selected last, methods as the paper has."""
+    space, data_set, l2, drop_path, method = values
+    numbers = [float("inf") if told == "selected" else float(told) for told in (l2, drop_path)]
+    methods = list(METHOD_NAMES)
+    return (data_set, space, *numbers, methods.index(method) if method in methods else len(methods))
+
+
+def _comparison(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
+    """Ours beside the published values; methods that neither has are left out."""
+    table = tables.get("comparison", COMPARISON.frame([]))
+    known = table[["ours_mean_percent", "published_a_mean_percent", "published_b_percent"]].notna()
+    none = "none confirmed"
+    rows = []
+    for row in table[known.any(axis=1)].to_dict("records"):
+        ours = _with_deviation(row["ours_mean_percent"], row["ours_deviation_percent"], "no result")
+        table_a = _with_deviation(row["published_a_mean_percent"], row["published_a_deviation_percent"], none)
+        table_b = _with_deviation(row["published_b_percent"], None, none)
+        method = METHOD_NAMES.get(row["method"], row["method"])
+        names = [*_group(row["space"], row["data_set"]), method]
+        rows.append([*names, ours, str(row["ours_searches"]), table_a, table_b, row["sources"]])
+    columns = "space,data set,method,ours (%),our searches,Table A (%),Table B (%),source of the published values"
+    note = (
+        "Test errors. Ours: mean ± standard deviation over searches at the paper’s default setting (L2 3e-4, drop path "
+        "0; for R-DARTS what it selected), at the scale of this study’s settings. Table A: mean ± standard deviation "
+        "of searches. Table B: one selected architecture an entry, from other runs than Table A."
+    )
+    return {"title": "Beside the published values", "columns": columns.split(","), "rows": rows, "note": note}
+
+
+def _selected(architectures: list[Architecture]) -> dict[str, Any]:
+    """What R-DARTS selected, seed by seed."""
+    rows = [
+        [
+            *_group(each["space"], each["data_set"]),
+            METHOD_NAMES.get(each["method"], each["method"]),
+            str(each["seed"]),
+            *(("nothing", _DASH, _DASH) if each["genotype_text"] is None else _chosen(each)),
+        ]
+        for each in architectures
+        if each["method"] in _SELECTED
+    ]
+    columns = "space,data set,method,seed,L2 selected,drop path selected,selection error (%)"
+    note = (
+        "Of the architectures of one seed, the one with the lowest error on the images that trained the alphas, after "
+        "a brief training on the others. No test image is looked at."
+    )
+    return {"title": "What R-DARTS selected", "columns": columns.split(","), "rows": rows, "note": note}
+
+
+def _chosen(architecture: Architecture) -> tuple[str, str, str]:
+    error = architecture["selection_error_percent"]
+    told = _DASH if error is None else f"{error:.2f}"
+    return _number(architecture["l2"]), _number(architecture["drop_path"]), told
+
+
 def _search_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """What the searches of each setting did: eigenvalue, supernet error, and whether the rule fired."""
     rows = []
-    keys = ["space", "data_set", "l2", "drop_path"]
-    for setting, searches in tables.get("searches", SEARCHES.frame([])).groupby(keys, sort=True):
+    keys = ["space", "data_set", "search", "l2", "drop_path"]
+    for values, searches in tables.get("searches", SEARCHES.frame([])).groupby(keys, sort=True):
+        space, data_set, search, l2, drop_path = values
         fired = searches[searches["stopped"].fillna(False)]
         epochs = ", ".join(str(epoch) for epoch in sorted(fired["stop_epoch"].dropna())) or _DASH
         eigenvalue, error = searches["final_dominant_eigenvalue"], searches["valid_error_percent"]
-        numbers = [_spread(eigenvalue, 3), _spread(error, 1), f"{len(fired)} of {len(searches)}", epochs]
-        rows.append([*_setting(setting), *numbers, _finished(searches)])
-    names = "space,data set,L2,drop path,last eigenvalue,validation error (%),rule fired,stop epochs,searches"
+        measured = int(eigenvalue.notna().sum())
+        stops = [f"{len(fired)} of {measured}", epochs] if measured else [_DASH, _DASH]
+        setting = [*_group(space, data_set), _SEARCHES.get(search, search), _number(l2), _number(drop_path)]
+        rows.append([*setting, _spread(eigenvalue, 3), _spread(error, 1), *stops, _finished(searches)])
+    names = "space,data set,search,L2,drop path,last eigenvalue,validation error (%),rule fired,stop epochs,searches"
     note = (
         "Mean ± standard deviation over the searches of a setting: dominant eigenvalue at the last epoch measured, "
-        "supernet error on the validation images after the last epoch. The rule is the early stopping of DARTS-ES."
+        "supernet error on the validation images after the last epoch. The rule is the early stopping of DARTS-ES; it "
+        "is read off the searches whose curvature was measured."
     )
     return {"title": "The searches", "columns": names.split(","), "rows": rows, "note": note}
 
@@ -196,9 +296,14 @@ def _number(value: Any) -> str:
     return f"{float(value):.4g}"
 
 
-def _setting(values: Sequence[Any]) -> list[str]:
-    space, data_set, l2, drop_path = values
-    return [str(space).upper(), str(data_set), _number(l2), _number(drop_path)]
+def _group(space: Any, data_set: Any) -> list[str]:
+    return [str(space).upper(), DATA_SET_NAMES.get(data_set, str(data_set).replace("_", " "))]
+
+
+def _with_deviation(mean: Any, deviation: Any, absent: str) -> str:
+    if pd.isna(mean):
+        return absent
+    return f"{mean:.2f}" if pd.isna(deviation) else f"{mean:.2f} ± {deviation:.2f}"
 
 
 def _mean(values: list[int]) -> str:

@@ -15,9 +15,7 @@ def run(
         {"space": space, "cell": cell, "edge": edge, "source": source, "target": target, "operation": operation}
         for space, cells in settings["spaces"].items()
         for cell in ("normal", "reduce")
-        for edge, ((source, target), candidates) in enumerate(
-            zip(_ends(len(cells[cell])), cells[cell], strict=True)
-        )
+        for edge, ((source, target), candidates) in enumerate(zip(_ends(len(cells[cell])), cells[cell], strict=True))
         for operation in candidates
     ]
     SEARCH_SPACES.write(SEARCH_SPACES.frame(rows), outputs["search_spaces"][0])

@@ -241,6 +241,15 @@ class Cells(Model):
         return changes
 
     @model_validator(mode="after")
+    def _stop_rule_has_eigenvalues(self) -> Self:
+        for number, grid in enumerate(self.grids):
+            for method in grid.methods:
+                ruled = method in ("darts_es", "darts_ada") and grid.source == "own"
+                if ruled and self.search.curvature.kind == "none":
+                    raise Mistake(f"grids.{number}.methods", f"{method} needs search.curvature.kind full or dominant")
+        return self
+
+    @model_validator(mode="after")
     def _images_suffice(self) -> Self:
         for data_set in sorted({name for grid in self.grids for name in grid.data_sets}):
             available, subset = load_image_set(data_set), self.search.subset

@@ -25,3 +25,15 @@ def figure_tables(figure: str) -> tuple[str, ...]:
         if isinstance(target, ast.Name) and target.id == "TABLES":
             return tuple(ast.literal_eval(value))
     raise ValueError(f"figures/{figure}.py does not state its TABLES")
+
+
+@cache
+def is_animated(figure: str) -> bool:
+    """Whether a figure module states `ANIMATION = True`, and so has a GIF."""
+    return any(
+        isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and node.targets[0].id == "ANIMATION"
+        and ast.literal_eval(node.value) is True
+        for node in ast.parse((FOLDER / f"{figure}.py").read_text()).body
+    )

@@ -29,12 +29,14 @@ from workflow_scripts.study.cell_jobs import (
 )
 from workflow_scripts.study.cells import Method
 from workflow_scripts.study.depth import expand, experiment_of
-from workflow_scripts.study.figures import figure_tables
+from workflow_scripts.study.figures import figure_tables, is_animated
 from workflow_scripts.study.model import Model, canonical
+from workflow_scripts.study.spaces import load_space
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.search_run import FILES
 
-CELL_TABLES = ("searches", "search_epochs", "curvature", "spectra", "evaluations")
+CELL_TABLES = ("search_spaces", "searches", "search_epochs", "curvature", "spectra", "evaluations", "comparison")
+TRAINING_TABLES = ("evaluations", "comparison")  # only where architectures are trained from scratch
 DEPTH_TABLES = ("depth_runs", "depth_posteriors")
 
 
@@ -275,10 +277,15 @@ class Jobs:
     @cached_property
     def tables(self) -> list[str]:
         """The names of the study's tables."""
-        cells = list(CELL_TABLES) if self.study.cells is not None else []
+        cells: tuple[str, ...] = () if self.study.cells is None else CELL_TABLES
         if self.study.cells is not None and self.study.cells.evaluation is None:
-            cells.remove("evaluations")
+            cells = tuple(table for table in cells if table not in TRAINING_TABLES)
         return [*cells, *(DEPTH_TABLES if self.study.depth is not None else ())]
+
+    def spaces(self) -> dict[str, Any]:
+        """Settings of the job that lists the study's search spaces."""
+        names = {key.space for keys in self.searches.values() for key in keys.values()}
+        return {"spaces": {name: load_space(name) for name in sorted(names)}}
 
     def figure_inputs(self, figure: str) -> list[str]:
         """The files a figure draws; each is named as its table."""
@@ -286,6 +293,15 @@ class Jobs:
             f"{self.results}/architectures.yaml" if table == "architectures" else f"{self.results}/tables/{table}.csv"
             for table in figure_tables(figure)
         ]
+
+    def figure_outputs(self, figure: str) -> dict[str, str]:
+        """What drawing a figure writes: pdf, png and description, and gif where it is animated."""
+        ends = {"pdf": "pdf", "png": "png", "description": "json"} | ({"gif": "gif"} if is_animated(figure) else {})
+        return {key: f"{self.results}/figures/{figure}.{end}" for key, end in ends.items()}
+
+    def animations(self) -> list[str]:
+        """The GIF of every animated figure."""
+        return [self.figure_outputs(figure)["gif"] for figure in self.study.figures if is_animated(figure)]
 
     def figure_files(self, suffix: str) -> list[str]:
         """The file of every figure with one suffix, in the order of the study."""

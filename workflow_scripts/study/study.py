@@ -57,7 +57,7 @@ class Study(Model):
                 if getattr(self, part) is None:
                     reason = f"{figure} draws the table {table}, which only a study with the key {part} makes"
                     raise Mistake("figures", reason)
-                if table == "evaluations" and self.cells is not None and self.cells.evaluation is None:
+                if table in ("evaluations", "comparison") and self.cells is not None and self.cells.evaluation is None:
                     reason = f"{figure} draws the table {table}, which a study with cells.evaluation null does not make"
                     raise Mistake("figures", reason)
         return self
