@@ -15,7 +15,6 @@ CATEGORY = "cells"
 
 _LINEAR_WITHIN = 0.01
 """Eigenvalues between minus and plus this are drawn on a linear scale, larger ones on a logarithmic one."""
-_GRID = np.linspace(-3.0, 3.0, 400)
 
 
 @style.styled
@@ -115,10 +114,12 @@ def _draw_sorted(axes: Axes, sweep: style.Sweep, spectra: pd.DataFrame) -> None:
 
 
 def _draw_density(axes: Axes, sweep: style.Sweep, spectra: pd.DataFrame) -> None:
-    for value in sweep.values:
-        places = _scaled(_spectra(sweep, value, spectra)).ravel()
+    scaled = {value: _scaled(_spectra(sweep, value, spectra)).ravel() for value in sweep.values}
+    ends = np.concatenate(list(scaled.values()))
+    grid = np.linspace(ends.min() - 0.3, ends.max() + 0.3, 400)
+    for value, places in scaled.items():
         if len(places) > 2 and places.std() > 0:
-            axes.plot(_GRID, gaussian_kde(places, 0.15)(_GRID), color=sweep.colour(value), linewidth=1.2)
+            axes.plot(grid, gaussian_kde(places, 0.15)(grid), color=sweep.colour(value), linewidth=1.2)
     axes.set_xlabel("eigenvalue")
     axes.set_ylim(bottom=0)
     _scale(axes.set_xticks, axes.get_xlim())
@@ -126,7 +127,7 @@ def _draw_density(axes: Axes, sweep: style.Sweep, spectra: pd.DataFrame) -> None
 
 def _scale(set_ticks, limits: tuple[float, float]) -> None:  # type: ignore[no-untyped-def]
     """Ticks at powers of ten on the scale drawn."""
-    values = np.array([-1.0, -0.1, -0.01, 0.0, 0.01, 0.1, 1.0, 10.0])
+    values = np.array([-1.0, -0.1, -0.02, 0.0, 0.02, 0.1, 1.0, 10.0])
     places = _scaled(values)
     inside = (places >= limits[0]) & (places <= limits[1])
     set_ticks(places[inside], [style.number(value) for value in values[inside]])
