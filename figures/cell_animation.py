@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
-from figures.found_cells import LANE, LEFT, counts, draw_cell, write_counts
+from figures.cell_graph import LANE, LEFT, counts, draw_cell, write_counts
 from workflow_scripts.tables.genotype import Edge, parse_genotype
 
 TABLES: tuple[str, ...] = ("searches", "search_epochs", "curvature")

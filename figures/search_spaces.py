@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from figures import style
-from figures.found_cells import INPUT, LEFT, OUTPUT, RADIUS, RUN, TO_NODE, Point, box, flow, states
+from figures.cell_graph import INPUT, LEFT, OUTPUT, RADIUS, RUN, TO_NODE, Point, box, flow, states
 
 TABLES: tuple[str, ...] = ("search_spaces",)
 TITLE = "The search spaces"

@@ -13,10 +13,11 @@ import pytest
 from made_up import EMPTY, Cells, Depth, Tables
 
 from figures import style
+from workflow_scripts.study.figures import figure_names
 from workflow_scripts.tables.genotype import parse_genotype
 
 ROOT = Path(__file__).parents[2]
-NAMES = sorted(path.stem for path in (ROOT / "figures").glob("*.py") if path.stem not in ("__init__", "style"))
+NAMES = figure_names()
 CELL_FIGURES = ("dominant_eigenvalue", "found_cells", "test_error")
 
 SEVERAL = Cells(

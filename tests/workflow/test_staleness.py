@@ -102,7 +102,7 @@ def test_the_wrapper_and_the_settings_models_rerun_nothing(tree: Path, file: str
 
 def test_two_settings_swapped_rerun(tree: Path) -> None:
     config = tree / "config" / "tiny.yaml"
-    edit(config, "init_channels: 2\n    layers: 3\n    weight", "init_channels: 3\n    layers: 2\n    weight")
+    edit(config, "init_channels: 2\n    layers: 3\n    subset", "init_channels: 3\n    layers: 2\n    subset")
     assert planned(tree)["cell_search"] == 2
 
 

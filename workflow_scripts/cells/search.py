@@ -160,7 +160,7 @@ class _Search:
                 self._go_back(result, epoch, stop)
                 progress.say(f"the stop rule fired: back to epoch {stop}, L2 {self.l2:g} from here on")
                 epoch = stop
-            elif self.job.adaptive is not None:
+            elif self.job.adaptive is not None and epoch < last:
                 self._remember(epoch)
             epoch += 1
         else:

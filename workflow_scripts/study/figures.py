@@ -5,11 +5,13 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "figures"
+SHARED = ("__init__", "style", "cell_graph")
+"""Modules there that are no figures: what figures share."""
 
 
 def figure_names() -> list[str]:
     """The names of all figure modules, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("__init__", "style"))
+    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in SHARED)
 
 
 @cache
