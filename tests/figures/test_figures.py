@@ -119,7 +119,7 @@ def test_captions_state_how_many_and_what_is_missing() -> None:
     assert "1 search diverged" in captions["dominant_eigenvalue"]
     assert "6 architectures of 3 searches over 2 seeds" in captions["found_cells"]
     assert "1 search diverged" in captions["found_cells"]
-    assert "12 trainings from scratch of 6 architectures of 3 searches" in captions["test_error"]
+    assert "12 trainings from scratch of 6 architectures (" in captions["test_error"]
     assert "2 trainings diverged" in captions["test_error"]
     assert "1 search has no training (1 diverged)" in captions["test_error"]
     assert "4 learnt depth networks (LDN), runs per panel: 2" in captions["depth_posterior"]

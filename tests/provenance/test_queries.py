@@ -106,12 +106,12 @@ def test_changed_code_is_named_by_module():
 
 
 def test_a_module_chosen_by_name_counts():
-    identity = identity_text("figure", {"figure": "found_cells"}, ["figures.found_cells"])
+    identity = identity_text("figure", {"figure": "dominant_eigenvalue"}, ["figures.dominant_eigenvalue"])
     made(identity)
-    assert "figures.found_cells" in json.loads(Path(RECORD).read_text())["modules"]
+    assert "figures.dominant_eigenvalue" in json.loads(Path(RECORD).read_text())["modules"]
     assert state_of(identity, [OUTPUT], RECORD).state == "fresh"
-    other = identity_text("figure", {"figure": "found_cells"}, ["figures.test_error"])
-    assert state_of(other, [OUTPUT], RECORD).reason == "code of figures.found_cells; code of figures.test_error"
+    other = identity_text("figure", {"figure": "dominant_eigenvalue"}, ["figures.test_error"])
+    assert state_of(other, [OUTPUT], RECORD).reason == "code of figures.dominant_eigenvalue; code of figures.test_error"
 
 
 def test_an_identity_has_four_parts():
