@@ -132,7 +132,7 @@ def _draw_panel(axes: Axes, points: pd.DataFrame, name: str) -> None:
         )
     values = style.floats(points["final_dominant_eigenvalue"])
     if values.min() > 0 and values.max() > 5 * values.min():
-        axes.set_xscale("log")
+        style.logarithmic(axes, "x")
 
 
 def _marker(drop_path: float) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec
 
 import matplotlib.style
 import numpy as np
@@ -191,10 +191,10 @@ def floats(values: Any) -> np.ndarray:
     return values.to_numpy(dtype=float, na_value=np.nan)
 
 
-def logarithmic(axes: Axes) -> None:
-    """Scale the vertical axis logarithmically with plain numbers at 1, 2 and 5 times the powers of ten."""
-    axes.set_yscale("log")
-    axis = axes.yaxis
+def logarithmic(axes: Axes, direction: Literal["x", "y"] = "y") -> None:
+    """Scale an axis logarithmically with plain numbers at 1, 2 and 5 times the powers of ten."""
+    axis = axes.xaxis if direction == "x" else axes.yaxis
+    axes.set(**{f"{direction}scale": "log"})
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     axis.set_minor_formatter(NullFormatter())
