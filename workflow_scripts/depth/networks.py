@@ -86,6 +86,11 @@ class FullyConnectedNetwork(DepthNetwork):
             [Residual(nn.Linear(width, width), nn.ReLU(), nn.BatchNorm1d(width)) for _ in range(max_depth)],
         )
 
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Input features, width, classes, residual blocks."""
+        return self.input_layer.in_features, self.input_layer.out_features, self.head.out_features, self.max_depth
+
     def heads(self, states: list[Tensor]) -> Tensor:
         """As in the base class, in one product: this head treats every row alike."""
         logits: Tensor = self.head(torch.stack(states))

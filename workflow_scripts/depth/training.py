@@ -122,7 +122,7 @@ def train(
             if not all(map(math.isfinite, values)):
                 return Result("diverged", history, best_epoch, best_elbo, None, number, step)
         test = _test(model, *test_points) if test_points and number % settings.test_every == 0 else (None, None)
-        record = _record(number, measured, len(x), settings.batch_size, test)
+        record = epoch_of(number, measured, len(x), settings.batch_size, test)
         history.append(record)
         if best_elbo is None or record.elbo > best_elbo:
             best_epoch, best_elbo = number, record.elbo
@@ -162,7 +162,7 @@ def _batches(points: int, size: int, generator: torch.Generator) -> Iterator[sli
         yield from torch.randperm(points, generator=generator).split(size)
 
 
-def _record(
+def epoch_of(
     number: int, measured: list[list[float]], points: int, batch_size: int, test: tuple[float | None, float | None]
 ) -> Epoch:
     """The epoch's means over points, so that a smaller last batch counts less."""
