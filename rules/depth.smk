@@ -2,6 +2,8 @@
 
 
 rule depth_search:
+    input:
+        data=lambda w: JOBS.depth_data(w.group, checkpoints),
     output:
         folder=directory(f"{RESULTS}/depth/{{group}}"),
     log:
@@ -13,5 +15,6 @@ rule depth_search:
     shell:
         command(
             RESULTS,
+            "--input data {input.data}",
             "--output folder {output.folder}",
         )

@@ -128,6 +128,7 @@ rule depth_tables:
     output:
         depth_runs=f"{RESULTS}/tables/depth_runs.csv",
         depth_posteriors=f"{RESULTS}/tables/depth_posteriors.csv",
+        depth_calibration=f"{RESULTS}/tables/depth_calibration.csv",
     log:
         f"{RESULTS}/logs/depth_tables.log",
     conda:
@@ -140,4 +141,25 @@ rule depth_tables:
             "--input folder {input.folder}",
             "--output depth_runs {output.depth_runs}",
             "--output depth_posteriors {output.depth_posteriors}",
+            "--output depth_calibration {output.depth_calibration}",
+        )
+
+
+# How long forward passes take: a measurement, made where a figure draws it.
+rule depth_speed:
+    input:
+        folder=JOBS.depth_folders(),
+    output:
+        depth_speed=f"{RESULTS}/tables/depth_speed.csv",
+    log:
+        f"{RESULTS}/logs/depth_speed.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        job=identity_text("depth_speed", {}),
+    shell:
+        command(
+            RESULTS,
+            "--input folder {input.folder}",
+            "--output depth_speed {output.depth_speed}",
         )

@@ -54,25 +54,31 @@ def test_names_are_path_safe_and_show_what_varies():
     assert next(iter(runs_of(experiment))) == "a_ldn_D1_noise-0.15_train-50_seed-1"
 
 
-def test_groups_have_a_fixed_size_and_keep_neighbouring_depths_together():
+def test_groups_keep_neighbouring_depths_together():
     groups = expand(Depth.model_validate({"experiments": PAPER}))
     assert max(map(len, groups.values())) == 16
-    assert len(groups) == 4 * (1 + 7 + 1 + 1 + 1)
-    second = groups["deterministic_depth_seed-1_02"]
+    assert len(groups) == 4 * (7 + 7 + 1 + 1 + 13)
+    second = groups["deterministic_depth_seed-1_spirals_ddn_D16-31_width-20"]
     assert [run.max_depth for run in second.values()] == list(range(16, 32))
-    assert experiment_of("deterministic_depth_seed-1_02") == "deterministic_depth"
+    assert experiment_of("deterministic_depth_seed-1_spirals_ddn_D16-31_width-20") == "deterministic_depth"
 
 
-def test_another_seed_adds_groups_and_leaves_the_others():
-    experiment = {"max_depths": [1, 2, 3], "seeds": [1, 2]}
-    before = expand(Depth.model_validate({"experiments": {"a": experiment}, "runs_per_job": 2}))
-    after = expand(Depth.model_validate({"experiments": {"a": experiment | {"seeds": [1, 2, 3]}}, "runs_per_job": 2}))
-    assert {name: after[name] for name in before} == before
-    assert len(after) == 6
+@pytest.mark.parametrize(
+    "more", [{"seeds": [3, 1, 2]}, {"widths": [10, 20]}, {"models": ["ddn", "ldn"]}, {"max_depths": [9, 4, 5, 6]}]
+)
+def test_another_value_anywhere_in_a_list_leaves_the_other_groups(more):
+    experiment = {"max_depths": [4, 5, 6], "seeds": [1, 2], "widths": [20, 40]}
+    before, after = (
+        expand(Depth.model_validate({"experiments": {"a": chosen}, "depths_per_job": 4}))
+        for chosen in (experiment, experiment | {"widths": [20, 40], **more})
+    )
+    kept = [name for name in before if name in after]
+    assert kept
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
 
 
 def test_the_group_size_changes_no_run():
-    assert runs_of(PAPER) == runs_of(PAPER, runs_per_job=5)
+    assert runs_of(PAPER) == runs_of(PAPER, depths_per_job=5)
 
 
 def test_a_repeat_has_its_own_data_unless_one_data_seed_is_given():

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from workflow_scripts.depth.evaluation import evaluate
+from workflow_scripts.depth.networks import DepthNetwork, Residual
 from workflow_scripts.depth.posterior import LearntPosterior, expected_depth, optimal_depth
 from workflow_scripts.depth.runs import build, load
 from workflow_scripts.depth.training import DepthModel
@@ -37,7 +38,7 @@ STUDY = {
             "training": {"epochs": 5, "learning_rate": 1e30},
         },
     },
-    "runs_per_job": 3,
+    "depths_per_job": 16,
 }
 
 
@@ -54,7 +55,8 @@ def search(folder, study=STUDY, progress=None):
 
 
 def tables(folders, out):
-    outputs = {"depth_runs": [out / "depth_runs.csv"], "depth_posteriors": [out / "depth_posteriors.csv"]}
+    names = ("depth_runs", "depth_posteriors", "depth_calibration")
+    outputs = {name: [out / f"{name}.csv"] for name in names}
     depth_tables.run({}, {"folder": folders}, outputs, Silent())
     return DEPTH_RUNS.read(out / "depth_runs.csv"), DEPTH_POSTERIORS.read(out / "depth_posteriors.csv")
 
@@ -72,7 +74,15 @@ def run_folder(searched, name):
 
 def test_files_of_a_run(searched):
     folder = run_folder(searched, "shape_ldn_D2_seed-1")
-    names = ["depths.csv", "history.csv", "outcome.json", "predictive_map.npz", "settings.json", "weights.pt"]
+    names = [
+        "calibration.csv",
+        "depths.csv",
+        "history.csv",
+        "outcome.json",
+        "predictive_map.npz",
+        "settings.json",
+        "weights.pt",
+    ]
     assert sorted(path.name for path in folder.iterdir()) == names
     history = RUN_HISTORY.read(folder / "history.csv")
     assert history["epoch"].tolist() == list(range(15))
@@ -83,16 +93,16 @@ def test_files_of_a_run(searched):
 
 def test_results_are_those_of_the_stored_snapshot(searched):
     folder = run_folder(searched, "shape_ldn_D10_seed-1")
-    run = expand(Depth.model_validate(STUDY))["shape_seed-1_01"]["shape_ldn_D10_seed-1"]
+    run = expand(Depth.model_validate(STUDY))["shape_seed-1_spirals_ldn_D0-15_width-5"]["shape_ldn_D10_seed-1"]
     model = build(run)
     model.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
     stored = json.loads((folder / "outcome.json").read_text())
-    evaluation = evaluate(model, *load(run))
+    evaluation = evaluate(model, load(run).train, load(run).test)
     summary = evaluation.summary
     assert {name: stored[name] for name in summary} == summary
     with np.load(folder / "predictive_map.npz") as stored_map:
         probability, axis = stored_map["class_1_probability"], stored_map["axis"]
-        np.testing.assert_array_equal(stored_map["x_train"], load(run)[0][0].numpy())
+        np.testing.assert_array_equal(stored_map["x_train"], load(run).train[0].numpy())
     row, column = 30, 100  # row is y, column is x
     there = model.predict(torch.tensor([[axis[column], axis[row]]])).exp()
     assert probability.shape == (121, 121)
@@ -100,11 +110,12 @@ def test_results_are_those_of_the_stored_snapshot(searched):
     assert 0 <= probability.min() < probability.max() <= 1
 
 
-class Stated(torch.nn.Module):
+class Stated(DepthNetwork):
     """A network whose logits are stated: depth d gives class 0 the probability `right[d]` at every point."""
 
     def __init__(self, right):
-        super().__init__()
+        blocks = [Residual() for _ in right[1:]]
+        super().__init__(torch.nn.Identity(), torch.nn.Linear(2, 2, bias=False), blocks)
         self.logits = torch.tensor([[p, 1 - p] for p in right], dtype=torch.float64).log()
 
     def forward(self, x):
@@ -120,6 +131,7 @@ def test_numbers_of_a_run_by_hand():
     summary = evaluation.summary
     full, at_two = 0.03 + 0.12 + 0.24 + 0.36, 0.03 + 0.12 + 0.7 * 0.8
     assert (summary["d_opt"], summary["expected_depth"]) == (3, pytest.approx(2))
+    assert summary["multiply_adds_deterministic"] == 4
     assert summary["mean_true_class_probability_full"] == pytest.approx(full)
     assert summary["test_log_likelihood_full"] == pytest.approx(math.log(full))
     assert summary["test_log_likelihood_d_opt"] == pytest.approx(math.log(full))
@@ -143,12 +155,12 @@ def test_the_same_study_gives_the_same_bytes(searched, tmp_path):
         if path.is_file()
     }
     second = {path.relative_to(tmp_path): path.read_bytes() for f in again for path in f.rglob("*") if path.is_file()}
-    assert len(first) == 4 * 6 + 4
+    assert len(first) == 4 * 7 + 5
     assert first == second
 
 
 def test_a_run_does_not_depend_on_the_others_of_its_group(searched, tmp_path):
-    alone = search(tmp_path, STUDY | {"runs_per_job": 1})
+    alone = search(tmp_path, STUDY | {"depths_per_job": 1})
     for name in ("shape_ddn_D10_seed-1", "shape_ldn_D2_seed-1"):
         for path in run_folder(searched, name).iterdir():
             assert path.read_bytes() == (run_folder(alone, name) / path.name).read_bytes()
@@ -170,7 +182,8 @@ def test_divergence_is_recorded_and_left_without_numbers(searched, tmp_path):
 
 def test_predictions_that_are_not_finite_are_a_divergence(tmp_path, monkeypatch):
     monkeypatch.setattr(depth_search, "evaluate", _evaluate_broken)
-    (folder,) = search(tmp_path, {"experiments": {"broken": STUDY["experiments"]["shape"] | {"max_depths": [2]}}})
+    experiment = STUDY["experiments"]["shape"] | {"models": ["ldn"], "max_depths": [2]}
+    (folder,) = search(tmp_path, {"experiments": {"broken": experiment}})
     outcome = json.loads((folder / "broken_ldn_D2_seed-1" / "outcome.json").read_text())
     assert (outcome["outcome"], outcome["diverged_epoch"]) == ("diverged", outcome["best_epoch"])
     assert not (folder / "broken_ldn_D2_seed-1" / "weights.pt").exists()
@@ -237,10 +250,10 @@ def test_progress_reaches_the_total(tmp_path):
             self.lines.append((done, total, note))
 
     heard = Heard()
-    search(tmp_path, STUDY | {"runs_per_job": 5}, heard)
-    shape = [line for line in heard.lines if line[1] == 60]
+    search(tmp_path, {"experiments": {"shape": STUDY["experiments"]["shape"] | {"models": ["ddn"]}}}, heard)
+    shape = heard.lines
     assert [line[0] for line in shape] == sorted(line[0] for line in shape)
-    assert shape[-1][0] == 60
+    assert shape[-1][0] == 30
     assert "shape_ddn_D2_seed-1  finished after 15 epochs" in shape[-1][2]
 
 

@@ -30,9 +30,9 @@ def small_run(model="ldn", **training):
 
 def trained(run, watch=lambda _: None):
     model = build(run)
-    train_points, test_points = load(run)
+    data = load(run)
     generator = torch.Generator().manual_seed(run.weight_seed)
-    return model, train(model, train_points, test_points, run.training, generator, watch)
+    return model, train(model, data.train, data.test, run.training, generator, watch)
 
 
 def relative_error(ours, expected):
@@ -65,7 +65,7 @@ def test_reference_vectors(path):
 def test_one_step_by_hand():
     """One step of SGD with momentum is parameter - rate * gradient of nll + KL / N."""
     run = small_run(epochs=1)
-    model, ((x, y), _) = build(run), load(run)
+    model, (x, y) = build(run), load(run).train
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     model.train()
     nll, kl, _ = model.objective(x, y)
@@ -80,7 +80,7 @@ def test_one_step_by_hand():
 
 def test_ddn_trains_the_deepest_output_alone():
     run = small_run("ddn", epochs=1)
-    model, ((x, y), _) = build(run), load(run)
+    model, (x, y) = build(run), load(run).train
     model.train()
     nll, kl, wrong = model.objective(x, y)
     assert nll.item() == pytest.approx(torch.nn.functional.cross_entropy(model.network(x)[-1], y).item())
@@ -154,12 +154,12 @@ def test_a_run_can_diverge_for_real():
 def test_test_points_are_measured_every_so_many_epochs_and_change_nothing():
     seen = []
     model, result = trained(small_run(test_every=5), seen.append)
-    measured = [epoch.epoch for epoch in result.history if epoch.test_error_percent is not None]
+    measured = [epoch.epoch for epoch in result.history if epoch.held_out_error_percent is not None]
     assert measured == [0, 5, 10]
     assert seen == result.history
     run = small_run(test_every=5)
     other = build(run)
-    train(other, load(run)[0], None, run.training, torch.Generator().manual_seed(2))
+    train(other, load(run).train, None, run.training, torch.Generator().manual_seed(2))
     for ours, theirs in zip(model.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs)
 

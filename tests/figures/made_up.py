@@ -244,6 +244,7 @@ def depth(study: Depth = Depth()) -> Tables:
                             "test_log_likelihood_d_opt": -0.035,
                             "test_log_likelihood_expected": -0.034,
                             "mean_true_class_probability_full": 0.97,
+                            "calibration_error_full": 0.01,
                         }
                     )
                 )
@@ -259,6 +260,7 @@ def depth(study: Depth = Depth()) -> Tables:
                             "layer_on_probability": float(q[d:].sum()),
                             "train_log_likelihood": likelihood[d] if alone else None,
                             "test_log_likelihood": likelihood[d] if alone else None,
+                            "test_mean_true_class_probability": 0.97 if alone else None,
                             "test_error_percent": 1.0 if alone else None,
                         }
                     )

@@ -102,10 +102,12 @@ def test_same_tables_same_bytes_and_another_value_other_bytes(name: str, tmp_pat
             "eigenvalue_and_error": ("searches", "final_dominant_eigenvalue"),
             "test_error": ("evaluations", "test_error_percent"),
             "depth_posterior": ("depth_posteriors", "q"),
+            "chosen_depth": ("depth_runs", "d_opt"),
+            "depth_comparison": ("depth_runs", "test_error_d_opt_percent"),
         }[name]
         frame = made_up.frame(tables, table).copy()
         place = frame[column].first_valid_index()
-        frame.loc[place, column] += 0.2
+        frame.loc[place, column] += 1 if column == "d_opt" else 0.2
         tables[table] = frame
     changed = saved(name, tables, tmp_path)
     assert changed[0] != first[0]

@@ -143,21 +143,24 @@ def test_nothing_is_told_of_sources_that_are_all_fresh():
 
 def test_missing_and_stale_sources_are_told():
     make_sources(3)
-    [record] = Path("results/made_up/records/depth_search").glob("a_seed-2_01.json")
+    [record] = Path("results/made_up/records/depth_search").glob("a_seed-2_spirals_ldn_D0-15_width-20.json")
     record.unlink()
-    told = tell_sources(jobs(widths=[30]))
-    reason = "setting runs.a_ldn_D1_seed-1.width: 20 -> 30"
+    told = tell_sources(jobs(prior_decay=0.9))
+    reason = "setting runs.a_ldn_D1_seed-1.prior_decay: 0.85 -> 0.9"
     assert told == [
-        "missing: depth search results/made_up/depth/a_seed-4_01",
-        f"stale: depth_search/a_seed-1_01 ({reason})",
-        "without a record: depth_search/a_seed-2_01",
-        f"stale: depth_search/a_seed-3_01 ({reason.replace('seed-1', 'seed-3')})",
+        "missing: depth search results/made_up/depth/a_seed-4_spirals_ldn_D0-15_width-20",
+        f"stale: depth_search/a_seed-1_spirals_ldn_D0-15_width-20 ({reason})",
+        "without a record: depth_search/a_seed-2_spirals_ldn_D0-15_width-20",
+        f"stale: depth_search/a_seed-3_spirals_ldn_D0-15_width-20 ({reason.replace('seed-1', 'seed-3')})",
     ]
 
 
 def test_a_long_list_of_sources_is_cut_and_counted():
     assert tell_sources(jobs(), longest=3) == [
-        *(f"missing: depth search results/made_up/depth/a_seed-{seed}_01" for seed in (1, 2, 3)),
+        *(
+            f"missing: depth search results/made_up/depth/a_seed-{seed}_spirals_ldn_D0-15_width-20"
+            for seed in (1, 2, 3)
+        ),
         "... and 1 more",
     ]
     assert len(tell_sources(jobs(), longest=4)) == 4

@@ -26,7 +26,7 @@ PAPER = {
     "drop_path": [0.0, 0.2, 0.4, 0.6],
     "seeds": [1, 2, 3],
 }
-DEPTH = {"experiments": {"deep": {"max_depths": [1, 2, 3], "seeds": [1, 2]}}, "runs_per_job": 2}
+DEPTH = {"experiments": {"deep": {"max_depths": [1, 2, 3], "seeds": [1, 2]}}, "depths_per_job": 2}
 
 
 def cells_of(*grids, **settings):
@@ -219,7 +219,9 @@ def test_where_jobs_are_found():
     assert len(trainings) == len(set(trainings)) == 2 * 2 * 2
     assert f"results/made_up/cells/evaluations/s4_digits/darts_es/{runs[0]}/seed-5/outcome.json" in trainings
     assert jobs.depth_folders() == [
-        f"results/made_up/depth/deep_seed-{seed}_{number}" for seed in (1, 2) for number in ("01", "02")
+        f"results/made_up/depth/deep_seed-{seed}_spirals_ldn_{depths}_width-20"
+        for seed in (1, 2)
+        for depths in ("D0-1", "D2-3")
     ]
     assert not jobs.missing
 
@@ -234,8 +236,11 @@ def test_the_settings_of_a_job_are_those_of_its_place():
     )
     assert jobs.evaluation("s4_digits", "4").seed == 4
     assert jobs.data_sets == {"s4_digits": "digits"}
-    networks = jobs.depth_search("deep_seed-2_02")["runs"]
-    assert {name: run["max_depth"] for name, run in networks.items()} == {"deep_ldn_D3_seed-2": 3}
+    networks = jobs.depth_search("deep_seed-2_spirals_ldn_D2-3_width-20")["runs"]
+    assert {name: run["max_depth"] for name, run in networks.items()} == {
+        "deep_ldn_D2_seed-2": 2,
+        "deep_ldn_D3_seed-2": 3,
+    }
 
 
 def test_every_source_has_its_own_record_and_outputs():
@@ -259,16 +264,16 @@ def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monk
     half = tmp_path / searches / "l2-0.0003_drop-0_seed-2" / "settings.json"
     half.parent.mkdir(parents=True)
     half.touch()
-    (tmp_path / everything.depth_folder("deep_seed-1_02")).mkdir(parents=True)
+    (tmp_path / everything.depth_folder("deep_seed-1_spirals_ldn_D2-3_width-20")).mkdir(parents=True)
 
     jobs = jobs_of({"seeds": [1, 2]}, depth=DEPTH, existing_only=True)
     assert list(jobs.searches["s4_digits"]) == ["darts/l2-0.0003_drop-0_seed-1"]
-    assert jobs.depth_folders() == ["results/made_up/depth/deep_seed-1_02"]
+    assert jobs.depth_folders() == ["results/made_up/depth/deep_seed-1_spirals_ldn_D2-3_width-20"]
     assert jobs.evaluations("s4_digits") == []
     assert sorted(jobs.missing) == [
-        "depth search results/made_up/depth/deep_seed-1_01",
-        "depth search results/made_up/depth/deep_seed-2_01",
-        "depth search results/made_up/depth/deep_seed-2_02",
+        "depth search results/made_up/depth/deep_seed-1_spirals_ldn_D0-1_width-20",
+        "depth search results/made_up/depth/deep_seed-2_spirals_ldn_D0-1_width-20",
+        "depth search results/made_up/depth/deep_seed-2_spirals_ldn_D2-3_width-20",
         "search results/made_up/cells/searches/s4_digits/darts/l2-0.0003_drop-0_seed-2",
         "training results/made_up/cells/evaluations/s4_digits/darts/l2-0.0003_drop-0_seed-1/seed-1",
     ]
@@ -279,7 +284,7 @@ def test_a_study_draws_only_the_tables_it_makes():
     assert jobs_of().tables == [
         *("search_spaces", "searches", "search_epochs", "curvature", "spectra", "evaluations", "comparison")
     ]
-    assert jobs_of(depth=DEPTH).tables[-2:] == ["depth_runs", "depth_posteriors"]
+    assert jobs_of(depth=DEPTH).tables[-3:] == ["depth_runs", "depth_posteriors", "depth_calibration"]
     assert jobs_of().figure_inputs("found_cells")[0].startswith("results/made_up/")
 
 

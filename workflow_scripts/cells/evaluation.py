@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from workflow_scripts.cells.evaluation_network import AUXILIARY_SIDE, EvaluationNetwork
 from workflow_scripts.data.images import Part, ShuffledBatches, ordered_batches
+from workflow_scripts.runtime.multiply_adds import count_multiply_adds
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.runtime.schedule import cosine_rate
 from workflow_scripts.runtime.seeds import stream, stream_seed
@@ -109,14 +109,13 @@ def train_genotype(
 @torch.no_grad()
 def multiply_adds(network: EvaluationNetwork, shape: tuple[int, int, int]) -> int:
     """Multiplications with additions of convolutions and linear layers for one image of `shape`, evaluation mode."""
-    counter = FlopCounterMode(display=False)  # counts an addition and a multiplication as two
     was_training = network.training
     network.eval()
     device = next(network.parameters()).device
-    with counter:
-        network(torch.zeros(1, *shape, device=device), 0.0, torch.Generator(device=device))
+    images, draws = torch.zeros(1, *shape, device=device), torch.Generator(device=device)
+    count = count_multiply_adds(lambda: network(images, 0.0, draws))
     network.train(was_training)
-    return int(counter.get_total_flops()) // 2
+    return count
 
 
 @torch.no_grad()

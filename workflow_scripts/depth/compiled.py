@@ -3,51 +3,41 @@
 These networks are so small that a step in torch is mostly the cost of calling its operations. Here an epoch is one
 program that numba compiles: BLAS products, and plain loops for the rest. What is computed is what `training.train`
 computes, in the precision of the model: objective, batch normalisation, SGD, early stopping and best snapshot.
-
-Arrays hold one point per column, so that the inner loops run over points: a state is (width, points). All parameters
-lie in one vector, from which `_views` takes them; so do their gradients and momenta.
 """
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
-from numpy.typing import NDArray
 from torch import Tensor
 
+from workflow_scripts.depth.kernels import Array, Shape, evaluate_points, train_epochs
 from workflow_scripts.depth.networks import FullyConnectedNetwork
 from workflow_scripts.depth.posterior import LearntPosterior
-from workflow_scripts.depth.training import DepthModel, Epoch, Result, epoch_of
+from workflow_scripts.depth.training import DepthModel, Epoch, Points, Result, Watch, epoch_of
 from workflow_scripts.study.depth import DepthTraining
 
-Array = NDArray[Any]
-Shape = tuple[int, int, int, int]  # features, width, classes, depth
 
-EPSILON = 1e-5  # added to a variance by torch.nn.BatchNorm1d
-STATISTICS_MOMENTUM = 0.1  # of torch.nn.BatchNorm1d
-POINTS_PER_PASS = 256  # of a pass in evaluation mode, so that its arrays stay in the cache
-
-# Sums may be reordered, so that they use the processor's vectors; not-a-number and infinity keep their meaning.
-_compiled = njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract", "arcp", "nsz"})
+def can_train(model: DepthModel, settings: DepthTraining, points: Points) -> bool:
+    """Whether `train` here can stand for `training.train`."""
+    plain = settings.learning_rate_cut is None and settings.chosen_by == "training"
+    return plain and isinstance(model.network, FullyConnectedNetwork) and points[0].device.type == "cpu"
 
 
 def train(
     model: DepthModel,
-    train_points: tuple[Tensor, Tensor],
-    test_points: tuple[Tensor, Tensor] | None,
+    train_points: Points,
+    test_points: Points | None,
     settings: DepthTraining,
     generator: torch.Generator,
-    watch: Callable[[Epoch], None] = lambda _: None,
+    watch: Watch = lambda _: None,
 ) -> Result:
     """As `training.train`, for a FullyConnectedNetwork on the CPU; minibatches are the same."""
     network = model.network
     assert isinstance(network, FullyConnectedNetwork)
     shape = network.shape
     parameters, running = _tensors(model)
-    vector, statistics = _joined(parameters), _joined(running)
+    vector, statistics = (_joined(tensors, parameters[0].dtype) for tensors in (parameters, running))
     momentum, best, best_statistics = np.zeros_like(vector), vector.copy(), statistics.copy()
     prior, clamp = np.zeros(0, vector.dtype), 0.0
     if isinstance(model.posterior, LearntPosterior):
@@ -66,7 +56,7 @@ def train(
         for order in orders:
             order[:] = torch.randperm(points, generator=generator).numpy()
         measured = np.zeros((count, steps, 3))
-        done, running_on, broken, best_epoch, best_elbo = _train_epochs(
+        done, running_on, broken, best_epoch, best_elbo = train_epochs(
             (vector, momentum, statistics, best, best_statistics),
             shape,
             (x, y, orders, settings.batch_size),
@@ -82,35 +72,38 @@ def train(
             history.append(epoch_of(number, measured[number - first].tolist(), points, settings.batch_size, test))
             watch(history[-1])
     _write(model, vector, statistics, len(history) * steps)
-    found = (None, None) if best_epoch < 0 else (best_epoch, best_elbo)
+    if best_epoch < 0:
+        return Result("diverged", history, None, None, None, len(history), broken)
     if broken >= 0:
-        return Result("diverged", history, *found, None, len(history), broken)
+        return Result("diverged", history, best_epoch, best_elbo, None, len(history), broken)
     if not (np.isfinite(best).all() and np.isfinite(best_statistics).all()):
-        return Result("diverged", history, *found, None, best_epoch, steps - 1)
+        return Result("diverged", history, best_epoch, best_elbo, None, best_epoch, steps - 1)
     last = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     _write(model, best, best_statistics, (best_epoch + 1) * steps)
     snapshot = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.load_state_dict(last)
-    return Result("finished", history, *found, snapshot)
+    return Result("finished", history, best_epoch, best_elbo, snapshot)
 
 
 def _tensors(model: DepthModel) -> tuple[list[Tensor], list[Tensor]]:
     """The model's parameters in the order of their vector, and its running statistics in the order of theirs."""
-    network = model.network
-    layers = [block.layers for block in network.blocks]
-    parameters = [network.input_layer.weight, network.input_layer.bias, network.head.weight, network.head.bias]
-    for place, name in ((0, "weight"), (0, "bias"), (2, "weight"), (2, "bias")):
-        parameters += [getattr(block[place], name) for block in layers]
+    named = dict(model.named_parameters()) | dict(model.named_buffers())
+    blocks = range(model.network.max_depth)
+    parameters = ["network.input_layer.weight", "network.input_layer.bias", "network.head.weight", "network.head.bias"]
+    for layer in ("0.weight", "0.bias", "2.weight", "2.bias"):
+        parameters += [f"network.blocks.{block}.layers.{layer}" for block in blocks]
     if isinstance(model.posterior, LearntPosterior):
-        parameters.append(model.posterior.q_logits)
-    running = [getattr(block[2], name) for name in ("running_mean", "running_var") for block in layers]
-    return [tensor.detach() for tensor in parameters], running
+        parameters.append("posterior.q_logits")
+    running = [
+        f"network.blocks.{block}.layers.2.{name}" for name in ("running_mean", "running_var") for block in blocks
+    ]
+    return [named[name].detach() for name in parameters], [named[name] for name in running]
 
 
-def _joined(tensors: list[Tensor]) -> Array:
-    return np.concatenate([np.zeros(0, np.float32), *(tensor.numpy().ravel() for tensor in tensors)]).astype(
-        tensors[0].numpy().dtype if tensors else np.float32
-    )
+def _joined(tensors: list[Tensor], precision: torch.dtype) -> Array:
+    """One vector, a copy; empty where there are no tensors."""
+    joined: Array = torch.cat([torch.zeros(0, dtype=precision), *(tensor.flatten() for tensor in tensors)]).numpy()
+    return joined
 
 
 def _write(model: DepthModel, vector: Array, statistics: Array, steps: int) -> None:
@@ -130,324 +123,8 @@ def _columns(x: Tensor) -> Array:
     return np.ascontiguousarray(x.numpy().T)
 
 
-def _test(
-    vector: Array, statistics: Array, shape: Shape, learnt: bool, points: tuple[Tensor, Tensor]
-) -> tuple[float, float]:
+def _test(vector: Array, statistics: Array, shape: Shape, learnt: bool, points: Points) -> tuple[float, float]:
     """Negative log-likelihood and error in percent of the mixed prediction, evaluation mode."""
     y = points[1].numpy()
-    nll, wrong = _test_points(vector, statistics, shape, learnt, _columns(points[0]), y)
+    nll, wrong = evaluate_points(vector, statistics, shape, learnt, _columns(points[0]), y)
     return nll, 100 * wrong / len(y)
-
-
-@_compiled
-def _views(vector, shape):
-    """Input weight (W, F) and bias, head weight (K, W) and bias; of all blocks weight (D, W, W), bias, scale and shift
-    (D, W); and q's parameter (D+1,), which a DDN lacks."""
-    features, width, classes, depth = shape
-    ends = np.cumsum(
-        np.array([width * features, width, classes * width, classes, depth * width * width] + [depth * width] * 3)
-    )
-    return (
-        vector[: ends[0]].reshape(width, features),
-        vector[ends[0] : ends[1]],
-        vector[ends[1] : ends[2]].reshape(classes, width),
-        vector[ends[2] : ends[3]],
-        vector[ends[3] : ends[4]].reshape(depth, width, width),
-        vector[ends[4] : ends[5]].reshape(depth, width),
-        vector[ends[5] : ends[6]].reshape(depth, width),
-        vector[ends[6] : ends[7]].reshape(depth, width),
-        vector[ends[7] :],
-    )
-
-
-@_compiled
-def _posterior(q_logits, depth):
-    """q (D+1,): softmax of its parameter, or one-hot at D."""
-    q = np.zeros(depth + 1, q_logits.dtype)
-    if len(q_logits) == 0:
-        q[depth] = 1
-        return q
-    q[:] = np.exp(q_logits - q_logits.max())
-    return q / q.sum()
-
-
-@_compiled
-def _add_bias(rows, bias):
-    for j in range(len(rows)):
-        row, b = rows[j], bias[j]
-        for n in range(len(row)):
-            row[n] += b
-
-
-@_compiled
-def _softmax(logits, y):
-    """Turn logits (K, N) into probabilities, in place; returns the sum of the cross entropies."""
-    classes, points = logits.shape
-    total = 0.0
-    for n in range(points):
-        largest = logits[0, n]
-        for k in range(1, classes):
-            # not-a-number passes on, so that a run that diverged is seen
-            if not logits[k, n] <= largest:
-                largest = logits[k, n]
-        of_class = logits[y[n], n] - largest
-        norm = logits.dtype.type(0)
-        for k in range(classes):
-            logits[k, n] = np.exp(logits[k, n] - largest)
-            norm += logits[k, n]
-        for k in range(classes):
-            logits[k, n] /= norm
-        total += np.log(norm) - of_class
-    return total
-
-
-@_compiled
-def _add_scaled(out, weight, rows):
-    for k in range(len(out)):
-        target, row = out[k], rows[k]
-        for n in range(len(row)):
-            target[n] += weight * row[n]
-
-
-@_compiled
-def _count_wrong(mixture, y):
-    classes, points = mixture.shape
-    wrong = 0
-    for n in range(points):
-        best = 0
-        for k in range(1, classes):
-            if mixture[k, n] > mixture[best, n]:
-                best = k
-        wrong += best != y[n]
-    return wrong
-
-
-@_compiled
-def _block_forward(state, weight, bias, scale, shift, running_mean, running_var, rectified, means, inverses, following):
-    """One residual block in training mode; keeps what its gradient needs and updates the running statistics."""
-    width, points = state.shape
-    keep = state.dtype.type(1 - STATISTICS_MOMENTUM)
-    take = state.dtype.type(STATISTICS_MOMENTUM)
-    np.dot(weight, state, rectified)
-    for j in range(width):
-        row, b = rectified[j], bias[j]
-        total = state.dtype.type(0)
-        for n in range(points):
-            value = row[n] + b
-            value = state.dtype.type(0) if value < 0 else value
-            row[n] = value
-            total += value
-        mean = total / points
-        squares = state.dtype.type(0)
-        for n in range(points):
-            squares += (row[n] - mean) * (row[n] - mean)
-        inverse = state.dtype.type(1) / np.sqrt(squares / points + state.dtype.type(EPSILON))
-        running_mean[j] = keep * running_mean[j] + take * mean
-        running_var[j] = keep * running_var[j] + take * (squares / (points - 1))
-        means[j], inverses[j] = mean, inverse
-        factor, offset = scale[j] * inverse, shift[j] - mean * scale[j] * inverse
-        before, after = state[j], following[j]
-        for n in range(points):
-            after[n] = before[n] + factor * row[n] + offset
-
-
-@_compiled
-def _block_backward(
-    state, weight, scale, rectified, means, inverses, upstream, inner, product, d_weight, d_bias, d_scale, d_shift
-):
-    """The block's gradients, written to the d_ arrays; `upstream` (W, N) becomes the gradient of the block's input."""
-    width, points = state.shape
-    zero = state.dtype.type(0)
-    for j in range(width):
-        gradient, row, into = upstream[j], rectified[j], inner[j]
-        mean, inverse = means[j], inverses[j]
-        total, along = zero, zero
-        for n in range(points):
-            total += gradient[n]
-            along += gradient[n] * (row[n] - mean)
-        along *= inverse
-        d_shift[j], d_scale[j] = total, along
-        factor = scale[j] * inverse
-        constant, slope = total / points, along * inverse / points
-        total = zero
-        for n in range(points):
-            value = factor * (gradient[n] - constant - slope * (row[n] - mean))
-            value = value if row[n] > 0 else zero
-            into[n] = value
-            total += value
-        d_bias[j] = total
-    np.dot(inner, state.T, d_weight)
-    np.dot(weight.T, inner, product)
-    for j in range(width):
-        gradient, row = upstream[j], product[j]
-        for n in range(points):
-            gradient[n] += row[n]
-
-
-@_compiled
-def _step(vector, gradient, statistics, shape, x, y, prior, clamp, total, space):
-    """Objective and its gradient on a batch x (F, N), y (N,): (nll, KL, wrong); running statistics move on."""
-    features, width, classes, depth = shape
-    points, zero = len(y), vector.dtype.type(0)
-    input_weight, input_bias, head_weight, head_bias, weight, bias, scale, shift, q_logits = _views(vector, shape)
-    d_input, d_input_bias, d_head, d_head_bias, d_weight, d_bias, d_scale, d_shift, d_q_logits = _views(gradient, shape)
-    running = statistics.reshape(2, depth, width)
-    state_space, rectified_space, logit_space, small_space = space
-    states = state_space[: (depth + 1) * width * points].reshape(depth + 1, width, points)
-    rectified = rectified_space[: depth * width * points].reshape(depth, width, points)
-    logits = logit_space[: (depth + 1) * classes * points].reshape(depth + 1, classes, points)
-    upstream = small_space[0, : width * points].reshape(width, points)
-    inner = small_space[1, : width * points].reshape(width, points)
-    product = small_space[2, : width * points].reshape(width, points)
-    means, inverses = np.empty((depth, width), vector.dtype), np.empty((depth, width), vector.dtype)
-    learnt = len(prior) > 0
-    q, first = _posterior(q_logits, depth), 0 if learnt else depth
-
-    np.dot(input_weight, x, states[0])
-    _add_bias(states[0], input_bias)
-    for d in range(depth):
-        _block_forward(
-            states[d], weight[d], bias[d], scale[d], shift[d], running[0, d], running[1, d],
-            rectified[d], means[d], inverses[d], states[d + 1],
-        )  # fmt: skip
-
-    nll, per_depth = 0.0, np.zeros(depth + 1, vector.dtype)
-    mixture = np.zeros((classes, points), vector.dtype)
-    for d in range(first, depth + 1):
-        np.dot(head_weight, states[d], logits[d])
-        _add_bias(logits[d], head_bias)
-        mean = _softmax(logits[d], y) / points
-        per_depth[d] = mean
-        nll += q[d] * mean
-        _add_scaled(mixture, q[d], logits[d])
-    wrong = _count_wrong(mixture, y)
-
-    kl = 0.0
-    if learnt:
-        d_q = np.empty(depth + 1, vector.dtype)
-        for d in range(depth + 1):
-            inside = clamp <= q[d] <= 1 - clamp
-            clamped, clamped_prior = min(max(q[d], clamp), 1 - clamp), min(max(prior[d], clamp), 1 - clamp)
-            ratio = np.log(clamped) - np.log(clamped_prior)
-            kl += clamped * ratio
-            d_q[d] = per_depth[d] + ((ratio + 1) / total if inside else 0.0)
-        d_q_logits[:] = q * (d_q - (q * d_q).sum())
-
-    d_head[:] = zero
-    d_head_bias[:] = zero
-    upstream[:] = zero
-    d_head_here = np.empty((classes, width), vector.dtype)
-    for d in range(depth, -1, -1):
-        if d >= first:
-            share = q[d] / points
-            for n in range(points):
-                logits[d, y[n], n] -= vector.dtype.type(1)
-            for k in range(classes):
-                row, summed = logits[d, k], zero
-                for n in range(points):
-                    row[n] *= share
-                    summed += row[n]
-                d_head_bias[k] += summed
-            np.dot(logits[d], states[d].T, d_head_here)
-            d_head += d_head_here
-            np.dot(head_weight.T, logits[d], product)
-            upstream += product
-        if d > 0:
-            _block_backward(
-                states[d - 1], weight[d - 1], scale[d - 1], rectified[d - 1], means[d - 1], inverses[d - 1],
-                upstream, inner, product, d_weight[d - 1], d_bias[d - 1], d_scale[d - 1], d_shift[d - 1],
-            )  # fmt: skip
-    np.dot(upstream, x.T, d_input)
-    for j in range(width):
-        d_input_bias[j] = upstream[j].sum()
-    return nll, kl, wrong
-
-
-@_compiled
-def _train_epochs(arrays, shape, points, rates, divergence, stopping, measured):
-    """Train for len(measured) epochs at most, changing `arrays`; `measured` (epochs, steps, 3) takes nll, KL, wrong.
-
-    Returns the epochs completed, whether to go on, the step that was not finite or -1, best epoch and best ELBO.
-    """
-    vector, momentum, statistics, best, best_statistics = arrays
-    features, width, classes, depth = shape
-    x, y, orders, batch_size = points
-    prior, clamp = divergence
-    first, best_epoch, best_elbo, patience = stopping
-    learning_rate, inertia, decay = rates
-    total, gradient = len(y), np.zeros_like(vector)
-    largest = min(batch_size, total)
-    space = (
-        np.empty((depth + 1) * width * largest, vector.dtype),
-        np.empty(depth * width * largest, vector.dtype),
-        np.empty((depth + 1) * classes * largest, vector.dtype),
-        np.empty((3, width * largest), vector.dtype),
-    )
-    for number in range(len(measured)):
-        nll_sum = kl_sum = 0.0
-        for step in range(measured.shape[1]):
-            start, stop = step * batch_size, min((step + 1) * batch_size, total)
-            if len(orders):
-                chosen = orders[number, start:stop]
-                batch_y = y[chosen]
-                batch_x = np.empty((features, len(chosen)), vector.dtype)
-                for f in range(features):
-                    for n in range(len(chosen)):
-                        batch_x[f, n] = x[f, chosen[n]]
-            else:
-                batch_x, batch_y = x, y
-            nll, kl, wrong = _step(
-                vector, gradient, statistics, shape, batch_x, batch_y, prior, clamp, total, space
-            )  # fmt: skip
-            if not (np.isfinite(nll) and np.isfinite(kl)):
-                return number, False, step, best_epoch, best_elbo
-            for i in range(len(vector)):
-                momentum[i] = inertia * momentum[i] + (gradient[i] + decay * vector[i])
-                vector[i] -= learning_rate * momentum[i]
-            measured[number, step, 0], measured[number, step, 1], measured[number, step, 2] = nll, kl, wrong
-            nll_sum += (stop - start) * nll
-            kl_sum += (stop - start) * kl
-        elbo = -(nll_sum + kl_sum / total)
-        if elbo > best_elbo:
-            best_epoch, best_elbo = first + number, elbo
-            best[:] = vector
-            best_statistics[:] = statistics
-        if first + number - best_epoch > patience:
-            return number + 1, False, -1, best_epoch, best_elbo
-    return len(measured), True, -1, best_epoch, best_elbo
-
-
-@_compiled
-def _test_points(vector, statistics, shape, learnt, x, y):
-    """Negative log-likelihood and number wrong of the mixed prediction on points x (F, N), y (N,), evaluation mode."""
-    features, width, classes, depth = shape
-    input_weight, input_bias, head_weight, head_bias, weight, bias, scale, shift, q_logits = _views(vector, shape)
-    running = statistics.reshape(2, depth, width)
-    q, nll, wrong = _posterior(q_logits, depth), 0.0, 0
-    for start in range(0, len(y), POINTS_PER_PASS):
-        part = np.ascontiguousarray(x[:, start : start + POINTS_PER_PASS])
-        classes_of = y[start : start + POINTS_PER_PASS]
-        points = len(classes_of)
-        state, product = np.empty((width, points), vector.dtype), np.empty((width, points), vector.dtype)
-        logits, mixture = np.empty((classes, points), vector.dtype), np.zeros((classes, points), vector.dtype)
-        np.dot(input_weight, part, state)
-        _add_bias(state, input_bias)
-        for d in range(depth + 1):
-            if learnt or d == depth:
-                np.dot(head_weight, state, logits)
-                _add_bias(logits, head_bias)
-                _softmax(logits, classes_of)
-                _add_scaled(mixture, q[d], logits)
-            if d < depth:
-                np.dot(weight[d], state, product)
-                for j in range(width):
-                    factor = scale[d, j] / np.sqrt(running[1, d, j] + vector.dtype.type(EPSILON))
-                    offset, b = shift[d, j] - running[0, d, j] * factor, bias[d, j]
-                    row, into = product[j], state[j]
-                    for n in range(points):
-                        value = row[n] + b
-                        into[n] += factor * (vector.dtype.type(0) if value < 0 else value) + offset
-        for n in range(points):
-            nll -= np.log(mixture[classes_of[n], n])
-        wrong += _count_wrong(mixture, classes_of)
-    return nll / len(y), wrong

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from workflow_scripts.depth import posterior
+from workflow_scripts.depth import compiled, posterior
 from workflow_scripts.depth.published import (
     Q_LOGITS,
     network_from_published,
     published_state,
     q_logits_from_published,
 )
-from workflow_scripts.depth.training import DepthModel, train
+from workflow_scripts.depth.training import DepthModel
 from workflow_scripts.study.depth import DepthTraining
 
 KL_CLAMP = DepthTraining().kl_clamp
@@ -68,7 +68,7 @@ def depth_training(vector: dict[str, Any]) -> dict[str, Any]:
         momentum=config["momentum"],
         weight_decay=config["weight_decay"],
     )
-    history = train(model, (batch["x"], batch["y"]), None, settings, torch.Generator()).history
+    history = compiled.train(model, (batch["x"], batch["y"]), None, settings, torch.Generator()).history
     float64 = torch.float64
     q_logits = chosen.q_logits if isinstance(chosen, posterior.LearntPosterior) else None
     return {

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 class Residual(nn.Module):
@@ -50,11 +51,11 @@ class DepthNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Logits (D+1, N, K) of every depth, depth 0 first; each block runs once."""
         state = self.input_layer(x)
-        states = [state]
+        summaries = [self.summary(state)]
         for block in self.blocks:
             state = block(state)
-            states.append(state)
-        return self.heads(states)
+            summaries.append(self.summary(state))
+        return self.heads(summaries)
 
     def deepest(self, x: Tensor) -> Tensor:
         """Logits (N, K) of depth D alone; the head never sees the other depths."""
@@ -64,9 +65,13 @@ class DepthNetwork(nn.Module):
         logits: Tensor = self.head(state)
         return logits
 
-    def heads(self, states: list[Tensor]) -> Tensor:
-        """The head applied to the state of every depth, in order, because its BatchNorm may learn from each."""
-        return torch.stack([self.head(state) for state in states])
+    def summary(self, state: Tensor) -> Tensor:
+        """What the head needs of a state."""
+        return state
+
+    def heads(self, summaries: list[Tensor]) -> Tensor:
+        """Logits (D+1, N, K) of the summaries of every depth."""
+        raise NotImplementedError
 
 
 Network = TypeVar("Network", bound=DepthNetwork)
@@ -74,6 +79,9 @@ Network = TypeVar("Network", bound=DepthNetwork)
 
 class FullyConnectedNetwork(DepthNetwork):
     """Linear to `width`, blocks x + BN(ReLU(Linear(x))), and a linear head. Inputs are (N, features)."""
+
+    input_layer: nn.Linear
+    head: nn.Linear
 
     def __init__(self, features: int, width: int, classes: int, max_depth: int) -> None:
         """Layers with torch's default initialisation, drawn in the order input, head, blocks.
@@ -91,27 +99,90 @@ class FullyConnectedNetwork(DepthNetwork):
         """Input features, width, classes, residual blocks."""
         return self.input_layer.in_features, self.input_layer.out_features, self.head.out_features, self.max_depth
 
-    def heads(self, states: list[Tensor]) -> Tensor:
-        """As in the base class, in one product: this head treats every row alike."""
-        logits: Tensor = self.head(torch.stack(states))
+    def heads(self, summaries: list[Tensor]) -> Tensor:
+        """In one product: this head treats every row alike."""
+        logits: Tensor = self.head(torch.stack(summaries))
         return logits
+
+
+class DepthBatchNorm(nn.BatchNorm1d):
+    """BatchNorm with running statistics of every depth, (D+1, W), and scale and shift (W,) that all depths share.
+
+    In training mode it computes what a BatchNorm called once for each depth does. In evaluation mode that one knows
+    only statistics mixed over depths, and none of the depths has these.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, width: int, max_depth: int) -> None:
+        """For depths 0 to max_depth."""
+        super().__init__(width)
+        self.running_mean = torch.zeros(max_depth + 1, width)
+        self.running_var = torch.ones(max_depth + 1, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(D+1, N, W), or (N, W) of the largest depth, to the same shape."""
+        every = x if x.dim() == 3 else x[None]
+        depths, points, width = every.shape
+        normalised = functional.batch_norm(
+            every.transpose(0, 1).reshape(points, depths * width),
+            self.running_mean[-depths:].view(-1),
+            self.running_var[-depths:].view(-1),
+            self.weight.repeat(depths),
+            self.bias.repeat(depths),
+            self.training,
+            self.momentum or 0.0,
+            self.eps,
+        )
+        return normalised.view(points, depths, width).transpose(0, 1).reshape(x.shape)
+
+    def prune(self, depth: int) -> None:
+        """Forget the statistics of deeper depths."""
+        self.running_mean = self.running_mean[: depth + 1].clone()
+        self.running_var = self.running_var[: depth + 1].clone()
 
 
 class ConvolutionalNetwork(DepthNetwork):
     """5 x 5 convolution and pooling, pre-activation bottleneck blocks, and a head with its own BatchNorm.
 
     Inputs are (N, channels, height, width). In training mode one forward pass updates the head's running statistics
-    D+1 times, depth 0 first.
+    D+1 times, depth 0 first; with `per_depth_statistics` every depth has its own.
     """
 
-    def __init__(self, channels: int, outer_width: int, inner_width: int, classes: int, max_depth: int) -> None:
+    head: nn.Sequential
+
+    def __init__(
+        self,
+        channels: int,
+        outer_width: int,
+        inner_width: int,
+        classes: int,
+        max_depth: int,
+        per_depth_statistics: bool = False,
+    ) -> None:
         """Channels between blocks are `outer_width` (64 in the paper), inside them `inner_width` (32)."""
-        mixing = Residual(nn.Linear(outer_width, outer_width), nn.ReLU(), nn.BatchNorm1d(outer_width))
+        norm = DepthBatchNorm(outer_width, max_depth) if per_depth_statistics else nn.BatchNorm1d(outer_width)
+        mixing = Residual(nn.Linear(outer_width, outer_width), nn.ReLU(), norm)
         super().__init__(
             nn.Sequential(nn.Conv2d(channels, outer_width, 5), nn.AvgPool2d(2)),
             nn.Sequential(GlobalAverage(), mixing, nn.Linear(outer_width, classes)),
             [_bottleneck(outer_width, inner_width) for _ in range(max_depth)],
         )
+        self.per_depth_statistics = per_depth_statistics
+
+    def summary(self, state: Tensor) -> Tensor:
+        """The mean over height and width, (N, C), so that no state is kept for the head."""
+        mean: Tensor = self.head[0](state)
+        return mean
+
+    def heads(self, summaries: list[Tensor]) -> Tensor:
+        """Depth after depth, because a shared BatchNorm learns from each; at once where each has its own statistics."""
+        if self.per_depth_statistics:
+            logits: Tensor = self.head[1:](torch.stack(summaries))
+            return logits
+        return torch.stack([self.head[1:](summary) for summary in summaries])
 
 
 def _bottleneck(outer: int, inner: int) -> Residual:
@@ -137,4 +208,8 @@ def prune(network: Network, depth: int) -> Network:
         raise ValueError(f"cannot prune at depth {depth}: the network has {network.max_depth} blocks")
     shorter = copy.copy(network)  # shares everything, so that only what stays is copied
     shorter._modules = {**network._modules, "blocks": nn.ModuleList(network.blocks[:depth])}
-    return copy.deepcopy(shorter)
+    pruned = copy.deepcopy(shorter)
+    for module in pruned.modules():
+        if isinstance(module, DepthBatchNorm):
+            module.prune(depth)
+    return pruned

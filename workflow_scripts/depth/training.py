@@ -1,9 +1,10 @@
-"""Training of one depth network: SGD on weights and posterior together, stopped early on the training ELBO.
+"""Training of one depth network: SGD on weights and posterior together, stopped early on an ELBO.
 
 Source: "Variational Depth Search in ResNets" (arXiv 2002.02797), section 3, and the training loop of its public code.
 The objective per training point is nll + KL(q || p) / N with nll = sum_d q_d mean_n CE(f_d(x_n), y_n); the training
 ELBO is -N times it. An epoch's ELBO is measured before its steps, and the snapshot that counts as the best holds the
-weights after the last step of the epoch with the highest ELBO.
+weights after the last step of the epoch with the highest ELBO. Images choose that epoch by points held out of the
+training: their ELBO is -N times their mean nll after the epoch's steps plus the epoch's KL(q || p) per training point.
 """
 
 import math
@@ -25,23 +26,48 @@ from workflow_scripts.depth.posterior import (
 )
 from workflow_scripts.study.depth import DepthTraining
 
+Points = tuple[Tensor, Tensor]  # inputs (N, ...) and classes (N,)
+
+POINTS_PER_PASS = 1000  # of a pass in evaluation mode, so that its memory stays bounded
+
 
 class DepthModel(nn.Module):
     """A network with its posterior over depth: an LDN when the posterior is learnt, else a DDN."""
 
-    def __init__(self, network: DepthNetwork, posterior: Posterior) -> None:
-        """Both must cover the same depths."""
+    def __init__(
+        self, network: DepthNetwork, posterior: Posterior, mixed_precision: bool = False, head_sees_all: bool = False
+    ) -> None:
+        """Network and posterior must cover the same depths.
+
+        With `mixed_precision` the network computes in bfloat16 where that is safe. With `head_sees_all` a DDN's head
+        runs at every depth, as in the published code, so that its BatchNorm mixes them.
+        """
         super().__init__()
         self.network, self.posterior = network, posterior
+        self.mixed_precision, self.head_sees_all = mixed_precision, head_sees_all
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits (D+1, N, K) of every depth."""
+        return self._computed(self.network, x)
+
+    def deepest_logits(self, x: Tensor) -> Tensor:
+        """Logits (N, K) of depth D."""
+        return self.logits(x)[-1] if self.head_sees_all else self._computed(self.network.deepest, x)
+
+    def _computed(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        if not self.mixed_precision:
+            return function(x)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return function(x).float()
 
     def objective(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(nll, KL, wrong): nats, nats, and the number of points predicted wrong, without gradient."""
         if isinstance(self.posterior, FixedPosterior):
-            logits = self.network.deepest(x)
+            logits = self.deepest_logits(x)
             nll = functional.cross_entropy(logits, y)
             prediction = logits.detach()
         else:
-            logits = self.network(x)
+            logits = self.logits(x)
             log_q = self.posterior.log_q()
             nll = expected_negative_log_likelihood(logits, y, log_q.exp())
             prediction = mixture_log_probabilities(logits.detach(), log_q.detach())
@@ -51,21 +77,21 @@ class DepthModel(nn.Module):
     def predict(self, x: Tensor) -> Tensor:
         """Log-probabilities (N, K) of all depths mixed by q, in the mode that the model is in."""
         if isinstance(self.posterior, FixedPosterior):
-            return torch.log_softmax(self.network.deepest(x), dim=-1)
-        return mixture_log_probabilities(self.network(x), self.posterior.log_q())
+            return torch.log_softmax(self.deepest_logits(x), dim=-1)
+        return mixture_log_probabilities(self.logits(x), self.posterior.log_q())
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What was measured in one epoch; training numbers before each step, test numbers after the last one."""
+    """What was measured in one epoch; training numbers before each step, held-out numbers after the last one."""
 
     epoch: int
     elbo: float
     negative_log_likelihood: float
     kl_per_sample: float
     train_error_percent: float
-    test_negative_log_likelihood: float | None = None
-    test_error_percent: float | None = None
+    held_out_negative_log_likelihood: float | None = None
+    held_out_error_percent: float | None = None
 
 
 @dataclass(frozen=True)
@@ -85,56 +111,100 @@ class Result:
     diverged_step: int | None = None
 
 
-def train(
-    model: DepthModel,
-    train_points: tuple[Tensor, Tensor],
-    test_points: tuple[Tensor, Tensor] | None,
-    settings: DepthTraining,
-    generator: torch.Generator,
-    watch: Callable[[Epoch], None] = lambda _: None,
-) -> Result:
-    """Train the model in place; afterwards it holds its last weights, not the best ones.
+class Training:
+    """A training as it stands between two epochs: all that its rest depends on is in the attributes of this object.
 
-    Points are (x, y) on the model's device. `generator`, on the CPU, orders the minibatches where there are several.
-    `watch` is called after every completed epoch.
+    These are the model, the optimiser, the generator that orders minibatches, the best snapshot so far with its epoch
+    and ELBO, and the history.
     """
-    x, y = train_points
-    optimiser = torch.optim.SGD(
-        model.parameters(),
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
-    best, best_epoch, best_elbo = _Snapshot(model), None, None
-    history: list[Epoch] = []
-    model.train()
-    for number in range(settings.epochs):
+
+    def __init__(self, model: DepthModel, settings: DepthTraining, generator: torch.Generator) -> None:
+        """Before the first epoch. `generator`, on the CPU, orders the minibatches where there are several."""
+        self.model, self.settings, self.generator = model, settings, generator
+        self.optimiser = torch.optim.SGD(
+            model.parameters(),
+            lr=settings.learning_rate,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.best = _Snapshot(model)
+        self.best_epoch: int | None = None
+        self.best_elbo: float | None = None
+        self.history: list[Epoch] = []
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another epoch follows."""
+        number, settings = len(self.history), self.settings
+        return number < settings.epochs and (number == 0 or number - 1 - (self.best_epoch or 0) <= settings.patience)
+
+    def run_epoch(self, train_points: Points, held_out: Points | None) -> int | None:
+        """Train for one epoch and note it. Returns the step whose objective was not finite, and then notes nothing."""
+        (x, y), number, settings = train_points, len(self.history), self.settings
+        for group in self.optimiser.param_groups:
+            group["lr"] = _rate(settings, number)
+        self.model.train()
         steps = []
-        for batch in _batches(len(x), settings.batch_size, generator):
-            nll, kl, wrong = model.objective(x[batch], y[batch])
-            optimiser.zero_grad()
+        for batch in _batches(len(x), settings.batch_size, self.generator):
+            nll, kl, wrong = self.model.objective(x[batch], y[batch])
+            self.optimiser.zero_grad()
             (nll + kl / len(x)).backward()
-            optimiser.step()
+            self.optimiser.step()
             steps.append(torch.stack([nll.detach(), kl.detach(), wrong.to(nll.dtype)]))
         measured = torch.stack(steps).tolist()  # the one wait for the device in an epoch
         for step, values in enumerate(measured):
             if not all(map(math.isfinite, values)):
-                return Result("diverged", history, best_epoch, best_elbo, None, number, step)
-        test = _test(model, *test_points) if test_points and number % settings.test_every == 0 else (None, None)
+                return step
+        test = measure(self.model, *held_out) if held_out and number % settings.test_every == 0 else (None, None)
         record = epoch_of(number, measured, len(x), settings.batch_size, test)
-        history.append(record)
-        if best_elbo is None or record.elbo > best_elbo:
-            best_epoch, best_elbo = number, record.elbo
-            best.take()
-        watch(record)
-        if number - (best_epoch or 0) > settings.patience:
-            break
-    if not best.is_finite():
+        self.history.append(record)
+        elbo = self._elbo(record, held_out)
+        if elbo is not None and (self.best_elbo is None or elbo > self.best_elbo):
+            self.best_epoch, self.best_elbo = number, elbo
+            self.best.take()
+        return None
+
+    def _elbo(self, record: Epoch, held_out: Points | None) -> float | None:
+        """The ELBO that chooses the best epoch, where this epoch has it."""
+        if self.settings.chosen_by == "training":
+            return record.elbo
+        nll = record.held_out_negative_log_likelihood
+        if nll is None or held_out is None or not math.isfinite(nll):
+            return None
+        return -(nll + record.kl_per_sample) * len(held_out[1])
+
+
+Watch = Callable[[Epoch], None]
+
+
+def train(
+    model: DepthModel,
+    train_points: Points,
+    held_out: Points | None,
+    settings: DepthTraining,
+    generator: torch.Generator,
+    watch: Watch = lambda _: None,
+) -> Result:
+    """Train the model in place; afterwards it holds its last weights, not the best ones.
+
+    Points are (x, y) on the model's device. `held_out` is measured every `settings.test_every` epochs. `watch` is
+    called after every completed epoch.
+    """
+    training = Training(model, settings, generator)
+    history = training.history
+    while training.goes_on:
+        broken = training.run_epoch(train_points, held_out)
+        if broken is not None:
+            return Result("diverged", history, training.best_epoch, training.best_elbo, None, len(history), broken)
+        watch(history[-1])
+    best_epoch, best_elbo = training.best_epoch, training.best_elbo
+    if best_epoch is None or not training.best.is_finite():
         # The step after the best epoch's measurement was the one that broke the weights.
-        last_step = math.ceil(len(x) / settings.batch_size) - 1
-        return Result("diverged", history, best_epoch, best_elbo, None, best_epoch, last_step)
-    return Result("finished", history, best_epoch, best_elbo, best.state())
+        last_step = math.ceil(len(train_points[0]) / settings.batch_size) - 1
+        broken_at = len(history) - 1 if best_epoch is None else best_epoch
+        return Result("diverged", history, best_epoch, best_elbo, None, broken_at, last_step)
+    return Result("finished", history, best_epoch, best_elbo, training.best.state())
 
 
 class _Snapshot:
@@ -154,6 +224,11 @@ class _Snapshot:
         return self.copy
 
 
+def _rate(settings: DepthTraining, epoch: int) -> float:
+    cut = settings.learning_rate_cut is not None and epoch >= settings.learning_rate_cut
+    return settings.learning_rate / 10 if cut else settings.learning_rate
+
+
 def _batches(points: int, size: int, generator: torch.Generator) -> Iterator[slice | Tensor]:
     """What to index the points with, batch by batch; all points in their order where one batch holds them."""
     if points <= size:
@@ -163,19 +238,18 @@ def _batches(points: int, size: int, generator: torch.Generator) -> Iterator[sli
 
 
 def epoch_of(
-    number: int, measured: list[list[float]], points: int, batch_size: int, test: tuple[float | None, float | None]
+    number: int, measured: list[list[float]], points: int, batch_size: int, held_out: tuple[float | None, float | None]
 ) -> Epoch:
     """The epoch's means over points, so that a smaller last batch counts less."""
     sizes = [min(batch_size, points - first) for first in range(0, points, batch_size)]
     nll = sum(size * nll for size, (nll, _, _) in zip(sizes, measured, strict=True)) / points
     kl = sum(size * kl for size, (_, kl, _) in zip(sizes, measured, strict=True)) / points
     wrong = sum(wrong for _, _, wrong in measured)
-    return Epoch(number, -(nll * points + kl), nll, kl / points, 100 * wrong / points, *test)
+    return Epoch(number, -(nll * points + kl), nll, kl / points, 100 * wrong / points, *held_out)
 
 
-def _test(model: DepthModel, x: Tensor, y: Tensor) -> tuple[float, float]:
+def measure(model: DepthModel, x: Tensor, y: Tensor) -> tuple[float, float]:
     """Negative log-likelihood and error in percent of the mixed prediction, evaluation mode."""
     model.eval()
-    predictions = model.predict(x)
-    model.train()
+    predictions = torch.cat([model.predict(part) for part in x.split(POINTS_PER_PASS)])
     return -log_likelihood(predictions, y).item(), error_percent(predictions, y).item()

@@ -1,11 +1,11 @@
 """Step: train a group of depth networks one after another and write one folder for each.
 
-A run's folder holds `settings.json`, `history.csv` (per epoch), `outcome.json`, `depths.csv` (per depth), `weights.pt`
-(state dict of the best snapshot) and `predictive_map.npz` (what the snapshot predicts over the plane). A diverged run
-has neither weights nor map, and its `depths.csv` has no rows. The bytes depend on the run's settings alone.
+A run's folder holds `settings.json`, `history.csv` (per epoch), `outcome.json`, `depths.csv` (per depth),
+`calibration.csv` (per bin), `weights.pt` (state dict of the best snapshot) and, of spirals, `predictive_map.npz` (what
+the snapshot predicts over the plane, as a whole and depth by depth). A diverged run has neither weights nor map, and
+its tables have no rows. The bytes depend on the run's settings alone.
 """
 
-from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -15,56 +15,62 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.depth.evaluation import evaluate
-from workflow_scripts.depth.runs import Points, build, load
-from workflow_scripts.depth.training import DepthModel, Epoch, Result, train
+from workflow_scripts.depth.networks import FullyConnectedNetwork
+from workflow_scripts.depth.posterior import LearntPosterior
+from workflow_scripts.depth.runs import RunData, build, load, train
+from workflow_scripts.depth.training import DepthModel, Epoch, Result, Watch
+from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.runtime.seeds import stream
 from workflow_scripts.study.depth import DepthRun
-from workflow_scripts.tables.depth import RUN_DEPTHS, RUN_HISTORY, RUN_OUTCOME
+from workflow_scripts.tables.depth import RUN_CALIBRATION, RUN_DEPTHS, RUN_HISTORY, RUN_OUTCOME
 from workflow_scripts.tables.files import write_arrays, write_json
 
 MAP_REACH = 3.0  # the map covers [-this, this] in both standardised coordinates
 MAP_SIDE = 121  # grid points along each side
-EPOCHS_PER_LINE = 250  # between two lines of progress
+FUNCTION_SIDE = 61  # the same of the map that shows every depth
+LINES_PER_RUN = 32  # of progress, at most
 DIGITS = 9  # what single precision carries
 
 
 def run(
     settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
 ) -> None:
-    """Train the runs of settings["runs"] (name -> a DepthRun) of settings["experiment"] into outputs["folder"][0]."""
+    """Train the runs of settings["runs"] (name -> a DepthRun) of settings["experiment"] into outputs["folder"][0].
+
+    The input `data` is the prepared file of their images, where they learn from images.
+    """
     runs = {name: DepthRun.model_validate(run) for name, run in settings["runs"].items()}
-    folder = outputs["folder"][0]
+    folder, device = outputs["folder"][0], compute_device()
+    prepared = next(iter(inputs.get("data", [])), None)
     total, before = sum(run.training.epochs for run in runs.values()), 0
     for name, depth_run in runs.items():
-        model, (train_points, test_points) = build(depth_run), load(depth_run)
-        generator = stream(depth_run.weight_seed, "batches")
-        result = train(
-            model, train_points, test_points, depth_run.training, generator, _watch(progress, before, total, name)
-        )
+        model, data = build(depth_run).to(device), load(depth_run, prepared, device)
+        result = train(model, data, depth_run, _watch(progress, before, total, name, depth_run.training.epochs))
         before += depth_run.training.epochs
         progress.advance(before, total, f"{name}  {result.outcome} after {len(result.history)} epochs")
         (folder / name).mkdir(parents=True)
         keys = {"experiment": settings["experiment"], "run": name}
         write_json(folder / name / "settings.json", {**keys, "settings": depth_run.model_dump(mode="json")})
-        _write_result(folder / name, model, result, train_points, test_points)
+        _write_result(folder / name, model, result, data)
 
 
-def _watch(progress: Progress, before: int, total: int, name: str) -> Callable[[Epoch], None]:
+def _watch(progress: Progress, before: int, total: int, name: str, epochs: int) -> Watch:
+    between = max(1, epochs // LINES_PER_RUN)
+
     def watch(epoch: Epoch) -> None:
-        if epoch.epoch % EPOCHS_PER_LINE == 0:
+        if epoch.epoch % between == 0:
             progress.advance(before + epoch.epoch + 1, total, f"{name}  ELBO {epoch.elbo:.1f}")
 
     return watch
 
 
-def _write_result(folder: Path, model: DepthModel, result: Result, train_points: Points, test_points: Points) -> None:
+def _write_result(folder: Path, model: DepthModel, result: Result, data: RunData) -> None:
     history = [_shortened(asdict(epoch)) for epoch in result.history]
     RUN_HISTORY.write(RUN_HISTORY.frame(history), folder / "history.csv")
     evaluation = None
     if result.snapshot is not None:
         model.load_state_dict(result.snapshot)
-        evaluation = evaluate(model, train_points, test_points)
+        evaluation = evaluate(model, data.train, data.test)
         if evaluation is None:
             result = replace(result, outcome="diverged", diverged_epoch=result.best_epoch)
     outcome: dict[str, Any] = dict.fromkeys(column.name for column in RUN_OUTCOME)
@@ -77,21 +83,45 @@ def _write_result(folder: Path, model: DepthModel, result: Result, train_points:
         "diverged_step": result.diverged_step,
     }
     depths: list[dict[str, Any]] = []
-    if evaluation is not None:
-        outcome, depths = outcome | evaluation.summary, evaluation.depths
+    calibration: list[dict[str, Any]] = []
+    if result.snapshot is not None and evaluation is not None:
+        outcome, depths, calibration = outcome | evaluation.summary, evaluation.depths, evaluation.calibration
         with (folder / "weights.pt").open("wb") as file:  # an open file, because a path would enter the bytes
-            torch.save(result.snapshot, file)
-        write_arrays(folder / "predictive_map.npz", _predictive_map(model, *train_points))
+            torch.save({name: tensor.cpu() for name, tensor in result.snapshot.items()}, file)
+        if isinstance(model.network, FullyConnectedNetwork):
+            write_arrays(folder / "predictive_map.npz", _predictive_map(model, *data.train))
     RUN_DEPTHS.write(RUN_DEPTHS.frame(depths), folder / "depths.csv")
+    RUN_CALIBRATION.write(RUN_CALIBRATION.frame(calibration), folder / "calibration.csv")
     write_json(folder / "outcome.json", outcome)
 
 
+@torch.no_grad()
 def _predictive_map(model: DepthModel, x: Tensor, y: Tensor) -> dict[str, Any]:
-    """Probability of class 1, all depths mixed by q, on a grid: row i is y = axis[i], column j is x = axis[j]."""
-    axis = np.linspace(-MAP_REACH, MAP_REACH, MAP_SIDE, dtype=np.float32)
-    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
-    probability = model.predict(torch.from_numpy(grid))[:, 1].exp().numpy().reshape(MAP_SIDE, MAP_SIDE)
-    return {"axis": axis, "class_1_probability": probability, "x_train": x.numpy(), "y_train": y.numpy()}
+    """Probability of class 1 on two grids: all depths mixed by q, and by each depth alone, of a DDN only by D.
+
+    Row i of a grid is y = axis[i], column j is x = axis[j].
+    """
+    axis, grid = _grid(MAP_SIDE, x)
+    probability = model.predict(grid)[:, 1].exp().cpu().numpy().reshape(MAP_SIDE, MAP_SIDE)
+    coarse_axis, coarse = _grid(FUNCTION_SIDE, x)
+    learnt = isinstance(model.posterior, LearntPosterior)
+    logits = model.logits(coarse) if learnt else model.deepest_logits(coarse)[None]
+    functions = torch.softmax(logits, dim=-1)[..., 1].cpu().numpy()
+    return {
+        "axis": axis,
+        "class_1_probability": probability,
+        "depths": np.arange(len(functions)) if learnt else np.array([model.network.max_depth]),
+        "depth_axis": coarse_axis,
+        "depth_class_1_probability": functions.reshape(-1, FUNCTION_SIDE, FUNCTION_SIDE).astype(np.float16),
+        "x_train": x.cpu().numpy(),
+        "y_train": y.cpu().numpy(),
+    }
+
+
+def _grid(side: int, like: Tensor) -> tuple[np.ndarray, Tensor]:
+    axis = np.linspace(-MAP_REACH, MAP_REACH, side, dtype=np.float32)
+    points = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    return axis, torch.from_numpy(points).to(like.device)
 
 
 def _shortened(row: dict[str, Any]) -> dict[str, Any]:

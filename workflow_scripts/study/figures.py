@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "figures"
-SHARED = ("__init__", "style", "cell_graph")
+SHARED = ("__init__", "style", "cell_graph", "over_seeds")
 """Modules there that are no figures: what figures share."""
 
 

@@ -28,7 +28,7 @@ from workflow_scripts.study.cell_jobs import (
     selections,
 )
 from workflow_scripts.study.cells import Method
-from workflow_scripts.study.depth import expand, experiment_of
+from workflow_scripts.study.depth import ImageRun, expand, experiment_of
 from workflow_scripts.study.figures import figure_tables, is_animated
 from workflow_scripts.study.model import Model, canonical
 from workflow_scripts.study.spaces import load_space
@@ -37,7 +37,8 @@ from workflow_scripts.tables.search_run import FILES
 
 CELL_TABLES = ("search_spaces", "searches", "search_epochs", "curvature", "spectra", "evaluations", "comparison")
 TRAINING_TABLES = ("evaluations", "comparison")  # only where architectures are trained from scratch
-DEPTH_TABLES = ("depth_runs", "depth_posteriors")
+DEPTH_TABLES = ("depth_runs", "depth_posteriors", "depth_calibration")
+DEPTH_SPEED = "depth_speed"  # only where a figure draws it, because times are not the same when they are measured again
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,13 @@ class Jobs:
         """The folder of a group of depth networks."""
         return f"{self.results}/depth/{group}"
 
+    def depth_data(self, group: str, checkpoints: Any) -> list[str]:
+        """The prepared images that a group of depth networks learns from; none for spirals."""
+        data = next(iter(self.depth_groups[group].values())).data
+        if not isinstance(data, ImageRun):
+            return []
+        return [checkpoints.fetch_data.get(data_set=data.images.data_set).output.data]
+
     def depth_folders(self) -> list[str]:
         """The folder of every group of depth networks."""
         return [self.depth_folder(group) for group in self.depth_groups]
@@ -280,7 +288,9 @@ class Jobs:
         cells: tuple[str, ...] = () if self.study.cells is None else CELL_TABLES
         if self.study.cells is not None and self.study.cells.evaluation is None:
             cells = tuple(table for table in cells if table not in TRAINING_TABLES)
-        return [*cells, *(DEPTH_TABLES if self.study.depth is not None else ())]
+        drawn = {table for figure in self.study.figures for table in figure_tables(figure)}
+        depth = [*DEPTH_TABLES, *([DEPTH_SPEED] if DEPTH_SPEED in drawn else [])]
+        return [*cells, *(depth if self.study.depth is not None else [])]
 
     def spaces(self) -> dict[str, Any]:
         """Settings of the job that lists the study's search spaces."""

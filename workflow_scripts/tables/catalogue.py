@@ -9,13 +9,13 @@ from workflow_scripts.tables.cells import (
     SEARCHES,
     SPECTRA,
 )
-from workflow_scripts.tables.depth import DEPTH_POSTERIORS, DEPTH_RUNS
+from workflow_scripts.tables.depth import DEPTH_CALIBRATION, DEPTH_POSTERIORS, DEPTH_RUNS, DEPTH_SPEED
 from workflow_scripts.tables.schema import Table
 
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         *(SEARCHES, SEARCH_EPOCHS, CURVATURE, SPECTRA, EVALUATIONS, COMPARISON, SEARCH_SPACES),
-        *(DEPTH_RUNS, DEPTH_POSTERIORS),
+        *(DEPTH_RUNS, DEPTH_POSTERIORS, DEPTH_CALIBRATION, DEPTH_SPEED),
     )
 }

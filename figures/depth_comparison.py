@@ -1,0 +1,124 @@
+"""Learnt and fixed depth side by side: chosen depth, test log-likelihood and test error against the largest depth.
+
+After the main comparison of "Variational Depth Search in ResNets" (arXiv 2002.02797): five rows, a column per data set.
+LDN are learnt depth networks: full, pruned at d_opt, or pruned at the expected depth (LDN-E); DDN are deterministic.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from figures import style
+from figures.over_seeds import draw_over_seeds, over_seeds
+
+TABLES: tuple[str, ...] = ("depth_runs",)
+TITLE = "Learnt and fixed depth"
+CATEGORY = "depth"
+
+_DATA = ("data_set", "width", "points", "train_points", "noise", "stop_angle_degrees")
+_LDN, _DDN, _LDN_E, _FULL = style.DEPTH_COLOURS["ldn"], style.DEPTH_COLOURS["ddn"], style.GREEN, style.PURPLE
+_NAMES = {_LDN: r"LDN at $d_\mathrm{opt}$", _DDN: "DDN", _LDN_E: "LDN-E", _FULL: "LDN full"}
+_DOTS = (0, (1, 1.2))
+
+
+@dataclass(frozen=True)
+class _Column:
+    """The finished runs on the same data."""
+
+    heading: str
+    ldn: pd.DataFrame
+    ddn: pd.DataFrame
+
+
+@style.styled
+def draw(tables: dict[str, pd.DataFrame]) -> Figure:
+    """Five rows of panels, a column per data set."""
+    columns = _columns(tables)
+    if not columns:
+        return style.empty("No learnt depth networks of several depths have been trained yet.")
+    width = style.FULL_WIDTH_INCHES if len(columns) > 1 else style.COLUMN_WIDTH_INCHES + 1.2
+    figure = Figure(figsize=(width, 8.2), layout="constrained")
+    grid = figure.subplots(5, len(columns), squeeze=False, sharex="col")
+    for place, column in enumerate(columns):
+        _draw_column(grid[:, place], column)
+    labels = ("depth (blocks)", *["test log-likelihood\nper point (nats)"] * 2, *["test error (%)"] * 2)
+    for axes, label in zip(grid[:, 0], labels, strict=True):
+        axes.set_ylabel(label)
+    handles = [Line2D([], [], color=colour, linewidth=1.2, label=name) for colour, name in _NAMES.items()]
+    handles.append(Line2D([], [], color=_LDN, linewidth=1.2, linestyle=_DOTS, label="E[d] of the LDN"))
+    handles.append(Line2D([], [], color=style.GREY, linewidth=0.9, label="D itself"))
+    figure.legend(handles=handles, loc="outside lower center", ncols=6 if len(columns) > 1 else 3)
+    return figure
+
+
+def caption(tables: dict[str, pd.DataFrame]) -> str:
+    """What is drawn, from how many runs."""
+    columns = _columns(tables)
+    if not columns:
+        return "No learnt depth networks of several depths have been trained yet."
+    seeds = style.span(size for column in columns for size in column.ldn.groupby("max_depth").size())
+    networks = sum(len(column.ddn) for column in columns)
+    parts = [
+        f"{style.count(sum(len(column.ldn) for column in columns), 'learnt depth network')} (LDN), {seeds} for each "
+        f"largest depth D, and {style.count(networks, 'deterministic network')} (DDN) on the same data. From the top: "
+        "the depth that the LDN chooses; test log-likelihood of the LDN pruned at d_opt and of the DDN; the same of "
+        "the LDN pruned at d_opt, pruned at the expected depth (LDN-E) and in full; and both comparisons for the test "
+        "error. Lines are means over seeds, bands one standard deviation to each side, each method's own."
+    ]
+    runs = tables["depth_runs"]
+    diverged = int((runs["outcome"] == "diverged").sum())
+    if diverged:
+        parts.append(f"{style.count(diverged, 'run')} of {len(runs)} diverged and count in no mean.")
+    return " ".join(parts)
+
+
+def alternative(tables: dict[str, pd.DataFrame]) -> str:
+    """The picture in words: both methods' mean test error at the smallest and largest D, per column."""
+    columns = _columns(tables)
+    if not columns:
+        return "An empty panel: no learnt depth networks of several depths have been trained yet."
+    words = []
+    for column in columns:
+        for name, runs, error in (
+            ("LDN at d_opt", column.ldn, "test_error_d_opt_percent"),
+            ("DDN", column.ddn, "test_error_full_percent"),
+        ):
+            depth, mean, _ = over_seeds(runs, "max_depth", error)
+            if len(depth):
+                spread = f"{mean[0]:.3g} % at D = {depth[0]:.0f}, {mean[-1]:.3g} % at D = {depth[-1]:.0f}"
+                words.append(f"{column.heading}, {name}: {spread}")
+    return f"Line charts of chosen depth, test log-likelihood and test error against D. {'; '.join(words)}."
+
+
+def _columns(tables: dict[str, pd.DataFrame]) -> list[_Column]:
+    """Per data setting on which LDN of several depths were trained, in table order."""
+    runs = tables["depth_runs"]
+    runs = runs[runs["outcome"] == "finished"]
+    columns = []
+    for values, own in runs.groupby(list(_DATA), sort=False, dropna=False):
+        setting = dict(zip(_DATA, values, strict=True))
+        ldn, ddn = own[own["model"] == "ldn"], own[own["model"] == "ddn"]
+        if ldn["max_depth"].nunique() > 1:
+            columns.append(_Column(style.data_set_name(setting["data_set"]), ldn, ddn))
+    return columns
+
+
+def _draw_column(panels: np.ndarray, column: _Column) -> None:
+    chosen, likelihood, forms, error, error_forms = panels
+    depths = np.unique(style.floats(column.ldn["max_depth"]))
+    chosen.plot(depths, depths, color=style.GREY, linewidth=0.9)
+    draw_over_seeds(chosen, column.ldn, "max_depth", "d_opt", _LDN)
+    draw_over_seeds(chosen, column.ldn, "max_depth", "expected_depth", _LDN, dashes=_DOTS)
+    chosen.set_title(column.heading, loc="left")
+    for axes, quantity in ((likelihood, "test_log_likelihood_{}"), (error, "test_error_{}_percent")):
+        draw_over_seeds(axes, column.ddn, "max_depth", quantity.format("full"), _DDN)
+        draw_over_seeds(axes, column.ldn, "max_depth", quantity.format("d_opt"), _LDN)
+    for axes, quantity in ((forms, "test_log_likelihood_{}"), (error_forms, "test_error_{}_percent")):
+        for colour, form in ((_LDN_E, "expected"), (_FULL, "full"), (_LDN, "d_opt")):
+            draw_over_seeds(axes, column.ldn, "max_depth", quantity.format(form), colour)
+    for axes in (error, error_forms):
+        axes.set_ylim(bottom=0)
+    error_forms.set_xlabel("largest depth D (blocks)")

@@ -1,0 +1,44 @@
+"""Reading a run's folder, as the step depth_search writes it."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.study.depth import DepthRun, ImageRun
+from workflow_scripts.tables.files import read_json
+
+
+def read_runs(groups: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any], DepthRun]]:
+    """Folder, key columns and settings of every run in the folders of groups. Raises ValueError where one is broken."""
+    for group in groups:
+        for path in sorted(path for path in group.iterdir() if path.is_dir()):
+            stored = read_part(path / "settings.json")
+            depth_run = DepthRun.model_validate(stored["settings"])
+            yield path, {"experiment": stored["experiment"], "run": stored["run"], **_keys(depth_run)}, depth_run
+
+
+def read_part(path: Path) -> dict[str, Any]:
+    """One JSON file of a run's folder. Raises ValueError, in one sentence, when it is missing."""
+    if not path.is_file():
+        raise ValueError(f"{path} is missing, so the folder is no complete depth run; run its search again")
+    return read_json(path)
+
+
+def _keys(depth_run: DepthRun) -> dict[str, Any]:
+    data = depth_run.data
+    shape: dict[str, Any]
+    if isinstance(data, ImageRun):
+        points = data.train_images + data.held_out_images + data.test_images
+        shape = {"points": points, "noise": None, "stop_angle_degrees": None}
+    else:
+        shape = {"points": data.points, "noise": data.noise, "stop_angle_degrees": data.stop_angle_degrees}
+    return {
+        "model": depth_run.model,
+        "data_set": depth_run.data_set,
+        "max_depth": depth_run.max_depth,
+        "width": depth_run.width,
+        "train_points": data.train_size,
+        **shape,
+        "data_seed": depth_run.data_seed,
+        "weight_seed": depth_run.weight_seed,
+    }
