@@ -69,7 +69,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
     """What is drawn, from how many runs."""
     panels, runs = _panels(tables), tables["depth_runs"]
     if not panels:
-        return "No experiment varies the depth, the data or the width of learnt depth networks yet."
+        return "No experiment varies a property of learnt depth networks yet, so there is nothing to draw."
     drawn = sum(len(panel.runs) for panel in panels)
     seeds = style.span(panel.runs.groupby(panel.x).size().min() for panel in panels)
     parts = [

@@ -4,33 +4,21 @@ After the main comparison of "Variational Depth Search in ResNets" (arXiv 2002.0
 LDN are learnt depth networks: full, pruned at d_opt, or pruned at the expected depth (LDN-E); DDN are deterministic.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures import style
-from figures.over_seeds import draw_over_seeds, over_seeds
+from figures.over_seeds import Compared, compared, draw_over_seeds, over_seeds
 
 TABLES: tuple[str, ...] = ("depth_runs",)
 TITLE = "Learnt and fixed depth"
 CATEGORY = "depth"
 
-_DATA = ("data_set", "width", "points", "train_points", "noise", "stop_angle_degrees")
 _LDN, _DDN, _LDN_E, _FULL = style.DEPTH_COLOURS["ldn"], style.DEPTH_COLOURS["ddn"], style.GREEN, style.PURPLE
 _NAMES = {_LDN: r"LDN at $d_\mathrm{opt}$", _DDN: "DDN", _LDN_E: "LDN-E", _FULL: "LDN full"}
 _DOTS = (0, (1, 1.2))
-
-
-@dataclass(frozen=True)
-class _Column:
-    """The finished runs on the same data."""
-
-    heading: str
-    ldn: pd.DataFrame
-    ddn: pd.DataFrame
 
 
 @style.styled
@@ -58,7 +46,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
     """What is drawn, from how many runs."""
     columns = _columns(tables)
     if not columns:
-        return "No learnt depth networks of several depths have been trained yet."
+        return "No learnt depth networks of several depths have been trained yet, so there is nothing to draw."
     seeds = style.span(size for column in columns for size in column.ldn.groupby("max_depth").size())
     networks = sum(len(column.ddn) for column in columns)
     parts = [
@@ -89,30 +77,22 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
             depth, mean, _ = over_seeds(runs, "max_depth", error)
             if len(depth):
                 spread = f"{mean[0]:.3g} % at D = {depth[0]:.0f}, {mean[-1]:.3g} % at D = {depth[-1]:.0f}"
-                words.append(f"{column.heading}, {name}: {spread}")
+                words.append(f"{style.data_set_name(column.data_set)}, {name}: {spread}")
     return f"Line charts of chosen depth, test log-likelihood and test error against D. {'; '.join(words)}."
 
 
-def _columns(tables: dict[str, pd.DataFrame]) -> list[_Column]:
-    """Per data setting on which LDN of several depths were trained, in table order."""
-    runs = tables["depth_runs"]
-    runs = runs[runs["outcome"] == "finished"]
-    columns = []
-    for values, own in runs.groupby(list(_DATA), sort=False, dropna=False):
-        setting = dict(zip(_DATA, values, strict=True))
-        ldn, ddn = own[own["model"] == "ldn"], own[own["model"] == "ddn"]
-        if ldn["max_depth"].nunique() > 1:
-            columns.append(_Column(style.data_set_name(setting["data_set"]), ldn, ddn))
-    return columns
+def _columns(tables: dict[str, pd.DataFrame]) -> list[Compared]:
+    """Per data on which LDN of several depths were trained, in table order."""
+    return [column for column in compared(tables["depth_runs"]) if column.ldn["max_depth"].nunique() > 1]
 
 
-def _draw_column(panels: np.ndarray, column: _Column) -> None:
+def _draw_column(panels: np.ndarray, column: Compared) -> None:
     chosen, likelihood, forms, error, error_forms = panels
     depths = np.unique(style.floats(column.ldn["max_depth"]))
     chosen.plot(depths, depths, color=style.GREY, linewidth=0.9)
     draw_over_seeds(chosen, column.ldn, "max_depth", "d_opt", _LDN)
     draw_over_seeds(chosen, column.ldn, "max_depth", "expected_depth", _LDN, dashes=_DOTS)
-    chosen.set_title(column.heading, loc="left")
+    chosen.set_title(style.data_set_name(column.data_set), loc="left")
     for axes, quantity in ((likelihood, "test_log_likelihood_{}"), (error, "test_error_{}_percent")):
         draw_over_seeds(axes, column.ddn, "max_depth", quantity.format("full"), _DDN)
         draw_over_seeds(axes, column.ldn, "max_depth", quantity.format("d_opt"), _LDN)

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
+from figures.over_seeds import DATA, alike, mean_and_deviation, over_seeds
 
 TABLES: tuple[str, ...] = ("depth_runs", "depth_posteriors")
 TITLE = "Posterior over depth"
@@ -22,8 +23,7 @@ CATEGORY = "depth"
 
 _PANELS = 12
 """More settings than this are left out of the picture and counted in the caption."""
-_SETTING = ("data_set", "max_depth", "width", "points", "train_points", "noise", "stop_angle_degrees")
-_DATA = ("data_set", "width", "points", "train_points", "noise", "stop_angle_degrees")
+_SETTING = ("data_set", "max_depth", *DATA[1:])
 _UNITS = {
     "width": "width {}",
     "points": "{} points",
@@ -128,9 +128,9 @@ def _groups(tables: dict[str, pd.DataFrame]) -> list[_Group]:
         own, own_depths = (frame[frame["experiment"] == experiment] for frame in (ldn, depths))
         own = own[own["run"].isin(own_depths["run"])]
         varying = [name for name in _UNITS if own[name].nunique() > 1]
-        for setting, members in own.groupby(list(_SETTING), sort=True):
+        for setting, members in own.groupby(list(_SETTING), sort=True, dropna=False):
             values = dict(zip(_SETTING, setting, strict=True))
-            same = ddn[np.logical_and.reduce([ddn[name] == values[name] for name in _DATA]).astype(bool)]
+            same = ddn[alike(ddn, {name: values[name] for name in DATA})]
             details = [_UNITS[name].format(style.number(values[name])) for name in varying]
             details.insert(0, f"{style.data_set_name(values['data_set'])}, D = {values['max_depth']}")
             groups.append(
@@ -146,7 +146,7 @@ def _groups(tables: dict[str, pd.DataFrame]) -> list[_Group]:
 
 
 def _draw_posterior(axes: Axes, group: _Group) -> None:
-    depth, q, deviation = _over_runs(group.depths, "q")
+    depth, q, deviation = over_seeds(group.depths, "depth", "q")
     several = len(group.ldn) > 1
     axes.bar(
         depth,
@@ -156,16 +156,16 @@ def _draw_posterior(axes: Axes, group: _Group) -> None:
         yerr=deviation if several else None,
         error_kw={"elinewidth": 0.7, "ecolor": style.BLUE},
     )
-    depth, prior, _ = _over_runs(group.depths, "prior")
+    depth, prior, _ = over_seeds(group.depths, "depth", "prior")
     axes.plot(depth, prior, color=style.DEPTH_COLOURS["prior"], linestyle=(0, (4, 2)), linewidth=1.2)
-    depth, optimal, _ = _over_runs(group.depths, "optimal_q")
+    depth, optimal, _ = over_seeds(group.depths, "depth", "optimal_q")
     axes.plot(depth, optimal, "D", color=style.DEPTH_COLOURS["optimal_q"], markersize=_marker(group), clip_on=False)
     _vertical_lines(axes, group)
     axes.set_ylim(bottom=0)
 
 
 def _draw_likelihood(axes: Axes, group: _Group) -> None:
-    depth, mean, deviation = _over_runs(group.depths, "test_log_likelihood")
+    depth, mean, deviation = over_seeds(group.depths, "depth", "test_log_likelihood")
     axes.fill_between(
         depth, mean - deviation, mean + deviation, color=style.DEPTH_COLOURS["ldn"], alpha=0.18, linewidth=0
     )
@@ -212,20 +212,13 @@ def _legend(figure: Figure, networks: bool, columns: int) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles) if columns > 1 else 4)
 
 
-def _over_runs(depths: pd.DataFrame, column: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Depths, the mean over runs and the standard deviation (0 for a single run); absent values are left out."""
-    spread = depths.dropna(subset=[column]).groupby("depth")[column].agg(["mean", "std"]).fillna(0.0)
-    return style.floats(spread.index.to_series()), style.floats(spread["mean"]), style.floats(spread["std"])
-
-
 def _marker(group: _Group) -> float:
     """Marker size in points: smaller where many depths share the axis."""
     return 4.0 if group.max_depth <= 25 else 2.2
 
 
 def _mean(runs: pd.DataFrame, column: str) -> float:
-    present = style.floats(runs[column].dropna())
-    return float(present.mean()) if len(present) else float("nan")
+    return mean_and_deviation(runs[column])[0]
 
 
 def _all(groups: list[_Group], column: str) -> list[float]:

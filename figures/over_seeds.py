@@ -1,5 +1,7 @@
-"""Runs that differ in their seeds only, drawn as mean and standard deviation; the depth search's figures share it."""
+"""Runs that differ in seeds only: which those are, and how they are drawn. The depth search's figures share it."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,52 @@ from matplotlib.axes import Axes
 from figures import style
 
 Dashes = Any  # a line style of matplotlib: its name, or an offset with lengths
+DATA = ("data_set", "width", "points", "train_points", "noise", "stop_angle_degrees")
+"""Columns that say on what data, and with what width, a network was trained."""
+SHOWN_DEPTH = 50
+"""Largest depth D of the networks that a figure of one D shows, as in the paper, where there are some."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The finished runs of learnt depth (LDN) of one experiment on the same data, and those of fixed depth (DDN)."""
+
+    data_set: str
+    experiment: str
+    ldn: pd.DataFrame
+    ddn: pd.DataFrame
+
+    @property
+    def shown_depth(self) -> int:
+        """The largest D up to `SHOWN_DEPTH`, or the smallest where all are larger."""
+        depths = self.ldn["max_depth"]
+        return int(depths[depths <= SHOWN_DEPTH].max()) if (depths <= SHOWN_DEPTH).any() else int(depths.min())
+
+    def ldn_shown(self) -> pd.DataFrame:
+        """The LDN of that D."""
+        return self.ldn[self.ldn["max_depth"] == self.shown_depth]
+
+    def ddn_shown(self) -> pd.DataFrame:
+        """The DDN of that D."""
+        return self.ddn[self.ddn["max_depth"] == self.shown_depth]
+
+
+def compared(runs: pd.DataFrame) -> Iterator[Compared]:
+    """Per data the experiment with most values of D among its LDN, beside the DDN on the same data, in table order."""
+    finished = runs[runs["outcome"] == "finished"]
+    ldn = finished[finished["model"] == "ldn"]
+    ddn = finished[finished["model"] == "ddn"].drop_duplicates([*DATA, "max_depth", "data_seed", "weight_seed"])
+    for values, own in ldn.groupby(list(DATA), sort=False, dropna=False):
+        setting = dict(zip(DATA, values, strict=True))
+        experiment = own.groupby("experiment", sort=False)["max_depth"].nunique().idxmax()
+        chosen = own[own["experiment"] == experiment]
+        yield Compared(setting["data_set"], str(experiment), chosen, ddn[alike(ddn, setting)])
+
+
+def alike(frame: pd.DataFrame, values: dict[str, Any]) -> np.ndarray:
+    """Which rows have these values; an absent value is like an absent value."""
+    hits = [frame[name].isna() if pd.isna(value) else frame[name] == value for name, value in values.items()]
+    return np.logical_and.reduce([hit.fillna(False).to_numpy(dtype=bool) for hit in hits])
 
 
 def over_seeds(runs: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -30,3 +78,11 @@ def draw_over_seeds(
     axes.fill_between(place, mean - deviation, mean + deviation, color=colour, alpha=0.16, linewidth=0)
     marker = "o" if len(place) <= 20 else ""
     axes.plot(place, mean, color=colour, linestyle=dashes, linewidth=1.2, marker=marker, markersize=2.6, label=label)
+
+
+def mean_and_deviation(values: pd.Series) -> tuple[float, float]:
+    """Over runs; the deviation of a single run is 0, and without any both are not-a-number."""
+    present = style.floats(values.dropna())
+    if not len(present):
+        return float("nan"), float("nan")
+    return float(present.mean()), float(present.std(ddof=1)) if len(present) > 1 else 0.0

@@ -30,3 +30,27 @@ rule figures:
         JOBS.figure_files("pdf"),
         JOBS.figure_files("png"),
         JOBS.animations(),
+
+
+# One depth network on one page, on request: snakemake results/<study>/run_pictures/<group>/<run>.png
+rule depth_run_picture:
+    input:
+        folder=f"{RESULTS}/depth/{{group}}",
+    output:
+        pdf=f"{RESULTS}/run_pictures/{{group}}/{{run}}.pdf",
+        png=f"{RESULTS}/run_pictures/{{group}}/{{run}}.png",
+    log:
+        f"{RESULTS}/logs/run_pictures/{{group}}/{{run}}.log",
+    conda:
+        "../envs/environment.yaml"
+    params:
+        job=lambda w: identity_text(
+            "depth_run_picture", {"run": w.run}, ["figures.depth_run"]
+        ),
+    shell:
+        command(
+            RESULTS,
+            "--input folder {input.folder}",
+            "--output pdf {output.pdf}",
+            "--output png {output.png}",
+        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 from workflow_scripts.tables.architectures import write_architectures
 from workflow_scripts.tables.catalogue import TABLES as SCHEMAS
 from workflow_scripts.tables.cells import CURVATURE, EVALUATIONS, SEARCH_EPOCHS, SEARCHES, SPECTRA
-from workflow_scripts.tables.depth import DEPTH_POSTERIORS, DEPTH_RUNS
+from workflow_scripts.tables.depth import DEPTH_CALIBRATION, DEPTH_POSTERIORS, DEPTH_RUNS, DEPTH_SPEED
 from workflow_scripts.tables.genotype import Genotype
 
 Tables = dict[str, pd.DataFrame | list[dict]]
@@ -43,6 +44,7 @@ class Depth:
     ddn_depths: Sequence[int] = (0, 2, 5, 10, 20)
     points: Sequence[int] = (2000,)
     diverged: Sequence[int] = ()
+    data_set: str = "spirals"
 
 
 def genotype(random: np.random.Generator, operations: Sequence[str], bad: float) -> Genotype:
@@ -187,7 +189,7 @@ def cells(study: Cells = Cells()) -> Tables:
 
 def depth(study: Depth = Depth()) -> Tables:
     """The two tables of a made-up depth study."""
-    runs, posteriors = [], []
+    runs, posteriors, calibration, speed = [], [], [], []
     plan = [("ldn", "max_depth", each) for each in study.max_depths]
     plan += [("ddn", "deterministic_depth", each) for each in study.ddn_depths]
     for model, experiment, max_depth in plan:
@@ -198,13 +200,13 @@ def depth(study: Depth = Depth()) -> Tables:
                     "experiment": experiment,
                     "run": f"{experiment}-D_{max_depth}-points_{points}-seed_{seed}",
                     "model": model,
-                    "data_set": "spirals",
+                    "data_set": study.data_set,
                     "max_depth": max_depth,
                     "width": 20,
                     "points": points,
                     "train_points": points // 10,
-                    "noise": 0.2,
-                    "stop_angle_degrees": 720.0,
+                    "noise": 0.2 if study.data_set == "spirals" else None,
+                    "stop_angle_degrees": 720.0 if study.data_set == "spirals" else None,
                     "data_seed": 0,
                     "weight_seed": seed,
                 }
@@ -245,6 +247,9 @@ def depth(study: Depth = Depth()) -> Tables:
                             "test_log_likelihood_expected": -0.034,
                             "mean_true_class_probability_full": 0.97,
                             "calibration_error_full": 0.01,
+                            "calibration_error_d_opt": 0.02,
+                            "multiply_adds_deterministic": 1000 * (1 + max_depth),
+                            "multiply_adds_d_opt": 1040 * (1 + d_opt),
                         }
                     )
                 )
@@ -264,7 +269,22 @@ def depth(study: Depth = Depth()) -> Tables:
                             "test_error_percent": 1.0 if alone else None,
                         }
                     )
-    return {**EMPTY, "depth_runs": DEPTH_RUNS.frame(runs), "depth_posteriors": DEPTH_POSTERIORS.frame(posteriors)}
+                if diverged:
+                    continue
+                for prediction, each in product(("full", "d_opt", "expected"), range(10)):
+                    shares = {"mean_confidence": each / 10 + 0.06, "share_right": each / 10 + 0.02 * seed}
+                    row = {**keys, "prediction": prediction, "bin": each, "test_points": 20 * each, **shares}
+                    calibration.append(row)
+                for repeat in range(3) if model == "ldn" else ():
+                    times = {"deterministic_milliseconds": 1.0 + max_depth, "d_opt_milliseconds": 1.1 + d_opt + repeat}
+                    speed.append({**keys, "d_opt": d_opt, "batch": 64, "device": "cpu", "repeat": repeat, **times})
+    return {
+        **EMPTY,
+        "depth_runs": DEPTH_RUNS.frame(runs),
+        "depth_posteriors": DEPTH_POSTERIORS.frame(posteriors),
+        "depth_calibration": DEPTH_CALIBRATION.frame(calibration),
+        "depth_speed": DEPTH_SPEED.frame(speed),
+    }
 
 
 def write(tables: Tables, folder: Path) -> dict[str, Path]:

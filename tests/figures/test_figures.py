@@ -18,6 +18,10 @@ from workflow_scripts.tables.genotype import parse_genotype
 
 ROOT = Path(__file__).parents[2]
 NAMES = figure_names()
+DEPTH_FIGURES = (
+    *("chosen_depth", "depth_comparison", "posterior_and_fixed_depth", "reliability", "pruning_speed_up"),
+    "depth_posterior",
+)
 CELL_FIGURES = ("dominant_eigenvalue", "found_cells", "test_error")
 
 SEVERAL = Cells(
@@ -33,6 +37,7 @@ STUDIES: dict[str, Tables] = {
     | {name: table for name, table in made_up.depth(Depth((20,), (0,), ())).items() if name.startswith("depth")},
     "many": made_up.cells(SEVERAL)
     | {name: table for name, table in made_up.depth(Depth((5, 10, 15, 60), (0, 1, 2))).items() if "depth" in name},
+    "images": EMPTY | made_up.depth(Depth((5, 10, 60), (0, 1), data_set="mnist")),
     "missing": made_up.cells(MISSING)
     | {name: table for name, table in made_up.depth(Depth(diverged=(10,))).items() if "depth" in name},
     "empty": EMPTY,
@@ -82,7 +87,7 @@ def test_draws_every_shape_of_study_from_its_own_tables_only(name: str, study: s
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("comparison", "search_spaces")])
 def test_same_tables_same_bytes_and_another_value_other_bytes(name: str, tmp_path: Path) -> None:
-    tables = dict(STUDIES["one seed"])
+    tables = dict(STUDIES["images" if name in DEPTH_FIGURES else "one seed"])
     first = saved(name, tables, tmp_path)
     assert saved(name, tables, tmp_path) == first
     if name == "found_cells":
@@ -104,10 +109,15 @@ def test_same_tables_same_bytes_and_another_value_other_bytes(name: str, tmp_pat
             "depth_posterior": ("depth_posteriors", "q"),
             "chosen_depth": ("depth_runs", "d_opt"),
             "depth_comparison": ("depth_runs", "test_error_d_opt_percent"),
+            "posterior_and_fixed_depth": ("depth_posteriors", "q"),
+            "reliability": ("depth_calibration", "share_right"),
+            "pruning_speed_up": ("depth_speed", "d_opt_milliseconds"),
         }[name]
         frame = made_up.frame(tables, table).copy()
-        place = frame[column].first_valid_index()
-        frame.loc[place, column] += 1 if column == "d_opt" else 0.2
+        shown = frame.index[frame["max_depth"] == 10] if name in DEPTH_FIGURES else frame.index
+        shown = [place for place in shown if column != "share_right" or frame.loc[place, "bin"] == 7]
+        place = frame.loc[shown, column].first_valid_index()
+        frame.loc[place, column] += 9 if column in ("d_opt", "d_opt_milliseconds") else 0.2
         tables[table] = frame
     changed = saved(name, tables, tmp_path)
     assert changed[0] != first[0]

@@ -5,8 +5,8 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "figures"
-SHARED = ("__init__", "style", "cell_graph", "over_seeds")
-"""Modules there that are no figures: what figures share."""
+SHARED = ("__init__", "style", "cell_graph", "over_seeds", "depth_run")
+"""Modules there that are no figures of a study: what figures share, and the picture of a single run."""
 
 
 def figure_names() -> list[str]:

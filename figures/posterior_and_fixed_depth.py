@@ -1,0 +1,129 @@
+"""The learnt posterior over depth beside how well networks of every fixed depth predict.
+
+After the first image figure of "Variational Depth Search in ResNets" (arXiv 2002.02797): a panel per data set, with the
+posterior of learnt depth networks (LDN) of one largest depth D and deterministic networks (DDN) of every depth.
+"""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from figures import style
+from figures.over_seeds import Compared, compared, draw_over_seeds, mean_and_deviation, over_seeds
+
+TABLES: tuple[str, ...] = ("depth_runs", "depth_posteriors")
+TITLE = "Posterior over depth beside fixed depths"
+CATEGORY = "depth"
+
+_NOTHING = "No learnt depth network has been trained yet, so there is nothing to draw."
+_Q, _LDN, _DDN = style.DEPTH_COLOURS["q"], style.DEPTH_COLOURS["ldn"], style.DEPTH_COLOURS["ddn"]
+
+
+@style.styled
+def draw(tables: dict[str, pd.DataFrame]) -> Figure:
+    """A panel per data set, at most three side by side."""
+    panels = _panels(tables)
+    if not panels:
+        return style.empty("No learnt depth network has been trained yet.")
+    columns = min(3, len(panels))
+    lines = -(-len(panels) // columns)
+    width = style.FULL_WIDTH_INCHES if columns > 1 else style.COLUMN_WIDTH_INCHES + 1.2
+    figure = Figure(figsize=(width, 2.4 * lines + 0.4), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False)
+    for place, axes in enumerate(grid.flat):
+        if place < len(panels):
+            _draw_panel(
+                axes,
+                panels[place],
+                tables["depth_posteriors"],
+                place % columns == 0,
+                _last(place, columns, len(panels)),
+            )
+        else:
+            axes.set_visible(False)
+    handles: list[Patch | Line2D] = [
+        Patch(color=_Q, label="learnt q (left)"),
+        Line2D([], [], color=_DDN, marker="o", markersize=2.6, linewidth=1.2, label="DDN of that depth (right)"),
+        Line2D([], [], color=_LDN, linewidth=1.2, label=r"LDN pruned at $d_\mathrm{opt}$ (right)"),
+        Line2D([], [], color=style.INK, linewidth=0.9, label=r"$d_\mathrm{opt}$"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4 if columns > 1 else 2)
+    return figure
+
+
+def caption(tables: dict[str, pd.DataFrame]) -> str:
+    """What is drawn, from how many runs."""
+    panels = _panels(tables)
+    if not panels:
+        return _NOTHING
+    ldn, ddn = [panel.ldn_shown() for panel in panels], sum(len(panel.ddn) for panel in panels)
+    parts = [
+        f"{style.count(sum(map(len, ldn)), 'learnt depth network')} (LDN) of largest depth D = "
+        f"{style.span(panel.shown_depth for panel in panels)}, runs per panel: {style.span(map(len, ldn))}; "
+        f"{style.count(ddn, 'deterministic network')} (DDN) on the same data. Bars: the learnt posterior q, mean and "
+        "standard deviation over runs. Right axis: test log-likelihood per point, of DDN against their depth and of "
+        "the LDN pruned at d_opt as a level, each with a band of one standard deviation over runs. Vertical line: "
+        "d_opt, mean over runs."
+    ]
+    runs = tables["depth_runs"]
+    diverged = int((runs["outcome"] == "diverged").sum())
+    if diverged:
+        parts.append(f"{style.count(diverged, 'run')} of {len(runs)} diverged and count in no mean.")
+    return " ".join(parts)
+
+
+def alternative(tables: dict[str, pd.DataFrame]) -> str:
+    """The picture in words: d_opt and both log-likelihoods per panel."""
+    panels = _panels(tables)
+    if not panels:
+        return "An empty panel: no learnt depth network has been trained yet."
+    words = []
+    for panel in panels:
+        own = panel.ldn_shown()
+        text = (
+            f"{style.data_set_name(panel.data_set)}, D = {panel.shown_depth}: d_opt "
+            f"{mean_and_deviation(own['d_opt'])[0]:.3g}, log-likelihood there "
+            f"{mean_and_deviation(own['test_log_likelihood_d_opt'])[0]:.3g}"
+        )
+        depths, means, _ = over_seeds(panel.ddn, "max_depth", "test_log_likelihood_full")
+        if len(depths):
+            text += f", of the best fixed depth ({depths[means.argmax()]:.0f}) {means.max():.3g}"
+        words.append(text)
+    return f"Bar charts of the posterior over depth with lines of test log-likelihood. {'; '.join(words)}."
+
+
+def _panels(tables: dict[str, pd.DataFrame]) -> list[Compared]:
+    """Data with networks of fixed depth first of all; without any, all data."""
+    panels = list(compared(tables["depth_runs"]))
+    with_both = [panel for panel in panels if not panel.ddn.empty]
+    return with_both or panels[:3]
+
+
+def _last(place: int, columns: int, panels: int) -> bool:
+    """Whether a panel is the last of its line."""
+    return place % columns == columns - 1 or place == panels - 1
+
+
+def _draw_panel(axes: Axes, panel: Compared, posteriors: pd.DataFrame, first: bool, last: bool) -> None:
+    own = panel.ldn_shown()
+    q = posteriors[(posteriors["experiment"] == panel.experiment) & posteriors["run"].isin(own["run"])]
+    depth, mean, deviation = over_seeds(q, "depth", "q")
+    error = deviation if len(own) > 1 else None
+    axes.bar(depth, mean, width=0.8, color=_Q, yerr=error, error_kw={"elinewidth": 0.7, "ecolor": style.BLUE})
+    axes.axvline(mean_and_deviation(own["d_opt"])[0], color=style.INK, linewidth=0.9)
+    axes.set_title(f"{style.data_set_name(panel.data_set)}, D = {panel.shown_depth}", loc="left")
+    axes.set_xlabel("depth (blocks)")
+    axes.grid(False)
+    likelihood = axes.twinx()
+    likelihood.spines["right"].set_visible(True)
+    shown = panel.ddn[panel.ddn["max_depth"] <= panel.shown_depth]
+    draw_over_seeds(likelihood, shown, "max_depth", "test_log_likelihood_full", _DDN)
+    level, spread = mean_and_deviation(own["test_log_likelihood_d_opt"])
+    likelihood.axhspan(level - spread, level + spread, color=_LDN, alpha=0.16, linewidth=0)
+    likelihood.axhline(level, color=_LDN, linewidth=1.2)
+    if first:
+        axes.set_ylabel("probability")
+    if last:
+        likelihood.set_ylabel("test log-likelihood\nper point (nats)")
