@@ -4,6 +4,8 @@ Source: Antorán, Allingham, Hernández-Lobato 2020 (arXiv 2002.02797). Depths a
 spelling `stochstic_layers` among them, are those of the published code.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -135,7 +137,9 @@ class DepthNetwork(nn.Module):
     With `learnt` it holds the posterior (LDN); a deterministic depth network (DDN) has none.
     """
 
-    def __init__(self, input_layer: nn.Module, output_layer: nn.Module, blocks: list[nn.Module], learnt: bool) -> None:
+    def __init__(
+        self, input_layer: nn.Module, output_layer: nn.Module, blocks: Sequence[nn.Module], learnt: bool
+    ) -> None:
         super().__init__()
         self.input_layer = input_layer
         self.output_layer = output_layer
