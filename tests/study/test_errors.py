@@ -189,6 +189,21 @@ WRONG_VALUES = [
         1,
         "depth.experiments.deep.training.momentum is 1; allowed: less than 1",
     ),
+    ("depth.experiments.deep.images", {"data_sets": ["mnits"]}, "KEY.data_sets: mnits is no known image data set (did"),
+    ("depth.experiments.deep.images", {"data_sets": ["digits", "digits"]}, "KEY.data_sets: digits is named twice"),
+    (
+        "depth.experiments.deep.images",
+        {"data_sets": ["digits"], "train_images": 2000},
+        "KEY.train_images: 2000 are more than the 1000 of digits",
+    ),
+    ("depth.experiments.deep.images", {"data_sets": ["digits"], "image_size": 10}, "KEY.image_size is 10; allowed: a"),
+    (
+        "depth.experiments.deep",
+        {"max_depths": [1], "widths": [5], "images": {"data_sets": ["digits"]}},
+        "KEY.widths: this is a setting of spirals, and the experiment is on images",
+    ),
+    ("depth.experiments.deep.training.chosen_by", "held_out", "KEY: only images have points held out of training"),
+    ("depth.fidelity", "publishd", 'KEY is "publishd"; allowed: corrected or published'),
     ("depth.experiments.deep.training.batch_size", 199, "KEY: 200 training points in batches of 199 leave a last"),
     # empty lists
     ("figures", [], "KEY is []; allowed: a list of 1 or more"),

@@ -120,7 +120,10 @@ class ImageData(Model):
 
     @model_validator(mode="after")
     def _images_are_there(self) -> Self:
-        known(self.data_sets, image_set_names(), "image data set")
+        try:
+            known(self.data_sets, image_set_names(), "image data set")
+        except ValueError as error:
+            raise Mistake("data_sets", str(error)) from None
         for name in self.data_sets:
             entry = load_image_set(name)
             for key, available in (("train_images", entry.train_images), ("test_images", entry.test_images)):
