@@ -10,7 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures import style
-from figures.over_seeds import Compared, compared, draw_over_seeds, over_seeds
+from figures.over_seeds import (
+    Compared,
+    beyond_the_axes,
+    compared,
+    draw_over_seeds,
+    limit_to_fences,
+    outside,
+    over_seeds,
+)
 
 TABLES: tuple[str, ...] = ("depth_runs",)
 TITLE = "Learnt and fixed depth"
@@ -18,6 +26,7 @@ CATEGORY = "depth"
 
 _LDN, _DDN, _LDN_E, _FULL = style.DEPTH_COLOURS["ldn"], style.DEPTH_COLOURS["ddn"], style.GREEN, style.PURPLE
 _NAMES = {_LDN: r"LDN at $d_\mathrm{opt}$", _DDN: "DDN", _LDN_E: "LDN-E", _FULL: "LDN full"}
+_DDN_RESULTS = ("test_log_likelihood_full", "test_error_full_percent")
 _DOTS = (0, (1, 1.2))
 
 
@@ -56,6 +65,9 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         "the LDN pruned at d_opt, pruned at the expected depth (LDN-E) and in full; and both comparisons for the test "
         "error. Lines are means over seeds, bands one standard deviation to each side, each method's own."
     ]
+    beyond = sum(outside(column.ddn, "max_depth", name) for column in columns for name in _DDN_RESULTS)
+    if beyond:
+        parts.append(beyond_the_axes(beyond))
     runs = tables["depth_runs"]
     diverged = int((runs["outcome"] == "diverged").sum())
     if diverged:
@@ -96,9 +108,12 @@ def _draw_column(panels: np.ndarray, column: Compared) -> None:
     for axes, quantity in ((likelihood, "test_log_likelihood_{}"), (error, "test_error_{}_percent")):
         draw_over_seeds(axes, column.ddn, "max_depth", quantity.format("full"), _DDN)
         draw_over_seeds(axes, column.ldn, "max_depth", quantity.format("d_opt"), _LDN)
+        limit_to_fences(axes, column.ddn, "max_depth", quantity.format("full"))
     for axes, quantity in ((forms, "test_log_likelihood_{}"), (error_forms, "test_error_{}_percent")):
         for colour, form in ((_LDN_E, "expected"), (_FULL, "full"), (_LDN, "d_opt")):
             draw_over_seeds(axes, column.ldn, "max_depth", quantity.format(form), colour)
     for axes in (error, error_forms):
         axes.set_ylim(bottom=0)
+    for axes in (likelihood, forms):
+        axes.set_ylim(top=0)
     error_forms.set_xlabel("largest depth D (blocks)")

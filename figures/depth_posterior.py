@@ -27,7 +27,7 @@ _SETTING = ("data_set", "max_depth", *DATA[1:])
 _UNITS = {
     "width": "width {}",
     "points": "{} points",
-    "train_points": "{} for training",
+    "train_points": "{} training points",
     "noise": "noise {}",
     "stop_angle_degrees": "{}°",
 }
@@ -128,6 +128,8 @@ def _groups(tables: dict[str, pd.DataFrame]) -> list[_Group]:
         own, own_depths = (frame[frame["experiment"] == experiment] for frame in (ldn, depths))
         own = own[own["run"].isin(own_depths["run"])]
         varying = [name for name in _UNITS if own[name].nunique() > 1]
+        if "train_points" in varying:  # the two vary together
+            varying = [name for name in varying if name != "points"]
         for setting, members in own.groupby(list(_SETTING), sort=True, dropna=False):
             values = dict(zip(_SETTING, setting, strict=True))
             same = ddn[alike(ddn, {name: values[name] for name in DATA})]

@@ -86,3 +86,35 @@ def mean_and_deviation(values: pd.Series) -> tuple[float, float]:
     if not len(present):
         return float("nan"), float("nan")
     return float(present.mean()), float(present.std(ddof=1)) if len(present) > 1 else 0.0
+
+
+def fences(runs: pd.DataFrame, x: str, y: str) -> tuple[float, float]:
+    """Tukey's fences of the means over seeds: 1.5 times the distance of their quartiles below and above these.
+
+    A mean beyond them, such as of networks that broke, would leave nothing of the others to see.
+    """
+    means = over_seeds(runs, x, y)[1]
+    if not len(means):
+        return float("-inf"), float("inf")
+    lower, upper = np.quantile(means, [0.25, 0.75])
+    reach = 1.5 * (upper - lower)
+    return float(lower - reach), float(upper + reach)
+
+
+def outside(runs: pd.DataFrame, x: str, y: str) -> int:
+    """How many means lie beyond the fences."""
+    means, (low, high) = over_seeds(runs, x, y)[1], fences(runs, x, y)
+    return int(((means < low) | (means > high)).sum())
+
+
+def beyond_the_axes(means: int) -> str:
+    """A sentence for the caption of a figure with means of DDN beyond the fences."""
+    lie = f"{style.count(means, 'mean')} of DDN {'lies' if means == 1 else 'lie'}"
+    return f"{lie} beyond the axes, which end 1.5 quartile distances past the quartiles of these means."
+
+
+def limit_to_fences(axes: Axes, runs: pd.DataFrame, x: str, y: str) -> None:
+    """End a vertical axis at the fences where means lie beyond them."""
+    if outside(runs, x, y):
+        (low, high), (shown_low, shown_high) = fences(runs, x, y), axes.get_ylim()
+        axes.set_ylim(max(shown_low, low), min(shown_high, high))

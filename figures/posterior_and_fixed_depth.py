@@ -11,7 +11,16 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from figures import style
-from figures.over_seeds import Compared, compared, draw_over_seeds, mean_and_deviation, over_seeds
+from figures.over_seeds import (
+    Compared,
+    beyond_the_axes,
+    compared,
+    draw_over_seeds,
+    limit_to_fences,
+    mean_and_deviation,
+    outside,
+    over_seeds,
+)
 
 TABLES: tuple[str, ...] = ("depth_runs", "depth_posteriors")
 TITLE = "Posterior over depth beside fixed depths"
@@ -58,7 +67,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
     panels = _panels(tables)
     if not panels:
         return _NOTHING
-    ldn, ddn = [panel.ldn_shown() for panel in panels], sum(len(panel.ddn) for panel in panels)
+    ldn, ddn = [panel.ldn_shown() for panel in panels], sum(len(_ddn_drawn(panel)) for panel in panels)
     parts = [
         f"{style.count(sum(map(len, ldn)), 'learnt depth network')} (LDN) of largest depth D = "
         f"{style.span(panel.shown_depth for panel in panels)}, runs per panel: {style.span(map(len, ldn))}; "
@@ -67,6 +76,9 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         "the LDN pruned at d_opt as a level, each with a band of one standard deviation over runs. Vertical line: "
         "d_opt, mean over runs."
     ]
+    beyond = sum(outside(_ddn_drawn(panel), "max_depth", "test_log_likelihood_full") for panel in panels)
+    if beyond:
+        parts.append(beyond_the_axes(beyond))
     runs = tables["depth_runs"]
     diverged = int((runs["outcome"] == "diverged").sum())
     if diverged:
@@ -101,6 +113,11 @@ def _panels(tables: dict[str, pd.DataFrame]) -> list[Compared]:
     return with_both or panels[:3]
 
 
+def _ddn_drawn(panel: Compared) -> pd.DataFrame:
+    """The DDN no deeper than the LDN of the panel."""
+    return panel.ddn[panel.ddn["max_depth"] <= panel.shown_depth]
+
+
 def _last(place: int, columns: int, panels: int) -> bool:
     """Whether a panel is the last of its line."""
     return place % columns == columns - 1 or place == panels - 1
@@ -118,8 +135,10 @@ def _draw_panel(axes: Axes, panel: Compared, posteriors: pd.DataFrame, first: bo
     axes.grid(False)
     likelihood = axes.twinx()
     likelihood.spines["right"].set_visible(True)
-    shown = panel.ddn[panel.ddn["max_depth"] <= panel.shown_depth]
+    shown = _ddn_drawn(panel)
     draw_over_seeds(likelihood, shown, "max_depth", "test_log_likelihood_full", _DDN)
+    limit_to_fences(likelihood, shown, "max_depth", "test_log_likelihood_full")
+    likelihood.set_ylim(top=0)
     level, spread = mean_and_deviation(own["test_log_likelihood_d_opt"])
     likelihood.axhspan(level - spread, level + spread, color=_LDN, alpha=0.16, linewidth=0)
     likelihood.axhline(level, color=_LDN, linewidth=1.2)
