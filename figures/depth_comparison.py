@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from figures import style
 from figures.over_seeds import (
@@ -115,5 +116,6 @@ def _draw_column(panels: np.ndarray, column: Compared) -> None:
     for axes in (error, error_forms):
         axes.set_ylim(bottom=0)
     for axes in (likelihood, forms):
-        axes.set_ylim(top=0)
+        axes.set_ylim(top=min(0, axes.get_ylim()[1]))
     error_forms.set_xlabel("largest depth D (blocks)")
+    error_forms.xaxis.set_major_locator(MaxNLocator(6, integer=True))

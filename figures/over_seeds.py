@@ -118,3 +118,10 @@ def limit_to_fences(axes: Axes, runs: pd.DataFrame, x: str, y: str) -> None:
     if outside(runs, x, y):
         (low, high), (shown_low, shown_high) = fences(runs, x, y), axes.get_ylim()
         axes.set_ylim(max(shown_low, low), min(shown_high, high))
+
+
+def end_at_zero(axes: Axes) -> None:
+    """End a vertical axis of values that are never positive at 0, where a band reaches past it."""
+    low, high = axes.get_ylim()
+    if low < 0 < high:
+        axes.set_ylim(low, 0)

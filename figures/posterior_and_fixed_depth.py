@@ -16,6 +16,7 @@ from figures.over_seeds import (
     beyond_the_axes,
     compared,
     draw_over_seeds,
+    end_at_zero,
     limit_to_fences,
     mean_and_deviation,
     outside,
@@ -138,7 +139,7 @@ def _draw_panel(axes: Axes, panel: Compared, posteriors: pd.DataFrame, first: bo
     shown = _ddn_drawn(panel)
     draw_over_seeds(likelihood, shown, "max_depth", "test_log_likelihood_full", _DDN)
     limit_to_fences(likelihood, shown, "max_depth", "test_log_likelihood_full")
-    likelihood.set_ylim(top=0)
+    end_at_zero(likelihood)
     level, spread = mean_and_deviation(own["test_log_likelihood_d_opt"])
     likelihood.axhspan(level - spread, level + spread, color=_LDN, alpha=0.16, linewidth=0)
     likelihood.axhline(level, color=_LDN, linewidth=1.2)

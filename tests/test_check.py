@@ -25,7 +25,7 @@ def test_a_study_that_does_not_exist_suggests_the_nearest() -> None:
     assert done.returncode == 2
     assert done.stderr == (
         "config/demp.yaml: there is no such study (did you mean demo?); known are demo, laptop, paper, "
-        "published, small\n"
+        "published, small, spirals\n"
     )
 
 
