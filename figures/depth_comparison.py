@@ -109,7 +109,8 @@ def _draw_column(panels: np.ndarray, column: Compared) -> None:
     for axes, quantity in ((likelihood, "test_log_likelihood_{}"), (error, "test_error_{}_percent")):
         draw_over_seeds(axes, column.ddn, "max_depth", quantity.format("full"), _DDN)
         draw_over_seeds(axes, column.ldn, "max_depth", quantity.format("d_opt"), _LDN)
-        limit_to_fences(axes, column.ddn, "max_depth", quantity.format("full"))
+        learnt = column.ldn.loc[column.ldn["max_depth"] > 0, quantity.format("d_opt")]
+        limit_to_fences(axes, column.ddn, "max_depth", quantity.format("full"), learnt)
     for axes, quantity in ((forms, "test_log_likelihood_{}"), (error_forms, "test_error_{}_percent")):
         for colour, form in ((_LDN_E, "expected"), (_FULL, "full"), (_LDN, "d_opt")):
             draw_over_seeds(axes, column.ldn, "max_depth", quantity.format(form), colour)

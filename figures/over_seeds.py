@@ -89,7 +89,7 @@ def mean_and_deviation(values: pd.Series) -> tuple[float, float]:
 
 
 def fences(runs: pd.DataFrame, x: str, y: str) -> tuple[float, float]:
-    """Tukey's fences of the means over seeds: 1.5 times the distance of their quartiles below and above these.
+    """Tukey's outer fences of the means over seeds: 3 times the distance of their quartiles below and above these.
 
     A mean beyond them, such as of networks that broke, would leave nothing of the others to see.
     """
@@ -97,7 +97,7 @@ def fences(runs: pd.DataFrame, x: str, y: str) -> tuple[float, float]:
     if not len(means):
         return float("-inf"), float("inf")
     lower, upper = np.quantile(means, [0.25, 0.75])
-    reach = 1.5 * (upper - lower)
+    reach = 3 * (upper - lower)
     return float(lower - reach), float(upper + reach)
 
 
@@ -110,14 +110,18 @@ def outside(runs: pd.DataFrame, x: str, y: str) -> int:
 def beyond_the_axes(means: int) -> str:
     """A sentence for the caption of a figure with means of DDN beyond the fences."""
     lie = f"{style.count(means, 'mean')} of DDN {'lies' if means == 1 else 'lie'}"
-    return f"{lie} beyond the axes, which end 1.5 quartile distances past the quartiles of these means."
+    return f"{lie} beyond the axes, which end 3 quartile distances past the quartiles of these means."
 
 
-def limit_to_fences(axes: Axes, runs: pd.DataFrame, x: str, y: str) -> None:
-    """End a vertical axis at the fences where means lie beyond them."""
+def limit_to_fences(axes: Axes, runs: pd.DataFrame, x: str, y: str, beside: pd.Series) -> None:
+    """End a vertical axis at the fences where means lie beyond them, but never short of the values `beside` them."""
     if outside(runs, x, y):
         (low, high), (shown_low, shown_high) = fences(runs, x, y), axes.get_ylim()
-        axes.set_ylim(max(shown_low, low), min(shown_high, high))
+        mean, deviation = mean_and_deviation(beside)
+        axes.set_ylim(
+            max(shown_low, np.nanmin([low, mean - 1.2 * deviation])),
+            min(shown_high, np.nanmax([high, mean + 1.2 * deviation])),
+        )
 
 
 def end_at_zero(axes: Axes) -> None:

@@ -138,11 +138,11 @@ def _draw_panel(axes: Axes, panel: Compared, posteriors: pd.DataFrame, first: bo
     likelihood.spines["right"].set_visible(True)
     shown = _ddn_drawn(panel)
     draw_over_seeds(likelihood, shown, "max_depth", "test_log_likelihood_full", _DDN)
-    limit_to_fences(likelihood, shown, "max_depth", "test_log_likelihood_full")
-    end_at_zero(likelihood)
     level, spread = mean_and_deviation(own["test_log_likelihood_d_opt"])
     likelihood.axhspan(level - spread, level + spread, color=_LDN, alpha=0.16, linewidth=0)
     likelihood.axhline(level, color=_LDN, linewidth=1.2)
+    limit_to_fences(likelihood, shown, "max_depth", "test_log_likelihood_full", own["test_log_likelihood_d_opt"])
+    end_at_zero(likelihood)
     if first:
         axes.set_ylabel("probability")
     if last:
