@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
-from figures.over_seeds import Dashes, draw_over_seeds, over_seeds
+from figures.over_seeds import Dashes, draw_over_seeds, over_seeds, panel_grid
 
 TABLES: tuple[str, ...] = ("depth_runs",)
 TITLE = "Depth chosen"
@@ -48,19 +48,12 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
     panels = _panels(tables)
     if not panels:
         return style.empty("No experiment varies the depth, the data or the width of learnt depth networks yet.")
-    columns = min(2, len(panels))
-    lines = -(-len(panels) // columns)
-    width = style.FULL_WIDTH_INCHES if columns > 1 else style.COLUMN_WIDTH_INCHES + 1.2
-    figure = Figure(figsize=(width, 2.3 * lines + 0.4), layout="constrained")
-    grid = figure.subplots(lines, columns, squeeze=False)
-    for place, axes in enumerate(grid.flat):
-        if place < len(panels):
-            _draw_panel(axes, panels[place])
-            if place % columns == 0:
-                axes.set_ylabel("depth (blocks)")
-        else:
-            axes.set_visible(False)
-    handles, labels = grid[0, 0].get_legend_handles_labels()
+    figure, grid, columns = panel_grid(len(panels), 2, 2.3)
+    for place, (axes, panel) in enumerate(zip(grid, panels, strict=True)):
+        _draw_panel(axes, panel)
+        if place % columns == 0:
+            axes.set_ylabel("depth (blocks)")
+    handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4)
     return figure
 

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from figures import style
 from figures.over_seeds import (
     Compared,
-    beyond_the_axes,
+    caveats,
     compared,
     draw_over_seeds,
     limit_to_fences,
@@ -67,13 +67,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         "error. Lines are means over seeds, bands one standard deviation to each side, each method's own."
     ]
     beyond = sum(outside(column.ddn, "max_depth", name) for column in columns for name in _DDN_RESULTS)
-    if beyond:
-        parts.append(beyond_the_axes(beyond))
-    runs = tables["depth_runs"]
-    diverged = int((runs["outcome"] == "diverged").sum())
-    if diverged:
-        parts.append(f"{style.count(diverged, 'run')} of {len(runs)} diverged and count in no mean.")
-    return " ".join(parts)
+    return " ".join([*parts, *caveats(tables["depth_runs"], beyond)])
 
 
 def alternative(tables: dict[str, pd.DataFrame]) -> str:

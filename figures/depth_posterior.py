@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
-from figures.over_seeds import DATA, alike, mean_and_deviation, over_seeds
+from figures.over_seeds import DATA, alike, caveats, mean_and_deviation, over_seeds
 
 TABLES: tuple[str, ...] = ("depth_runs", "depth_posteriors")
 TITLE = "Posterior over depth"
@@ -96,9 +96,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
             f"Squares are {style.count(len(networks), 'deterministic network')} (DDN) on the same data, each at its "
             "own depth, averaged over seeds."
         )
-    diverged = int((runs["outcome"] == "diverged").sum())
-    if diverged:
-        parts.append(f"{style.count(diverged, 'run')} of {len(runs)} diverged and count in no mean.")
+    parts += caveats(runs)
     if len(groups) > _PANELS:
         parts.append(f"The first {_PANELS} of {len(groups)} settings are drawn, {len(groups) - _PANELS} are left out.")
     return " ".join(parts)

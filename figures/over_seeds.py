@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from figures import style
 
@@ -107,10 +108,28 @@ def outside(runs: pd.DataFrame, x: str, y: str) -> int:
     return int(((means < low) | (means > high)).sum())
 
 
-def beyond_the_axes(means: int) -> str:
-    """A sentence for the caption of a figure with means of DDN beyond the fences."""
-    lie = f"{style.count(means, 'mean')} of DDN {'lies' if means == 1 else 'lie'}"
-    return f"{lie} beyond the axes, which end 3 quartile distances past the quartiles of these means."
+def caveats(runs: pd.DataFrame, beyond: int = 0) -> list[str]:
+    """Sentences that end a caption: how many means of DDN lie beyond the fences, and how many runs diverged."""
+    sentences = []
+    if beyond:
+        lie = f"{style.count(beyond, 'mean')} of DDN {'lies' if beyond == 1 else 'lie'}"
+        sentences.append(f"{lie} beyond the axes, which end 3 quartile distances past the quartiles of these means.")
+    diverged = int((runs["outcome"] == "diverged").sum())
+    if diverged:
+        sentences.append(f"{style.count(diverged, 'run')} of {len(runs)} diverged and count in no mean.")
+    return sentences
+
+
+def panel_grid(panels: int, most: int, height: float) -> tuple[Figure, list[Axes], int]:
+    """A figure with this many panels, at most `most` side by side, each `height` inches; and the number of columns."""
+    columns = min(most, panels)
+    lines = -(-panels // columns)
+    width = style.FULL_WIDTH_INCHES if columns > 1 else style.COLUMN_WIDTH_INCHES + 1.2
+    figure = Figure(figsize=(width, height * lines + 0.4), layout="constrained")
+    grid = list(figure.subplots(lines, columns, squeeze=False).flat)
+    for axes in grid[panels:]:
+        axes.set_visible(False)
+    return figure, grid[:panels], columns
 
 
 def limit_to_fences(axes: Axes, runs: pd.DataFrame, x: str, y: str, beside: pd.Series) -> None:

@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from figures import style
 from figures.over_seeds import (
     Compared,
-    beyond_the_axes,
+    caveats,
     compared,
     draw_over_seeds,
     end_at_zero,
@@ -21,6 +21,7 @@ from figures.over_seeds import (
     mean_and_deviation,
     outside,
     over_seeds,
+    panel_grid,
 )
 
 TABLES: tuple[str, ...] = ("depth_runs", "depth_posteriors")
@@ -37,22 +38,10 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
     panels = _panels(tables)
     if not panels:
         return style.empty("No learnt depth network has been trained yet.")
-    columns = min(3, len(panels))
-    lines = -(-len(panels) // columns)
-    width = style.FULL_WIDTH_INCHES if columns > 1 else style.COLUMN_WIDTH_INCHES + 1.2
-    figure = Figure(figsize=(width, 2.4 * lines + 0.4), layout="constrained")
-    grid = figure.subplots(lines, columns, squeeze=False)
-    for place, axes in enumerate(grid.flat):
-        if place < len(panels):
-            _draw_panel(
-                axes,
-                panels[place],
-                tables["depth_posteriors"],
-                place % columns == 0,
-                _last(place, columns, len(panels)),
-            )
-        else:
-            axes.set_visible(False)
+    figure, grid, columns = panel_grid(len(panels), 3, 2.4)
+    for place, (axes, panel) in enumerate(zip(grid, panels, strict=True)):
+        first, last = place % columns == 0, place % columns == columns - 1 or place == len(panels) - 1
+        _draw_panel(axes, panel, tables["depth_posteriors"], first, last)
     handles: list[Patch | Line2D] = [
         Patch(color=_Q, label="learnt q (left)"),
         Line2D([], [], color=_DDN, marker="o", markersize=2.6, linewidth=1.2, label="DDN of that depth (right)"),
@@ -78,13 +67,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         "d_opt, mean over runs."
     ]
     beyond = sum(outside(_ddn_drawn(panel), "max_depth", "test_log_likelihood_full") for panel in panels)
-    if beyond:
-        parts.append(beyond_the_axes(beyond))
-    runs = tables["depth_runs"]
-    diverged = int((runs["outcome"] == "diverged").sum())
-    if diverged:
-        parts.append(f"{style.count(diverged, 'run')} of {len(runs)} diverged and count in no mean.")
-    return " ".join(parts)
+    return " ".join([*parts, *caveats(tables["depth_runs"], beyond)])
 
 
 def alternative(tables: dict[str, pd.DataFrame]) -> str:
@@ -117,11 +100,6 @@ def _panels(tables: dict[str, pd.DataFrame]) -> list[Compared]:
 def _ddn_drawn(panel: Compared) -> pd.DataFrame:
     """The DDN no deeper than the LDN of the panel."""
     return panel.ddn[panel.ddn["max_depth"] <= panel.shown_depth]
-
-
-def _last(place: int, columns: int, panels: int) -> bool:
-    """Whether a panel is the last of its line."""
-    return place % columns == columns - 1 or place == panels - 1
 
 
 def _draw_panel(axes: Axes, panel: Compared, posteriors: pd.DataFrame, first: bool, last: bool) -> None:

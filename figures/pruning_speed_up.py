@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures import style
-from figures.over_seeds import Compared, compared, draw_over_seeds, over_seeds
+from figures.over_seeds import Compared, compared, draw_over_seeds, over_seeds, panel_grid
 
 TABLES: tuple[str, ...] = ("depth_runs", "depth_speed")
 TITLE = "Speed-up by pruning"
@@ -29,16 +29,8 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
     panels = _panels(tables)
     if not panels:
         return style.empty("No forward pass of a learnt depth network has been measured yet.")
-    columns = min(3, len(panels))
-    lines = -(-len(panels) // columns)
-    width = style.FULL_WIDTH_INCHES if columns > 1 else style.COLUMN_WIDTH_INCHES + 1.2
-    figure = Figure(figsize=(width, 2.3 * lines + 0.4), layout="constrained")
-    grid = figure.subplots(lines, columns, squeeze=False)
-    for place, axes in enumerate(grid.flat):
-        if place >= len(panels):
-            axes.set_visible(False)
-            continue
-        data_set, frame = panels[place]
+    figure, grid, columns = panel_grid(len(panels), 3, 2.3)
+    for place, (axes, (data_set, frame)) in enumerate(zip(grid, panels, strict=True)):
         for label, (column, colour, dashes) in _SERIES.items():
             draw_over_seeds(axes, frame, "max_depth", column, colour, label, dashes)
         axes.axhline(0, color=style.GREY, linewidth=0.8)
@@ -46,7 +38,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
         axes.set_xlabel("largest depth D (blocks)")
         if place % columns == 0:
             axes.set_ylabel("speed-up (%)")
-    handles, labels = grid[0, 0].get_legend_handles_labels()
+    handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2)
     return figure
 
