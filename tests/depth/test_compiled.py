@@ -1,6 +1,10 @@
 """The compiled training against the plain reference and against the torch path."""
 
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -124,3 +128,39 @@ def test_the_same_run_gives_the_same_bytes():
     (_, first), (_, second) = (trained(compiled.train, run, torch.float32) for _ in range(2))
     assert first.history == second.history
     assert all(torch.equal(tensor, second.snapshot[name]) for name, tensor in first.snapshot.items())
+
+
+PRINTED_HISTORY = """
+import torch
+from workflow_scripts.depth.runs import build, load, train
+from workflow_scripts.study.depth import DepthRun
+training = {"epochs": 40, "batch_size": 90}
+run = DepthRun(model="ldn", max_depth=6, data_seed=3, weight_seed=5, training=training)
+print([epoch.elbo for epoch in train(build(run), load(run), run).history])
+"""
+
+
+def test_a_process_that_compiles_gives_the_bytes_of_one_that_loads_what_was_compiled(tmp_path):
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", PRINTED_HISTORY]
+    cold, warm = (subprocess.run(command, env=environment, capture_output=True, text=True) for _ in range(2))
+    assert cold.returncode == 0, cold.stderr
+    assert len(cold.stdout) > 400
+    assert cold.stdout == warm.stdout
+
+
+@pytest.mark.parametrize("model_name", ["ldn", "ddn"])
+def test_a_sure_and_wrong_network_has_a_finite_log_likelihood(model_name):
+    """Logits so far apart that the true class's probability is 0 in float32."""
+    run = run_of(model_name, 2)
+    model, data = build(run), load(run)
+    with torch.no_grad():
+        model.network.head.weight *= 1e3
+    expected = training.measure(model, *data.test)
+    parameters, running = compiled._tensors(model)
+    vector, statistics = (compiled._joined(tensors, torch.float32) for tensors in (parameters, running))
+    ours = compiled._test(vector, statistics, model.network.shape, model_name == "ldn", data.test)
+    assert math.isfinite(expected[0]) and expected[0] > 50
+    assert ours[0] == pytest.approx(expected[0], rel=1e-4)
+    assert ours[1] == pytest.approx(expected[1])

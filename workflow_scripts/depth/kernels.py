@@ -23,9 +23,10 @@ POINTS_PER_PASS = 256  # of a pass in evaluation mode, so that its arrays stay i
 def _compiled(function: Function) -> Function:
     """Compile at the first call, and keep the result on disk.
 
-    Sums may be reordered, so that they use the processor's vectors; not-a-number and infinity keep their meaning.
+    The compiler may not reorder sums: how it would depends on whether a function is compiled or loaded from disk, and
+    so would every number. Long sums are BLAS products with ones instead. Not-a-number and infinity keep their meaning.
     """
-    allowed = {"reassoc", "contract", "arcp", "nsz"}
+    allowed = {"contract", "arcp", "nsz"}
     return njit(function, cache=True, error_model="numpy", fastmath=allowed)  # type: ignore[return-value]
 
 
@@ -95,6 +96,19 @@ def _softmax(logits: Array, y: Array) -> float:
 
 
 @_compiled
+def _add_log_likelihood(likelihood: Array, log_weight: float, logits: Array, y: Array) -> None:
+    """likelihood (N,) becomes the log of its exponential plus weight times the true class's probability."""
+    classes, points = logits.shape
+    for n in range(points):
+        largest = logits[:, n].max()
+        norm = 0.0
+        for k in range(classes):
+            norm += np.exp(np.float64(logits[k, n]) - largest)
+        own = log_weight + logits[y[n], n] - largest - np.log(norm)
+        likelihood[n] = np.logaddexp(likelihood[n], own)
+
+
+@_compiled
 def _add_scaled(out: Array, weight: float, rows: Array) -> None:
     for k in range(len(out)):
         target, row = out[k], rows[k]
@@ -128,6 +142,8 @@ def _block_forward(
     means: Array,
     inverses: Array,
     following: Array,
+    ones: Array,
+    sums: Array,
 ) -> None:
     """One residual block in training mode; keeps what its gradient needs and updates the running statistics."""
     width, points = state.shape
@@ -136,22 +152,24 @@ def _block_forward(
     np.dot(weight, state, rectified)
     for j in range(width):
         row, b = rectified[j], bias[j]
-        total = state.dtype.type(0)
         for n in range(points):
             value = row[n] + b
-            value = state.dtype.type(0) if value < 0 else value
-            row[n] = value
-            total += value
-        mean = total / points
-        squares = state.dtype.type(0)
+            row[n] = state.dtype.type(0) if value < 0 else value
+    np.dot(rectified, ones, means)
+    for j in range(width):
+        means[j] /= points
+        row, mean, square = rectified[j], means[j], following[j]
         for n in range(points):
-            squares += (row[n] - mean) * (row[n] - mean)
+            square[n] = (row[n] - mean) * (row[n] - mean)
+    np.dot(following, ones, sums)
+    for j in range(width):
+        mean, squares = means[j], sums[j]
         inverse = state.dtype.type(1) / np.sqrt(squares / points + state.dtype.type(EPSILON))
         running_mean[j] = keep * running_mean[j] + take * mean
         running_var[j] = keep * running_var[j] + take * (squares / (points - 1))
-        means[j], inverses[j] = mean, inverse
+        inverses[j] = inverse
         factor, offset = scale[j] * inverse, shift[j] - mean * scale[j] * inverse
-        before, after = state[j], following[j]
+        before, row, after = state[j], rectified[j], following[j]
         for n in range(points):
             after[n] = before[n] + factor * row[n] + offset
 
@@ -171,28 +189,26 @@ def _block_backward(
     d_bias: Array,
     d_scale: Array,
     d_shift: Array,
+    ones: Array,
 ) -> None:
     """The block's gradients, written to the d_ arrays; `upstream` (W, N) becomes the gradient of the block's input."""
     width, points = state.shape
     zero = state.dtype.type(0)
+    np.dot(upstream, ones, d_shift)
     for j in range(width):
-        gradient, row, into = upstream[j], rectified[j], inner[j]
-        mean, inverse = means[j], inverses[j]
-        total, along = zero, zero
+        gradient, row, into, mean = upstream[j], rectified[j], inner[j], means[j]
         for n in range(points):
-            total += gradient[n]
-            along += gradient[n] * (row[n] - mean)
-        along *= inverse
-        d_shift[j], d_scale[j] = total, along
-        factor = scale[j] * inverse
-        constant, slope = total / points, along * inverse / points
-        total = zero
+            into[n] = gradient[n] * (row[n] - mean)
+    np.dot(inner, ones, d_scale)
+    for j in range(width):
+        d_scale[j] *= inverses[j]
+        gradient, row, into = upstream[j], rectified[j], inner[j]
+        mean, factor = means[j], scale[j] * inverses[j]
+        constant, slope = d_shift[j] / points, d_scale[j] * inverses[j] / points
         for n in range(points):
             value = factor * (gradient[n] - constant - slope * (row[n] - mean))
-            value = value if row[n] > 0 else zero
-            into[n] = value
-            total += value
-        d_bias[j] = total
+            into[n] = value if row[n] > 0 else zero
+    np.dot(inner, ones, d_bias)
     np.dot(inner, state.T, d_weight)
     np.dot(weight.T, inner, product)
     for j in range(width):
@@ -228,6 +244,7 @@ def _step(
     inner = small_space[1, : width * points].reshape(width, points)
     product = small_space[2, : width * points].reshape(width, points)
     means, inverses = np.empty((depth, width), vector.dtype), np.empty((depth, width), vector.dtype)
+    ones, sums = np.ones(points, vector.dtype), np.empty(width, vector.dtype)
     learnt = len(prior) > 0
     q, first = _posterior(q_logits, depth), 0 if learnt else depth
 
@@ -236,7 +253,7 @@ def _step(
     for d in range(depth):
         _block_forward(
             states[d], weight[d], bias[d], scale[d], shift[d], running[0, d], running[1, d],
-            rectified[d], means[d], inverses[d], states[d + 1],
+            rectified[d], means[d], inverses[d], states[d + 1], ones, sums,
         )  # fmt: skip
 
     nll, per_depth = 0.0, np.zeros(depth + 1, vector.dtype)
@@ -264,18 +281,18 @@ def _step(
     d_head[:] = zero
     d_head_bias[:] = zero
     upstream[:] = zero
-    d_head_here = np.empty((classes, width), vector.dtype)
+    d_head_here, d_head_bias_here = np.empty((classes, width), vector.dtype), np.empty(classes, vector.dtype)
     for d in range(depth, -1, -1):
         if d >= first:
             share = q[d] / points
             for n in range(points):
                 logits[d, y[n], n] -= vector.dtype.type(1)
             for k in range(classes):
-                row, summed = logits[d, k], zero
+                row = logits[d, k]
                 for n in range(points):
                     row[n] *= share
-                    summed += row[n]
-                d_head_bias[k] += summed
+            np.dot(logits[d], ones, d_head_bias_here)
+            d_head_bias += d_head_bias_here
             np.dot(logits[d], states[d].T, d_head_here)
             d_head += d_head_here
             np.dot(head_weight.T, logits[d], product)
@@ -283,11 +300,10 @@ def _step(
         if d > 0:
             _block_backward(
                 states[d - 1], weight[d - 1], scale[d - 1], rectified[d - 1], means[d - 1], inverses[d - 1],
-                upstream, inner, product, d_weight[d - 1], d_bias[d - 1], d_scale[d - 1], d_shift[d - 1],
+                upstream, inner, product, d_weight[d - 1], d_bias[d - 1], d_scale[d - 1], d_shift[d - 1], ones,
             )  # fmt: skip
     np.dot(upstream, x.T, d_input)
-    for j in range(width):
-        d_input_bias[j] = upstream[j].sum()
+    np.dot(upstream, ones, d_input_bias)
     return nll, kl, wrong
 
 
@@ -368,12 +384,14 @@ def evaluate_points(
         points = len(classes_of)
         state, product = np.empty((width, points), vector.dtype), np.empty((width, points), vector.dtype)
         logits, mixture = np.empty((classes, points), vector.dtype), np.zeros((classes, points), vector.dtype)
+        likelihood = np.full(points, -np.inf)  # log of the true class's probability, all depths mixed
         np.dot(input_weight, part, state)
         _add_bias(state, input_bias)
         for d in range(depth + 1):
             if learnt or d == depth:
                 np.dot(head_weight, state, logits)
                 _add_bias(logits, head_bias)
+                _add_log_likelihood(likelihood, np.log(q[d]), logits, classes_of)
                 _softmax(logits, classes_of)
                 _add_scaled(mixture, q[d], logits)
             if d < depth:
@@ -385,7 +403,6 @@ def evaluate_points(
                     for n in range(points):
                         value = row[n] + b
                         into[n] += factor * (vector.dtype.type(0) if value < 0 else value) + offset
-        for n in range(points):
-            nll -= np.log(mixture[classes_of[n], n])
+        nll -= likelihood.sum()
         wrong += _count_wrong(mixture, classes_of)
     return nll / len(y), wrong
