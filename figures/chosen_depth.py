@@ -64,7 +64,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
     if not panels:
         return "No experiment varies a property of learnt depth networks yet, so there is nothing to draw."
     drawn = sum(len(panel.runs) for panel in panels)
-    seeds = style.span(panel.runs.groupby(panel.x).size().min() for panel in panels)
+    seeds = style.span(size for panel in panels for size in panel.runs.groupby(panel.x).size())
     parts = [
         f"Depth chosen by {style.count(drawn, 'learnt depth network')} (LDN), {seeds} for each value; up to "
         f"{style.span(value for panel in panels for value in style.floats(panel.runs['epochs']))} epochs. Lines are "
@@ -95,16 +95,22 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
 
 
 def _panels(tables: dict[str, pd.DataFrame]) -> list[_Panel]:
-    """Per experiment and data set the property with the most values, in table order; none where nothing varies."""
+    """Per experiment and data set, and per combination of the properties that vary beside it, the property with the
+    most values, in table order; none where nothing varies."""
     runs = tables["depth_runs"]
     runs = runs[(runs["outcome"] == "finished") & (runs["model"] == "ldn")]
     panels = []
     for (experiment, data_set), own in runs.groupby(["experiment", "data_set"], sort=False):
         values = {name: own[name].nunique() for name in _AXES}
         varying = max(values, key=values.__getitem__)
-        if own[varying].nunique() > 1:
-            heading = f"{experiment.replace('_', ' ')}, {style.data_set_name(data_set)}"
-            panels.append(_Panel(heading, varying, own))
+        if own[varying].nunique() < 2:
+            continue
+        heading = f"{experiment.replace('_', ' ')}, {style.data_set_name(data_set)}"
+        others = [name for name in _AXES if name != varying and values[name] > 1]
+        parts = own.groupby(others, sort=False, dropna=False) if others else [((), own)]
+        for fixed, part in parts:
+            details = [f"{name.replace('_', ' ')} {style.number(v)}" for name, v in zip(others, fixed, strict=True)]
+            panels.append(_Panel(", ".join([heading, *details]), varying, part))
     return panels
 
 

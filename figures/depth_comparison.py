@@ -16,6 +16,7 @@ from figures.over_seeds import (
     caveats,
     compared,
     draw_over_seeds,
+    end_at_zero,
     limit_to_fences,
     outside,
     over_seeds,
@@ -111,6 +112,6 @@ def _draw_column(panels: np.ndarray, column: Compared) -> None:
     for axes in (error, error_forms):
         axes.set_ylim(bottom=0)
     for axes in (likelihood, forms):
-        axes.set_ylim(top=min(0, axes.get_ylim()[1]))
+        end_at_zero(axes)
     error_forms.set_xlabel("largest depth D (blocks)")
     error_forms.xaxis.set_major_locator(MaxNLocator(6, integer=True))

@@ -81,7 +81,8 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
     parts = [
         f"{style.count(sum(len(group.ldn) for group in shown), 'learnt depth network')} (LDN), runs per panel: "
         f"{style.span(len(group.ldn) for group in shown)}; {style.span(_all(shown, 'train_points'))} training points,"
-        f" {style.span(_all(shown, 'width'))} units per layer, up to {style.span(_all(shown, 'epochs'))} epochs.",
+        f" {style.span(_all(shown, 'width'))} units or channels per layer, up to "
+        f"{style.span(_all(shown, 'epochs'))} epochs.",
         "Above: bars are the learnt posterior q over the depth, with the standard deviation over runs where there is "
         "more than one; diamonds are q*, the optimal posterior for the final weights; the dashed curve is the prior. "
         "Below: the line is the mean test log-likelihood of each depth of the LDN used alone, its band the standard "
@@ -117,7 +118,7 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
 
 
 def _groups(tables: dict[str, pd.DataFrame]) -> list[_Group]:
-    """Per experiment and setting the LDN runs that finished, in table order of experiments, then by setting."""
+    """Per experiment and setting the LDN runs that finished, those with DDN beside them first, then in table order."""
     runs, depths = tables["depth_runs"], tables["depth_posteriors"]
     runs = runs[runs["outcome"] == "finished"]
     ldn, ddn = runs[runs["model"] == "ldn"], runs[runs["model"] == "ddn"]
@@ -142,7 +143,7 @@ def _groups(tables: dict[str, pd.DataFrame]) -> list[_Group]:
                     same[same["max_depth"] <= values["max_depth"]],
                 )
             )
-    return groups
+    return sorted(groups, key=lambda group: group.ddn.empty)
 
 
 def _draw_posterior(axes: Axes, group: _Group) -> None:

@@ -83,7 +83,7 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
             f"{mean_and_deviation(own['d_opt'])[0]:.3g}, log-likelihood there "
             f"{mean_and_deviation(own['test_log_likelihood_d_opt'])[0]:.3g}"
         )
-        depths, means, _ = over_seeds(panel.ddn, "max_depth", "test_log_likelihood_full")
+        depths, means, _ = over_seeds(_ddn_drawn(panel), "max_depth", "test_log_likelihood_full")
         if len(depths):
             text += f", of the best fixed depth ({depths[means.argmax()]:.0f}) {means.max():.3g}"
         words.append(text)

@@ -46,12 +46,12 @@ def test_the_papers_grids():
 def test_names_are_path_safe_and_show_what_varies():
     names = list(runs_of(PAPER))
     assert all(re.fullmatch(r"[a-z][a-zA-Z0-9_.-]*", name) for name in names)
-    assert names[0] == "max_depth_ldn_D5_seed-1"
-    assert "data_amount_ldn_D20_points-500_seed-4" in names
-    assert "complexity_ldn_D20_angle-180_seed-2" in names
+    assert names[0] == "max_depth_ldn_D5_width-20_seed-1"
+    assert "data_amount_ldn_D20_width-20_points-500_seed-4" in names
+    assert "complexity_ldn_D20_width-20_angle-180_seed-2" in names
     assert "width_ldn_D20_width-1000_seed-3" in names
     experiment = {"a": {"max_depths": [1], "seeds": [1], "sweep": {"noise": [0.15, 0.2], "train_points": [50, 80]}}}
-    assert next(iter(runs_of(experiment))) == "a_ldn_D1_noise-0.15_train-50_seed-1"
+    assert next(iter(runs_of(experiment))) == "a_ldn_D1_width-20_noise-0.15_train-50_seed-1"
 
 
 def test_groups_keep_neighbouring_depths_together():
@@ -75,6 +75,26 @@ def test_another_value_anywhere_in_a_list_leaves_the_other_groups(more):
     kept = [name for name in before if name in after]
     assert kept
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+
+
+@pytest.mark.parametrize(
+    "more", [{"seeds": [1, 2]}, {"widths": [20, 40]}, {"models": ["ldn", "ddn"]}, {"max_depths": [4, 30]}]
+)
+def test_a_second_value_beside_a_single_one_leaves_its_group(more):
+    experiment = {"max_depths": [4], "seeds": [1], "widths": [20]}
+    ((group, runs),) = expand(Depth.model_validate({"experiments": {"a": experiment}})).items()
+    after = expand(Depth.model_validate({"experiments": {"a": experiment | more}}))
+    assert len(after) == 2
+    assert after[group] == runs
+
+
+def test_a_second_data_set_leaves_the_groups_of_the_first():
+    one, two = (
+        expand(Depth.model_validate({"experiments": {"a": {"max_depths": [4], "images": {"data_sets": names}}}}))
+        for names in (["mnist"], ["fashion_mnist", "mnist"])
+    )
+    assert len(two) == 2 * len(one) == 8
+    assert {name: two[name] for name in one} == one
 
 
 def test_the_group_size_changes_no_run():

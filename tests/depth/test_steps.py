@@ -73,7 +73,7 @@ def run_folder(searched, name):
 
 
 def test_files_of_a_run(searched):
-    folder = run_folder(searched, "shape_ldn_D2_seed-1")
+    folder = run_folder(searched, "shape_ldn_D2_width-5_seed-1")
     names = [
         "calibration.csv",
         "depths.csv",
@@ -92,8 +92,8 @@ def test_files_of_a_run(searched):
 
 
 def test_results_are_those_of_the_stored_snapshot(searched):
-    folder = run_folder(searched, "shape_ldn_D10_seed-1")
-    run = expand(Depth.model_validate(STUDY))["shape_seed-1_spirals_ldn_D0-15_width-5"]["shape_ldn_D10_seed-1"]
+    folder = run_folder(searched, "shape_ldn_D10_width-5_seed-1")
+    run = expand(Depth.model_validate(STUDY))["shape_seed-1_spirals_ldn_D0-15_width-5"]["shape_ldn_D10_width-5_seed-1"]
     model = build(run)
     model.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
     stored = json.loads((folder / "outcome.json").read_text())
@@ -161,49 +161,61 @@ def test_the_same_study_gives_the_same_bytes(searched, tmp_path):
 
 def test_a_run_does_not_depend_on_the_others_of_its_group(searched, tmp_path):
     alone = search(tmp_path, STUDY | {"depths_per_job": 1})
-    for name in ("shape_ddn_D10_seed-1", "shape_ldn_D2_seed-1"):
+    for name in ("shape_ddn_D10_width-5_seed-1", "shape_ldn_D2_width-5_seed-1"):
         for path in run_folder(searched, name).iterdir():
             assert path.read_bytes() == (run_folder(alone, name) / path.name).read_bytes()
 
 
 def test_divergence_is_recorded_and_left_without_numbers(searched, tmp_path):
-    folder = run_folder(searched, "broken_ldn_D3_seed-1")
+    folder = run_folder(searched, "broken_ldn_D3_width-20_seed-1")
     outcome = json.loads((folder / "outcome.json").read_text())
     assert outcome["outcome"] == "diverged"
     assert outcome["diverged_epoch"] == outcome["epochs"]
     assert outcome["diverged_step"] == 0
     assert not (folder / "weights.pt").exists()
     runs, posteriors = tables(searched, tmp_path)
-    row = runs[runs["run"] == "broken_ldn_D3_seed-1"].iloc[0]
+    row = runs[runs["run"] == "broken_ldn_D3_width-20_seed-1"].iloc[0]
     assert row["outcome"] == "diverged"
     assert row.isna()[["d_opt", "expected_depth", "test_error_full_percent"]].all()
     assert "broken" not in set(posteriors["experiment"])
+
+
+def test_logits_beyond_float32_are_computed_in_float64():
+    run = next(iter(expand(Depth.model_validate(STUDY)).values()))["shape_ldn_D2_width-5_seed-1"]
+    model, data = build(run), load(run)
+    with torch.no_grad():
+        model.network.head.weight *= 3e38
+    assert not torch.isfinite(model.eval().logits(data.test[0])).all()
+    summary = evaluate(model, data.train, data.test).summary
+    assert -1e40 < summary["test_log_likelihood_full"] < -1e35
+    assert summary["test_error_full_percent"] < 100
 
 
 def test_predictions_that_are_not_finite_are_a_divergence(tmp_path, monkeypatch):
     monkeypatch.setattr(depth_search, "evaluate", _evaluate_broken)
     experiment = STUDY["experiments"]["shape"] | {"models": ["ldn"], "max_depths": [2]}
     (folder,) = search(tmp_path, {"experiments": {"broken": experiment}})
-    outcome = json.loads((folder / "broken_ldn_D2_seed-1" / "outcome.json").read_text())
+    outcome = json.loads((folder / "broken_ldn_D2_width-5_seed-1" / "outcome.json").read_text())
     assert (outcome["outcome"], outcome["diverged_epoch"]) == ("diverged", outcome["best_epoch"])
-    assert not (folder / "broken_ldn_D2_seed-1" / "weights.pt").exists()
+    assert outcome["diverged_step"] == 0
+    assert not (folder / "broken_ldn_D2_width-5_seed-1" / "weights.pt").exists()
 
 
 def _evaluate_broken(model, train, test):
-    """Evaluation after the finite weights have grown so large that logits overflow."""
+    """Evaluation of a network that predicts no number."""
     with torch.no_grad():
-        model.network.head.weight.fill_(3e38)
+        model.network.head.weight.fill_(math.nan)
     return evaluate(model, train, test)
 
 
 def test_tables_are_sorted_by_value_and_agree_with_each_other(searched, tmp_path):
     runs, posteriors = tables(searched[::-1], tmp_path)
     assert runs["run"].tolist() == [
-        "broken_ldn_D3_seed-1",
-        "shape_ddn_D2_seed-1",
-        "shape_ddn_D10_seed-1",
-        "shape_ldn_D2_seed-1",
-        "shape_ldn_D10_seed-1",
+        "broken_ldn_D3_width-20_seed-1",
+        "shape_ddn_D2_width-5_seed-1",
+        "shape_ddn_D10_width-5_seed-1",
+        "shape_ldn_D2_width-5_seed-1",
+        "shape_ldn_D10_width-5_seed-1",
     ]
     assert runs["train_points"].tolist() == [20] * 5
     for _, run in runs[runs["outcome"] == "finished"].iterrows():
@@ -218,8 +230,8 @@ def test_tables_are_sorted_by_value_and_agree_with_each_other(searched, tmp_path
 
 def test_a_ddn_reports_its_own_depth_only(searched, tmp_path):
     runs, posteriors = tables(searched, tmp_path)
-    run = runs[runs["run"] == "shape_ddn_D2_seed-1"].iloc[0]
-    rows = posteriors[posteriors["run"] == "shape_ddn_D2_seed-1"]
+    run = runs[runs["run"] == "shape_ddn_D2_width-5_seed-1"].iloc[0]
+    rows = posteriors[posteriors["run"] == "shape_ddn_D2_width-5_seed-1"]
     assert (run["d_opt"], run["expected_depth"]) == (2, 2.0)
     assert rows["q"].tolist() == [0, 0, 1]
     assert rows["layer_on_probability"].tolist() == [1, 1, 1]
@@ -254,7 +266,7 @@ def test_progress_reaches_the_total(tmp_path):
     shape = heard.lines
     assert [line[0] for line in shape] == sorted(line[0] for line in shape)
     assert shape[-1][0] == 30
-    assert "shape_ddn_D2_seed-1  finished after 15 epochs" in shape[-1][2]
+    assert "shape_ddn_D2_width-5_seed-1  finished after 15 epochs" in shape[-1][2]
 
 
 @pytest.mark.parametrize("module", ["workflow_scripts.steps.depth_tables", "workflow_scripts.study.depth"])

@@ -37,24 +37,24 @@ def drawn(group: Path, run: str, folder: Path) -> list[bytes]:
 
 
 def test_a_run_is_drawn_the_same_each_time(groups: list[Path], tmp_path: Path) -> None:
-    pdf, png = drawn(groups[0], "a_ldn_D3_seed-1", tmp_path)
+    pdf, png = drawn(groups[0], "a_ldn_D3_width-20_seed-1", tmp_path)
     assert pdf.startswith(b"%PDF")
     assert png.startswith(b"\x89PNG")
-    assert drawn(groups[0], "a_ldn_D3_seed-1", tmp_path) == [pdf, png]
+    assert drawn(groups[0], "a_ldn_D3_width-20_seed-1", tmp_path) == [pdf, png]
 
 
 def test_without_a_map_the_rest_is_drawn(groups: list[Path], tmp_path: Path) -> None:
-    copy = tmp_path / "group" / "a_ldn_D3_seed-1"
+    copy = tmp_path / "group" / "a_ldn_D3_width-20_seed-1"
     copy.mkdir(parents=True)
-    for path in (groups[0] / "a_ldn_D3_seed-1").iterdir():
+    for path in (groups[0] / "a_ldn_D3_width-20_seed-1").iterdir():
         if path.suffix != ".npz":
             (copy / path.name).write_bytes(path.read_bytes())
-    with_map, without = (drawn(group, "a_ldn_D3_seed-1", tmp_path)[1] for group in (groups[0], copy.parent))
+    with_map, without = (drawn(group, "a_ldn_D3_width-20_seed-1", tmp_path)[1] for group in (groups[0], copy.parent))
     assert with_map != without
 
 
 def test_runs_that_cannot_be_drawn_are_named(groups: list[Path], tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no run other; it has a_ldn_D3_seed-1"):
+    with pytest.raises(ValueError, match="no run other; it has a_ldn_D3_width-20_seed-1"):
         drawn(groups[0], "other", tmp_path)
     with pytest.raises(ValueError, match="diverged at epoch"):
-        drawn(groups[1], "broken_ldn_D3_seed-1", tmp_path)
+        drawn(groups[1], "broken_ldn_D3_width-20_seed-1", tmp_path)

@@ -3,7 +3,7 @@
 import made_up
 import pandas as pd
 
-from figures import depth_comparison, over_seeds
+from figures import chosen_depth, depth_comparison, over_seeds
 
 RESULT = ("max_depth", "test_log_likelihood_full")
 
@@ -37,3 +37,14 @@ def test_runs_of_two_experiments_on_the_same_data_are_not_mixed() -> None:
     assert column.ldn["d_opt"].max() <= 10
     assert len(column.ddn) == 4
     assert column.shown_depth == 10
+
+
+def test_networks_that_differ_in_more_than_their_seeds_are_not_averaged() -> None:
+    """D and width both vary: a panel for each width, and the caption counts seeds alone."""
+    tables = dict(made_up.depth(made_up.Depth((5, 10, 20), (0, 1), ())))
+    runs = made_up.frame(tables, "depth_runs")
+    tables["depth_runs"] = pd.concat([runs, runs.assign(width=40, d_opt=1)], ignore_index=True)
+    drawn = chosen_depth.draw(tables)
+    titles = [axes.get_title(loc="left") for axes in drawn.axes]
+    assert titles == ["max depth, spirals, width 20", "max depth, spirals, width 40"]
+    assert ", 2 for each value" in chosen_depth.caption(tables)

@@ -146,7 +146,7 @@ def test_missing_and_stale_sources_are_told():
     [record] = Path("results/made_up/records/depth_search").glob("a_seed-2_spirals_ldn_D0-15_width-20.json")
     record.unlink()
     told = tell_sources(jobs(prior_decay=0.9))
-    reason = "setting runs.a_ldn_D1_seed-1.prior_decay: 0.85 -> 0.9"
+    reason = "setting runs.a_ldn_D1_width-20_seed-1.prior_decay: 0.85 -> 0.9"
     assert told == [
         "missing: depth search results/made_up/depth/a_seed-4_spirals_ldn_D0-15_width-20",
         f"stale: depth_search/a_seed-1_spirals_ldn_D0-15_width-20 ({reason})",

@@ -202,6 +202,21 @@ WRONG_VALUES = [
         {"max_depths": [1], "widths": [5], "images": {"data_sets": ["digits"]}},
         "KEY.widths: this is a setting of spirals, and the experiment is on images",
     ),
+    (
+        "depth.experiments.deep.images",
+        {"data_sets": ["digits"], "train_images": 10, "held_out_fraction": 0.04},
+        "KEY.held_out_fraction: 0.04 of 10 images holds 0 out and leaves 10; at least 1 and 2 are needed",
+    ),
+    (
+        "depth.experiments.deep",
+        {"max_depths": [1], "images": {"data_sets": ["digits"]}, "training": {"chosen_by": "training"}},
+        "KEY.training.chosen_by: for images the held-out points choose; allowed: held_out",
+    ),
+    (
+        "depth.experiments.deep",
+        {"max_depths": [1], "images": {"data_sets": ["digits"], "train_images": 61}, "training": {"batch_size": 20}},
+        "KEY.training.batch_size: 61 training points in batches of 20 leave a last batch",
+    ),
     ("depth.experiments.deep.training.chosen_by", "held_out", "KEY: only images have points held out of training"),
     ("depth.fidelity", "publishd", 'KEY is "publishd"; allowed: corrected or published'),
     ("depth.experiments.deep.training.batch_size", 199, "KEY: 200 training points in batches of 199 leave a last"),

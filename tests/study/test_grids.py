@@ -238,8 +238,8 @@ def test_the_settings_of_a_job_are_those_of_its_place():
     assert jobs.data_sets == {"s4_digits": "digits"}
     networks = jobs.depth_search("deep_seed-2_spirals_ldn_D2-3_width-20")["runs"]
     assert {name: run["max_depth"] for name, run in networks.items()} == {
-        "deep_ldn_D2_seed-2": 2,
-        "deep_ldn_D3_seed-2": 3,
+        "deep_ldn_D2_width-20_seed-2": 2,
+        "deep_ldn_D3_width-20_seed-2": 3,
     }
 
 

@@ -4,6 +4,7 @@ Names as in "Variational Depth Search in ResNets" (arXiv 2002.02797): LDN-full m
 at E[d], rounded; pruning at d_opt is the paper's choice. All from one pass in evaluation mode over each set of points.
 """
 
+import copy
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,9 @@ class Evaluation:
 @torch.no_grad()
 def evaluate(model: DepthModel, train_points: Points, test_points: Points) -> Evaluation | None:
     """Evaluate the model as it stands. Numbers are computed in float64 on the CPU from the model's logits.
+
+    Where these overflow in the model's precision, as those of deep networks can far from the training points, they are
+    computed in float64, too.
 
     None when a logit is not finite, which weights that diverged can give while they are themselves still finite.
 
@@ -69,7 +73,11 @@ def evaluate(model: DepthModel, train_points: Points, test_points: Points) -> Ev
 
 def _logits(model: DepthModel, x: Tensor) -> Tensor:
     """Logits (D+1, N, K) of every depth in float64 on the CPU."""
-    return torch.cat([model.logits(part).double().cpu() for part in x.split(POINTS_PER_PASS)], dim=1)
+    computed = torch.cat([model.logits(part).double().cpu() for part in x.split(POINTS_PER_PASS)], dim=1)
+    if torch.isfinite(computed).all():
+        return computed
+    exact = copy.deepcopy(model.network).double()
+    return torch.cat([exact(part.double()).cpu() for part in x.split(POINTS_PER_PASS)], dim=1)
 
 
 def _multiply_adds(model: DepthModel, d_opt: int, point: Tensor) -> dict[str, float | int | None]:

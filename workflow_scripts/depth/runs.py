@@ -12,8 +12,11 @@ from workflow_scripts.depth import compiled, training
 from workflow_scripts.depth.networks import ConvolutionalNetwork, DepthNetwork, FullyConnectedNetwork
 from workflow_scripts.depth.posterior import FixedPosterior, LearntPosterior, Posterior
 from workflow_scripts.depth.training import DepthModel, Points
+from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.seeds import stream, stream_seed
 from workflow_scripts.study.depth import DepthRun, ImageRun, SpiralData
+
+WIDTH_FOR_GPU = 256  # units per layer from which fully connected networks use a GPU where there is one
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,12 @@ class RunData:
     train: Points
     held_out: Points
     test: Points
+
+
+def device_of(depth_run: DepthRun) -> torch.device:
+    """Where a run computes: images and wide layers on a GPU where there is one, small networks on the processor."""
+    small = not isinstance(depth_run.data, ImageRun) and depth_run.width < WIDTH_FOR_GPU
+    return torch.device("cpu") if small else compute_device()
 
 
 def build(depth_run: DepthRun) -> DepthModel:

@@ -48,13 +48,14 @@ class DepthModel(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """Logits (D+1, N, K) of every depth."""
-        return self._computed(self.network, x)
+        return self.computed(self.network, x)
 
     def deepest_logits(self, x: Tensor) -> Tensor:
         """Logits (N, K) of depth D."""
-        return self.logits(x)[-1] if self.head_sees_all else self._computed(self.network.deepest, x)
+        return self.logits(x)[-1] if self.head_sees_all else self.computed(self.network.deepest, x)
 
-    def _computed(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    def computed(self, function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+        """What the network, or a part of it, makes of x in the model's precision."""
         if not self.mixed_precision:
             return function(x)
         with torch.autocast(x.device.type, torch.bfloat16):

@@ -20,7 +20,19 @@ from workflow_scripts.tables.files import sha256_of
 
 VERSION = 1
 PACKAGES = (
-    *("snakemake", "torch", "torchvision", "numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "seaborn"),
+    *(
+        "snakemake",
+        "torch",
+        "torchvision",
+        "numba",
+        "llvmlite",
+        "numpy",
+        "scipy",
+        "pandas",
+        "scikit-learn",
+        "matplotlib",
+        "seaborn",
+    ),
     *("pydantic", "pyyaml", "jinja2"),
 )
 GPU_DRIVER = Path("/sys/module/nvidia/version")

@@ -6,6 +6,7 @@ the snapshot predicts over the plane, as a whole and depth by depth). A diverged
 its tables have no rows. The bytes depend on the run's settings alone.
 """
 
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,8 @@ from torch import Tensor
 from workflow_scripts.depth.evaluation import evaluate
 from workflow_scripts.depth.networks import FullyConnectedNetwork
 from workflow_scripts.depth.posterior import LearntPosterior
-from workflow_scripts.depth.runs import RunData, build, load, train
+from workflow_scripts.depth.runs import RunData, build, device_of, load, train
 from workflow_scripts.depth.training import DepthModel, Epoch, Result, Watch
-from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.depth import DepthRun
 from workflow_scripts.tables.depth import RUN_CALIBRATION, RUN_DEPTHS, RUN_HISTORY, RUN_OUTCOME
@@ -40,10 +40,11 @@ def run(
     The input `data` is the prepared file of their images, where they learn from images.
     """
     runs = {name: DepthRun.model_validate(run) for name, run in settings["runs"].items()}
-    folder, device = outputs["folder"][0], compute_device()
+    folder = outputs["folder"][0]
     prepared = next(iter(inputs.get("data", [])), None)
     total, before = sum(run.training.epochs for run in runs.values()), 0
     for name, depth_run in runs.items():
+        device = device_of(depth_run)
         model, data = build(depth_run).to(device), load(depth_run, prepared, device)
         result = train(model, data, depth_run, _watch(progress, before, total, name, depth_run.training.epochs))
         before += depth_run.training.epochs
@@ -51,7 +52,7 @@ def run(
         (folder / name).mkdir(parents=True)
         keys = {"experiment": settings["experiment"], "run": name}
         write_json(folder / name / "settings.json", {**keys, "settings": depth_run.model_dump(mode="json")})
-        _write_result(folder / name, model, result, data)
+        _write_result(folder / name, model, result, data, depth_run.training.batch_size)
 
 
 def _watch(progress: Progress, before: int, total: int, name: str, epochs: int) -> Watch:
@@ -64,7 +65,7 @@ def _watch(progress: Progress, before: int, total: int, name: str, epochs: int) 
     return watch
 
 
-def _write_result(folder: Path, model: DepthModel, result: Result, data: RunData) -> None:
+def _write_result(folder: Path, model: DepthModel, result: Result, data: RunData, batch_size: int) -> None:
     history = [_shortened(asdict(epoch)) for epoch in result.history]
     RUN_HISTORY.write(RUN_HISTORY.frame(history), folder / "history.csv")
     evaluation = None
@@ -72,7 +73,8 @@ def _write_result(folder: Path, model: DepthModel, result: Result, data: RunData
         model.load_state_dict(result.snapshot)
         evaluation = evaluate(model, data.train, data.test)
         if evaluation is None:
-            result = replace(result, outcome="diverged", diverged_epoch=result.best_epoch)
+            last_step = math.ceil(len(data.train[1]) / batch_size) - 1
+            result = replace(result, outcome="diverged", diverged_epoch=result.best_epoch, diverged_step=last_step)
     outcome: dict[str, Any] = dict.fromkeys(column.name for column in RUN_OUTCOME)
     outcome |= {
         "outcome": result.outcome,

@@ -15,8 +15,7 @@ import torch
 from workflow_scripts.depth.networks import prune
 from workflow_scripts.depth.posterior import mixture_log_probabilities, prune_log_q
 from workflow_scripts.depth.run_folder import read_part, read_runs
-from workflow_scripts.depth.runs import build
-from workflow_scripts.runtime.device import compute_device
+from workflow_scripts.depth.runs import build, device_of
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.runtime.stopwatch import milliseconds
 from workflow_scripts.study.depth import DepthRun, ImageRun
@@ -30,14 +29,14 @@ def run(
     settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
 ) -> None:
     """Measure every finished LDN in the group folders inputs["folder"]; write outputs["depth_speed"]."""
-    device = compute_device()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
     learnt = [(path, keys, run) for path, keys, run in read_runs(inputs["folder"]) if run.model == "ldn"]
     rows = []
     for number, (path, keys, depth_run) in enumerate(learnt, start=1):
         outcome = read_part(path / "outcome.json")
         if outcome["outcome"] != "finished":
             continue
+        device = device_of(depth_run)
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
         d_opt, points = outcome["d_opt"], _points(depth_run, device)
         deterministic, pruned = _passes(path, depth_run, d_opt, points)
         for repeat in range(-WARM_UP, REPEATS):
@@ -70,6 +69,6 @@ def _passes(
     model.to(points.device).eval()
     smaller, log_q = prune(model.network, d_opt), prune_log_q(model.posterior.log_q().detach(), d_opt)
     return (
-        lambda: torch.softmax(model.network.deepest(points), dim=-1),
-        lambda: mixture_log_probabilities(smaller(points), log_q).exp(),
+        lambda: torch.softmax(model.computed(model.network.deepest, points), dim=-1),
+        lambda: mixture_log_probabilities(model.computed(smaller, points), log_q).exp(),
     )

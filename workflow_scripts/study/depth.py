@@ -6,7 +6,7 @@ network, whose q is one-hot at the largest depth D.
 """
 
 from itertools import product
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
@@ -130,6 +130,13 @@ class ImageData(Model):
                 wanted = getattr(self, key)
                 if wanted is not None and wanted > available:
                     raise Mistake(key, f"{wanted} are more than the {available} of {name}")
+            total = self.train_images or entry.train_images
+            held_out = round(total * self.held_out_fraction)
+            if held_out < 1 or total - held_out < 2:
+                shares = (
+                    f"{self.held_out_fraction} of {total} images holds {held_out} out and leaves {total - held_out}"
+                )
+                raise Mistake("held_out_fraction", f"{shares}; at least 1 and 2 are needed")
         return self
 
     def of(self, name: str, fidelity: Fidelity) -> "ImageRun":
@@ -248,13 +255,16 @@ class DepthExperiment(Model):
             for name in ("widths", "data", "sweep"):
                 if name in self.model_fields_set:
                     raise Mistake(name, "this is a setting of spirals, and the experiment is on images")
+            if self.training.chosen_by != "held_out" and "chosen_by" in self.training.model_fields_set:
+                raise Mistake("training.chosen_by", "for images the held-out points choose; allowed: held_out")
         if self.images is None and self.training.chosen_by == "held_out":
             raise Mistake(
                 "training.chosen_by", "only images have points held out of training and test; allowed: training"
             )
         for seed in self.seeds:
             try:
-                self.runs(seed)
+                for fidelity in get_args(Fidelity) if self.images is not None else ("corrected",):
+                    self.runs(seed, fidelity)
             except ValidationError as error:
                 raise self._mistake(error) from None
         return self
@@ -280,8 +290,8 @@ class DepthExperiment(Model):
         for combination in product(*axes.values(), *swept.values()):
             chosen = dict(zip([*axes, *swept], combination, strict=True))
             name = [chosen["model"], f"D{chosen['max_depth']}"]
-            name += [_part("width", chosen["width"])] if len(self.widths) > 1 else []
-            name += [_part(key, chosen[key]) for key in swept if len(swept[key]) > 1]
+            name += [_part("width", chosen["width"])] if self.images is None else []
+            name += [_part(key, chosen[key]) for key in swept]
             own = self._on_images(chosen, fidelity) if self.images is not None else self._on_spirals(chosen, swept)
             runs["_".join(name)] = DepthRun(
                 model=chosen["model"],
