@@ -28,7 +28,7 @@ CATEGORY = "depth"
 
 _LDN, _DDN, _LDN_E, _FULL = style.DEPTH_COLOURS["ldn"], style.DEPTH_COLOURS["ddn"], style.GREEN, style.PURPLE
 _NAMES = {_LDN: r"LDN at $d_\mathrm{opt}$", _DDN: "DDN", _LDN_E: "LDN-E", _FULL: "LDN full"}
-_DDN_RESULTS = ("test_log_likelihood_full", "test_error_full_percent")
+_QUANTITIES = ("test_log_likelihood_{}", "test_error_{}_percent")  # of the DDN `full`, of the LDN in every form
 _DOTS = (0, (1, 1.2))
 
 
@@ -67,7 +67,11 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         "the LDN pruned at d_opt, pruned at the expected depth (LDN-E) and in full; and both comparisons for the test "
         "error. Lines are means over seeds, bands one standard deviation to each side, each method's own."
     ]
-    beyond = sum(outside(column.ddn, "max_depth", name) for column in columns for name in _DDN_RESULTS)
+    beyond = sum(
+        outside(column.ddn, "max_depth", quantity.format("full"), _learnt(column, quantity))
+        for column in columns
+        for quantity in _QUANTITIES
+    )
     return " ".join([*parts, *caveats(tables["depth_runs"], beyond)])
 
 
@@ -94,6 +98,11 @@ def _columns(tables: dict[str, pd.DataFrame]) -> list[Compared]:
     return [column for column in compared(tables["depth_runs"]) if column.ldn["max_depth"].nunique() > 1]
 
 
+def _learnt(column: Compared, quantity: str) -> pd.Series:
+    """The values of the LDN that axes have room for; an LDN of D = 0 has nothing to learn and is left to the fences."""
+    return column.ldn.loc[column.ldn["max_depth"] > 0, quantity.format("d_opt")]
+
+
 def _draw_column(panels: np.ndarray, column: Compared) -> None:
     chosen, likelihood, forms, error, error_forms = panels
     depths = np.unique(style.floats(column.ldn["max_depth"]))
@@ -101,12 +110,11 @@ def _draw_column(panels: np.ndarray, column: Compared) -> None:
     draw_over_seeds(chosen, column.ldn, "max_depth", "d_opt", _LDN)
     draw_over_seeds(chosen, column.ldn, "max_depth", "expected_depth", _LDN, dashes=_DOTS)
     chosen.set_title(style.data_set_name(column.data_set), loc="left")
-    for axes, quantity in ((likelihood, "test_log_likelihood_{}"), (error, "test_error_{}_percent")):
+    for axes, quantity in zip((likelihood, error), _QUANTITIES, strict=True):
         draw_over_seeds(axes, column.ddn, "max_depth", quantity.format("full"), _DDN)
         draw_over_seeds(axes, column.ldn, "max_depth", quantity.format("d_opt"), _LDN)
-        learnt = column.ldn.loc[column.ldn["max_depth"] > 0, quantity.format("d_opt")]
-        limit_to_fences(axes, column.ddn, "max_depth", quantity.format("full"), learnt)
-    for axes, quantity in ((forms, "test_log_likelihood_{}"), (error_forms, "test_error_{}_percent")):
+        limit_to_fences(axes, column.ddn, "max_depth", quantity.format("full"), _learnt(column, quantity))
+    for axes, quantity in zip((forms, error_forms), _QUANTITIES, strict=True):
         for colour, form in ((_LDN_E, "expected"), (_FULL, "full"), (_LDN, "d_opt")):
             draw_over_seeds(axes, column.ldn, "max_depth", quantity.format(form), colour)
     for axes in (error, error_forms):

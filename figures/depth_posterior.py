@@ -15,7 +15,16 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from figures import style
-from figures.over_seeds import DATA, alike, caveats, mean_and_deviation, over_seeds
+from figures.over_seeds import (
+    DATA,
+    alike,
+    caveats,
+    end_at_zero,
+    limit_to_fences,
+    mean_and_deviation,
+    outside,
+    over_seeds,
+)
 
 TABLES: tuple[str, ...] = ("depth_runs", "depth_posteriors")
 TITLE = "Posterior over depth"
@@ -24,6 +33,7 @@ CATEGORY = "depth"
 _PANELS = 12
 """More settings than this are left out of the picture and counted in the caption."""
 _SETTING = ("data_set", "max_depth", *DATA[1:])
+_DDN_RESULT = ("max_depth", "test_log_likelihood_full")
 _UNITS = {
     "width": "width {}",
     "points": "{} points",
@@ -97,7 +107,9 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
             f"Squares are {style.count(len(networks), 'deterministic network')} (DDN) on the same data, each at its "
             "own depth, averaged over seeds."
         )
-    parts += caveats(runs)
+    parts += caveats(
+        runs, sum(outside(group.ddn, *_DDN_RESULT, group.depths["test_log_likelihood"]) for group in shown)
+    )
     if len(groups) > _PANELS:
         parts.append(f"The first {_PANELS} of {len(groups)} settings are drawn, {len(groups) - _PANELS} are left out.")
     return " ".join(parts)
@@ -186,6 +198,8 @@ def _draw_likelihood(axes: Axes, group: _Group) -> None:
             markeredgewidth=0.4,
             zorder=3,
         )
+        limit_to_fences(axes, group.ddn, *_DDN_RESULT, group.depths["test_log_likelihood"])
+        end_at_zero(axes)
     _vertical_lines(axes, group)
 
 

@@ -89,22 +89,23 @@ def mean_and_deviation(values: pd.Series) -> tuple[float, float]:
     return float(present.mean()), float(present.std(ddof=1)) if len(present) > 1 else 0.0
 
 
-def fences(runs: pd.DataFrame, x: str, y: str) -> tuple[float, float]:
+def fences(runs: pd.DataFrame, x: str, y: str, beside: pd.Series) -> tuple[float, float]:
     """Tukey's outer fences of the means over seeds: 3 times the distance of their quartiles below and above these.
 
-    A mean beyond them, such as of networks that broke, would leave nothing of the others to see.
+    A mean beyond them, such as of networks that broke, would leave nothing of the others to see. They are wide enough
+    for the values `beside` the means.
     """
-    means = over_seeds(runs, x, y)[1]
+    means, values = over_seeds(runs, x, y)[1], style.floats(beside.dropna())
     if not len(means):
         return float("-inf"), float("inf")
     lower, upper = np.quantile(means, [0.25, 0.75])
     reach = 3 * (upper - lower)
-    return float(lower - reach), float(upper + reach)
+    return float(min([lower - reach, *values])), float(max([upper + reach, *values]))
 
 
-def outside(runs: pd.DataFrame, x: str, y: str) -> int:
+def outside(runs: pd.DataFrame, x: str, y: str, beside: pd.Series) -> int:
     """How many means lie beyond the fences."""
-    means, (low, high) = over_seeds(runs, x, y)[1], fences(runs, x, y)
+    means, (low, high) = over_seeds(runs, x, y)[1], fences(runs, x, y, beside)
     return int(((means < low) | (means > high)).sum())
 
 
@@ -113,7 +114,8 @@ def caveats(runs: pd.DataFrame, beyond: int = 0) -> list[str]:
     sentences = []
     if beyond:
         lie = f"{style.count(beyond, 'mean')} of DDN {'lies' if beyond == 1 else 'lie'}"
-        sentences.append(f"{lie} beyond the axes, which end 3 quartile distances past the quartiles of these means.")
+        ends = "3 quartile distances past the quartiles of these means, or where the LDN's values end"
+        sentences.append(f"{lie} beyond the axes, which end {ends}.")
     diverged = int((runs["outcome"] == "diverged").sum())
     if diverged:
         sentences.append(f"{style.count(diverged, 'run')} of {len(runs)} diverged and count in no mean.")
@@ -133,14 +135,10 @@ def panel_grid(panels: int, most: int, height: float) -> tuple[Figure, list[Axes
 
 
 def limit_to_fences(axes: Axes, runs: pd.DataFrame, x: str, y: str, beside: pd.Series) -> None:
-    """End a vertical axis at the fences where means lie beyond them, but never short of the values `beside` them."""
-    if outside(runs, x, y):
-        (low, high), (shown_low, shown_high) = fences(runs, x, y), axes.get_ylim()
-        mean, deviation = mean_and_deviation(beside)
-        axes.set_ylim(
-            max(shown_low, np.nanmin([low, mean - 1.2 * deviation])),
-            min(shown_high, np.nanmax([high, mean + 1.2 * deviation])),
-        )
+    """End a vertical axis at the fences where means lie beyond them."""
+    if outside(runs, x, y, beside):
+        (low, high), (shown_low, shown_high) = fences(runs, x, y, beside), axes.get_ylim()
+        axes.set_ylim(max(shown_low, low), min(shown_high, high))
 
 
 def end_at_zero(axes: Axes) -> None:

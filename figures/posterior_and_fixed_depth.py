@@ -66,7 +66,15 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         "the LDN pruned at d_opt as a level, each with a band of one standard deviation over runs. Vertical line: "
         "d_opt, mean over runs."
     ]
-    beyond = sum(outside(_ddn_drawn(panel), "max_depth", "test_log_likelihood_full") for panel in panels)
+    beyond = sum(
+        outside(
+            _ddn_drawn(panel),
+            "max_depth",
+            "test_log_likelihood_full",
+            panel.ldn_shown()["test_log_likelihood_d_opt"],
+        )
+        for panel in panels
+    )
     return " ".join([*parts, *caveats(tables["depth_runs"], beyond)])
 
 
