@@ -36,6 +36,7 @@ def disagreeing(vector):
     [
         ("s1", 11, {}),
         ("s2", 12, {"num_classes": 100, "weight_decay": 0.03, "momentum": 0.5, "layers": 4, "image_size": 12}),
+        ("s2", 16, {"init_channels": 8}),  # by compiled loops
         ("s3", 13, {"num_classes": 3, "grad_clip": 0.1, "arch_weight_decay": 0.2, "finite_difference_radius": 0.003}),
     ],
 )

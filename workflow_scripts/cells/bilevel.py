@@ -4,12 +4,12 @@ Liu et al. (ICLR 2019), equations 6 to 8. BatchNorm uses batch statistics in all
 updates the running statistics.
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional as F
 
 from workflow_scripts.cells.supernet import Alphas, Supernet, frozen_statistics
@@ -44,7 +44,7 @@ def first_order_gradient(
     network: Supernet, alphas: Alphas, valid: Batch, noise: Noise, published: bool = False
 ) -> Alphas:
     """The gradient of L_valid(w) with respect to the alphas. `published`: the pass updates the running statistics."""
-    with _statistics(network, published):
+    with _statistics(network, published), fixed_weights(network):
         return Alphas(*torch.autograd.grad(loss_of(network, alphas, valid, noise), alphas))
 
 
@@ -68,44 +68,58 @@ def second_order_gradient(
     `published`: with two faults of the published code. The passes at w and beside it update the running statistics
     (that at w' runs on a copy there), and the two sides draw masks and noise of their own.
     """
-    weights: dict[str, Tensor] = dict(network.named_parameters())
-
-    def loss_at(values: dict[str, Tensor], batch: Batch) -> Tensor:
-        images, labels = batch
-        return F.cross_entropy(functional_call(network, values, (images, alphas, noise.drop_path, noise.draws)), labels)
-
+    names, weights = zip(*network.named_parameters(), strict=True)
     with _statistics(network, published):
-        gradients = torch.autograd.grad(loss_at(weights, train), list(weights.values()))
-    with frozen_statistics(network):
-        ahead = {}
-        with torch.no_grad():
-            for (name, weight), gradient in zip(weights.items(), gradients, strict=True):
-                step = gradient + rule.l2 * weight
-                if name in buffers:
-                    step = step + rule.momentum * buffers[name]
-                ahead[name] = (weight - rule.rate * step).requires_grad_()
-        outer = torch.autograd.grad(loss_at(ahead, valid), [*alphas, *ahead.values()])
-        direct, vector = outer[:2], outer[2:]
+        gradients = torch.autograd.grad(loss_of(network, alphas, train, noise), weights)
+    with torch.no_grad():
+        steps = torch._foreach_add(gradients, weights, alpha=rule.l2)
+        moving = [(step, buffers[name]) for name, step in zip(names, steps, strict=True) if name in buffers]
+        if moving:
+            torch._foreach_add_(*zip(*moving, strict=True), alpha=rule.momentum)
+        ahead = torch._foreach_add(weights, steps, alpha=-rule.rate)
+    with frozen_statistics(network), _at(weights, ahead):
+        outer = torch.autograd.grad(loss_of(network, alphas, valid, noise), [*alphas, *weights])
+    direct, vector = outer[:2], outer[2:]
 
-    with _statistics(network, published):
-        scale = radius / torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(part) for part in vector]))
+    with _statistics(network, published), fixed_weights(network):
+        scale = radius / torch.linalg.vector_norm(torch.stack(torch._foreach_norm(vector)))
         state = noise.draws.get_state() if noise.draws is not None else None
         sides = []
         for sign in (1, -1):
             if noise.draws is not None and state is not None and not published:
                 noise.draws.set_state(state)
-            with torch.no_grad():
-                moved = {
-                    name: weight + sign * scale * part
-                    for (name, weight), part in zip(weights.items(), vector, strict=True)
-                }
-            sides.append(torch.autograd.grad(loss_at(moved, train), alphas))
+            moved = torch._foreach_add(weights, torch._foreach_mul(vector, sign * scale))
+            with _at(weights, moved):
+                sides.append(torch.autograd.grad(loss_of(network, alphas, train, noise), alphas))
     return Alphas(
         *(
             first - rule.rate * (plus - minus) / (2 * scale)
             for first, plus, minus in zip(direct, sides[0], sides[1], strict=True)
         )
     )
+
+
+@contextmanager
+def fixed_weights(network: nn.Module) -> Iterator[None]:
+    """Passes inside have no gradient with respect to the weights, which saves computing it."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_()
+
+
+@contextmanager
+def _at(weights: Sequence[Tensor], values: Sequence[Tensor]) -> Iterator[None]:
+    """Passes inside see other values in place of the weights; the weights' own memory is not written to."""
+    own = [weight.data for weight in weights]
+    try:
+        for weight, value in zip(weights, values, strict=True):
+            weight.data = value
+        yield
+    finally:
+        for weight, value in zip(weights, own, strict=True):
+            weight.data = value
 
 
 def _statistics(network: nn.Module, published: bool) -> AbstractContextManager[None]:

@@ -18,6 +18,7 @@ from workflow_scripts.cells.bilevel import (
 from workflow_scripts.cells.curvature import full_hessian, hessian_product, largest_eigenvalue
 from workflow_scripts.cells.evaluation_network import EvaluationNetwork
 from workflow_scripts.cells.supernet import Alphas, Supernet, frozen_statistics
+from workflow_scripts.study.cell_jobs import layout_of
 from workflow_scripts.study.spaces import load_space
 from workflow_scripts.tables.genotype import parse_genotype
 
@@ -37,6 +38,7 @@ def supernet(vector: Vector) -> Vector:
         config["num_classes"],
         config["nodes"],
         image_channels=images.shape[1],
+        layout=layout_of(config["init_channels"]),
     ).to(images.dtype)
     network.load_state_dict(vector["state_dict"])
     alphas = Alphas(*(vector["alphas"][kind].clone().requires_grad_() for kind in ("normal", "reduce")))

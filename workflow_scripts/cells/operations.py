@@ -109,9 +109,14 @@ def apply_operation(operation: nn.Module, x: Tensor, draws: torch.Generator | No
 
 def drop_paths(x: Tensor, probability: float, draws: torch.Generator | None) -> Tensor:
     """Zero whole samples of x (n, C, h, w) with the given probability and scale the others by 1 / (1 - probability)."""
+    return x * drop_path_mask(x, probability, draws)
+
+
+def drop_path_mask(x: Tensor, probability: float, draws: torch.Generator | None) -> Tensor:
+    """The factors (n, 1, 1, 1) of `drop_paths`."""
     keep = 1.0 - probability
     mask = torch.rand((len(x), 1, 1, 1), generator=draws, device=x.device) < keep
-    return x * (mask / keep).to(x.dtype)
+    return (mask / keep).to(x.dtype)
 
 
 def _depthwise_separable(channels: int, kernel: int, stride: int, dilation: int, affine: bool) -> list[nn.Module]:

@@ -115,6 +115,7 @@ class _RandomSearch:
                 job.search.layers,
                 job.images.classes,
                 image_channels=job.images.channels,
+                layout=job.layout,
             )
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.SGD(

@@ -107,6 +107,7 @@ class _Search:
                 job.search.layers,
                 job.images.classes,
                 image_channels=job.images.channels,
+                layout=job.layout,
             )
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.alphas = self.network.initial_alphas(stream(job.seed, "alphas"))

@@ -10,17 +10,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from workflow_scripts.cells.node_sum import COMPILED, Term, node_sum, single_operation
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
+    Zero,
     apply_operation,
     build_operation,
+    drop_path_mask,
     drop_paths,
 )
+from workflow_scripts.study.cell_jobs import Layout
 from workflow_scripts.tables.genotype import Edge, Genotype
 
 Candidates = list[list[str]]  # per edge the names of its operations
 Chosen = tuple[tuple[tuple[int, int], ...], ...]  # per node its chosen edges: (source state, index of the operation)
+PickedEdges = tuple[tuple[int, int | None], ...]  # a node's edges to be run; None for all operations, mixed
+Picked = tuple[PickedEdges, ...]
 
 
 class Alphas(NamedTuple):
@@ -81,39 +87,112 @@ class Cell(nn.Module):
         )
 
     def forward(
-        self, s0: Tensor, s1: Tensor, weights: Tensor, drop_path: float, draws: torch.Generator | None
+        self,
+        s0: Tensor,
+        s1: Tensor,
+        weights: Tensor,
+        drop_path: float,
+        draws: torch.Generator | None,
+        compiled: bool = False,
     ) -> Tensor:
-        states = [self.preprocess0(s0), self.preprocess1(s1)]
-        edge = 0
-        for _ in range(self.nodes):
-            incoming = []
-            for state in states:
-                mixed = self._ops[edge](state, weights[edge], draws)
-                incoming.append(drop_paths(mixed, drop_path, draws) if self.training and drop_path > 0 else mixed)
-                edge += 1
-            states.append(sum(incoming[1:], incoming[0]))
-        return torch.cat(states[2:], dim=1)
+        """All candidates of all edges, mixed; `compiled`: see `Supernet.layout`."""
+        picked = tuple(tuple((source, None) for source in range(node + 2)) for node in range(self.nodes))
+        return self._nodes(s0, s1, picked, weights, drop_path, draws, compiled)
 
     def chosen(
-        self, s0: Tensor, s1: Tensor, choice: Chosen, draws: torch.Generator | None, drop_path: float = 0.0
+        self,
+        s0: Tensor,
+        s1: Tensor,
+        choice: Chosen,
+        draws: torch.Generator | None,
+        drop_path: float = 0.0,
+        compiled: bool = False,
     ) -> Tensor:
         """The cell with each node's chosen edges alone, each with weight 1; no other operation runs."""
-        states = [self.preprocess0(s0), self.preprocess1(s1)]
+        return self._nodes(s0, s1, choice, None, drop_path, draws, compiled)
+
+    def _nodes(
+        self,
+        s0: Tensor,
+        s1: Tensor,
+        picked: Picked,
+        weights: Tensor | None,
+        drop_path: float,
+        draws: torch.Generator | None,
+        compiled: bool,
+    ) -> Tensor:
+        brought = zip((self.preprocess0, self.preprocess1), (s0, s1), strict=True)
+        states = [single_operation(module, x) if compiled else module(x) for module, x in brought]
+        drop_path = drop_path if self.training else 0.0
         first = 0  # index of the node's first edge
-        for node in range(self.nodes):
-            incoming = []
-            for source, index in choice[node]:
-                edge = self._ops[first + source]
-                assert isinstance(edge, MixedOperation)
-                output = edge.single(states[source], index, draws)
-                incoming.append(drop_paths(output, drop_path, draws) if self.training and drop_path > 0 else output)
-            states.append(sum(incoming[1:], incoming[0]))
+        for node, edges in enumerate(picked):
+            rows = None if weights is None else weights[first : first + node + 2]
+            add_up = self._compiled_sum if compiled else self._sum
+            states.append(add_up(states, first, edges, rows, drop_path, draws))
             first += node + 2
         return torch.cat(states[2:], dim=1)
 
+    def _sum(
+        self,
+        states: list[Tensor],
+        first: int,
+        edges: PickedEdges,
+        rows: Tensor | None,
+        drop_path: float,
+        draws: torch.Generator | None,
+    ) -> Tensor:
+        """A node's sum by its modules: `rows` (edges, operations) are the weights of its edges, from `first` on."""
+        incoming = []
+        for source, index in edges:
+            edge = self._ops[first + source]
+            assert isinstance(edge, MixedOperation)
+            if index is not None:
+                output = edge.single(states[source], index, draws)
+            else:
+                assert rows is not None
+                output = edge(states[source], rows[source], draws)
+            incoming.append(drop_paths(output, drop_path, draws) if drop_path > 0 else output)
+        return sum(incoming[1:], incoming[0])
+
+    def _compiled_sum(
+        self,
+        states: list[Tensor],
+        first: int,
+        edges: PickedEdges,
+        rows: Tensor | None,
+        drop_path: float,
+        draws: torch.Generator | None,
+    ) -> Tensor:
+        """The same sum by compiled loops; what is drawn is drawn in the same order."""
+        inputs, terms = list(states), list[Term]()
+        for source, index in edges:
+            edge = self._ops[first + source]
+            assert isinstance(edge, MixedOperation)
+            operations = list(edge._ops)
+            of_edge = []
+            for number in range(len(operations)) if index is None else (index,):
+                operation = operations[number]
+                weight = 0 if index is not None else source * len(operations) + number
+                if isinstance(operation, COMPILED):
+                    of_edge.append(Term(source, operation, weight))
+                elif isinstance(operation, nn.Identity):
+                    of_edge.append(Term(source, None, weight))
+                elif not isinstance(operation, Zero):
+                    inputs.append(apply_operation(operation, states[source], draws))
+                    of_edge.append(Term(len(inputs) - 1, None, weight))
+            mask = drop_path_mask(states[source], drop_path, draws) if drop_path > 0 else None
+            terms += [term._replace(mask=mask) for term in of_edge]
+        own = states[0].new_ones(1) if rows is None else rows.reshape(-1)
+        height, width = (side // (2 if self.reduction else 1) for side in states[0].shape[2:])
+        return node_sum(inputs, terms, own, (states[0].shape[1], height, width))
+
 
 class Supernet(nn.Module):
-    """Stem, `layers` cells with reductions at layers//3 and 2*layers//3, global average, linear classifier."""
+    """Stem, `layers` cells with reductions at layers//3 and 2*layers//3, global average, linear classifier.
+
+    `layout` says how a pass in training mode is computed on a CPU: "modules" by the operations' modules, "compiled" by
+    `node_sum.py`, which is the same function, faster. Other passes always run the modules.
+    """
 
     def __init__(
         self,
@@ -124,8 +203,10 @@ class Supernet(nn.Module):
         classes: int,
         nodes: int = 4,
         image_channels: int = 3,
+        layout: Layout = "modules",
     ) -> None:
         super().__init__()
+        self.layout = layout
         self.candidates = {"normal": normal, "reduce": reduce}
         self.nodes = nodes
         self.stem = nn.Sequential(
@@ -152,7 +233,8 @@ class Supernet(nn.Module):
         """As `forward`, with the weights of the operations themselves."""
         s0 = s1 = self.stem(images)
         for cell in self.cells:
-            s0, s1 = s1, cell(s0, s1, weights.reduce if cell.reduction else weights.normal, drop_path, draws)
+            of_kind = weights.reduce if cell.reduction else weights.normal
+            s0, s1 = s1, cell(s0, s1, of_kind, drop_path, draws, self._compiled(images))
         return self.classifier(s1.mean((2, 3)))
 
     def chosen(
@@ -162,8 +244,12 @@ class Supernet(nn.Module):
         s0 = s1 = self.stem(images)
         for cell in self.cells:
             assert isinstance(cell, Cell)
-            s0, s1 = s1, cell.chosen(s0, s1, choice.reduce if cell.reduction else choice.normal, draws, drop_path)
+            of_kind = choice.reduce if cell.reduction else choice.normal
+            s0, s1 = s1, cell.chosen(s0, s1, of_kind, draws, drop_path, self._compiled(images))
         return self.classifier(s1.mean((2, 3)))
+
+    def _compiled(self, images: Tensor) -> bool:
+        return self.layout == "compiled" and self.training and images.device.type == "cpu"
 
     def choice(self, genotype: Genotype) -> Choice:
         """The operations that a genotype of this supernet's space stands for."""

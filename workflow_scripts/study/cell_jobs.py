@@ -26,6 +26,8 @@ SEARCH_OF: dict[Method, SearchKind] = {
     "darts_ada": "darts_ada",
     "random_ws": "random_ws",
 }
+Layout = Literal["compiled", "modules"]
+COMPILED_CHANNELS = 8  # the compiled loops fill vector instructions where channels are a multiple of this
 PAPER_SIDE = 32  # pixels; the paper's crop padding (4) and cutout (16) are meant for this image side
 
 
@@ -83,6 +85,8 @@ class SearchJob(Model):
     """DARTS-ADA, where the search is one"""
     random_ws: RandomSearch | None = None
     """RS-ws, where the search is one"""
+    layout: Layout
+    """how training passes are computed on a CPU: by compiled loops or by torch's modules; decided by tensor shapes"""
 
 
 class EvaluationJob(Model):
@@ -246,7 +250,13 @@ def search_job(cells: Cells, key: SearchKey) -> SearchJob:
         stop=cells.stop if key.search == "darts_ada" or cells.search.end_when_stopped else None,
         adaptive=cells.adaptive if key.search == "darts_ada" else None,
         random_ws=cells.random_ws if key.search == "random_ws" else None,
+        layout=layout_of(cells.search.init_channels),
     )
+
+
+def layout_of(init_channels: int) -> Layout:
+    """The layout of a supernet; a function of its tensors' shapes, never of how fast it was somewhere."""
+    return "modules" if init_channels % COMPILED_CHANNELS else "compiled"
 
 
 def selection_job(cells: Cells, key: SelectionKey) -> SelectionJob:
