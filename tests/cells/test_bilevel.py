@@ -47,7 +47,7 @@ def test_second_order_gradient_is_that_of_the_loss_one_weight_step_ahead():
     network = supernet()
     alphas, buffers = alphas_of(network), buffers_of(network)
     weights = dict(network.named_parameters())
-    with frozen_statistics(network):
+    with frozen_statistics(network.norms):
         gradients = torch.autograd.grad(
             loss_of(network, alphas, TRAIN, Noise()), list(weights.values()), create_graph=True
         )
@@ -113,7 +113,7 @@ def test_the_three_passes_move_the_draws_on():
     network = supernet("s4")
     alphas, noise, counted = alphas_of(network), seeded_noise(), seeded_noise()
     unrolled(network, alphas, noise=noise)
-    with frozen_statistics(network), torch.no_grad():
+    with frozen_statistics(network.norms), torch.no_grad():
         for _ in range(3):  # train, validation, and both sides of the difference together
             network(TRAIN[0], alphas, 0.0, counted.draws)
     assert torch.equal(noise.draws.get_state(), counted.draws.get_state())
@@ -166,7 +166,7 @@ def test_weight_step_clips_the_whole_gradient():
 def test_weight_step_counts_the_wrong_predictions():
     network = supernet()
     alphas = alphas_of(network)
-    with frozen_statistics(network):
+    with frozen_statistics(network.norms):
         right = network(TRAIN[0], alphas).argmax(1)
     labels = right.clone()
     labels[:3] = (right[:3] + 1) % 10

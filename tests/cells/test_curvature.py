@@ -20,6 +20,7 @@ class Smooth(nn.Module):
     def __init__(self):
         super().__init__()
         self.linear = nn.Linear(6, 3).double()
+        self.weights, self.norms = list(self.parameters()), []
 
     def forward(self, images, alphas, drop_path, draws):
         mixed = images * torch.sin(alphas.normal).flatten() + torch.tanh(alphas.reduce).prod()

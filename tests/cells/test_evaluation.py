@@ -104,6 +104,14 @@ def test_same_seed_same_bytes_and_other_seed_other_numbers(digits, tmp_path):
         assert first[name].read_bytes() != other[name].read_bytes()
 
 
+def test_mixed_precision_keeps_the_weights_in_float32(digits):
+    plain, mixed = (trained(GENOTYPE, tiny_evaluation(bfloat16=flag), digits) for flag in (False, True))
+    assert {value.dtype for value in mixed.network.state_dict().values()} == {torch.float32, torch.int64}
+    assert mixed.epochs[0].train_loss != plain.epochs[0].train_loss
+    assert mixed.epochs[0].train_loss == pytest.approx(plain.epochs[0].train_loss, rel=0.02)
+    assert mixed.epochs[0].test_loss == pytest.approx(plain.epochs[0].test_loss, rel=0.1)
+
+
 def test_outcome_is_the_last_epoch(digits, tmp_path):
     files = evaluated(GENOTYPE, tiny_evaluation(epochs=2), digits, tmp_path)
     outcome = json.loads(files["outcome"].read_text())

@@ -126,7 +126,7 @@ def test_drop_path_acts_in_training_only():
     network.eval()
     assert torch.equal(network(images, alphas, 0.5, generator(1)), network(images, alphas, 0.0))
     network.train()
-    with frozen_statistics(network):
+    with frozen_statistics(network.norms):
         first, again, other = (network(images, alphas, 0.5, generator(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
@@ -149,7 +149,7 @@ def test_noise_uses_its_own_draws():
     network = supernet("s4")
     alphas, images = alphas_of(network), batch_of()[0]
     state = torch.get_rng_state()
-    with frozen_statistics(network):
+    with frozen_statistics(network.norms):
         first, again, other = (network(images, alphas, 0.0, generator(seed)) for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(first, again)
@@ -169,7 +169,7 @@ def test_frozen_statistics():
     network = supernet("s1")
     alphas, images = alphas_of(network), batch_of()[0]
     before = running_statistics(network)
-    with frozen_statistics(network):
+    with frozen_statistics(network.norms):
         frozen = network(images, alphas)
     assert unchanged(before, network)
     assert torch.equal(network(images, alphas), frozen)  # batch statistics in both
@@ -179,7 +179,7 @@ def test_frozen_statistics():
 def test_frozen_statistics_end_with_an_error():
     network = supernet()
     before = running_statistics(network)
-    with pytest.raises(ZeroDivisionError), frozen_statistics(network):
+    with pytest.raises(ZeroDivisionError), frozen_statistics(network.norms):
         _ = 1 / 0
     network(batch_of()[0], alphas_of(network))
     assert not unchanged(before, network)
@@ -189,7 +189,7 @@ def test_frozen_statistics_still_evaluate_with_the_running_ones():
     network = supernet().eval()
     alphas, images = alphas_of(network), batch_of()[0]
     expected = network(images, alphas)
-    with frozen_statistics(network):
+    with frozen_statistics(network.norms):
         assert torch.equal(network(images, alphas), expected)
 
 
@@ -208,7 +208,7 @@ def test_mixture_weights_are_the_softmax_of_the_alphas():
 def test_the_order_of_cells_matters_to_the_alphas_they_use():
     network = supernet()
     alphas, images = alphas_of(network), batch_of()[0]
-    with frozen_statistics(network):
+    with frozen_statistics(network.norms):
         logits = network(images, alphas)
         swapped = network(images, Alphas(alphas.reduce, alphas.normal))
     assert not torch.allclose(logits, swapped)
@@ -256,7 +256,7 @@ def fixed_noise(monkeypatch):
 def test_chosen_edges_alone_equal_the_supernet_with_one_hot_weights(space, training):
     network = supernet(space, layers=4).train(training)
     draws, images = generator(3), batch_of()[0]
-    with frozen_statistics(network), torch.no_grad():
+    with frozen_statistics(network.norms), torch.no_grad():
         for name, statistic in network.named_buffers():  # that evaluation mode is no identity
             if name.endswith("running_var"):
                 statistic.copy_(0.5 + torch.rand(statistic.shape, generator=draws, dtype=statistic.dtype))
@@ -321,7 +321,7 @@ def test_a_choice_and_its_genotype():
 def test_drop_path_on_chosen_edges_acts_in_training_only():
     network = supernet("s2")
     choice, images = random_choice(network, generator()), batch_of(count=8)[0]
-    with frozen_statistics(network):
+    with frozen_statistics(network.norms):
         first, again, other = (network.chosen(images, choice, generator(seed), 0.5) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)

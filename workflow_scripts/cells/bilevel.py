@@ -77,7 +77,7 @@ def second_order_gradient(
         if moving:
             torch._foreach_add_(*zip(*moving, strict=True), alpha=rule.momentum)
         ahead = torch._foreach_add(weights, steps, alpha=-rule.rate)
-    with frozen_statistics(network), _at(weights, ahead):
+    with frozen_statistics(network.norms), _at(weights, ahead):
         outer = torch.autograd.grad(loss_of(network, alphas, valid, noise), [*alphas, *weights])
     direct, vector = outer[:2], outer[2:]
 
@@ -100,13 +100,15 @@ def second_order_gradient(
 
 
 @contextmanager
-def fixed_weights(network: nn.Module) -> Iterator[None]:
+def fixed_weights(network: Supernet) -> Iterator[None]:
     """Passes inside have no gradient with respect to the weights, which saves computing it."""
-    network.requires_grad_(False)
+    for weight in network.weights:
+        weight.requires_grad_(False)
     try:
         yield
     finally:
-        network.requires_grad_()
+        for weight in network.weights:
+            weight.requires_grad_()
 
 
 @contextmanager
@@ -122,8 +124,8 @@ def _at(weights: Sequence[Tensor], values: Sequence[Tensor]) -> Iterator[None]:
             weight.data = value
 
 
-def _statistics(network: nn.Module, published: bool) -> AbstractContextManager[None]:
-    return nullcontext() if published else frozen_statistics(network)
+def _statistics(network: Supernet, published: bool) -> AbstractContextManager[None]:
+    return nullcontext() if published else frozen_statistics(network.norms)
 
 
 def momentum_buffers(network: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor]:
@@ -150,6 +152,6 @@ def weight_step(
     loss = F.cross_entropy(logits, labels)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
-    norm = nn.utils.clip_grad_norm_(network.parameters(), grad_clip)
+    norm = nn.utils.clip_grad_norm_(network.weights, grad_clip)
     optimizer.step()
     return WeightStep(loss.detach(), (logits.detach().argmax(1) != labels).sum(), norm)

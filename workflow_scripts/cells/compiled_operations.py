@@ -38,23 +38,25 @@ class Shape(NamedTuple):
 class Loops(NamedTuple):
     """The compiled passes of one step of an operation, whose output y is (n, height * width * C').
 
-    An input x (n, hwC) stands for the images scale * x + shift, both (C,). A separable convolution has the weights
-    (k^2 + C, C), its taps and then its pointwise kernel from row to column; a pointwise one (C, C').
+    An input x (n, hwC) stands for the images scale * x + shift, both (C,), and y for y_scale * y + y_shift, which is
+    BatchNorm's output. The weights of a step are two matrices: a depthwise (C, k^2) and a pointwise convolution
+    (C', C); or a pointwise one and none (0, C); or the two of a factorized reduction (C' / 2, C).
 
-    `forward(x, scale, shift, weights, y, tangent)` fills y with the convolutions of the images' positive part and
-    returns its mean and variance, (2, C'). Where `tangent` (n, hwC) is not empty, y is filled with the convolutions of
-    what it is where the images are positive, and is 0 elsewhere: the derivative of the former along the tangent.
+    `forward(x, scale, shift, first, second, epsilon, y, tangent)` fills y with the convolutions of the images' positive
+    part and returns y_scale, y_shift and the mean and variance (2, C') of y. Where `tangent` (n, hwC) is not empty, y
+    is filled with the convolutions of what it is where the images are positive, and is 0 elsewhere: the derivative
+    along the tangent.
 
-    `backward(grad, own, sums, y, y_scale, y_shift, x, scale, shift, weights, grad_x, add, grad_weights)`: the gradient
-    of BatchNorm's output is grad * own (n,), and `sums` (2, C') its sums and those of its product with that output.
-    Writes, or with `add` adds, the gradient of the images to grad_x, where that is not empty; fills grad_weights, where
-    that is not empty. Returns the sums of grad_x, for a step before.
+    `backward(grad, own, sums, y, y_scale, y_shift, x, scale, shift, first, second, grad_x, add, of_first, of_second)`:
+    the gradient of BatchNorm's output is grad * own (n,), and `sums` (2, C') its sums and those of its product with
+    that output. Writes, or with `add` adds, the gradient of the images to grad_x, where that is not empty; fills the
+    gradients of the weights, where they are not empty. Returns the sums of grad_x, for a step before.
     """
 
     height: int
     width: int
     channels: int
-    forward: Callable[..., Array]
+    forward: Callable[..., tuple[Array, Array, Array]]
     backward: Callable[..., Array]
 
 
@@ -73,23 +75,25 @@ def separable_loops(shape: Shape) -> Loops:
     at_once = max(1, NUMBERS_AT_ONCE // (positions * channels))
 
     @njit(cache=True, error_model="numpy", fastmath=FAST)
-    def forward(x: Array, scale: Array, shift: Array, weights: Array, y: Array, tangent: Array) -> Array:
-        taps, pointwise = _along_rows(weights[: kernel * kernel], width_out), weights[kernel * kernel :]
+    def forward(
+        x: Array, scale: Array, shift: Array, first: Array, second: Array, epsilon: float, y: Array, tangent: Array
+    ) -> tuple[Array, Array, Array]:
+        taps, pointwise = _along_rows(first.T, width_out), np.ascontiguousarray(second.T)
         row_scale, row_shift = _along_row(scale, width), _along_row(shift, width)
         frame = np.zeros(frame_size, x.dtype)
         spatial = np.empty((at_once * positions, channels), x.dtype)
         near = np.zeros(line_out, x.dtype)  # a number near the mean, so that squares are of small numbers
         plain, squares = np.zeros((2, line_out), x.dtype)
-        for first in range(0, len(x), at_once):
-            some = min(at_once, len(x) - first)
+        for start in range(0, len(x), at_once):
+            some = min(at_once, len(x) - start)
             for k in range(some):
-                image = x[first + k]
+                image = x[start + k]
                 if len(tangent) == 0:
                     _frame_positive(frame, image, row_scale, row_shift, height, line, padding, frame_line, channels)
                 else:
                     _frame_tangent(
                         frame,
-                        tangent[first + k],
+                        tangent[start + k],
                         image,
                         row_scale,
                         row_shift,
@@ -101,13 +105,13 @@ def separable_loops(shape: Shape) -> Loops:
                     )
                 result = spatial[k * positions : (k + 1) * positions].reshape(-1)
                 _convolve(result, frame, taps, height_out, width_out, channels, kernel, stride, dilation, frame_line)
-            product = y[first : first + some].reshape(some * positions, channels)
+            product = y[start : start + some].reshape(some * positions, channels)
             np.dot(spatial[: some * positions], pointwise, product)
-            if first == 0:
+            if start == 0:
                 near = _along_row(_mean_pixel(product), width_out)
-            for k in range(first, first + some):
+            for k in range(start, start + some):
                 _add_to_moments(plain, squares, y[k], near, height_out, line_out)
-        return _moments(near[:channels], plain, squares, len(x) * positions)
+        return _normalised(near[:channels], plain, squares, len(x) * positions, epsilon)
 
     @njit(cache=True, error_model="numpy", fastmath=FAST)
     def backward(
@@ -120,15 +124,16 @@ def separable_loops(shape: Shape) -> Loops:
         x: Array,
         scale: Array,
         shift: Array,
-        weights: Array,
+        first: Array,
+        second: Array,
         grad_x: Array,
         add: bool,
-        grad_weights: Array,
+        of_first: Array,
+        of_second: Array,
     ) -> Array:
-        with_x, with_weights = len(grad_x) > 0, len(grad_weights) > 0
+        with_x, with_weights = len(grad_x) > 0, len(of_first) > 0
         slope, level, tilt = _norm_factors(sums / (len(x) * positions), y_scale, y_shift, width_out)
-        taps = _along_rows(weights[: kernel * kernel], width_out)
-        turned = _along_rows(weights[: kernel * kernel][::-1], width_out)
+        taps, turned = _along_rows(first.T, width_out), _along_rows(first.T[::-1], width_out)
         row_scale, row_shift = _along_row(scale, width), _along_row(shift, width)
         frame, around = np.zeros(frame_size, x.dtype), np.zeros(around_size, x.dtype)
         of_norm = np.empty((at_once * positions, channels), x.dtype)
@@ -137,29 +142,28 @@ def separable_loops(shape: Shape) -> Loops:
         tap_sums = np.zeros(kernel * kernel * line_out, x.dtype)
         part = np.empty((channels, channels), x.dtype)
         of_pointwise = np.zeros_like(part)
-        transposed = np.ascontiguousarray(weights[kernel * kernel :].T)
         before_plain, before_along = np.zeros((2, line), x.dtype)
-        for first in range(0, len(x), at_once):
-            some = min(at_once, len(x) - first)
+        for start in range(0, len(x), at_once):
+            some = min(at_once, len(x) - start)
             for k in range(some):
                 result = of_norm[k * positions : (k + 1) * positions].reshape(-1)
                 _norm_backward(
-                    result, grad[first + k], own[first + k], y[first + k], slope, level, tilt, height_out, line_out
+                    result, grad[start + k], own[start + k], y[start + k], slope, level, tilt, height_out, line_out
                 )
             flat, between = of_norm[: some * positions], spatial[: some * positions]
             if with_weights:
                 for k in range(some):
-                    image = x[first + k]
+                    image = x[start + k]
                     _frame_positive(frame, image, row_scale, row_shift, height, line, padding, frame_line, channels)
                     result = spatial[k * positions : (k + 1) * positions].reshape(-1)
                     _convolve(
                         result, frame, taps, height_out, width_out, channels, kernel, stride, dilation, frame_line
                     )
-                np.dot(between.T, flat, part)
+                np.dot(flat.T, between, part)
                 of_pointwise += part
-            np.dot(flat, transposed, between)  # from here on the gradient of the depthwise convolution's output
+            np.dot(flat, second, between)  # from here on the gradient of the depthwise convolution's output
             for k in range(some):
-                g, image = spatial[k * positions : (k + 1) * positions].reshape(-1), x[first + k]
+                g, image = spatial[k * positions : (k + 1) * positions].reshape(-1), x[start + k]
                 if with_weights:
                     if at_once > 1:
                         _frame_positive(frame, image, row_scale, row_shift, height, line, padding, frame_line, channels)
@@ -172,7 +176,7 @@ def separable_loops(shape: Shape) -> Loops:
                         _convolve(before, around, turned, height, width, channels, kernel, 1, dilation, around_line)
                     else:
                         _spread(before, around, taps, height, width, channels, kernel, dilation, around_line, line_out)
-                    result = grad_x[first + k]
+                    result = grad_x[start + k]
                     if add:  # a state that others have sent a gradient to: nothing comes before it here
                         for i in range(height):
                             for n in range(line):
@@ -189,8 +193,8 @@ def separable_loops(shape: Shape) -> Loops:
                                 before_along[n] += flowing * value
         if with_weights:
             for t in range(kernel * kernel):
-                grad_weights[t] = _by_channel(tap_sums[t * line_out : (t + 1) * line_out], channels)
-            grad_weights[kernel * kernel :] = of_pointwise
+                of_first[:, t] = _by_channel(tap_sums[t * line_out : (t + 1) * line_out], channels)
+            of_second[:] = of_pointwise
         before_sums = np.empty((2, channels))
         before_sums[0], before_sums[1] = _by_channel(before_plain, channels), _by_channel(before_along, channels)
         return before_sums
@@ -217,10 +221,13 @@ def _pointwise_forward(
     x: Array,
     scale: Array,
     shift: Array,
-    weights: Array,
+    first: Array,
+    second: Array,
+    epsilon: float,
     y: Array,
     tangent: Array,
-) -> Array:
+) -> tuple[Array, Array, Array]:
+    weights = _side_by_side(first, second)
     positions, channels = height * width, weights.shape[1]
     at_once = max(1, NUMBERS_AT_ONCE // (positions * len(weights)))
     row_scale, row_shift = _along_row(scale, width * stride), _along_row(shift, width * stride)
@@ -228,19 +235,19 @@ def _pointwise_forward(
     line = width * channels
     near = np.zeros(line, x.dtype)
     plain, squares = np.zeros((2, line), x.dtype)
-    for first in range(0, len(x), at_once):
-        some = min(at_once, len(x) - first)
+    for start in range(0, len(x), at_once):
+        some = min(at_once, len(x) - start)
         for k in range(some):
-            own = tangent[first + k] if len(tangent) > 0 else x[first + k]
+            own = tangent[start + k] if len(tangent) > 0 else x[start + k]
             pixels = seen[k * positions : (k + 1) * positions]
-            _see_positive(pixels, own, x[first + k], row_scale, row_shift, width, stride, len(tangent) > 0)
-        product = y[first : first + some].reshape(some * positions, channels)
+            _see_positive(pixels, own, x[start + k], row_scale, row_shift, width, stride, len(tangent) > 0)
+        product = y[start : start + some].reshape(some * positions, channels)
         np.dot(seen[: some * positions], weights, product)
-        if first == 0:
+        if start == 0:
             near = _along_row(_mean_pixel(product), width)
-        for k in range(first, first + some):
+        for k in range(start, start + some):
             _add_to_moments(plain, squares, y[k], near, height, line)
-    return _moments(near[:channels], plain, squares, len(x) * positions)
+    return _normalised(near[:channels], plain, squares, len(x) * positions, epsilon)
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
@@ -257,12 +264,15 @@ def _pointwise_backward(
     x: Array,
     scale: Array,
     shift: Array,
-    weights: Array,
+    first: Array,
+    second: Array,
     grad_x: Array,
     add: bool,
-    grad_weights: Array,
+    of_first: Array,
+    of_second: Array,
 ) -> Array:
-    with_x, with_weights = len(grad_x) > 0, len(grad_weights) > 0
+    with_x, with_weights = len(grad_x) > 0, len(of_first) > 0
+    weights = _side_by_side(first, second)
     positions, channels = height * width, weights.shape[1]
     at_once = max(1, NUMBERS_AT_ONCE // (positions * len(weights)))
     line, inputs = width * channels, len(scale)
@@ -270,26 +280,25 @@ def _pointwise_backward(
     row_scale, row_shift = _along_row(scale, width * stride), _along_row(shift, width * stride)
     seen = np.empty((at_once * positions, len(weights)), x.dtype)
     of_norm = np.empty((at_once * positions, channels), x.dtype)
-    part = np.empty_like(weights)
-    grad_weights[:] = 0
+    part, of_weights = np.empty_like(weights), np.zeros_like(weights)
     transposed = np.ascontiguousarray(weights.T)
-    for first in range(0, len(x), at_once):
-        some = min(at_once, len(x) - first)
+    for start in range(0, len(x), at_once):
+        some = min(at_once, len(x) - start)
         for k in range(some):
             result = of_norm[k * positions : (k + 1) * positions].reshape(-1)
-            _norm_backward(result, grad[first + k], own[first + k], y[first + k], slope, level, tilt, height, line)
+            _norm_backward(result, grad[start + k], own[start + k], y[start + k], slope, level, tilt, height, line)
         flat, around = of_norm[: some * positions], seen[: some * positions]
         if with_weights:
             for k in range(some):
                 pixels = seen[k * positions : (k + 1) * positions]
-                _see_positive(pixels, x[first + k], x[first + k], row_scale, row_shift, width, stride, False)
+                _see_positive(pixels, x[start + k], x[start + k], row_scale, row_shift, width, stride, False)
             np.dot(around.T, flat, part)
-            grad_weights += part
+            of_weights += part
         if with_x:
             np.dot(flat, transposed, around)
             for k in range(some):
                 pixels = seen[k * positions : (k + 1) * positions].reshape(-1)
-                target, image = grad_x[first + k], x[first + k]
+                target, image = grad_x[start + k], x[start + k]
                 if stride == 1:
                     for i in range(height):
                         for n in range(len(row_scale)):
@@ -302,16 +311,32 @@ def _pointwise_backward(
                     target[:] = 0
                 for i in range(height):
                     for g in range(stride):
-                        start = (i * stride + g) * len(row_scale)
+                        line_seen = (i * stride + g) * len(row_scale)
                         for j in range(width):
-                            at = start + (j * stride + g) * inputs
+                            at = line_seen + (j * stride + g) * inputs
                             own_pixel = ((i * width + j) * stride + g) * inputs
                             own_target, own_image = target[at : at + inputs], image[at : at + inputs]
                             own_grad = pixels[own_pixel : own_pixel + inputs]
                             for c in range(inputs):
                                 value = scale[c] * own_image[c] + shift[c]
                                 own_target[c] += 0 if value <= 0 else own_grad[c]
+    if with_weights:
+        of_first[:] = of_weights[:inputs, : len(first)].T
+        if len(second) > 0:
+            of_second[:] = of_weights[inputs:, len(first) :].T
     return sums
+
+
+@njit(cache=True, error_model="numpy", fastmath=FAST)
+def _side_by_side(first: Array, second: Array) -> Array:
+    """One matrix for one pointwise convolution, or for two that see pixels of their own: (C or 2C, C')."""
+    if len(second) == 0:
+        return np.ascontiguousarray(first.T)
+    inputs, outputs = first.shape[1], len(first)
+    matrix = np.zeros((2 * inputs, 2 * outputs), first.dtype)
+    matrix[:inputs, :outputs] = first.T
+    matrix[inputs:, outputs:] = second.T
+    return matrix
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
@@ -368,14 +393,15 @@ def _add_to_moments(plain: Array, squares: Array, image: Array, near: Array, hei
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
-def _moments(near: Array, plain: Array, squares: Array, count: int) -> Array:
-    """Mean and variance, (2, C), of `count` numbers for each channel."""
+def _normalised(near: Array, plain: Array, squares: Array, count: int, epsilon: float) -> tuple[Array, Array, Array]:
+    """What BatchNorm multiplies by and adds, (C,), and the mean and variance, of `count` numbers for each channel."""
     channels = len(near)
     moments = np.empty((2, channels))
     beside = _by_channel(plain, channels) / count
     moments[0] = near + beside
     moments[1] = _by_channel(squares, channels) / count - beside * beside
-    return moments
+    scale = 1 / np.sqrt(moments[1] + epsilon)
+    return scale.astype(near.dtype), (-moments[0] * scale).astype(near.dtype), moments
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
@@ -648,7 +674,7 @@ def sums_of(grad: Array, own: Array, y: Array, scale: Array, shift: Array, width
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
-def add_product(total: Array, grad: Array, own: Array, add: bool) -> None:
+def add_product(total: Array, add: bool, grad: Array, own: Array) -> None:
     """Write, or add, grad * own (n,) to total; both arrays (n, hwC)."""
     for k in range(len(total)):
         target, source = total[k], grad[k]
@@ -706,3 +732,11 @@ def tangent_sums(tangent: Array, y: Array, scale: Array, shift: Array, grad: Arr
         _by_channel(of_grad, channels),
     )
     return sums
+
+
+@njit(cache=True, error_model="numpy", fastmath=FAST)
+def track(mean: Array, variance: Array, moments: Array, count: int, momentum: float) -> None:
+    """Move running statistics towards the mean and variance (2, C) of `count` numbers, as torch does."""
+    for c in range(len(mean)):
+        mean[c] += momentum * (moments[0, c] - mean[c])
+        variance[c] += momentum * (moments[1, c] * count / max(1, count - 1) - variance[c])

@@ -17,7 +17,7 @@ from workflow_scripts.cells.bilevel import (
 )
 from workflow_scripts.cells.curvature import full_hessian, hessian_product, largest_eigenvalue
 from workflow_scripts.cells.evaluation_network import EvaluationNetwork
-from workflow_scripts.cells.supernet import Alphas, Supernet, frozen_statistics
+from workflow_scripts.cells.supernet import Alphas, Supernet, batch_norms, frozen_statistics
 from workflow_scripts.study.cell_jobs import layout_of
 from workflow_scripts.study.spaces import load_space
 from workflow_scripts.tables.genotype import parse_genotype
@@ -47,7 +47,7 @@ def supernet(vector: Vector) -> Vector:
     buffers = vector["momentum_buffers"]
     quiet = Noise()
 
-    with frozen_statistics(network), torch.no_grad():
+    with frozen_statistics(network.norms), torch.no_grad():
         logits = network(valid[0], alphas)
         loss_train = loss_of(network, alphas, train, quiet)
     first = first_order_gradient(network, alphas, valid, quiet)
@@ -97,7 +97,7 @@ def evaluation_network(vector: Vector) -> Vector:
         network.eval()
         evaluated, _ = network(batch["x"])
         network.train()
-        with frozen_statistics(network):
+        with frozen_statistics(batch_norms(network)):
             logits, auxiliary = network(batch["x"])
         loss = F.cross_entropy(logits, batch["y"])
         if auxiliary is not None:

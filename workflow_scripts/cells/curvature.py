@@ -18,7 +18,7 @@ Product = Callable[[Tensor], Tensor]  # v (n,) to H v (n,)
 
 def hessian_product(network: Supernet, alphas: Alphas, valid: Batch, noise: Noise) -> Product:
     """The map v -> H v, without the weight-decay diagonal; BatchNorm uses batch statistics."""
-    with frozen_statistics(network), fixed_weights(network):
+    with frozen_statistics(network.norms), fixed_weights(network):
         loss = loss_of(network, alphas, valid, noise)
     gradient = _flat(torch.autograd.grad(loss, alphas, create_graph=True))
 

@@ -62,7 +62,7 @@ def train_genotype(
         )
     network = network.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(
-        network.parameters(), settings.learning_rate, settings.momentum, weight_decay=settings.l2
+        network.parameters(), settings.learning_rate, settings.momentum, weight_decay=settings.l2, foreach=True
     )
     batches = ShuffledBatches(len(train), settings.batch_size, stream(job.seed, "batches"))
     transform = stream(job.seed, "transforms") if settings.augment else None
@@ -81,11 +81,12 @@ def train_genotype(
         losses, wrong = [], torch.zeros((), dtype=torch.long, device=device)
         for _ in range(math.ceil(len(train) / settings.batch_size)):
             images, labels = train.batch(next(batches), transform)
-            logits, auxiliary_logits = network(images, settings.drop_path * epoch / settings.epochs, draws)
-            loss = F.cross_entropy(logits, labels)
+            with mixed_precision(settings.bfloat16, device):
+                logits, auxiliary_logits = network(images, settings.drop_path * epoch / settings.epochs, draws)
+            loss = F.cross_entropy(logits.float(), labels)
             losses.append(loss.detach())
             if auxiliary_logits is not None:
-                loss = loss + settings.auxiliary_weight * F.cross_entropy(auxiliary_logits, labels)
+                loss = loss + settings.auxiliary_weight * F.cross_entropy(auxiliary_logits.float(), labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), settings.grad_clip)
@@ -93,7 +94,8 @@ def train_genotype(
             wrong += (logits.detach().argmax(1) != labels).sum()
         train_loss = torch.stack(losses).double().cpu()
         broken = (~torch.isfinite(train_loss)).nonzero().flatten().tolist()
-        test_loss, test_error = test_network(network, test, stream(job.seed, "test noise", device))
+        with mixed_precision(settings.bfloat16, device):
+            test_loss, test_error = test_network(network, test, stream(job.seed, "test noise", device))
         if not math.isfinite(test_loss):
             broken.append(len(losses) - 1)  # the last step broke what its own loss could not show
         if broken:
@@ -104,6 +106,11 @@ def train_genotype(
         result.epochs.append(EvaluationEpoch(epoch, rate, float(train_loss.mean()), train_error, test_loss, test_error))
         progress.advance(epoch + 1, settings.epochs, f"train error {train_error:.1f} %, held out {test_error:.1f} %")
     return result
+
+
+def mixed_precision(enabled: bool, device: torch.device) -> torch.autocast:
+    """Where enabled, passes inside compute in bfloat16 where that is safe; the weights stay in float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 @torch.no_grad()
@@ -127,6 +134,6 @@ def test_network(network: EvaluationNetwork, part: Part, draws: torch.Generator)
     for index in ordered_batches(len(part), 250):
         images, labels = part.batch(index)
         logits, _ = network(images, 0.0, draws)
-        loss += F.cross_entropy(logits, labels, reduction="sum")
+        loss += F.cross_entropy(logits.float(), labels, reduction="sum")
         wrong += (logits.argmax(1) != labels).sum()
     return float(loss) / len(part), 100 * int(wrong) / len(part)

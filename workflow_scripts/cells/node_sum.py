@@ -1,37 +1,24 @@
-"""Weighted sums of operations in training on a CPU, as one function of autograd over compiled loops.
+"""Weighted sums of operations on a CPU, as one function of autograd over compiled loops.
 
-The same function as the modules of `operations.py` with batch statistics, in fewer passes over memory: an operation's
-output is added to the sum as it is computed, with its weight and its drop-path mask, BatchNorm's output is never
-stored, and what a backward pass needs of a convolution's input is computed again.
+The same function as the modules of `operations.py`, in fewer passes over memory: an operation's output is added to the
+sum as it is computed, with its weight and its drop-path mask, BatchNorm's output is never stored, and what a backward
+pass needs of a convolution's input is computed again. Derivatives are those of BatchNorm with batch statistics.
 
 Second derivatives are those of states and weights, for fixed parameters: the Hessian of the alphas asks for no others.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from workflow_scripts.cells.compiled_operations import (
-    Loops,
-    Shape,
-    add_product,
-    add_scaled,
-    combined,
-    pointwise_loops,
-    separable_loops,
-    sums_of,
-    tangent_sums,
-)
-from workflow_scripts.cells.operations import DilConv, FactorizedReduce, ReLUConvBN, SepConv
-
-Array = NDArray[Any]
-COMPILED = (SepConv, DilConv, FactorizedReduce, ReLUConvBN)
+from workflow_scripts.cells.compiled_operations import add_product, add_scaled, combined, sums_of, tangent_sums
+from workflow_scripts.cells.operation_steps import Array, Images, Run, Step, back, back_from_convolutions, run, steps_of
 
 
 class Term(NamedTuple):
@@ -39,7 +26,7 @@ class Term(NamedTuple):
 
     input: int
     operation: nn.Module | None
-    """of a type in COMPILED, or None for the input itself"""
+    """of a type in `operation_steps.COMPILED`, or None for the input itself"""
     weight: int = 0
     mask: Tensor | None = None
     """one number for each image (n, 1, 1, 1), or None for ones"""
@@ -48,79 +35,18 @@ class Term(NamedTuple):
 def node_sum(inputs: list[Tensor], terms: list[Term], weights: Tensor, shape: tuple[int, int, int]) -> Tensor:
     """The sum of terms (n, *shape), for inputs (n, C, h, w) and a vector of weights.
 
-    BatchNorms use batch statistics and have no scale of their own; running statistics are updated where tracked.
+    Raises RuntimeError where second derivatives are asked for while parameters require gradients.
     """
-    steps = [[] if term.operation is None else _steps(term.operation) for term in terms]
+    steps = [[] if term.operation is None else steps_of(term.operation) for term in terms]
     parameters = [convolution.weight for of_term in steps for step in of_term for convolution in step.convolutions]
     total: Tensor = _NodeSum.apply(terms, steps, len(inputs), shape, weights, *inputs, *parameters)
     return total
 
 
 def single_operation(operation: nn.Module, x: Tensor) -> Tensor:
-    """The output of one operation of a type in COMPILED."""
-    loops = _steps(operation)[-1].loops(*x.shape[2:])
+    """The output of one operation of a type in `operation_steps.COMPILED`."""
+    loops = steps_of(operation)[-1].loops(*x.shape[2:])
     return node_sum([x], [Term(0, operation)], x.new_ones(1), (loops.channels, loops.height, loops.width))
-
-
-class _Step(NamedTuple):
-    """ReLU, convolutions, BatchNorm: an operation or half of one."""
-
-    convolutions: tuple[nn.Conv2d, ...]
-    """depthwise and pointwise; or pointwise; or the two of a factorized reduction"""
-    norm: nn.BatchNorm2d
-
-    def loops(self, height: int, width: int) -> Loops:
-        """The compiled loops for inputs of that size."""
-        first = self.convolutions[0]
-        stride, kernel, dilation = first.stride[0], first.kernel_size[0], first.dilation[0]
-        if first.groups == 1:
-            return pointwise_loops(height, width, len(self.convolutions) * first.out_channels, stride)
-        return separable_loops(Shape(height, width, first.out_channels, kernel, stride, dilation))
-
-    def packed(self, weights: Sequence[Tensor]) -> Array:
-        """The convolutions' weights as the one matrix that the loops take."""
-        parts = [weight.detach().numpy().reshape(len(weight), -1).T for weight in weights]
-        if not self.side_by_side:
-            return np.ascontiguousarray(np.concatenate(parts))
-        (rows, columns), dtype = parts[0].shape, parts[0].dtype
-        matrix = np.zeros((2 * rows, 2 * columns), dtype)
-        matrix[:rows, :columns], matrix[rows:, columns:] = parts
-        return matrix
-
-    def unpacked(self, matrix: Array, weights: Sequence[Tensor]) -> list[Tensor]:
-        """The gradients of the convolutions' weights from that of the matrix."""
-        rows = [weight[0].numel() for weight in weights]
-        parts = [matrix[: rows[0]], matrix[rows[0] :]][: len(rows)]
-        if self.side_by_side:
-            half = matrix.shape[1] // 2
-            parts = [parts[0][:, :half], parts[1][:, half:]]
-        return [
-            torch.from_numpy(np.ascontiguousarray(part.T)).view(weight.shape)
-            for part, weight in zip(parts, weights, strict=True)
-        ]
-
-    @property
-    def side_by_side(self) -> bool:
-        """Whether there are two pointwise convolutions, of other pixels each."""
-        return len(self.convolutions) == 2 and self.convolutions[0].groups == 1
-
-
-class _Images(NamedTuple):
-    """Images that stand for scale * x + shift, both (C,); x is (n, hwC)."""
-
-    x: Array
-    scale: Array
-    shift: Array
-
-
-class _Pass(NamedTuple):
-    """What a step computed, and from what."""
-
-    step: _Step
-    loops: Loops
-    before: _Images
-    weights: Array
-    after: _Images
 
 
 class _NodeSum(Function):
@@ -128,31 +54,29 @@ class _NodeSum(Function):
     def forward(
         ctx: Any,
         terms: list[Term],
-        steps: list[list[_Step]],
+        steps: list[list[Step]],
         count: int,
         shape: tuple[int, int, int],
         weights: Tensor,
         *tensors: Tensor,
     ) -> Tensor:
-        inputs, parameters = [_channels_last(x) for x in tensors[:count]], tensors[count:]
-        total = torch.zeros(len(inputs[0]), shape[1], shape[2], shape[0], dtype=inputs[0].dtype)
+        inputs, parameters = [_as_they_are(x) for x in tensors[:count]], tensors[count:]
+        total = torch.zeros(len(tensors[0]), shape[1], shape[2], shape[0], dtype=tensors[0].dtype)
         flat = total.view(len(total), -1).numpy()
-        plain = [_as_they_are(x) for x in inputs]
-        factors, ones = weights.numpy(force=True), np.ones(len(total), flat.dtype)
-        ctx.kept = []  # by term, its passes
-        first = 0
+        factors, ones = weights.detach().numpy(), np.ones(len(flat), flat.dtype)
+        ctx.runs = []  # by term, those of its steps
+        first = 0  # parameter of the step
         for term, of_term in zip(terms, steps, strict=True):
-            images, (height, width) = plain[term.input], inputs[term.input].shape[2:]
-            passes = list[_Pass]()
+            images, (height, width) = inputs[term.input], tensors[term.input].shape[2:]
+            runs = list[Run]()
             for step in of_term:
-                own = parameters[first : first + len(step.convolutions)]
-                first += len(own)
-                passes.append(_forward(step, height, width, images, own))
-                images, height, width = passes[-1].after, passes[-1].loops.height, passes[-1].loops.width
-            mask = ones if term.mask is None else _numbers(term.mask, flat)
-            add_scaled(flat, *images, mask * factors[term.weight], shape[2])
-            ctx.kept.append(passes)
-        ctx.terms, ctx.count, ctx.differentiated = terms, count, False
+                last = first + len(step.convolutions)
+                done = run(step, images, height, width, parameters[first:last])
+                images, height, width, first = done.after, done.loops.height, done.loops.width, last
+                runs.append(done)
+            _add(flat, images, _mask(term, ones) * factors[term.weight], shape[2])
+            ctx.runs.append(runs)
+        ctx.terms, ctx.steps, ctx.count, ctx.differentiated = terms, steps, count, False
         ctx.save_for_backward(weights, *tensors)
         return total.permute(0, 3, 1, 2)
 
@@ -164,246 +88,224 @@ class _NodeSum(Function):
             if any(wanted[ctx.count :]):
                 raise RuntimeError("second derivatives are of states and weights only: fix the parameters")
             ctx.differentiated = True
-            gradients = _Gradient.apply(ctx.terms, ctx.kept, wanted, grad, weights, *tensors[: ctx.count])
+            gradients = _Gradient.apply(ctx.terms, ctx.runs, wanted, grad, weights, *tensors[: ctx.count])
             return None, None, None, None, *gradients, *(None for _ in tensors[ctx.count :])
-        kept = ctx.kept
+        of_each = ctx.runs
         if not ctx.differentiated:
-            ctx.kept = None  # so that this memory goes when that of the saved tensors does
-        inputs, parameters = [_channels_last(x) for x in tensors[: ctx.count]], tensors[ctx.count :]
-        grad = _channels_last(grad)
+            ctx.runs = None  # so that this memory goes when that of the saved tensors does
+        inputs, parameters = tensors[: ctx.count], tensors[ctx.count :]
         flat, width = _flat(grad), grad.shape[3]
-        factors, ones = weights.numpy(force=True), np.ones(len(flat), flat.dtype)
+        factors, ones = weights.detach().numpy(), np.ones(len(flat), flat.dtype)
         of_weights = np.zeros_like(factors)
-        of_inputs: list[Tensor | None] = [None] * ctx.count
+        of_inputs = _Gradients(inputs, wanted)
         of_parameters: list[Tensor | None] = [None] * len(parameters)
         first = 0
-        for term, passes in zip(ctx.terms, kept, strict=True):
-            x = inputs[term.input]
-            mask = ones if term.mask is None else _numbers(term.mask, flat)
-            images = passes[-1].after if passes else _as_they_are(x)
-            sums = sums_of(flat, mask, images.x, images.scale, images.shift, width)
+        for term, steps, runs in zip(ctx.terms, ctx.steps, of_each, strict=True):
+            mask, factor = _mask(term, ones), factors[term.weight]
+            sums = _sums(flat, mask, runs[-1].after if runs else _as_they_are(inputs[term.input]), width)
             of_weights[term.weight] += sums[1].sum()
-            flowing, own, sums = flat, mask * factors[term.weight], sums * factors[term.weight]
-            of_x, add = of_inputs[term.input], True
-            if of_x is None and wanted[term.input]:
-                of_inputs[term.input] = of_x = torch.empty_like(x)
-                add = False
-            target = np.empty((0, 0), flat.dtype) if of_x is None else _flat(of_x)
-            if not passes and of_x is not None:
-                add_product(target, flat, own, add)
-            last = first + sum(len(done.step.convolutions) for done in passes)
-            at = last
-            for number in reversed(range(len(passes))):
-                done = passes[number]
-                at -= len(done.step.convolutions)
-                of_before = np.empty_like(done.before.x) if number > 0 else target
-                of_step = np.empty(done.weights.shape if wanted[ctx.count + at] else (0, 0), flat.dtype)
-                sums = done.loops.backward(
-                    flowing, own, sums, *done.after, *done.before, done.weights, of_before, add and number == 0, of_step
-                )
-                if len(of_step):
-                    own_parameters = parameters[at : at + len(done.step.convolutions)]
-                    of_parameters[at : at + len(own_parameters)] = done.step.unpacked(of_step, own_parameters)
+            flowing, own, sums = flat, mask * factor, sums * factor
+            if not runs and wanted[term.input]:
+                add_product(*of_inputs.next(term.input), flat, own)
+            at = first = first + sum(len(step.convolutions) for step in steps)
+            for number in reversed(range(len(runs))):
+                step, done = steps[number], runs[number]
+                at -= len(step.convolutions)
+                own_parameters = parameters[at : at + len(step.convolutions)] if wanted[ctx.count + at] else ()
+                of_before, add = of_inputs.next(term.input) if number == 0 else (np.empty_like(done.before.x), False)
+                sums, of_own = back(done, flowing, own, sums, of_before, add, own_parameters)
+                of_parameters[at : at + len(of_own)] = of_own
                 flowing, own = of_before, ones
-            first = last
-        return None, None, None, None, torch.from_numpy(of_weights), *of_inputs, *of_parameters
-
-
-class _Derived(NamedTuple):
-    """The gradient at a step: of its convolutions' output, and the means (2, C) that BatchNorm's backward took."""
-
-    gradient: Array
-    means: Array
+        return None, None, None, None, torch.from_numpy(of_weights), *of_inputs.tensors(), *of_parameters
 
 
 class _Gradient(Function):
-    """The backward of a node's sum as a function of the gradient, the weights and the inputs."""
+    """The backward of a node's sum as a function of the gradient, the weights and the inputs.
+
+    Its own backward takes the derivative along a direction of weights and inputs: the dot product of the direction with
+    the gradient is the derivative, along it, of the dot product of `grad` with the sum.
+    """
 
     @staticmethod
     def forward(
         ctx: Any,
         terms: list[Term],
-        kept: list[list[_Pass]],
+        of_each: list[list[Run]],
         wanted: tuple[bool, ...],
         grad: Tensor,
         weights: Tensor,
         *inputs: Tensor,
     ) -> tuple[Tensor | None, ...]:
-        flat, width = _flat(_channels_last(grad)), grad.shape[3]
-        factors, ones = weights.numpy(force=True), np.ones(len(flat), flat.dtype)
+        flat, width = _flat(grad), grad.shape[3]
+        factors, ones = weights.detach().numpy(), np.ones(len(flat), flat.dtype)
         of_weights = np.zeros_like(factors)
-        of_inputs = [
-            torch.zeros_like(_channels_last(x)) if want else None for x, want in zip(inputs, wanted, strict=False)
-        ]
-        ctx.derived = []  # by term: the sums of the gradient, and what was derived at each step
-        for term, passes in zip(terms, kept, strict=True):
-            mask = ones if term.mask is None else _numbers(term.mask, flat)
-            images = passes[-1].after if passes else _as_they_are(_channels_last(inputs[term.input]))
-            term_sums = sums_of(flat, mask, images.x, images.scale, images.shift, width)
+        of_inputs = _Gradients(inputs, wanted)
+        ctx.sums, ctx.derived = [], []  # by term: the sums of the gradient, and what was derived at each step
+        for term, runs in zip(terms, of_each, strict=True):
+            mask, factor = _mask(term, ones), factors[term.weight]
+            term_sums = _sums(flat, mask, runs[-1].after if runs else _as_they_are(inputs[term.input]), width)
             of_weights[term.weight] += term_sums[1].sum()
-            flowing, own, sums = flat, mask * factors[term.weight], term_sums * factors[term.weight]
-            of_x = of_inputs[term.input]
-            target = np.empty((0, 0), flat.dtype) if of_x is None else _flat(of_x)
-            if not passes and of_x is not None:
-                add_product(target, flat, own, True)
+            flowing, own, sums = flat, mask * factor, term_sums * factor
+            if not runs and wanted[term.input]:
+                add_product(*of_inputs.next(term.input), flat, own)
             derived = list[_Derived]()
-            for number in reversed(range(len(passes))):
-                done, y = passes[number], passes[number].after
-                means = sums / (len(flat) * done.loops.height * done.loops.width)
-                slope = y.scale.astype(np.float64)
-                level, tilt = -slope * (means[0] + means[1] * y.shift), -slope * means[1] * y.scale
-                of_y = combined(flowing, own, y.x, y.x, y.x, _factors(flat, level, slope, tilt), done.loops.width)
-                derived.insert(0, _Derived(of_y, means))
-                flowing = np.empty_like(done.before.x) if number > 0 else target
-                sums, own = _through(done, of_y, flowing, number == 0), ones
-            ctx.derived.append((term_sums, derived))
-        ctx.terms, ctx.kept = terms, kept
+            for number in reversed(range(len(runs))):
+                done = runs[number]
+                means = sums / done.numbers
+                derived.insert(0, _Derived(_through_norm(done, flowing, own, means), means))
+                of_before, add = of_inputs.next(term.input) if number == 0 else (np.empty_like(done.before.x), False)
+                sums = back_from_convolutions(done, derived[0].gradient, of_before, add)
+                flowing, own = of_before, ones
+            ctx.sums.append(term_sums)
+            ctx.derived.append(derived)
+        ctx.terms, ctx.runs = terms, of_each
         ctx.save_for_backward(grad, weights, *inputs)
-        return torch.from_numpy(of_weights), *of_inputs
+        return torch.from_numpy(of_weights), *of_inputs.tensors()
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, along_weights: Tensor, *along_inputs: Tensor) -> tuple[Any, ...]:
-        """The derivative, along a direction of weights and inputs, of the sum's output and of its backward.
-
-        The dot product of direction and gradient is the derivative along the direction of the dot product of `grad` and
-        the sum; its own gradient holds both.
-        """
         grad, weights, *inputs = ctx.saved_tensors
-        inputs = [_channels_last(x) for x in inputs]
-        flat, width = _flat(_channels_last(grad)), grad.shape[3]
-        factors, ones = weights.numpy(force=True), np.ones(len(flat), flat.dtype)
-        along_factors = along_weights.numpy(force=True)
-        along = [x.new_zeros(x.shape) if v is None else v for x, v in zip(inputs, along_inputs, strict=True)]
-        tangents = [_flat(_channels_last(v)) for v in along]
-        of_grad = torch.zeros_like(_channels_last(grad))
-        of_weights = np.zeros_like(factors)
-        of_inputs = [torch.zeros_like(x) for x in inputs]
-        for term, passes, (term_sums, derived) in zip(ctx.terms, ctx.kept, ctx.derived, strict=True):
-            mask = ones if term.mask is None else _numbers(term.mask, flat)
-            factor, along_factor = factors[term.weight], along_factors[term.weight]
-            tangent, of_x = tangents[term.input], _flat(of_inputs[term.input])
-            if not passes:
-                x = _as_they_are(inputs[term.input])
-                _add(of_grad, x, mask * along_factor)
-                _add(of_grad, x._replace(x=tangent), mask * factor)
-                of_weights[term.weight] += sums_of(flat, mask, tangent, x.scale, x.shift, width)[1].sum()
-                add_product(of_x, flat, mask * along_factor, True)
+        flat, width = _flat(grad), grad.shape[3]
+        factors, ones = weights.detach().numpy(), np.ones(len(flat), flat.dtype)
+        along_factors = along_weights.numpy()
+        tangents = [_flat(torch.zeros_like(x) if v is None else v) for x, v in zip(inputs, along_inputs, strict=True)]
+        of_grad, of_weights = np.zeros_like(flat), np.zeros_like(factors)
+        of_inputs = _Gradients(inputs, [True] * len(inputs))
+        for term, runs, term_sums, derived in zip(ctx.terms, ctx.runs, ctx.sums, ctx.derived, strict=True):
+            mask, factor, along = _mask(term, ones), factors[term.weight], along_factors[term.weight]
+            tangent = tangents[term.input]
+            if not runs:
+                images = _as_they_are(inputs[term.input])
+                moved = images._replace(x=tangent)
+                _add(of_grad, images, mask * along, width)
+                _add(of_grad, moved, mask * factor, width)
+                of_weights[term.weight] += _sums(flat, mask, moved, width)[1].sum()
+                add_product(*of_inputs.next(term.input), flat, mask * along)
                 continue
-            found = list[tuple[Array, Array]]()  # of each step: the tangent of its convolutions' output, and its means
-            for done, at in zip(passes, derived, strict=True):
-                of_y, y = np.empty_like(done.after.x), done.after
-                done.loops.forward(*done.before, done.weights, of_y, tangent)
-                count = len(flat) * done.loops.height * done.loops.width
-                means = tangent_sums(of_y, y.x, y.scale, y.shift, at.gradient, done.loops.width) / count
-                found.append((of_y, means))
-                if done is not passes[-1]:
-                    slope = y.scale.astype(np.float64)
-                    level, tilt = -slope * (means[0] + means[1] * y.shift), -slope * means[1] * y.scale
-                    tangent = combined(of_y, ones, y.x, y.x, y.x, _factors(flat, level, slope, tilt), done.loops.width)
-            last, (of_y, means) = passes[-1].after, found[-1]
-            slope = last.scale.astype(np.float64)
-            _add(of_grad, _Images(of_y, *_as(flat, factor * slope, -factor * slope * means[0])), mask)
-            own = along_factor - factor * slope * means[1]
-            _add(of_grad, _Images(last.x, *_as(flat, own * last.scale, own * last.shift)), mask)
-            if factor != 0:  # the weight of an operation that far behind is 0, and so is its derivative in an alpha
-                of_weights[term.weight] += (means[2] * count).sum() / factor
-            flowing, own, sums = flat, mask * along_factor, term_sums * along_factor
-            for number in reversed(range(len(passes))):
-                done, y = passes[number], passes[number].after
-                of_y, (plain, with_y, with_gradient) = found[number]
-                count = len(flat) * done.loops.height * done.loops.width
-                slope, curve = y.scale.astype(np.float64), y.scale.astype(np.float64) ** 2 * derived[number].means[1]
-                tilt = slope * (sums[1] / count + with_gradient) - curve * with_y
-                rows = _factors(
-                    flat,
-                    curve * plain - slope * sums[0] / count - tilt * y.shift,
-                    slope,
-                    -tilt * y.scale,
-                    -slope * with_y,
-                    -curve,
-                )
-                turned = combined(flowing, own, y.x, derived[number].gradient, of_y, rows, done.loops.width)
-                flowing = np.empty_like(done.before.x) if number > 0 else of_x
-                sums, own = _through(done, turned, flowing, number == 0), ones
-        return None, None, None, of_grad, torch.from_numpy(of_weights), *of_inputs
+            moved_steps = list[_Moved]()
+            for done, at in zip(runs, derived, strict=True):
+                moved_steps.append(_moved(done, at, tangent))
+                if done is not runs[-1]:
+                    tangent = _through_norm(done, moved_steps[-1].y, ones, moved_steps[-1].means)
+            last, (of_y, means) = runs[-1].after, moved_steps[-1]
+            own = along - factor * last.scale * means[1]
+            _add(of_grad, _images(of_y, factor * last.scale, -factor * last.scale * means[0]), mask, width)
+            _add(of_grad, _images(last.x, own * last.scale, own * last.shift), mask, width)
+            if factor != 0:  # else the derivative of the weight in its alpha is 0 as well
+                of_weights[term.weight] += means[2].sum() * runs[-1].numbers / factor
+            flowing, own, sums = flat, mask * along, term_sums * along
+            for number in reversed(range(len(runs))):
+                done = runs[number]
+                turned = _turned(done, derived[number], moved_steps[number], flowing, own, sums / done.numbers)
+                of_before, add = of_inputs.next(term.input) if number == 0 else (np.empty_like(done.before.x), False)
+                sums = back_from_convolutions(done, turned, of_before, add)
+                flowing, own = of_before, ones
+        total = torch.from_numpy(of_grad).view(len(grad), *grad.shape[2:], grad.shape[1]).permute(0, 3, 1, 2)
+        return None, None, None, total, torch.from_numpy(of_weights), *of_inputs.tensors()
 
 
-def _through(done: _Pass, gradient: Array, of_before: Array, add: bool) -> Array:
-    """Take a gradient of a step's convolutions' output to the images before it; the sums of `Loops.backward`."""
-    channels = gradient.shape[1] // (done.loops.height * done.loops.width)
-    nothing, one = np.zeros(channels, gradient.dtype), np.ones(channels, gradient.dtype)
-    own, sums, no_weights = (
-        np.ones(len(gradient), gradient.dtype),
-        np.zeros((2, channels)),
-        np.empty((0, 0), gradient.dtype),
-    )
-    return done.loops.backward(
-        gradient, own, sums, done.after.x, one, nothing, *done.before, done.weights, of_before, add, no_weights
-    )
+class _Derived(NamedTuple):
+    """The gradient at a step."""
+
+    gradient: Array
+    """of the convolutions' output"""
+    means: Array
+    """of the gradient of BatchNorm's output and of its product with that output, (2, C)"""
 
 
-def _add(total: Tensor, images: _Images, own: Array) -> None:
-    """Add images * own (n,) to a channels-last tensor."""
-    add_scaled(_flat(total), images.x, images.scale, images.shift, own, total.shape[3])
+class _Moved(NamedTuple):
+    """The derivative of a step along a tangent."""
+
+    y: Array
+    """of the convolutions' output"""
+    means: Array
+    """of it, and of its products with BatchNorm's output and with the gradient, (3, C)"""
 
 
-def _factors(like: Array, *rows: Array) -> Array:
-    """The factors of `combined` (5, C), those not given 0."""
-    factors = np.zeros((5, len(rows[0])), like.dtype)
-    factors[: len(rows)] = rows
-    return factors
+def _moved(done: Run, derived: _Derived, tangent: Array) -> _Moved:
+    y = np.empty_like(done.after.x)
+    done.loops.forward(*done.before, *done.weights, 0.0, y, tangent)
+    after = done.after
+    sums = tangent_sums(y, after.x, after.scale, after.shift, derived.gradient, done.loops.width)
+    return _Moved(y, sums / done.numbers)
 
 
-def _as(like: Array, *arrays: Array) -> list[Array]:
-    return [array.astype(like.dtype) for array in arrays]
+def _through_norm(done: Run, values: Array, own: Array, means: Array) -> Array:
+    """BatchNorm's derivative, which is symmetric: applied to values * own (n,), forward or backward.
+
+    scale * (values - means[0] - z * means[1]) for BatchNorm's output z = scale * y + shift.
+    """
+    _, scale, shift = done.after
+    factors = (-scale * (means[0] + means[1] * shift), scale, -scale * means[1] * scale, 0 * scale, 0 * scale)
+    y = done.after.x
+    return combined(values, own, y, y, y, np.array(factors, y.dtype), done.loops.width)
 
 
-def _forward(step: _Step, height: int, width: int, before: _Images, parameters: Sequence[Tensor]) -> _Pass:
-    """Run a step, and move its running statistics where they are tracked."""
-    loops, weights = step.loops(height, width), step.packed(parameters)
-    positions = loops.height * loops.width
-    y = torch.empty(len(before.x), positions * loops.channels, dtype=parameters[0].dtype).numpy()
-    mean, variance = loops.forward(*before, weights, y, y[:0])
-    if step.norm.track_running_stats:
-        _track(step.norm, mean, variance, len(y) * positions)
-    scale = 1 / np.sqrt(variance + step.norm.eps)
-    return _Pass(step, loops, before, weights, _Images(y, scale.astype(y.dtype), (-mean * scale).astype(y.dtype)))
+def _turned(done: Run, derived: _Derived, moved: _Moved, flowing: Array, own: Array, means: Array) -> Array:
+    """The derivative along a tangent of BatchNorm's backward, whose incoming gradient moves by flowing * own (n,).
+
+    With d the derivative, z BatchNorm's output and s its scale: d s = -s^2 mean(z dy), and
+    d(s (g - mean(g) - z mean(z g))) = s (dg - mean(dg) - z (mean(z dg) + mean(dz g))) - s mean(z dy) gradient
+    - s mean(z g) dz, where dz = s (dy - mean(dy) - z mean(z dy)) and mean(dz g) = mean(dy gradient).
+    """
+    y, scale, shift = done.after
+    of_y, of_z, of_gradient = moved.means
+    curve = scale.astype(np.float64) ** 2 * derived.means[1]
+    tilt = scale * (means[1] + of_gradient) - curve * of_z
+    factors = (curve * of_y - scale * means[0] - tilt * shift, scale, -tilt * scale, -scale * of_z, -curve)
+    return combined(flowing, own, y, derived.gradient, moved.y, np.array(factors, y.dtype), done.loops.width)
 
 
-def _track(norm: nn.BatchNorm2d, mean: Array, variance: Array, count: int) -> None:
-    """Move a norm's running statistics as torch does, for statistics of `count` numbers."""
-    assert norm.running_mean is not None and norm.running_var is not None and norm.num_batches_tracked is not None
-    assert norm.momentum is not None
-    unbiased = variance * (count / max(1, count - 1))
-    for running, value in ((norm.running_mean.numpy(), mean), (norm.running_var.numpy(), unbiased)):
-        running += norm.momentum * (value - running)
-    norm.num_batches_tracked += 1
+class _Gradients:
+    """The gradients of a sum's inputs, each made when the first term writes to it."""
+
+    def __init__(self, inputs: Sequence[Tensor], wanted: Sequence[bool]) -> None:
+        self.inputs, self.wanted = inputs, wanted
+        self.found: list[Tensor | None] = [None] * len(inputs)
+
+    def next(self, number: int) -> tuple[Array, bool]:
+        """Where a term writes, or adds if the second is true; empty if the gradient is not wanted."""
+        found, x = self.found[number], self.inputs[number]
+        if not self.wanted[number]:
+            return np.empty((0, 0), x.numpy(force=True).dtype), False
+        if found is None:
+            found = self.found[number] = x.new_empty(len(x), *x.shape[2:], x.shape[1])
+            return found.view(len(x), -1).numpy(), False
+        return found.view(len(x), -1).numpy(), True
+
+    def tensors(self) -> list[Tensor | None]:
+        """The gradients, of the inputs' shapes."""
+        return [None if gradient is None else gradient.permute(0, 3, 1, 2) for gradient in self.found]
 
 
-def _steps(operation: nn.Module) -> list[_Step]:
-    """The steps of an operation of a type in COMPILED."""
-    if isinstance(operation, FactorizedReduce):
-        return [_Step((operation.conv_1, operation.conv_2), operation.bn)]
-    modules = list(operation.op)  # type: ignore[arg-type]
-    if isinstance(operation, ReLUConvBN):
-        return [_Step((modules[1],), modules[2])]
-    return [_Step((modules[at + 1], modules[at + 2]), modules[at + 3]) for at in range(0, len(modules), 4)]
+def _mask(term: Term, ones: Array) -> Array:
+    return ones if term.mask is None else term.mask.reshape(-1).numpy().astype(ones.dtype)
 
 
-def _numbers(mask: Tensor, like: Array) -> Array:
-    return mask.reshape(-1).numpy().astype(like.dtype)
+def _add(total: Array, images: Images, own: Array, width: int) -> None:
+    add_scaled(total, images.x, images.scale, images.shift, own, width)
 
 
-def _as_they_are(x: Tensor) -> _Images:
+def _sums(grad: Array, own: Array, images: Images, width: int) -> Array:
+    return sums_of(grad, own, images.x, images.scale, images.shift, width)
+
+
+def _images(x: Array, scale: Array, shift: Array) -> Images:
+    return Images(x, scale.astype(x.dtype), shift.astype(x.dtype))
+
+
+def _as_they_are(x: Tensor) -> Images:
     flat = _flat(x)
-    return _Images(flat, np.ones(x.shape[1], flat.dtype), np.zeros(x.shape[1], flat.dtype))
+    return Images(flat, *_identity(x.shape[1], flat.dtype))
 
 
-def _channels_last(x: Tensor) -> Tensor:
-    return x.contiguous(memory_format=torch.channels_last)
+@cache
+def _identity(channels: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Scale and shift of images that are what they are."""
+    return np.ones(channels, dtype), np.zeros(channels, dtype)
 
 
 def _flat(x: Tensor) -> Array:
-    """The memory of channels-last images (n, C, h, w) as (n, hwC)."""
-    return x.detach().permute(0, 2, 3, 1).reshape(len(x), -1).numpy()
+    """Images (n, C, h, w) as (n, hwC); their own memory where it is channels last."""
+    return x.detach().permute(0, 2, 3, 1).reshape(x.shape[0], -1).numpy()

@@ -119,7 +119,7 @@ class _RandomSearch:
             )
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.optimizer = torch.optim.SGD(
-            self.network.parameters(), job.search.learning_rate, job.search.momentum, weight_decay=job.l2
+            self.network.parameters(), job.search.learning_rate, job.search.momentum, weight_decay=job.l2, foreach=True
         )
         self.batch_size = min(job.search.batch_size, job.weight_images)
         self.weight_batches = ShuffledBatches(job.weight_images, self.batch_size, stream(job.seed, "weight batches"))

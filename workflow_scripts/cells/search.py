@@ -113,7 +113,7 @@ class _Search:
         self.alphas = self.network.initial_alphas(stream(job.seed, "alphas"))
         search = job.search
         self.weight_optimizer = torch.optim.SGD(
-            self.network.parameters(), search.learning_rate, search.momentum, weight_decay=job.l2
+            self.network.parameters(), search.learning_rate, search.momentum, weight_decay=job.l2, foreach=True
         )
         self.alpha_optimizer = torch.optim.Adam(
             self.alphas, search.arch_learning_rate, search.arch_betas, weight_decay=search.arch_weight_decay

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from workflow_scripts.cells.node_sum import COMPILED, Term, node_sum, single_operation
+from workflow_scripts.cells.node_sum import Term, node_sum, single_operation
+from workflow_scripts.cells.operation_steps import COMPILED
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
@@ -190,8 +191,8 @@ class Cell(nn.Module):
 class Supernet(nn.Module):
     """Stem, `layers` cells with reductions at layers//3 and 2*layers//3, global average, linear classifier.
 
-    `layout` says how a pass in training mode is computed on a CPU: "modules" by the operations' modules, "compiled" by
-    `node_sum.py`, which is the same function, faster. Other passes always run the modules.
+    `layout` says how a pass is computed on a CPU: "modules" by the operations' modules, "compiled" by `node_sum.py`,
+    which is the same function, faster. On other devices, and for gradients in evaluation mode, the modules run.
     """
 
     def __init__(
@@ -220,6 +221,9 @@ class Supernet(nn.Module):
             self.cells.append(Cell(reduce if reduction else normal, nodes, widths, channels, reduction, halve))
             widths, halve = (widths[1], nodes * channels), reduction
         self.classifier = nn.Linear(widths[1], classes)
+        # walks over all modules take a part of a small network's step
+        self.weights = list(self.parameters())
+        self.norms = batch_norms(self)
 
     def forward(
         self, images: Tensor, alphas: Alphas, drop_path: float = 0.0, draws: torch.Generator | None = None
@@ -249,7 +253,8 @@ class Supernet(nn.Module):
         return self.classifier(s1.mean((2, 3)))
 
     def _compiled(self, images: Tensor) -> bool:
-        return self.layout == "compiled" and self.training and images.device.type == "cpu"
+        derived = self.training or not torch.is_grad_enabled()
+        return self.layout == "compiled" and derived and images.device.type == "cpu"
 
     def choice(self, genotype: Genotype) -> Choice:
         """The operations that a genotype of this supernet's space stands for."""
@@ -291,10 +296,14 @@ class Supernet(nn.Module):
         return Genotype(*(_strongest(self.candidates[kind], alpha, self.nodes) for kind, alpha in cells))
 
 
+def batch_norms(network: nn.Module) -> list[nn.BatchNorm2d]:
+    """All of a network's BatchNorms."""
+    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
 @contextmanager
-def frozen_statistics(network: nn.Module) -> Iterator[None]:
-    """Train-mode passes inside leave the BatchNorm running statistics alone."""
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+def frozen_statistics(norms: list[nn.BatchNorm2d]) -> Iterator[None]:
+    """Train-mode passes inside leave the running statistics of these BatchNorms alone."""
     for norm in norms:
         norm.track_running_stats = False
     try:

@@ -138,6 +138,8 @@ class Training(Model):
     """weight of the auxiliary head's loss; 0: no head; heads exist for 32x32 images only"""
     augment: bool = True
     """random crop, flip where the data set allows it, and cutout"""
+    bfloat16: bool = False
+    """mixed precision, for GPUs that are faster with it; the weights stay in float32"""
     subset: Subset = Subset()
     """the images it sees, for small studies"""
 
