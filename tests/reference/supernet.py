@@ -102,15 +102,17 @@ class Supernet(nn.Module):
         """Take copies of `alphas` as this model's own leaves."""
         self.alphas = {kind: alphas[kind].detach().clone().requires_grad_() for kind in ("normal", "reduce")}
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, weights: Pair | None = None) -> torch.Tensor:
+        """Logits; `weights` of the operations stand in for the softmax of the alphas, as in RS-ws."""
         s0 = s1 = self.stem(x)
         for cell, kind in zip(self.cells, self.kinds, strict=True):
-            s0, s1 = s1, cell(s0, s1, torch.softmax(self.alphas[kind], dim=-1))
+            own = torch.softmax(self.alphas[kind], dim=-1) if weights is None else weights[kind]
+            s0, s1 = s1, cell(s0, s1, own)
         return self.classifier(s1.mean(dim=(2, 3)))
 
-    def loss(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    def loss(self, x: torch.Tensor, y: torch.Tensor, weights: Pair | None = None) -> torch.Tensor:
         """Mean cross-entropy of a batch."""
-        return F.cross_entropy(self(x), y)
+        return F.cross_entropy(self(x, weights), y)
 
 
 def gradient_alphas(loss: torch.Tensor, model: Supernet) -> Pair:
@@ -191,7 +193,9 @@ def dominant_eigenvalue(matrix: torch.Tensor) -> torch.Tensor:
     return torch.linalg.eigvalsh(matrix).max()
 
 
-def weight_step(model: Supernet, batch: Pair, momentum_buffers: Pair, config: dict) -> dict[str, torch.Tensor]:
+def weight_step(
+    model: Supernet, batch: Pair, momentum_buffers: Pair, config: dict, weights: Pair | None = None
+) -> dict[str, torch.Tensor]:
     """One clipped SGD step on the train batch, changing the model's weights in place.
 
     Returns loss_train and grad_norm_train, the norm before clipping, which leaves weight decay out.
@@ -204,7 +208,7 @@ def weight_step(model: Supernet, batch: Pair, momentum_buffers: Pair, config: di
     )
     for name, parameter in model.named_parameters():
         optimizer.state[parameter]["momentum_buffer"] = momentum_buffers[name].clone()
-    loss = model.loss(batch["x_train"], batch["y_train"])
+    loss = model.loss(batch["x_train"], batch["y_train"], weights)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), config["grad_clip"])
     optimizer.step()

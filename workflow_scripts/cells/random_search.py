@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from workflow_scripts.cells.bilevel import Batch, Noise
 from workflow_scripts.cells.supernet import Alphas, Choice, Chosen, Supernet
 from workflow_scripts.data.images import Part, ShuffledBatches
 from workflow_scripts.runtime.progress import Progress
@@ -25,7 +26,6 @@ from workflow_scripts.runtime.schedule import cosine_rate
 from workflow_scripts.runtime.seeds import stream, stream_seed
 from workflow_scripts.study.cell_jobs import SearchJob
 
-Batch = tuple[Tensor, Tensor]  # images (n, channels, side, side) and labels (n,)
 PUBLISHED_IMAGES = 25000  # the published code computes its budget with these whatever the data set
 
 
@@ -186,21 +186,13 @@ class _RandomSearch:
         return record, broken[0] if broken else None
 
     def _weight_step(self, images: Tensor, labels: Tensor, choice: Choice, drop_path: float) -> tuple[Tensor, Tensor]:
-        """One clipped SGD step with one architecture; returns its loss and logits.
-
-        An operation that was not chosen has no gradient, and so the step leaves it alone, its momentum too. As
-        published it runs with weight 0, has a gradient of zeros, and feels weight decay and momentum.
-        """
+        """One clipped SGD step with one architecture; returns its loss and logits."""
+        clip, draws = self.job.search.grad_clip, self.network_draws
         if self.published:
-            logits = self.network.mix(images, one_hot(self.network, choice), 0.0, self.network_draws)
-        else:
-            logits = self.network.chosen(images, choice, self.network_draws, drop_path)
-        loss = F.cross_entropy(logits, labels)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.job.search.grad_clip)
-        self.optimizer.step()
-        return loss.detach(), logits.detach()
+            logits = self.network.mix(images, one_hot(self.network, choice), 0.0, draws)
+            return _step(self.network, self.optimizer, logits, labels, clip), logits.detach()
+        noise = Noise(drop_path, draws)
+        return random_weight_step(self.network, self.optimizer, (images, labels), choice, clip, noise)
 
     def _ramp(self, epoch: int) -> float:
         """The share of the full drop-path and cutout probability at an epoch, as in a search; as published none."""
@@ -263,6 +255,28 @@ class _RandomSearch:
             wrong += (logits.argmax(1) != labels).sum()
             seen += len(labels)
         return float(loss) / seen, 100 * int(wrong) / seen
+
+
+def random_weight_step(
+    network: Supernet, optimizer: torch.optim.SGD, batch: Batch, choice: Choice, grad_clip: float, noise: Noise
+) -> tuple[Tensor, Tensor]:
+    """One clipped SGD step with one architecture; returns its loss and logits.
+
+    An operation that was not chosen has no gradient, and so the step leaves it alone, its momentum too. As published it
+    runs with weight 0, has a gradient of zeros, and feels weight decay and momentum.
+    """
+    images, labels = batch
+    logits = network.chosen(images, choice, noise.draws, noise.drop_path)
+    return _step(network, optimizer, logits, labels, grad_clip), logits.detach()
+
+
+def _step(network: Supernet, optimizer: torch.optim.SGD, logits: Tensor, labels: Tensor, grad_clip: float) -> Tensor:
+    loss = F.cross_entropy(logits, labels)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(network.weights, grad_clip)
+    optimizer.step()
+    return loss.detach()
 
 
 def one_hot(network: Supernet, choice: Choice) -> Alphas:

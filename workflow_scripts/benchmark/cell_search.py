@@ -1,0 +1,169 @@
+"""The steps of the cell search against the plain reference, both with how they come by their batches."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from tests.reference import supernet as reference
+from tests.reference.loader import DEVIATION, MEAN, SearchLoaders
+from workflow_scripts.benchmark.arithmetic import (
+    convolution_rate,
+    floating_point_operations,
+    operations_dispatched,
+)
+from workflow_scripts.benchmark.compare import Comparison, compare
+from workflow_scripts.cells.bilevel import (
+    Batch,
+    Noise,
+    WeightRule,
+    first_order_gradient,
+    momentum_buffers,
+    second_order_gradient,
+    weight_step,
+)
+from workflow_scripts.cells.curvature import dominant_eigenvalue, hessian_product
+from workflow_scripts.cells.random_search import one_hot, random_choice, random_weight_step
+from workflow_scripts.cells.supernet import Supernet
+from workflow_scripts.data.images import Part, ShuffledBatches
+from workflow_scripts.study.cell_jobs import Images, layout_of
+from workflow_scripts.study.spaces import load_space
+
+SMALL, PAPER = (8, 4, 16), (16, 8, 32)  # channels, cells, side
+BATCH, CLASSES, TRAINING_IMAGES = 64, 10, 2000
+RATE, MOMENTUM, L2, ARCH_L2, GRAD_CLIP = 0.025, 0.9, 3e-4, 1e-3, 5.0
+CONFIG = {
+    "learning_rate": RATE,
+    "momentum": MOMENTUM,
+    "weight_decay": L2,
+    "grad_clip": GRAD_CLIP,
+    "finite_difference_radius": 0.01,
+}
+QUIET = Noise()
+
+
+class Pair:
+    """One supernet in both implementations, of the same weights and alphas, and made-up images for both."""
+
+    def __init__(self, space: str, size: tuple[int, int, int]) -> None:
+        channels, cells, side = size
+        self.setting = f"{space.upper()}, C={channels}, {cells} cells, {side}x{side}"
+        torch.manual_seed(0)
+        self.theirs = reference.Supernet(space, channels, cells, CLASSES)
+        names = load_space(space)
+        layout = layout_of(channels)
+        self.ours = Supernet(names["normal"], names["reduce"], channels, cells, CLASSES, layout=layout)
+        self.ours.load_state_dict(self.theirs.state_dict())
+        self.ours = self.ours.to(memory_format=torch.channels_last)
+        self.alphas = self.ours.initial_alphas(torch.Generator().manual_seed(1))
+        self.theirs.set_alphas({kind: alpha.detach() for kind, alpha in self.alphas._asdict().items()})
+        self.optimizer = torch.optim.SGD(self.ours.parameters(), RATE, MOMENTUM, weight_decay=L2, foreach=True)
+        self.buffers = {name: torch.zeros_like(weight) for name, weight in self.theirs.named_parameters()}
+        pixels = np.random.default_rng(2).integers(0, 256, (TRAINING_IMAGES, side, side, 3), np.uint8)
+        labels = np.random.default_rng(3).integers(0, CLASSES, TRAINING_IMAGES)
+        self.loaders = SearchLoaders(pixels, labels, BATCH)
+        settings = Images(
+            data_set="made up",
+            channels=3,
+            side=side,
+            classes=CLASSES,
+            mean=MEAN,
+            deviation=DEVIATION,
+            padding=side // 8,
+            flip=True,
+            cutout=side // 2,
+        )
+        self.part = Part(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels), settings)
+        self.draws = torch.Generator().manual_seed(4)
+        self.batches = ShuffledBatches(TRAINING_IMAGES // 2, BATCH, self.draws)
+
+    def train_batch(self) -> Batch:
+        """Ours."""
+        return self.part.batch(next(self.batches), self.draws)
+
+    def alpha_batch(self) -> Batch:
+        """Ours, from the other half."""
+        order = torch.randperm(TRAINING_IMAGES // 2, generator=self.draws)[:BATCH]
+        return self.part.batch(TRAINING_IMAGES // 2 + order, self.draws)
+
+    def our_step(self, order: int) -> None:
+        """An alpha gradient and a weight step; the alphas stay, so that every round does the same."""
+        train, valid = self.train_batch(), self.alpha_batch()
+        if order == 1:
+            first_order_gradient(self.ours, self.alphas, valid, QUIET)
+        else:
+            rule, buffers = WeightRule(RATE, MOMENTUM, L2), momentum_buffers(self.ours, self.optimizer)
+            second_order_gradient(self.ours, self.alphas, train, valid, rule, buffers, QUIET)
+        weight_step(self.ours, self.alphas, train, self.optimizer, GRAD_CLIP, QUIET)
+
+    def their_step(self, order: int) -> None:
+        """The same in the plain reference."""
+        (x, y), (x_valid, y_valid) = self.loaders.train_batch(), self.loaders.alpha_batch()
+        batch = {"x_train": x, "y_train": y, "x_valid": x_valid, "y_valid": y_valid}
+        if order == 1:
+            reference.gradient_first_order(self.theirs, x_valid, y_valid)
+        else:
+            reference.gradient_second_order(self.theirs, batch, self.buffers, CONFIG)
+        reference.weight_step(self.theirs, batch, self.buffers, CONFIG)
+
+
+def search_steps(space: str, size: tuple[int, int, int], rounds: int) -> tuple[list[Comparison], dict[str, Any]]:
+    """Second- and first-order steps; with them what they dispatch and what their arithmetic alone would take."""
+    pair = Pair(space, size)
+    orders = {2: "search step, second order", 1: "search step, first order"}
+    compared = [
+        compare(name, pair.setting, _of(pair.our_step, order), _of(pair.their_step, order), "plain reference", rounds)
+        for order, name in orders.items()
+    ]
+    counted: dict[str, Any] = {"setting": pair.setting}
+    counted["operations_ours"] = operations_dispatched(_of(pair.our_step, 2))
+    counted["operations_reference"] = operations_dispatched(_of(pair.their_step, 2))
+    counted["floating_point_operations"] = floating_point_operations(_of(pair.their_step, 2))
+    counted["convolution_rate"] = convolution_rate()
+    counted["arithmetic_seconds"] = counted["floating_point_operations"] / counted["convolution_rate"]
+    return compared, counted
+
+
+def random_search_step(space: str, size: tuple[int, int, int], rounds: int) -> Comparison:
+    """A weight step of RS-ws; the published code runs all operations and multiplies those not chosen by 0."""
+    pair = Pair(space, size)
+    choices = torch.Generator().manual_seed(5)
+
+    def ours() -> None:
+        choice = random_choice(pair.ours, choices)
+        random_weight_step(pair.ours, pair.optimizer, pair.train_batch(), choice, GRAD_CLIP, QUIET)
+
+    def theirs() -> None:
+        x, y = pair.loaders.train_batch()
+        weights = one_hot(pair.ours, random_choice(pair.ours, choices))._asdict()
+        reference.weight_step(pair.theirs, {"x_train": x, "y_train": y}, pair.buffers, CONFIG, weights)
+
+    return compare("RS-ws step", pair.setting, ours, theirs, "plain reference, all run", rounds)
+
+
+def curvature(space: str, size: tuple[int, int, int], rounds: int) -> Comparison:
+    """The dominant eigenvalue of one batch; the published code computes the whole Hessian, row by row."""
+    pair = Pair(space, size)
+    images, labels = pair.alpha_batch()
+
+    def ours() -> None:
+        product = hessian_product(pair.ours, pair.alphas, (images, labels), QUIET)
+        dominant_eigenvalue(product, pair.alphas, ARCH_L2, torch.Generator().manual_seed(6))
+
+    def theirs() -> None:
+        matrix = reference.hessian_alphas(pair.theirs, images.contiguous(), labels, ARCH_L2)
+        reference.dominant_eigenvalue(matrix)
+
+    return compare("dominant eigenvalue", pair.setting, ours, theirs, "full Hessian by rows", rounds)
+
+
+def data_batch(rounds: int) -> Comparison:
+    """A batch for the alphas."""
+    pair = Pair("s2", PAPER)
+    setting = f"{BATCH} images, 32x32, augmented"
+    return compare("data batch", setting, pair.alpha_batch, pair.loaders.alpha_batch, "a new loader", rounds)
+
+
+def _of(step: Callable[[int], None], order: int) -> Callable[[], None]:
+    return lambda: step(order)

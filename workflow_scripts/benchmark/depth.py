@@ -1,0 +1,41 @@
+"""A training of the depth search on spirals against the plain reference."""
+
+import time
+
+import torch
+
+from tests.reference import depth as reference
+from workflow_scripts.benchmark.compare import Comparison, compare
+from workflow_scripts.depth import compiled
+from workflow_scripts.depth.runs import build, load
+from workflow_scripts.study.depth import DepthRun
+
+SECONDS = 1.0  # that the reference's part of a round takes, about
+
+
+def depth_run(max_depth: int, rounds: int) -> Comparison:
+    """An LDN of the paper's spirals, width 20, 200 training points; unlike ours the reference tests nothing."""
+    run = DepthRun(model="ldn", max_depth=max_depth, data_seed=1, weight_seed=1)
+    start = time.perf_counter()
+    _theirs(run, 4)
+    epochs = max(4, round(4 * SECONDS / (time.perf_counter() - start)))
+    setting = f"LDN, D={max_depth}, {epochs} epochs"
+    return compare("depth run", setting, lambda: _ours(run, epochs), lambda: _theirs(run, epochs), REFERENCE, rounds)
+
+
+REFERENCE = "plain reference"
+
+
+def _ours(run: DepthRun, epochs: int) -> None:
+    data = load(run)
+    settings = run.training.model_copy(update={"epochs": epochs, "patience": epochs})
+    compiled.train(build(run), data.train, data.held_out, settings, torch.Generator())
+
+
+def _theirs(run: DepthRun, epochs: int) -> None:
+    x, y = load(run).train
+    config = {"method": "LDN", "max_depth": run.max_depth, "prior_decay": run.prior_decay, "weight_decay": 0.0}
+    config |= {"learning_rate": run.training.learning_rate, "momentum": run.training.momentum, "epochs": epochs}
+    reference.train(
+        reference.fully_connected_network(2, run.width, run.max_depth, num_classes=2, learnt=True), x, y, config
+    )
