@@ -172,7 +172,7 @@ def square_job(side, **changes):
         cutout=0,
     )
     settings = {"epochs": 1, "batch_size": 4, "init_channels": 2, "layers": 3, "augment": False, **changes}
-    return EvaluationJob(images=images, training=Training.model_validate(settings), seed=1)
+    return EvaluationJob(images=images, training=Training.model_validate(settings), seed=1, layout="modules")
 
 
 def squares(job):

@@ -21,10 +21,13 @@ from workflow_scripts.cells.bilevel import (
     weight_step,
 )
 from workflow_scripts.cells.curvature import full_hessian, hessian_product
+from workflow_scripts.cells.evaluation_network import EvaluationNetwork
 from workflow_scripts.cells.node_sum import Term, node_sum, single_operation
+from workflow_scripts.cells.operation_steps import steps_of
 from workflow_scripts.cells.operations import FactorizedReduce, ReLUConvBN, build_operation, drop_path_mask
 from workflow_scripts.cells.random_search import random_choice
 from workflow_scripts.cells.supernet import Supernet
+from workflow_scripts.tables.genotype import Genotype
 
 EVERYTHING = [["sep_conv_3x3", "skip_connect", "none", "noise", "max_pool_3x3", "avg_pool_3x3"]] * 14
 CLOSE = {"rtol": 1e-10, "atol": 1e-12}
@@ -138,7 +141,7 @@ def check_operation(operation: nn.Module, x, other, stride):
         own, of_other, factors = (value.clone().requires_grad_() for value in (x, other, weights))
         operation.requires_grad_()
         if compiled:
-            terms = [Term(0, operation, 1, mask), Term(1, None, 0)]
+            terms = [Term(0, steps_of(operation), 1, mask), Term(1, [], 0)]
             total = node_sum([own, of_other], terms, factors, tuple(other.shape[1:]))
         else:
             total = factors[0] * of_other + factors[1] * mask * operation(own)
@@ -156,11 +159,34 @@ def check_operation(operation: nn.Module, x, other, stride):
         torch.testing.assert_close(one, other_one, **CLOSE)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_an_evaluation_network(training):
+    """With BatchNorms that have a scale and a shift of their own, trained a little so that no two are the same."""
+    cell = (("sep_conv_3x3", 0), ("skip_connect", 1), ("max_pool_3x3", 0), ("sep_conv_3x3", 2)) * 2
+    results, networks = [], []
+    for layout in ("modules", "compiled"):
+        with torch.random.fork_rng():
+            torch.manual_seed(4)
+            network = EvaluationNetwork(Genotype(cell, cell), 8, 3, 10, False, layout=layout).double()
+            for parameter in network.parameters():
+                parameter.data += 0.3 * torch.randn_like(parameter)
+        images, labels = batch_of()
+        loss = F.cross_entropy(network(images, 0.3, torch.Generator().manual_seed(5))[0], labels)
+        results.append([loss.detach(), *torch.autograd.grad(loss, list(network.parameters()))])
+        network.train(training)
+        with torch.no_grad():
+            results[-1].append(network(batch_of(1)[0])[0])
+        networks.append(network)
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, **CLOSE)
+    assert_equal_statistics(*networks)
+
+
 def test_second_derivatives_in_parameters_are_refused():
     operation = ReLUConvBN(4, 4, affine=False).double()
     x = torch.randn(2, 4, 4, 4, dtype=torch.float64, requires_grad=True)
-    with pytest.raises(RuntimeError, match="fix the parameters"):
-        torch.autograd.grad(single_operation(operation, x).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="parameters fixed"):
+        torch.autograd.grad(single_operation(steps_of(operation), x).sum(), x, create_graph=True)
 
 
 def test_not_a_number_is_passed_on():
@@ -175,10 +201,11 @@ def test_not_a_number_is_passed_on():
 PRINTED_GRADIENT = """
 import torch
 from workflow_scripts.cells.node_sum import single_operation
+from workflow_scripts.cells.operation_steps import steps_of
 from workflow_scripts.cells.operations import SepConv
 torch.manual_seed(0)
 operation, x = SepConv(8, 3, 1, affine=False), torch.randn(3, 8, 6, 6, requires_grad=True)
-loss = (single_operation(operation, x) ** 3).sum()
+loss = (single_operation(steps_of(operation), x) ** 3).sum()
 print([gradient.flatten().tolist() for gradient in torch.autograd.grad(loss, [x, *operation.parameters()])])
 """
 

@@ -98,7 +98,7 @@ def test_candidates_that_cannot_be_trained(tmp_path, without_test_images):
 def test_trained_weights_load_and_predict(tmp_path, digits):
     images = images_of(cells_study(), "digits", augment=False)
     training = Training.model_validate({**TRAINING, "epochs": 2, "subset": {"start": 100, "train": 200, "test": 90}})
-    settings = EvaluationJob(images=images, training=training, seed=1).model_dump(mode="json")
+    settings = EvaluationJob(images=images, training=training, seed=1, layout="modules").model_dump(mode="json")
     write_architectures(tmp_path / "a.yaml", [architecture("good", GOOD)])
     outputs = {name: [tmp_path / name] for name in ("history", "weights.pt", "outcome.json")}
     named = {name.split(".")[0]: paths for name, paths in outputs.items()}

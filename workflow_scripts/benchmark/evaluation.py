@@ -10,6 +10,7 @@ from tests.reference import evaluation_network as reference
 from tests.reference.genotype import Genotype as ReferenceGenotype
 from workflow_scripts.benchmark.compare import Call, Comparison, compare
 from workflow_scripts.cells.evaluation_network import EvaluationNetwork
+from workflow_scripts.study.cell_jobs import layout_of
 from workflow_scripts.tables.genotype import Genotype
 
 CHANNELS, CELLS, SIDE, BATCH, CLASSES = 16, 8, 32, 32, 10
@@ -21,7 +22,8 @@ def evaluation_step(rounds: int) -> Comparison:
     """One clipped SGD step of a network without auxiliary head."""
     torch.manual_seed(0)
     cell = NODE + SKIPPING + NODE + SKIPPING
-    ours = EvaluationNetwork(Genotype(cell, cell), CHANNELS, CELLS, CLASSES, auxiliary=False)
+    layout = layout_of(CHANNELS)
+    ours = EvaluationNetwork(Genotype(cell, cell), CHANNELS, CELLS, CLASSES, auxiliary=False, layout=layout)
     theirs = reference.EvaluationNetwork(
         ReferenceGenotype(cell, range(2, 6), cell, range(2, 6)), CHANNELS, CELLS, CLASSES, auxiliary=False
     )

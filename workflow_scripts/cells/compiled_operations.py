@@ -38,19 +38,20 @@ class Shape(NamedTuple):
 class Loops(NamedTuple):
     """The compiled passes of one step of an operation, whose output y is (n, height * width * C').
 
-    An input x (n, hwC) stands for the images scale * x + shift, both (C,), and y for y_scale * y + y_shift, which is
-    BatchNorm's output. The weights of a step are two matrices: a depthwise (C, k^2) and a pointwise convolution
-    (C', C); or a pointwise one and none (0, C); or the two of a factorized reduction (C' / 2, C).
+    An input x (n, hwC) stands for the images scale * x + shift, both (C,), and normal_scale * x + normal_shift for what
+    BatchNorm made of them before its own scale. The weights of a step are two matrices: a depthwise (C, k^2) and a
+    pointwise convolution (C', C); or a pointwise one and none (0, C); or the two of a factorized reduction (C' / 2, C).
 
     `forward(x, scale, shift, first, second, epsilon, y, tangent)` fills y with the convolutions of the images' positive
-    part and returns y_scale, y_shift and the mean and variance (2, C') of y. Where `tangent` (n, hwC) is not empty, y
-    is filled with the convolutions of what it is where the images are positive, and is 0 elsewhere: the derivative
-    along the tangent.
+    part and returns by what BatchNorm multiplies y and what it adds, and the mean and variance (2, C') of y. Where
+    `tangent` (n, hwC) is not empty, y is filled with the convolutions of what it is where the images are positive, and
+    is 0 elsewhere: the derivative along the tangent.
 
-    `backward(grad, own, sums, y, y_scale, y_shift, x, scale, shift, first, second, grad_x, add, of_first, of_second)`:
-    the gradient of BatchNorm's output is grad * own (n,), and `sums` (2, C') its sums and those of its product with
-    that output. Writes, or with `add` adds, the gradient of the images to grad_x, where that is not empty; fills the
-    gradients of the weights, where they are not empty. Returns the sums of grad_x, for a step before.
+    `backward(grad, own, sums, gain, y, normal_scale, normal_shift, x, ..., first, second, grad_x, add, of_first,
+    of_second)`, the dots for the other four of x: the gradient of the output is grad * own (n,), that of what
+    BatchNorm made is gain (C',) times as large, and `sums` (2, C') are the sums of the first and of its product with
+    what BatchNorm made. Writes, or with `add` adds, the gradient of the images to grad_x, where that is not empty;
+    fills the gradients of the weights, where they are not empty. Returns the sums of grad_x, for a step before.
     """
 
     height: int
@@ -118,12 +119,15 @@ def separable_loops(shape: Shape) -> Loops:
         grad: Array,
         own: Array,
         sums: Array,
+        gain: Array,
         y: Array,
         y_scale: Array,
         y_shift: Array,
         x: Array,
         scale: Array,
         shift: Array,
+        normal_scale: Array,
+        normal_shift: Array,
         first: Array,
         second: Array,
         grad_x: Array,
@@ -132,9 +136,10 @@ def separable_loops(shape: Shape) -> Loops:
         of_second: Array,
     ) -> Array:
         with_x, with_weights = len(grad_x) > 0, len(of_first) > 0
-        slope, level, tilt = _norm_factors(sums / (len(x) * positions), y_scale, y_shift, width_out)
+        slope, level, tilt = _norm_factors(sums / (len(x) * positions), gain, y_scale, y_shift, width_out)
         taps, turned = _along_rows(first.T, width_out), _along_rows(first.T[::-1], width_out)
         row_scale, row_shift = _along_row(scale, width), _along_row(shift, width)
+        row_normal_scale, row_normal_shift = _along_row(normal_scale, width), _along_row(normal_shift, width)
         frame, around = np.zeros(frame_size, x.dtype), np.zeros(around_size, x.dtype)
         of_norm = np.empty((at_once * positions, channels), x.dtype)
         spatial = np.empty_like(of_norm)
@@ -190,7 +195,7 @@ def separable_loops(shape: Shape) -> Loops:
                                 flowing = 0 if value <= 0 else before[at]
                                 result[at] = flowing
                                 before_plain[n] += flowing
-                                before_along[n] += flowing * value
+                                before_along[n] += flowing * (row_normal_scale[n] * image[at] + row_normal_shift[n])
         if with_weights:
             for t in range(kernel * kernel):
                 of_first[:, t] = _by_channel(tap_sums[t * line_out : (t + 1) * line_out], channels)
@@ -258,12 +263,15 @@ def _pointwise_backward(
     grad: Array,
     own: Array,
     sums: Array,
+    gain: Array,
     y: Array,
     y_scale: Array,
     y_shift: Array,
     x: Array,
     scale: Array,
     shift: Array,
+    normal_scale: Array,
+    normal_shift: Array,
     first: Array,
     second: Array,
     grad_x: Array,
@@ -276,7 +284,7 @@ def _pointwise_backward(
     positions, channels = height * width, weights.shape[1]
     at_once = max(1, NUMBERS_AT_ONCE // (positions * len(weights)))
     line, inputs = width * channels, len(scale)
-    slope, level, tilt = _norm_factors(sums / (len(x) * positions), y_scale, y_shift, width)
+    slope, level, tilt = _norm_factors(sums / (len(x) * positions), gain, y_scale, y_shift, width)
     row_scale, row_shift = _along_row(scale, width * stride), _along_row(shift, width * stride)
     seen = np.empty((at_once * positions, len(weights)), x.dtype)
     of_norm = np.empty((at_once * positions, channels), x.dtype)
@@ -405,14 +413,14 @@ def _normalised(near: Array, plain: Array, squares: Array, count: int, epsilon: 
 
 
 @njit(cache=True, error_model="numpy", fastmath=FAST)
-def _norm_factors(means: Array, scale: Array, shift: Array, width: int) -> tuple[Array, Array, Array]:
+def _norm_factors(means: Array, gain: Array, scale: Array, shift: Array, width: int) -> tuple[Array, Array, Array]:
     """slope, level and tilt of `_norm_backward`, (w * C,).
 
-    `means` (2, C) are those of BatchNorm's gradient and of its product with BatchNorm's output scale * y + shift.
+    `means` (2, C) are those of the gradient and of its product with what BatchNorm made, scale * y + shift.
     """
     level = (means[0] + means[1] * shift).astype(scale.dtype)
     tilt = (means[1] * scale).astype(scale.dtype)
-    return _along_row(scale, width), _along_row(level, width), _along_row(tilt, width)
+    return _along_row(gain * scale, width), _along_row(level, width), _along_row(tilt, width)
 
 
 @njit(fastmath=FAST, forceinline=True)

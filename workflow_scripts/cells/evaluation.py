@@ -59,6 +59,7 @@ def train_genotype(
             job.images.classes,
             auxiliary,
             image_channels=job.images.channels,
+            layout=job.layout,
         )
     network = network.to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.SGD(

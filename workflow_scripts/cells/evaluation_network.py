@@ -6,13 +6,17 @@ Parameter names are those of the published state dicts. BatchNorm is affine ever
 import torch
 from torch import Tensor, nn
 
+from workflow_scripts.cells.node_sum import Term, may_compile, node_sum, single_operation
+from workflow_scripts.cells.operation_steps import COMPILED, steps_of
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
     apply_operation,
     build_operation,
+    drop_path_mask,
     drop_paths,
 )
+from workflow_scripts.study.cell_jobs import Layout
 from workflow_scripts.tables.genotype import Edge, Genotype
 
 AUXILIARY_SIDE = 32  # pixels; the auxiliary head needs 8x8 maps after the second reduction
@@ -35,13 +39,57 @@ class DiscreteCell(nn.Module):
             build_operation(name, channels, stride=2 if reduction and source < 2 else 1, affine=True)
             for name, source in edges
         )
+        self.reduction = reduction
+        self.steps = [
+            steps_of(operation) if isinstance(operation, COMPILED) else None
+            for operation in (self.preprocess0, self.preprocess1, *self._ops)
+        ]
 
-    def forward(self, s0: Tensor, s1: Tensor, drop_path: float = 0.0, draws: torch.Generator | None = None) -> Tensor:
-        states = [self.preprocess0(s0), self.preprocess1(s1)]
+    def forward(
+        self,
+        s0: Tensor,
+        s1: Tensor,
+        drop_path: float = 0.0,
+        draws: torch.Generator | None = None,
+        compiled: bool = False,
+    ) -> Tensor:
+        """The concatenated nodes; `compiled`: see `EvaluationNetwork.layout`."""
+        if compiled:
+            states = [self._compiled(at, x) for at, x in enumerate((s0, s1))]
+        else:
+            states = [self.preprocess0(s0), self.preprocess1(s1)]
+        add_up = self._compiled_sum if compiled else self._sum
         for node in range(len(self.sources) // 2):
-            pair = [self._edge(edge, states, drop_path, draws) for edge in (2 * node, 2 * node + 1)]
-            states.append(pair[0] + pair[1])
+            states.append(add_up((2 * node, 2 * node + 1), states, drop_path, draws))
         return torch.cat(states[2:], dim=1)
+
+    def _compiled(self, at: int, x: Tensor) -> Tensor:
+        steps = self.steps[at]
+        assert steps is not None
+        return single_operation(steps, x)
+
+    def _sum(
+        self, edges: tuple[int, int], states: list[Tensor], drop_path: float, draws: torch.Generator | None
+    ) -> Tensor:
+        first, second = (self._edge(edge, states, drop_path, draws) for edge in edges)
+        return first + second
+
+    def _compiled_sum(
+        self, edges: tuple[int, int], states: list[Tensor], drop_path: float, draws: torch.Generator | None
+    ) -> Tensor:
+        """The same sum by compiled loops; what is drawn is drawn in the same order."""
+        inputs, terms = list(states), list[Term]()
+        for edge in edges:
+            operation, steps, source = self._ops[edge], self.steps[2 + edge], self.sources[edge]
+            identity = isinstance(operation, nn.Identity)
+            if steps is None and not identity:
+                inputs.append(apply_operation(operation, states[source], draws))
+                source = len(inputs) - 1
+            dropped = self.training and drop_path > 0 and not identity
+            mask = drop_path_mask(states[0], drop_path, draws) if dropped else None
+            terms.append(Term(source, steps or [], 0, mask))
+        height, width = (side // (2 if self.reduction else 1) for side in states[0].shape[2:])
+        return node_sum(inputs, terms, states[0].new_ones(1), (states[0].shape[1], height, width))
 
     def _edge(self, edge: int, states: list[Tensor], drop_path: float, draws: torch.Generator | None) -> Tensor:
         operation = self._ops[edge]
@@ -73,7 +121,10 @@ class AuxiliaryHead(nn.Module):
 
 
 class EvaluationNetwork(nn.Module):
-    """Stem, `layers` cells of one genotype, global average, linear classifier; an auxiliary head where asked for."""
+    """Stem, `layers` cells of one genotype, global average, linear classifier; an auxiliary head where asked for.
+
+    `layout` is that of a supernet: "compiled" passes run on a CPU in full precision.
+    """
 
     def __init__(
         self,
@@ -83,8 +134,10 @@ class EvaluationNetwork(nn.Module):
         classes: int,
         auxiliary: bool,
         image_channels: int = 3,
+        layout: Layout = "modules",
     ) -> None:
         super().__init__()
+        self.layout = layout
         self.stem = nn.Sequential(
             nn.Conv2d(image_channels, 3 * init_channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * init_channels)
         )
@@ -107,9 +160,10 @@ class EvaluationNetwork(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Logits (n, classes), and in training the auxiliary head's logits where there is a head."""
         auxiliary = None
+        compiled = self.layout == "compiled" and may_compile(self, images)
         s0 = s1 = self.stem(images)
         for index, cell in enumerate(self.cells):
-            s0, s1 = s1, cell(s0, s1, drop_path, draws)
+            s0, s1 = s1, cell(s0, s1, drop_path, draws, compiled)
             if index == self.auxiliary_at and self.auxiliary_head is not None and self.training:
                 auxiliary = self.auxiliary_head(s1)
         return self.classifier(s1.mean((2, 3))), auxiliary

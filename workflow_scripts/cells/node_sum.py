@@ -4,11 +4,11 @@ The same function as the modules of `operations.py`, in fewer passes over memory
 sum as it is computed, with its weight and its drop-path mask, BatchNorm's output is never stored, and what a backward
 pass needs of a convolution's input is computed again. Derivatives are those of BatchNorm with batch statistics.
 
-Second derivatives are those of states and weights, for fixed parameters: the Hessian of the alphas asks for no others.
+Second derivatives are those of states and weights, for fixed parameters and BatchNorms without a scale of their own:
+the Hessian of the alphas asks for no others.
 """
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,15 +18,15 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from workflow_scripts.cells.compiled_operations import add_product, add_scaled, combined, sums_of, tangent_sums
-from workflow_scripts.cells.operation_steps import Array, Images, Run, Step, back, back_from_convolutions, run, steps_of
+from workflow_scripts.cells.operation_steps import Array, Images, Run, Step, back, back_from_convolutions, identity, run
 
 
 class Term(NamedTuple):
     """One summand: weights[weight] * mask * operation(inputs[input])."""
 
     input: int
-    operation: nn.Module | None
-    """of a type in `operation_steps.COMPILED`, or None for the input itself"""
+    steps: list[Step]
+    """of the operation; none for the input itself"""
     weight: int = 0
     mask: Tensor | None = None
     """one number for each image (n, 1, 1, 1), or None for ones"""
@@ -37,59 +37,56 @@ def node_sum(inputs: list[Tensor], terms: list[Term], weights: Tensor, shape: tu
 
     Raises RuntimeError where second derivatives are asked for while parameters require gradients.
     """
-    steps = [[] if term.operation is None else steps_of(term.operation) for term in terms]
-    parameters = [convolution.weight for of_term in steps for step in of_term for convolution in step.convolutions]
-    total: Tensor = _NodeSum.apply(terms, steps, len(inputs), shape, weights, *inputs, *parameters)
+    parameters = [parameter for term in terms for step in term.steps for parameter in step.weights]
+    total: Tensor = _NodeSum.apply(terms, len(inputs), shape, weights, *inputs, *parameters)
     return total
 
 
-def single_operation(operation: nn.Module, x: Tensor) -> Tensor:
-    """The output of one operation of a type in `operation_steps.COMPILED`."""
-    loops = steps_of(operation)[-1].loops(*x.shape[2:])
-    return node_sum([x], [Term(0, operation)], x.new_ones(1), (loops.channels, loops.height, loops.width))
+def single_operation(steps: list[Step], x: Tensor) -> Tensor:
+    """The output of one operation."""
+    loops = steps[-1].loops(*x.shape[2:])
+    return node_sum([x], [Term(0, steps)], x.new_ones(1), (loops.channels, loops.height, loops.width))
+
+
+def may_compile(network: nn.Module, images: Tensor) -> bool:
+    """Whether compiled loops can compute a pass: on a CPU, in full precision, with batch statistics for gradients."""
+    derived = network.training or not torch.is_grad_enabled()
+    return derived and images.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
 class _NodeSum(Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        terms: list[Term],
-        steps: list[list[Step]],
-        count: int,
-        shape: tuple[int, int, int],
-        weights: Tensor,
-        *tensors: Tensor,
+        ctx: Any, terms: list[Term], count: int, shape: tuple[int, int, int], weights: Tensor, *tensors: Tensor
     ) -> Tensor:
-        inputs, parameters = [_as_they_are(x) for x in tensors[:count]], tensors[count:]
+        inputs = [_as_they_are(x) for x in tensors[:count]]
         total = torch.zeros(len(tensors[0]), shape[1], shape[2], shape[0], dtype=tensors[0].dtype)
         flat = total.view(len(total), -1).numpy()
         factors, ones = weights.detach().numpy(), np.ones(len(flat), flat.dtype)
         ctx.runs = []  # by term, those of its steps
-        first = 0  # parameter of the step
-        for term, of_term in zip(terms, steps, strict=True):
+        for term in terms:
             images, (height, width) = inputs[term.input], tensors[term.input].shape[2:]
             runs = list[Run]()
-            for step in of_term:
-                last = first + len(step.convolutions)
-                done = run(step, images, height, width, parameters[first:last])
-                images, height, width, first = done.after, done.loops.height, done.loops.width, last
+            for step in term.steps:
+                done = run(step, images, height, width)
+                images, height, width = done.after, done.loops.height, done.loops.width
                 runs.append(done)
             _add(flat, images, _mask(term, ones) * factors[term.weight], shape[2])
             ctx.runs.append(runs)
-        ctx.terms, ctx.steps, ctx.count, ctx.differentiated = terms, steps, count, False
+        ctx.terms, ctx.count, ctx.differentiated = terms, count, False
         ctx.save_for_backward(weights, *tensors)
         return total.permute(0, 3, 1, 2)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         weights, *tensors = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[5:]
+        wanted = ctx.needs_input_grad[4:]
         if torch.is_grad_enabled():
-            if any(wanted[ctx.count :]):
-                raise RuntimeError("second derivatives are of states and weights only: fix the parameters")
+            if any(wanted[ctx.count :]) or any(step.norm.affine for term in ctx.terms for step in term.steps):
+                raise RuntimeError("second derivatives are of states and weights only, with all parameters fixed")
             ctx.differentiated = True
             gradients = _Gradient.apply(ctx.terms, ctx.runs, wanted, grad, weights, *tensors[: ctx.count])
-            return None, None, None, None, *gradients, *(None for _ in tensors[ctx.count :])
+            return None, None, None, *gradients, *(None for _ in tensors[ctx.count :])
         of_each = ctx.runs
         if not ctx.differentiated:
             ctx.runs = None  # so that this memory goes when that of the saved tensors does
@@ -100,23 +97,23 @@ class _NodeSum(Function):
         of_inputs = _Gradients(inputs, wanted)
         of_parameters: list[Tensor | None] = [None] * len(parameters)
         first = 0
-        for term, steps, runs in zip(ctx.terms, ctx.steps, of_each, strict=True):
+        for term, runs in zip(ctx.terms, of_each, strict=True):
             mask, factor = _mask(term, ones), factors[term.weight]
             sums = _sums(flat, mask, runs[-1].after if runs else _as_they_are(inputs[term.input]), width)
-            of_weights[term.weight] += sums[1].sum()
+            of_weights[term.weight] += _dot(sums, runs)
             flowing, own, sums = flat, mask * factor, sums * factor
             if not runs and wanted[term.input]:
                 add_product(*of_inputs.next(term.input), flat, own)
-            at = first = first + sum(len(step.convolutions) for step in steps)
+            at = first = first + sum(len(step.weights) for step in term.steps)
             for number in reversed(range(len(runs))):
-                step, done = steps[number], runs[number]
-                at -= len(step.convolutions)
-                own_parameters = parameters[at : at + len(step.convolutions)] if wanted[ctx.count + at] else ()
+                step, done = term.steps[number], runs[number]
+                at -= len(step.weights)
+                own_parameters = parameters[at : at + len(step.weights)] if wanted[ctx.count + at] else ()
                 of_before, add = of_inputs.next(term.input) if number == 0 else (np.empty_like(done.before.x), False)
                 sums, of_own = back(done, flowing, own, sums, of_before, add, own_parameters)
                 of_parameters[at : at + len(of_own)] = of_own
                 flowing, own = of_before, ones
-        return None, None, None, None, torch.from_numpy(of_weights), *of_inputs.tensors(), *of_parameters
+        return None, None, None, torch.from_numpy(of_weights), *of_inputs.tensors(), *of_parameters
 
 
 class _Gradient(Function):
@@ -144,7 +141,7 @@ class _Gradient(Function):
         for term, runs in zip(terms, of_each, strict=True):
             mask, factor = _mask(term, ones), factors[term.weight]
             term_sums = _sums(flat, mask, runs[-1].after if runs else _as_they_are(inputs[term.input]), width)
-            of_weights[term.weight] += term_sums[1].sum()
+            of_weights[term.weight] += _dot(term_sums, runs)
             flowing, own, sums = flat, mask * factor, term_sums * factor
             if not runs and wanted[term.input]:
                 add_product(*of_inputs.next(term.input), flat, own)
@@ -225,7 +222,8 @@ class _Moved(NamedTuple):
 
 def _moved(done: Run, derived: _Derived, tangent: Array) -> _Moved:
     y = np.empty_like(done.after.x)
-    done.loops.forward(*done.before, *done.weights, 0.0, y, tangent)
+    x, scale, shift, _, _ = done.before
+    done.loops.forward(x, scale, shift, *done.weights, 0.0, y, tangent)
     after = done.after
     sums = tangent_sums(y, after.x, after.scale, after.shift, derived.gradient, done.loops.width)
     return _Moved(y, sums / done.numbers)
@@ -236,9 +234,8 @@ def _through_norm(done: Run, values: Array, own: Array, means: Array) -> Array:
 
     scale * (values - means[0] - z * means[1]) for BatchNorm's output z = scale * y + shift.
     """
-    _, scale, shift = done.after
+    y, scale, shift, _, _ = done.after
     factors = (-scale * (means[0] + means[1] * shift), scale, -scale * means[1] * scale, 0 * scale, 0 * scale)
-    y = done.after.x
     return combined(values, own, y, y, y, np.array(factors, y.dtype), done.loops.width)
 
 
@@ -249,7 +246,7 @@ def _turned(done: Run, derived: _Derived, moved: _Moved, flowing: Array, own: Ar
     d(s (g - mean(g) - z mean(z g))) = s (dg - mean(dg) - z (mean(z dg) + mean(dz g))) - s mean(z dy) gradient
     - s mean(z g) dz, where dz = s (dy - mean(dy) - z mean(z dy)) and mean(dz g) = mean(dy gradient).
     """
-    y, scale, shift = done.after
+    y, scale, shift, _, _ = done.after
     of_y, of_z, of_gradient = moved.means
     curve = scale.astype(np.float64) ** 2 * derived.means[1]
     tilt = scale * (means[1] + of_gradient) - curve * of_z
@@ -288,22 +285,28 @@ def _add(total: Array, images: Images, own: Array, width: int) -> None:
 
 
 def _sums(grad: Array, own: Array, images: Images, width: int) -> Array:
-    return sums_of(grad, own, images.x, images.scale, images.shift, width)
+    """The sums (2, C) of grad * own (n,) and of its product with what BatchNorm made."""
+    return sums_of(grad, own, images.x, images.normal_scale, images.normal_shift, width)
+
+
+def _dot(sums: Array, runs: list[Run]) -> float:
+    """The dot product of a gradient of those sums with the images."""
+    if not runs:
+        return float(sums[1].sum())
+    _, _, shift, _, normal_shift = runs[-1].after
+    gain = runs[-1].gain
+    return float((gain * sums[1] + (shift - gain * normal_shift) * sums[0]).sum())
 
 
 def _images(x: Array, scale: Array, shift: Array) -> Images:
-    return Images(x, scale.astype(x.dtype), shift.astype(x.dtype))
+    scale, shift = scale.astype(x.dtype), shift.astype(x.dtype)
+    return Images(x, scale, shift, scale, shift)
 
 
 def _as_they_are(x: Tensor) -> Images:
     flat = _flat(x)
-    return Images(flat, *_identity(x.shape[1], flat.dtype))
-
-
-@cache
-def _identity(channels: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Scale and shift of images that are what they are."""
-    return np.ones(channels, dtype), np.zeros(channels, dtype)
+    ones, zeros = identity(x.shape[1], flat.dtype)
+    return Images(flat, ones, zeros, ones, zeros)
 
 
 def _flat(x: Tensor) -> Array:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from workflow_scripts.cells.node_sum import Term, node_sum, single_operation
-from workflow_scripts.cells.operation_steps import COMPILED
+from workflow_scripts.cells.node_sum import Term, may_compile, node_sum, single_operation
+from workflow_scripts.cells.operation_steps import COMPILED, steps_of
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
@@ -55,6 +55,7 @@ class MixedOperation(nn.Module):
             if "pool" in name:
                 operation = nn.Sequential(operation, nn.BatchNorm2d(channels, affine=False))
             self._ops.append(operation)
+        self.steps = [steps_of(operation) if isinstance(operation, COMPILED) else None for operation in self._ops]
 
     def forward(self, x: Tensor, weights: Tensor, draws: torch.Generator | None) -> Tensor:
         mixed = [
@@ -81,6 +82,7 @@ class Cell(nn.Module):
         build = FactorizedReduce if halve else ReLUConvBN
         self.preprocess0 = build(first, channels, affine=False)
         self.preprocess1 = ReLUConvBN(second, channels, affine=False)
+        self.steps = [steps_of(self.preprocess0), steps_of(self.preprocess1)]
         sources = [source for node in range(nodes) for source in range(node + 2)]
         self._ops = nn.ModuleList(
             MixedOperation(names, channels, stride=2 if reduction and source < 2 else 1)
@@ -122,8 +124,10 @@ class Cell(nn.Module):
         draws: torch.Generator | None,
         compiled: bool,
     ) -> Tensor:
-        brought = zip((self.preprocess0, self.preprocess1), (s0, s1), strict=True)
-        states = [single_operation(module, x) if compiled else module(x) for module, x in brought]
+        if compiled:
+            states = [single_operation(steps, x) for steps, x in zip(self.steps, (s0, s1), strict=True)]
+        else:
+            states = [self.preprocess0(s0), self.preprocess1(s1)]
         drop_path = drop_path if self.training else 0.0
         first = 0  # index of the node's first edge
         for node, edges in enumerate(picked):
@@ -169,18 +173,17 @@ class Cell(nn.Module):
         for source, index in edges:
             edge = self._ops[first + source]
             assert isinstance(edge, MixedOperation)
-            operations = list(edge._ops)
             of_edge = []
-            for number in range(len(operations)) if index is None else (index,):
-                operation = operations[number]
-                weight = 0 if index is not None else source * len(operations) + number
-                if isinstance(operation, COMPILED):
-                    of_edge.append(Term(source, operation, weight))
+            for number in range(len(edge.steps)) if index is None else (index,):
+                steps, operation = edge.steps[number], edge._ops[number]
+                weight = 0 if index is not None else source * len(edge.steps) + number
+                if steps is not None:
+                    of_edge.append(Term(source, steps, weight))
                 elif isinstance(operation, nn.Identity):
-                    of_edge.append(Term(source, None, weight))
+                    of_edge.append(Term(source, [], weight))
                 elif not isinstance(operation, Zero):
                     inputs.append(apply_operation(operation, states[source], draws))
-                    of_edge.append(Term(len(inputs) - 1, None, weight))
+                    of_edge.append(Term(len(inputs) - 1, [], weight))
             mask = drop_path_mask(states[source], drop_path, draws) if drop_path > 0 else None
             terms += [term._replace(mask=mask) for term in of_edge]
         own = states[0].new_ones(1) if rows is None else rows.reshape(-1)
@@ -235,26 +238,24 @@ class Supernet(nn.Module):
         self, images: Tensor, weights: Alphas, drop_path: float = 0.0, draws: torch.Generator | None = None
     ) -> Tensor:
         """As `forward`, with the weights of the operations themselves."""
+        compiled = self.layout == "compiled" and may_compile(self, images)
         s0 = s1 = self.stem(images)
         for cell in self.cells:
             of_kind = weights.reduce if cell.reduction else weights.normal
-            s0, s1 = s1, cell(s0, s1, of_kind, drop_path, draws, self._compiled(images))
+            s0, s1 = s1, cell(s0, s1, of_kind, drop_path, draws, compiled)
         return self.classifier(s1.mean((2, 3)))
 
     def chosen(
         self, images: Tensor, choice: Choice, draws: torch.Generator | None = None, drop_path: float = 0.0
     ) -> Tensor:
         """Logits of one discrete architecture; only its operations run, each with weight 1."""
+        compiled = self.layout == "compiled" and may_compile(self, images)
         s0 = s1 = self.stem(images)
         for cell in self.cells:
             assert isinstance(cell, Cell)
             of_kind = choice.reduce if cell.reduction else choice.normal
-            s0, s1 = s1, cell.chosen(s0, s1, of_kind, draws, drop_path, self._compiled(images))
+            s0, s1 = s1, cell.chosen(s0, s1, of_kind, draws, drop_path, compiled)
         return self.classifier(s1.mean((2, 3)))
-
-    def _compiled(self, images: Tensor) -> bool:
-        derived = self.training or not torch.is_grad_enabled()
-        return self.layout == "compiled" and derived and images.device.type == "cpu"
 
     def choice(self, genotype: Genotype) -> Choice:
         """The operations that a genotype of this supernet's space stands for."""

@@ -11,7 +11,7 @@ from workflow_scripts.cells.evaluation import train_genotype
 from workflow_scripts.data.images import load_part
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.study.cell_jobs import EvaluationJob, SelectionJob
+from workflow_scripts.study.cell_jobs import EvaluationJob, SelectionJob, layout_of
 from workflow_scripts.tables.architectures import architecture_genotype, read_architectures, write_architectures
 from workflow_scripts.tables.evaluation_run import CANDIDATES
 
@@ -29,7 +29,8 @@ def run(
     device = compute_device()
     train = load_part(inputs["data"][0], "train", job.images, device)
     weights, alphas = train.first(job.weight_images), train.first(job.alpha_images, after=job.weight_images)
-    training = EvaluationJob(images=job.images, training=job.training, seed=job.seed)
+    layout = layout_of(job.training.init_channels)
+    training = EvaluationJob(images=job.images, training=job.training, seed=job.seed, layout=layout)
     candidates = [read_architectures(path)[0] for path in inputs["candidate"]]
     errors: list[float | None] = []
     for number, candidate in enumerate(candidates):

@@ -98,6 +98,8 @@ class EvaluationJob(Model):
     """its settings"""
     seed: Count
     """seed of everything random in it"""
+    layout: Layout
+    """how its passes are computed on a CPU, as for a search"""
 
 
 class SelectionJob(Model):
@@ -255,7 +257,7 @@ def search_job(cells: Cells, key: SearchKey) -> SearchJob:
 
 
 def layout_of(init_channels: int) -> Layout:
-    """The layout of a supernet; a function of its tensors' shapes, never of how fast it was somewhere."""
+    """The layout of a network of cells; a function of its tensors' shapes, never of how fast it was somewhere."""
     return "modules" if init_channels % COMPILED_CHANNELS else "compiled"
 
 
@@ -277,4 +279,5 @@ def evaluation_job(cells: Cells, data_set: str, seed: int) -> EvaluationJob:
     """The settings of one training from scratch."""
     evaluation = cells.evaluation_of(data_set)
     training = Training.model_validate(evaluation.model_dump(exclude={"seeds"}))
-    return EvaluationJob(images=images_of(cells, data_set, training.augment), training=training, seed=seed)
+    images = images_of(cells, data_set, training.augment)
+    return EvaluationJob(images=images, training=training, seed=seed, layout=layout_of(training.init_channels))
