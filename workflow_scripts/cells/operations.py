@@ -52,8 +52,9 @@ class Noise(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor, draws: torch.Generator | None) -> Tensor:
-        shape = x[:, :, :: self.stride, :: self.stride].shape
-        return torch.randn(shape, generator=draws, device=x.device, dtype=x.dtype)
+        images, channels, height, width = x.shape
+        size = (images, -(-height // self.stride), -(-width // self.stride), channels)  # drawn as it lies in memory
+        return torch.randn(size, generator=draws, device=x.device, dtype=x.dtype).permute(0, 3, 1, 2)
 
 
 class SepConv(nn.Module):
