@@ -62,8 +62,9 @@ def train_genotype(
             layout=job.layout,
         )
     network = network.to(device).to(memory_format=torch.channels_last)
+    weights = list(network.parameters())
     optimizer = torch.optim.SGD(
-        network.parameters(), settings.learning_rate, settings.momentum, weight_decay=settings.l2, foreach=True
+        weights, settings.learning_rate, settings.momentum, weight_decay=settings.l2, foreach=True
     )
     batches = ShuffledBatches(len(train), settings.batch_size, stream(job.seed, "batches"))
     transform = stream(job.seed, "transforms") if settings.augment else None
@@ -90,7 +91,7 @@ def train_genotype(
                 loss = loss + settings.auxiliary_weight * F.cross_entropy(auxiliary_logits.float(), labels)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
-            nn.utils.clip_grad_norm_(network.parameters(), settings.grad_clip)
+            nn.utils.clip_grad_norm_(weights, settings.grad_clip)
             optimizer.step()
             wrong += (logits.detach().argmax(1) != labels).sum()
         train_loss = torch.stack(losses).double().cpu()

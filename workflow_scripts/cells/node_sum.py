@@ -80,7 +80,7 @@ class _NodeSum(Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         weights, *tensors = ctx.saved_tensors
-        wanted = ctx.needs_input_grad[4:]
+        weights_wanted, wanted = ctx.needs_input_grad[3], ctx.needs_input_grad[4:]
         if torch.is_grad_enabled():
             if any(wanted[ctx.count :]) or any(step.norm.affine for term in ctx.terms for step in term.steps):
                 raise RuntimeError("second derivatives are of states and weights only, with all parameters fixed")
@@ -99,11 +99,13 @@ class _NodeSum(Function):
         first = 0
         for term, runs in zip(ctx.terms, of_each, strict=True):
             mask, factor = _mask(term, ones), factors[term.weight]
-            sums = _sums(flat, mask, runs[-1].after if runs else _as_they_are(inputs[term.input]), width)
-            of_weights[term.weight] += _dot(sums, runs)
-            flowing, own, sums = flat, mask * factor, sums * factor
+            flowing, own = flat, mask * factor
             if not runs and wanted[term.input]:
                 add_product(*of_inputs.next(term.input), flat, own)
+            if runs or weights_wanted:
+                sums = _sums(flat, mask, runs[-1].after if runs else _as_they_are(inputs[term.input]), width)
+                of_weights[term.weight] += _dot(sums, runs)
+                sums = sums * factor
             at = first = first + sum(len(step.weights) for step in term.steps)
             for number in reversed(range(len(runs))):
                 step, done = term.steps[number], runs[number]
@@ -291,7 +293,7 @@ def _sums(grad: Array, own: Array, images: Images, width: int) -> Array:
 
 def _dot(sums: Array, runs: list[Run]) -> float:
     """The dot product of a gradient of those sums with the images."""
-    if not runs:
+    if not runs or runs[-1].after.shift is runs[-1].after.normal_shift:
         return float(sums[1].sum())
     _, _, shift, _, normal_shift = runs[-1].after
     gain = runs[-1].gain

@@ -40,13 +40,20 @@ class Step(NamedTuple):
     weights: tuple[Tensor, ...]
     """of the convolutions, and of BatchNorm where it has its own"""
 
+    known: dict[tuple[int, int], Loops]
+    """the compiled loops by the size of the input"""
+
     def loops(self, height: int, width: int) -> Loops:
         """The compiled loops for inputs of that size."""
-        first = self.convolutions[0]
-        stride, kernel, dilation = first.stride[0], first.kernel_size[0], first.dilation[0]
-        if first.groups == 1:
-            return pointwise_loops(height, width, len(self.convolutions) * first.out_channels, stride)
-        return separable_loops(Shape(height, width, first.out_channels, kernel, stride, dilation))
+        if (height, width) not in self.known:
+            first = self.convolutions[0]
+            stride, kernel, dilation = first.stride[0], first.kernel_size[0], first.dilation[0]
+            if first.groups == 1:
+                loops = pointwise_loops(height, width, len(self.convolutions) * first.out_channels, stride)
+            else:
+                loops = separable_loops(Shape(height, width, first.out_channels, kernel, stride, dilation))
+            self.known[height, width] = loops
+        return self.known[height, width]
 
 
 class Run(NamedTuple):
@@ -76,8 +83,8 @@ def steps_of(operation: nn.Module) -> list[Step]:
 
 
 def _step(norm: nn.BatchNorm2d, *convolutions: nn.Conv2d) -> Step:
-    weights = [convolution.weight for convolution in convolutions]
-    return Step(convolutions, norm, (*weights, norm.weight, norm.bias) if norm.affine else tuple(weights))
+    weights = tuple(convolution.weight for convolution in convolutions)
+    return Step(convolutions, norm, (*weights, norm.weight, norm.bias) if norm.affine else weights, {})
 
 
 def run(step: Step, before: Images, height: int, width: int) -> Run:
@@ -99,7 +106,7 @@ def run(step: Step, before: Images, height: int, width: int) -> Run:
             shift = -mean * scale
     if not norm.affine:
         return Run(loops, before, weights, identity(loops.channels, y.dtype)[0], Images(y, scale, shift, scale, shift))
-    gain, bias = norm.weight.numpy(force=True), norm.bias.numpy(force=True)
+    gain, bias = norm.weight.detach().numpy(), norm.bias.detach().numpy()
     return Run(loops, before, weights, gain, Images(y, gain * scale, gain * shift + bias, scale, shift))
 
 
@@ -140,9 +147,9 @@ def identity(channels: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
 
 
 def _matrices(step: Step) -> tuple[Array, Array]:
-    first = step.weights[0].numpy(force=True)
+    first = step.weights[0].detach().numpy()
     first = first.reshape(len(first), -1)
     if len(step.convolutions) == 1:
         return first, first[:0]
-    second = step.weights[1].numpy(force=True)
+    second = step.weights[1].detach().numpy()
     return first, second.reshape(len(second), -1)
