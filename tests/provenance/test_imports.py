@@ -1,4 +1,4 @@
-"""Imports run one way: run -> steps -> cells | depth -> data | runtime | study | tables."""
+"""Imports run one way: run -> steps | benchmark -> cells | depth -> data | runtime | study | tables."""
 
 import ast
 import re
@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "cells": BASE | {"cells", "data"},
     "depth": BASE | {"depth", "data"},
     "steps": BASE | {"cells", "depth", "data"},
+    "benchmark": BASE | {"benchmark", "cells", "depth", "data"},
 }
 # Commands a person types; the others have nothing to do with records.
 WITH_RECORDS = {"run", "audit", "status", "plan"}
