@@ -1,13 +1,9 @@
 """The compiled layout of the supernet: the same function as its modules, in all derivatives that a search takes."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 from cells.tiny import alphas_of, batch_of
+from cold_and_warm import cold_and_warm
 from torch import nn
 from torch.nn import functional as F
 
@@ -211,10 +207,6 @@ print([gradient.flatten().tolist() for gradient in torch.autograd.grad(loss, [x,
 
 
 def test_a_process_that_compiles_gives_the_bytes_of_one_that_loads_what_was_compiled(tmp_path):
-    root = Path(__file__).parents[2]
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(root)}
-    command = [sys.executable, "-c", PRINTED_GRADIENT]
-    cold, warm = (subprocess.run(command, env=environment, capture_output=True, text=True) for _ in range(2))
-    assert cold.returncode == 0, cold.stderr
-    assert len(cold.stdout) > 10_000
-    assert cold.stdout == warm.stdout
+    cold, warm = cold_and_warm(PRINTED_GRADIENT, tmp_path)
+    assert len(cold) > 10_000
+    assert cold == warm

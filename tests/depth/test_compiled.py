@@ -1,13 +1,10 @@
 """The compiled training against the plain reference and against the torch path."""
 
 import math
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from cold_and_warm import cold_and_warm
 
 from tests.reference import depth as reference
 from workflow_scripts.depth import compiled, training
@@ -141,13 +138,9 @@ print([epoch.elbo for epoch in train(build(run), load(run), run).history])
 
 
 def test_a_process_that_compiles_gives_the_bytes_of_one_that_loads_what_was_compiled(tmp_path):
-    root = Path(__file__).parents[2]
-    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(root)}
-    command = [sys.executable, "-c", PRINTED_HISTORY]
-    cold, warm = (subprocess.run(command, env=environment, capture_output=True, text=True) for _ in range(2))
-    assert cold.returncode == 0, cold.stderr
-    assert len(cold.stdout) > 400
-    assert cold.stdout == warm.stdout
+    cold, warm = cold_and_warm(PRINTED_HISTORY, tmp_path)
+    assert len(cold) > 400
+    assert cold == warm
 
 
 @pytest.mark.parametrize("model_name", ["ldn", "ddn"])

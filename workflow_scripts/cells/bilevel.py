@@ -150,8 +150,14 @@ def weight_step(
     images, labels = train
     logits = network(images, Alphas(*(alpha.detach() for alpha in alphas)), noise.drop_path, noise.draws)
     loss = F.cross_entropy(logits, labels)
+    norm = clipped_step(network, optimizer, loss, grad_clip)
+    return WeightStep(loss.detach(), (logits.detach().argmax(1) != labels).sum(), norm)
+
+
+def clipped_step(network: Supernet, optimizer: torch.optim.SGD, loss: Tensor, grad_clip: float) -> Tensor:
+    """One SGD step down a loss; returns the gradient norm before clipping."""
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     norm = nn.utils.clip_grad_norm_(network.weights, grad_clip)
     optimizer.step()
-    return WeightStep(loss.detach(), (logits.detach().argmax(1) != labels).sum(), norm)
+    return norm

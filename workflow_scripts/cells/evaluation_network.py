@@ -6,7 +6,7 @@ Parameter names are those of the published state dicts. BatchNorm is affine ever
 import torch
 from torch import Tensor, nn
 
-from workflow_scripts.cells.node_sum import Term, may_compile, node_sum, single_operation
+from workflow_scripts.cells.node_sum import Term, may_compile, node_sum, single_operation, term_of
 from workflow_scripts.cells.operation_steps import COMPILED, steps_of
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
@@ -80,14 +80,11 @@ class DiscreteCell(nn.Module):
         """The same sum by compiled loops; what is drawn is drawn in the same order."""
         inputs, terms = list(states), list[Term]()
         for edge in edges:
-            operation, steps, source = self._ops[edge], self.steps[2 + edge], self.sources[edge]
-            identity = isinstance(operation, nn.Identity)
-            if steps is None and not identity:
-                inputs.append(apply_operation(operation, states[source], draws))
-                source = len(inputs) - 1
-            dropped = self.training and drop_path > 0 and not identity
-            mask = drop_path_mask(states[0], drop_path, draws) if dropped else None
-            terms.append(Term(source, steps or [], 0, mask))
+            operation = self._ops[edge]
+            term = term_of(operation, self.steps[2 + edge], self.sources[edge], inputs, draws)
+            if self.training and drop_path > 0 and not isinstance(operation, nn.Identity):
+                term = term._replace(mask=drop_path_mask(states[0], drop_path, draws))
+            terms.append(term)
         height, width = (side // (2 if self.reduction else 1) for side in states[0].shape[2:])
         return node_sum(inputs, terms, states[0].new_ones(1), (states[0].shape[1], height, width))
 

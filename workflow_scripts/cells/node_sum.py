@@ -19,6 +19,7 @@ from torch.autograd.function import once_differentiable
 
 from workflow_scripts.cells.compiled_operations import add_product, add_scaled, combined, sums_of, tangent_sums
 from workflow_scripts.cells.operation_steps import Array, Images, Run, Step, back, back_from_convolutions, identity, run
+from workflow_scripts.cells.operations import apply_operation
 
 
 class Term(NamedTuple):
@@ -40,6 +41,21 @@ def node_sum(inputs: list[Tensor], terms: list[Term], weights: Tensor, shape: tu
     parameters = [parameter for term in terms for step in term.steps for parameter in step.weights]
     total: Tensor = _NodeSum.apply(terms, len(inputs), shape, weights, *inputs, *parameters)
     return total
+
+
+def term_of(
+    operation: nn.Module,
+    steps: list[Step] | None,
+    source: int,
+    inputs: list[Tensor],
+    draws: torch.Generator | None,
+    weight: int = 0,
+) -> Term:
+    """The term of an operation on inputs[source]; one without steps is computed here and joins the inputs."""
+    if steps is None and not isinstance(operation, nn.Identity):
+        inputs.append(apply_operation(operation, inputs[source], draws))
+        source = len(inputs) - 1
+    return Term(source, steps or [], weight)
 
 
 def single_operation(steps: list[Step], x: Tensor) -> Tensor:

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from workflow_scripts.cells.bilevel import Batch, Noise
+from workflow_scripts.cells.bilevel import Batch, Noise, clipped_step
 from workflow_scripts.cells.supernet import Alphas, Choice, Chosen, Supernet
 from workflow_scripts.data.images import Part, ShuffledBatches
 from workflow_scripts.runtime.progress import Progress
@@ -190,7 +190,7 @@ class _RandomSearch:
         clip, draws = self.job.search.grad_clip, self.network_draws
         if self.published:
             logits = self.network.mix(images, one_hot(self.network, choice), 0.0, draws)
-            return _step(self.network, self.optimizer, logits, labels, clip), logits.detach()
+            return _step(self.network, self.optimizer, logits, labels, clip)
         noise = Noise(drop_path, draws)
         return random_weight_step(self.network, self.optimizer, (images, labels), choice, clip, noise)
 
@@ -267,16 +267,15 @@ def random_weight_step(
     """
     images, labels = batch
     logits = network.chosen(images, choice, noise.draws, noise.drop_path)
-    return _step(network, optimizer, logits, labels, grad_clip), logits.detach()
+    return _step(network, optimizer, logits, labels, grad_clip)
 
 
-def _step(network: Supernet, optimizer: torch.optim.SGD, logits: Tensor, labels: Tensor, grad_clip: float) -> Tensor:
+def _step(
+    network: Supernet, optimizer: torch.optim.SGD, logits: Tensor, labels: Tensor, grad_clip: float
+) -> tuple[Tensor, Tensor]:
     loss = F.cross_entropy(logits, labels)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(network.weights, grad_clip)
-    optimizer.step()
-    return loss.detach()
+    clipped_step(network, optimizer, loss, grad_clip)
+    return loss.detach(), logits.detach()
 
 
 def one_hot(network: Supernet, choice: Choice) -> Alphas:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from workflow_scripts.cells.node_sum import Term, may_compile, node_sum, single_operation
+from workflow_scripts.cells.node_sum import Term, may_compile, node_sum, single_operation, term_of
 from workflow_scripts.cells.operation_steps import COMPILED, steps_of
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
@@ -175,15 +175,9 @@ class Cell(nn.Module):
             assert isinstance(edge, MixedOperation)
             of_edge = []
             for number in range(len(edge.steps)) if index is None else (index,):
-                steps, operation = edge.steps[number], edge._ops[number]
-                weight = 0 if index is not None else source * len(edge.steps) + number
-                if steps is not None:
-                    of_edge.append(Term(source, steps, weight))
-                elif isinstance(operation, nn.Identity):
-                    of_edge.append(Term(source, [], weight))
-                elif not isinstance(operation, Zero):
-                    inputs.append(apply_operation(operation, states[source], draws))
-                    of_edge.append(Term(len(inputs) - 1, [], weight))
+                operation, weight = edge._ops[number], 0 if index is not None else source * len(edge.steps) + number
+                if not isinstance(operation, Zero):
+                    of_edge.append(term_of(operation, edge.steps[number], source, inputs, draws, weight))
             mask = drop_path_mask(states[source], drop_path, draws) if drop_path > 0 else None
             terms += [term._replace(mask=mask) for term in of_edge]
         own = states[0].new_ones(1) if rows is None else rows.reshape(-1)
