@@ -5,12 +5,14 @@ from snakemake.utils import min_version
 
 from workflow_scripts.provenance.identity import identity_text
 from workflow_scripts.provenance.queries import tell_sources
+from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.start import command, open_study, shell_prefix
 
 min_version("9.27")
 
 JOBS = open_study(workflow, config)
 RESULTS = JOBS.results
+job_identity = Waivers(RESULTS).identity
 shell.prefix(shell_prefix(workflow))
 
 

@@ -19,7 +19,11 @@ for group in JOBS.searches:
         conda:
             "../envs/environment.yaml"
         params:
-            job=identity_text("derive_architectures", JOBS.derivation(group)),
+            job=job_identity(
+                f"derive_architectures_{group}",
+                "derive_architectures",
+                JOBS.derivation(group),
+            ),
         shell:
             command(
                 RESULTS,
@@ -43,7 +47,9 @@ checkpoint group_architectures:
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text("gather_architectures", {}),
+        job=lambda w: job_identity(
+            f"group_architectures/{w.group}", "gather_architectures", {}
+        ),
     shell:
         command(
             RESULTS,
@@ -66,7 +72,7 @@ rule gather_architectures:
     conda:
         "../envs/environment.yaml"
     params:
-        job=identity_text("gather_architectures", {}),
+        job=job_identity("gather_architectures", "gather_architectures", {}),
     shell:
         command(
             RESULTS,

@@ -22,7 +22,9 @@ rule cell_search:
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text("cell_search", JOBS.search(w)),
+        job=lambda w: job_identity(
+            f"cell_search/{w.group}/{w.search}/{w.run}", "cell_search", JOBS.search(w)
+        ),
     shell:
         command(
             RESULTS,
@@ -55,7 +57,11 @@ rule random_search:
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text("random_search", JOBS.search(w)),
+        job=lambda w: job_identity(
+            f"random_search/{w.group}/{w.search}/{w.run}",
+            "random_search",
+            JOBS.search(w),
+        ),
     shell:
         command(
             RESULTS,
@@ -83,7 +89,11 @@ rule select_architecture:
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text("select_architecture", JOBS.selection(w)),
+        job=lambda w: job_identity(
+            f"select_architecture/{w.group}/{w.method}/{w.run}",
+            "select_architecture",
+            JOBS.selection(w),
+        ),
     shell:
         command(
             RESULTS,
@@ -110,8 +120,10 @@ rule evaluate_genotype:
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text(
-            "evaluate_genotype", JOBS.evaluation(w.group, w.seed)
+        job=lambda w: job_identity(
+            f"evaluate_genotype/{w.group}/{w.method}/{w.run}/seed-{w.seed}",
+            "evaluate_genotype",
+            JOBS.evaluation(w.group, w.seed),
         ),
     shell:
         command(

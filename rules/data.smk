@@ -44,7 +44,11 @@ for group in JOBS.published_groups:
         conda:
             "../envs/environment.yaml"
         params:
-            job=identity_text("import_published_logs", JOBS.published_import(group)),
+            job=job_identity(
+                f"import_published_logs_{group}",
+                "import_published_logs",
+                JOBS.published_import(group),
+            ),
         shell:
             command(
                 RESULTS,

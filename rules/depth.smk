@@ -11,7 +11,9 @@ rule depth_search:
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text("depth_search", JOBS.depth_search(w.group)),
+        job=lambda w: job_identity(
+            f"depth_search/{w.group}", "depth_search", JOBS.depth_search(w.group)
+        ),
     shell:
         command(
             RESULTS,

@@ -15,7 +15,9 @@ for figure in JOBS.study.figures:
         conda:
             "../envs/environment.yaml"
         params:
-            job=identity_text("figure", {"figure": figure}, [f"figures.{figure}"]),
+            job=job_identity(
+                f"figure_{figure}", "figure", {"figure": figure}, [f"figures.{figure}"]
+            ),
         shell:
             command(
                 RESULTS,
@@ -44,8 +46,11 @@ rule depth_run_picture:
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text(
-            "depth_run_picture", {"run": w.run}, ["figures.depth_run"]
+        job=lambda w: job_identity(
+            f"run_pictures/{w.group}/{w.run}",
+            "depth_run_picture",
+            {"run": w.run},
+            ["figures.depth_run"],
         ),
     shell:
         command(

@@ -16,7 +16,7 @@ rule report:
     conda:
         "../envs/environment.yaml"
     params:
-        job=identity_text("report", JOBS.report()),
+        job=job_identity("report", "report", JOBS.report()),
     shell:
         command(
             RESULTS,

@@ -18,7 +18,9 @@ rule search_tables:
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text("search_tables", JOBS.stop_rule()),
+        job=lambda w: job_identity(
+            f"search_tables/{w.group}", "search_tables", JOBS.stop_rule()
+        ),
     shell:
         command(
             RESULTS,
@@ -46,7 +48,9 @@ rule evaluation_table:
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text("evaluation_table", {}),
+        job=lambda w: job_identity(
+            f"evaluation_table/{w.group}", "evaluation_table", {}
+        ),
     shell:
         command(
             RESULTS,
@@ -65,7 +69,7 @@ rule space_table:
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text("space_table", JOBS.spaces()),
+        job=lambda w: job_identity("space_table", "space_table", JOBS.spaces()),
     shell:
         command(
             RESULTS,
@@ -85,7 +89,7 @@ rule comparison_table:
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text("comparison_table", {}),
+        job=lambda w: job_identity("comparison_table", "comparison_table", {}),
     shell:
         command(
             RESULTS,
@@ -112,7 +116,9 @@ rule join_tables:
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text("join_tables", {"table": w.table}),
+        job=lambda w: job_identity(
+            f"join_tables/{w.table}", "join_tables", {"table": w.table}
+        ),
     shell:
         command(
             RESULTS,
@@ -134,7 +140,7 @@ rule depth_tables:
     conda:
         "../envs/environment.yaml"
     params:
-        job=identity_text("depth_tables", {}),
+        job=job_identity("depth_tables", "depth_tables", {}),
     shell:
         command(
             RESULTS,
@@ -156,7 +162,7 @@ rule depth_speed:
     conda:
         "../envs/environment.yaml"
     params:
-        job=identity_text("depth_speed", {}),
+        job=job_identity("depth_speed", "depth_speed", {}),
     shell:
         command(
             RESULTS,

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.provenance.code_digest import code_digests, combined
+from workflow_scripts.provenance.record import VERSION, parse_record
 
 ROOT = Path(__file__).parents[1]
 STEP = '''"""Does what its settings say."""
@@ -61,8 +62,9 @@ def run(settings, inputs, outputs, progress):
 """
 SECRET = "hush-4711"
 RECORD_FIELDS = {
-    *("version", "job", "step", "settings", "code", "modules", "chosen_modules", "inputs", "outputs"),
-    *("software", "machine", "device", "threads", "seed", "git", "attempt", "started", "ended", "seconds"),
+    *("version", "root", "job", "step", "settings", "code", "modules", "chosen_modules", "arguments", "inputs"),
+    *("outputs", "software", "machine", "device", "threads", "seed", "git", "attempt", "started", "ended", "seconds"),
+    "digest",
 }
 
 
@@ -108,7 +110,8 @@ class Tree:
 
     def left_over(self):
         """Files in scratch folders, and hidden files beside results."""
-        return [path for path in (self.root / "out").rglob("*") if path.is_file() and "/." in str(path)]
+        hidden = [path for path in (self.root / "out").rglob("*") if path.is_file() and "/." in str(path)]
+        return [path for path in hidden if "/.producers/" not in str(path)]
 
 
 @pytest.fixture(scope="module")
@@ -156,8 +159,12 @@ def test_a_job_writes_its_outputs_and_a_full_record(tree):
     record = tree.record()
     assert set(record) == RECORD_FIELDS
     assert record["settings"] == {"text": "one", "nested": {"rate": 3e-4}}
-    assert (record["job"], record["step"], record["version"]) == ("made_up/one", "made_up", 1)
-    assert record["inputs"] == [{"name": "text", "path": "in.txt", "sha256": sha256("bread"), "bytes": 5}]
+    assert (record["job"], record["step"], record["version"]) == ("made_up/one", "made_up", VERSION)
+    source = {"name": "text", "path": "in.txt", "sha256": sha256("bread"), "bytes": 5, "record": None}
+    assert record["inputs"] == [source]
+    outputs = {"text": ["out/a.txt", "out/deep/b.txt"]}
+    assert record["arguments"] == {"inputs": {"text": ["in.txt"]}, "outputs": outputs}
+    parse_record((tree.root / "out/records/made_up/one.json").read_bytes())
     assert record["outputs"] == [
         {"name": "text", "path": "out/a.txt", "sha256": sha256("one bread 0"), "bytes": 11},
         {"name": "text", "path": "out/deep/b.txt", "sha256": sha256("one bread 1"), "bytes": 11},
@@ -214,7 +221,7 @@ def test_the_same_job_again_writes_the_same_bytes(tree):
     (tree.root / "out/a.txt").unlink()
     tree.run(*ONE, text="one")
     again = tree.record()
-    assert {key for key in first if first[key] != again[key]} <= {"attempt", "started", "ended", "seconds"}
+    assert {key for key in first if first[key] != again[key]} <= {"attempt", "started", "ended", "seconds", "digest"}
     assert (first["attempt"], again["attempt"]) == (1, 2)
 
 
@@ -255,6 +262,55 @@ def test_torch_is_made_repeatable_and_its_device_recorded(tree):
     device = tree.record()["device"]
     assert {"kind", "name", "cuda"} <= set(device)
     assert (device["deterministic_algorithms"], device["cudnn_benchmark"]) == (True, False)
+
+
+# links ----------------------------------------------------------------------------------------------------------------
+
+
+def digest_of(tree, path):
+    return hashlib.sha256((tree.root / path).read_bytes()).hexdigest()
+
+
+def test_an_input_is_linked_to_the_record_of_the_job_that_made_it(tree):
+    tree.run(*ONE, text="one", name="first")
+    second = ("--input", "text", "out/a.txt", "in.txt", "--output", "text", "out/b.txt")
+    tree.run(*second, text="two", name="second")
+    links = {read["path"]: read["record"] for read in tree.record("second")["inputs"]}
+    assert links == {"out/a.txt": digest_of(tree, "out/records/first.json"), "in.txt": None}
+
+
+def test_a_file_of_a_folder_is_linked_to_the_job_that_made_the_folder(tree):
+    tree.run("--output", "folder", "out/stock", files={"rye.txt": "a", "old/wheat.txt": "b"}, name="first")
+    tree.run("--input", "stock", "out/stock", "--output", "text", "out/b.txt", text="two", name="second")
+    assert {read["record"] for read in tree.record("second")["inputs"]} == {digest_of(tree, "out/records/first.json")}
+
+
+def test_an_altered_input_is_linked_to_nothing(tree):
+    tree.run(*ONE, text="one", name="first")
+    (tree.root / "out/a.txt").write_text("by hand")
+    tree.run("--input", "text", "out/a.txt", "--output", "text", "out/b.txt", text="two", name="second")
+    assert [read["record"] for read in tree.record("second")["inputs"]] == [None]
+
+
+def test_the_record_of_an_input_from_another_folder_is_copied_and_an_earlier_record_is_kept(tree):
+    tree.run(*ONE, text="one", name="first")
+    elsewhere = json.loads(tree.identity(text="two"))
+    command = tree.command(json.dumps(elsewhere), "--input", "text", "out/a.txt", "--output", "text", "other/b.txt")
+    command = [part.replace("out/logs/made_up", "other/logs/made_up") if "logs" in part else part for part in command]
+    command[command.index("--root") + 1] = "other"
+    subprocess.run(command, cwd=tree.root, check=True, capture_output=True)
+    first = digest_of(tree, "out/records/first.json")
+    assert digest_of(tree, f"other/linked_records/{first}.json") == first
+    assert not (tree.root / "out/linked_records").exists()
+    tree.run(*ONE, text="one", name="first")
+    assert digest_of(tree, f"out/linked_records/{first}.json") == first != digest_of(tree, "out/records/first.json")
+
+
+def test_links_are_found_again_where_the_notes_on_them_are_lost(tree):
+    tree.run(*ONE, text="one", name="first")
+    shutil.rmtree(tree.root / "out/.producers")
+    tree.run("--input", "text", "out/a.txt", "--output", "text", "out/b.txt", text="two", name="second")
+    assert [read["record"] for read in tree.record("second")["inputs"]] == [digest_of(tree, "out/records/first.json")]
 
 
 # what goes wrong ------------------------------------------------------------------------------------------------------

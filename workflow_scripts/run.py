@@ -21,7 +21,18 @@ from typing import Any
 
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code
-from workflow_scripts.provenance.record import VERSION, file_facts, git_state, machine, now, software, write_record
+from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
+from workflow_scripts.provenance.record import (
+    VERSION,
+    canonical_bytes,
+    file_facts,
+    git_state,
+    machine,
+    now,
+    sealed,
+    software,
+    write_atomically,
+)
 from workflow_scripts.runtime.progress import Console
 
 Paths = dict[str, list[Path]]
@@ -95,7 +106,7 @@ def _run(
         shutil.rmtree(scratch, ignore_errors=True)
         started, clock = now(), time.monotonic()
         try:
-            inputs_before = file_facts(inputs)
+            inputs_before = link_inputs(file_facts(inputs), inputs, root)
             made = _scratch_paths(outputs, scratch)
             step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
             device = _prepare_torch()
@@ -104,16 +115,20 @@ def _run(
             unmade = [path.name for paths in made.values() for path in paths if not path.exists()]
             if unmade:
                 raise JobError(f"the step did not write {unmade[0]}")
+            file = root / "records" / f"{name}.json"
+            keep_earlier(file, root)
             _move(made, outputs)
             record = {
                 "version": VERSION,
+                "root": root.as_posix(),
                 "job": name,
                 "step": identity.step,
                 "settings": identity.settings,
                 "code": identity.code,
                 "modules": code,
                 "chosen_modules": list(identity.modules),
-                "inputs": inputs_before + file_facts(sources or {}),
+                "arguments": {"inputs": _plain(inputs), "outputs": _plain(outputs)},
+                "inputs": inputs_before + [{**source, "record": None} for source in file_facts(sources or {})],
                 "outputs": file_facts(outputs),
                 "software": software(),
                 "machine": machine(),
@@ -126,7 +141,8 @@ def _run(
                 "ended": now(),
                 "seconds": round(time.monotonic() - clock, 3),
             }
-            write_record(root / "records" / f"{name}.json", record)
+            write_atomically(file, canonical_bytes(sealed(record)))
+            note_outputs(outputs, root, name)
         except BaseException as error:
             _append(attempts, {"attempt": attempt, "ended": now(), "failed": type(error).__name__})
             raise
@@ -183,6 +199,10 @@ def _move(made: Paths, outputs: Paths) -> None:
             if target.is_dir():
                 shutil.rmtree(target)
             os.replace(source, target)
+
+
+def _plain(paths: Paths) -> dict[str, list[str]]:
+    return {key: [path.as_posix() for path in group] for key, group in paths.items()}
 
 
 def _named(groups: list[list[str]]) -> Paths:

@@ -1,13 +1,18 @@
 """Is a result there, and of the settings and the code at hand? And if not: which setting, which module?"""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from workflow_scripts.provenance.identity import identity_text, parse_identity, step_code
+from workflow_scripts.benchmark.made_up_results import Writer
+from workflow_scripts.provenance.identity import identity_text, parse_identity
 from workflow_scripts.provenance.queries import State, differences, state_of, tell_sources
+from workflow_scripts.provenance.record import canonical_bytes, sealed
+from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.planned import PlannedJob, sources
 from workflow_scripts.study.study import Study
 
 STEP = "join_tables"
@@ -22,20 +27,19 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def made(identity, outputs=(OUTPUT,), record=RECORD):
+def job_of(settings=SETTINGS, outputs=(OUTPUT,), step=STEP, modules=()):
+    return PlannedJob("join_tables/searches", step, settings, (), outputs, "results/made_up", modules)
+
+
+def made(job):
     """Put a result and its record where a job leaves them."""
-    for path in map(Path, outputs):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("content")
-    now = parse_identity(identity)
-    modules = step_code(now.step, now.modules)
-    content = {"step": now.step, "settings": now.settings, "code": now.code, "modules": modules}
-    Path(record).parent.mkdir(parents=True, exist_ok=True)
-    Path(record).write_text(json.dumps(content))
+    plain = job.settings if isinstance(job.settings, dict) else job.settings.model_dump(mode="json")
+    files = [path if Path(path).suffix else f"{path}/file" for path in job.outputs]
+    Writer().job(job.root, job.name, job.step, plain, {}, files, chosen=list(job.modules))
 
 
-def state(settings=SETTINGS, outputs=(OUTPUT,)):
-    return state_of(identity_text(STEP, settings), outputs, RECORD)
+def state(settings=SETTINGS, outputs=(OUTPUT,), **others):
+    return state_of(job_of(settings, outputs, **others), Waivers("results/made_up"))
 
 
 def changed(**settings):
@@ -43,19 +47,19 @@ def changed(**settings):
 
 
 def change_record(**entries):
-    record = json.loads(Path(RECORD).read_text())
-    Path(RECORD).write_text(json.dumps({**record, **entries}))
+    record = {key: value for key, value in json.loads(Path(RECORD).read_text()).items() if key != "digest"}
+    Path(RECORD).write_bytes(canonical_bytes(sealed({**record, **entries})))
 
 
 def test_a_result_of_the_same_settings_and_code_is_fresh():
-    made(identity_text(STEP, SETTINGS))
+    made(job_of())
     assert state() == State("join_tables/searches", "fresh")
     assert str(state()) == "fresh: join_tables/searches"
 
 
 def test_a_result_that_is_not_there_is_missing():
     assert state().state == "missing"
-    made(identity_text(STEP, SETTINGS))
+    made(job_of())
     assert state(outputs=[OUTPUT, "results/made_up/tables/other.csv"]).state == "missing"
     Path(OUTPUT).unlink()
     assert str(state()) == "missing: join_tables/searches"
@@ -63,11 +67,11 @@ def test_a_result_that_is_not_there_is_missing():
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", "3", '{"settings": {}}', '{"settings": {}, "code": "0"}'])
 def test_a_result_whose_record_is_absent_or_unreadable(content):
-    made(identity_text(STEP, SETTINGS))
+    made(job_of())
     Path(RECORD).unlink()
     if content is not None:
         Path(RECORD).write_text(content)
-    assert state() == State("join_tables/searches", "without a record")
+    assert (state().job, state().state) == ("join_tables/searches", "without a record")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +87,7 @@ def test_a_result_whose_record_is_absent_or_unreadable(content):
     ],
 )
 def test_a_changed_setting_is_named_with_both_values(settings, reason):
-    made(identity_text(STEP, SETTINGS))
+    made(job_of())
     assert state(settings) == State("join_tables/searches", "stale", reason)
 
 
@@ -96,22 +100,26 @@ def test_values_that_python_takes_for_equal_are_told_apart():
 
 
 def test_changed_code_is_named_by_module():
-    made(identity_text(STEP, SETTINGS))
+    made(job_of())
     modules = json.loads(Path(RECORD).read_text())["modules"]
     schema, removed = "workflow_scripts.tables.schema", "workflow_scripts.tables.removed"
     assert schema in modules
     change_record(code="0" * 64, modules={**modules, schema: "0" * 64, removed: "1" * 64})
-    assert state() == State("join_tables/searches", "stale", f"code of {removed}; code of {schema}")
-    assert state(changed(rate=0.2)).reason == f"setting deep.rate: 0.1 -> 0.2; code of {removed}; code of {schema}"
+    code = f"code of {removed}: 11111111 -> absent; code of {schema}: 00000000 -> {modules[schema][:8]}"
+    assert state() == State("join_tables/searches", "stale", code)
+    assert state(changed(rate=0.2)).reason == f"setting deep.rate: 0.1 -> 0.2; {code}"
 
 
 def test_a_module_chosen_by_name_counts():
-    identity = identity_text("figure", {"figure": "dominant_eigenvalue"}, ["figures.dominant_eigenvalue"])
-    made(identity)
+    figure = {"figure": "dominant_eigenvalue"}
+    chosen = {"step": "figure", "modules": ("figures.dominant_eigenvalue",)}
+    made(job_of(figure, **chosen))
     assert "figures.dominant_eigenvalue" in json.loads(Path(RECORD).read_text())["modules"]
-    assert state_of(identity, [OUTPUT], RECORD).state == "fresh"
-    other = identity_text("figure", {"figure": "dominant_eigenvalue"}, ["figures.test_error"])
-    assert state_of(other, [OUTPUT], RECORD).reason == "code of figures.dominant_eigenvalue; code of figures.test_error"
+    assert state(figure, **chosen).state == "fresh"
+    other = state(figure, step="figure", modules=("figures.test_error",)).reason
+    assert re.fullmatch(
+        r"code of figures.dominant_eigenvalue: \w{8} -> absent; .*code of figures.test_error: absent -> \w{8}", other
+    )
 
 
 def test_an_identity_has_four_parts():
@@ -132,8 +140,8 @@ def jobs(existing_only=True, **depth):
 
 
 def make_sources(number):
-    for source in list(jobs(existing_only=False).sources())[:number]:
-        made(identity_text(source.step, source.settings), [f"{source.outputs[0]}/file"], source.record)
+    for source in list(sources(jobs(existing_only=False)))[:number]:
+        made(source)
 
 
 def test_nothing_is_told_of_sources_that_are_all_fresh():

@@ -15,6 +15,7 @@ from workflow_scripts.study.cell_jobs import SearchKey, evaluation_job, images_o
 from workflow_scripts.study.cells import Cells, Training
 from workflow_scripts.study.jobs import Jobs
 from workflow_scripts.study.model import canonical
+from workflow_scripts.study.planned import sources
 from workflow_scripts.study.study import Study
 
 GRID = {"spaces": ["s4"], "data_sets": ["digits"], "methods": ["darts"], "l2": [3e-4], "seeds": [1]}
@@ -92,7 +93,7 @@ def test_every_study_of_the_repository_is_sound(name, tmp_path, monkeypatch):
     study = start.load([start.ROOT / "config" / f"{name}.yaml"], {})
     assert study.study == name
     jobs = Jobs(study)
-    assert len({source.record for source in jobs.sources()}) == len(list(jobs.sources())) > 0
+    assert len({source.record for source in sources(jobs)}) == len(list(sources(jobs))) > 0
 
 
 # names ----------------------------------------------------------------------------------------------------------------
@@ -245,12 +246,12 @@ def test_the_settings_of_a_job_are_those_of_its_place():
 
 def test_every_source_has_its_own_record_and_outputs():
     jobs = jobs_of({"seeds": [1, 2]}, evaluation={"seeds": [4, 5]}, depth=DEPTH)
-    sources = list(jobs.sources())
-    assert [source.step for source in sources] == 2 * ["cell_search"] + 4 * ["evaluate_genotype"] + 4 * ["depth_search"]
-    assert len({source.record for source in sources}) == len(sources)
-    outputs = [path for source in sources for path in source.outputs]
+    found = list(sources(jobs))
+    assert [source.step for source in found] == 2 * ["cell_search"] + 4 * ["evaluate_genotype"] + 4 * ["depth_search"]
+    assert len({source.record for source in found}) == len(found)
+    outputs = [path for source in found for path in source.outputs]
     assert len(set(outputs)) == len(outputs)
-    assert all(source.record.startswith(f"results/made_up/records/{source.step}/") for source in sources)
+    assert all(source.record.startswith(f"results/made_up/records/{source.step}/") for source in found)
 
 
 def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monkeypatch):
@@ -277,7 +278,7 @@ def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monk
         "search results/made_up/cells/searches/s4_digits/darts/l2-0.0003_drop-0_seed-2",
         "training results/made_up/cells/evaluations/s4_digits/darts/l2-0.0003_drop-0_seed-1/seed-1",
     ]
-    assert {source.step for source in jobs.sources()} == {"cell_search", "depth_search"}
+    assert {source.step for source in sources(jobs)} == {"cell_search", "depth_search"}
 
 
 def test_a_study_draws_only_the_tables_it_makes():

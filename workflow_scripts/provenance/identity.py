@@ -24,9 +24,19 @@ class Identity:
 
 def identity_text(step: str, settings: Model | Mapping[str, Any], modules: Sequence[str] = ()) -> str:
     """The canonical text of a job's identity with the code as it is now."""
-    plain = settings.model_dump(mode="json") if isinstance(settings, Model) else settings
+    plain = settings.model_dump(mode="json") if isinstance(settings, Model) else dict(settings)
+    return text_of(Identity(step, plain, tuple(modules), combined(step_code(step, modules))))
+
+
+def text_of(identity: Identity) -> str:
+    """The canonical text of an identity."""
     return canonical(
-        {"step": step, "settings": plain, "modules": list(modules), "code": combined(step_code(step, modules))}
+        {
+            "step": identity.step,
+            "settings": identity.settings,
+            "modules": list(identity.modules),
+            "code": identity.code,
+        }
     )
 
 

@@ -1,20 +1,25 @@
 """Questions to the records: is a result there, and is it of the settings and the code at hand?"""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.identity import identity_text, parse_identity, step_code
+from workflow_scripts.provenance.identity import Identity, identity_text, parse_identity, step_code
+from workflow_scripts.provenance.record import Record, RecordError, parse_record
+from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.planned import PlannedJob, sources
 
 ABSENT = object()
+SHOWN = 8
+"""Digits of a digest that a person is shown."""
 
 
 @dataclass(frozen=True)
 class State:
-    """The state of one job's result: `fresh`, `missing`, `stale` or `without a record`, and why."""
+    """The state of one job's result: `fresh`, `missing`, `stale`, `waived` or `without a record`, and why."""
 
     job: str
     state: str
@@ -25,29 +30,46 @@ class State:
         return f"{self.state}: {self.job}" + (f" ({self.reason})" if self.reason else "")
 
 
-def state_of(identity: str, outputs: Iterable[str], record_path: str) -> State:
-    """Compare a job's identity as it is now with the record of the result that is there."""
-    job = record_path.partition("records/")[2].removesuffix(".json")
-    if any(not Path(path).exists() for path in outputs):
-        return State(job, "missing")
+def state_of(job: PlannedJob, waivers: Waivers, folder: Path = Path()) -> State:
+    """Compare a job as it is now with the record of the result that is there; paths are from `folder`."""
+    if any(not (folder / path).exists() for path in job.outputs):
+        return State(job.name, "missing")
     try:
-        record = json.loads(Path(record_path).read_text())
-        settings, code, modules = record["settings"], record["code"], dict(record["modules"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return State(job, "without a record")
-    now = parse_identity(identity)
-    changed = [f"setting {line}" for line in differences(settings, now.settings)]
-    if code != now.code:
-        changed += [f"code of {name}" for name in _changed(modules, step_code(now.step, now.modules))]
-    return State(job, "stale", "; ".join(changed)) if changed else State(job, "fresh")
+        record = parse_record((folder / job.record).read_bytes())
+    except FileNotFoundError:
+        return State(job.name, "without a record")
+    except (OSError, RecordError) as error:
+        return State(job.name, "without a record", str(error))
+    now = identity_text(job.step, job.settings, job.modules)
+    changed = changes(record, parse_identity(now))
+    if not changed:
+        return State(job.name, "fresh")
+    return State(job.name, "stale" if waivers.kept(job.name, now) is None else "waived", "; ".join(changed))
+
+
+def changes(record: Record, now: Identity) -> list[str]:
+    """What differs between a record and its job's identity now: settings, and digests of modules, old -> new."""
+    changed = [f"setting {line}" for line in differences(record.settings, now.settings)]
+    if record.step != now.step:
+        changed.append(f"step: {record.step} -> {now.step}")
+    if record.code != now.code:
+        changed += module_changes(record.modules, step_code(now.step, now.modules))
+    return changed
+
+
+def module_changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
+    """The modules whose digest differs, as lines `code of a.b: old -> new`."""
+    return [
+        f"code of {name}: {old.get(name, 'absent')[:SHOWN]} -> {new.get(name, 'absent')[:SHOWN]}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
 
 
 def tell_sources(jobs: Jobs, longest: int = 20) -> list[str]:
     """What a person should know before figures are drawn from the runs that are there: which are missing or stale."""
-    states = [
-        state_of(identity_text(source.step, source.settings), source.outputs, source.record)
-        for source in jobs.sources()
-    ]
+    waivers = Waivers(jobs.results)
+    states = [state_of(source, waivers) for source in sources(jobs)]
     lines = [f"missing: {what}" for what in jobs.missing]  # complete only once all sources were asked for
     lines += [str(state) for state in states if state.state != "fresh"]
     hidden = len(lines) - longest
@@ -63,7 +85,3 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
         return lines
     before, after = ("absent" if value is ABSENT else json.dumps(value, sort_keys=True) for value in (old, new))
     return [] if before == after else [f"{key}: {before} -> {after}"]
-
-
-def _changed(old: dict[str, str], new: dict[str, str]) -> list[str]:
-    return [name for name in sorted(old.keys() | new.keys()) if old.get(name) != new.get(name)]

@@ -1,9 +1,11 @@
-"""The record of a job: what it read, what it wrote, and everything that decided it.
+"""The record of a job: what it read, what it wrote, and everything that decided it (docs/provenance.md).
 
-Records link by content: an input's sha256 is an output's sha256 in another record. The fields are a fixed list; no
-part of the environment is copied wholesale.
+A record is one file of canonical JSON, sealed by a digest of its own content. Records link by content: an input's
+sha256 is an output's sha256 in another record, whose own sha256 stands beside it. The fields are a fixed list; no part
+of the environment is copied wholesale.
 """
 
+import hashlib
 import json
 import os
 import platform
@@ -13,12 +15,15 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from workflow_scripts.provenance.code_digest import ROOT
+from workflow_scripts.study.model import Model
 from workflow_scripts.tables.files import sha256_of
 
-VERSION = 1
+VERSION = 2
 PACKAGES = (
     *(
         "snakemake",
@@ -39,6 +44,136 @@ GPU_DRIVER = Path("/sys/module/nvidia/version")
 LOCK_FILE = ROOT / "envs" / "requirements.txt"
 
 NamedPaths = Mapping[str, Iterable[Path]]
+
+
+class OutputFile(Model):
+    """A file a job wrote."""
+
+    name: str
+    """the key of the output it belongs to"""
+    path: str
+    """from the folder the workflow runs in"""
+    sha256: str
+    """of its bytes"""
+    bytes: int
+    """its size"""
+
+
+class InputFile(OutputFile):
+    """A file a job read."""
+
+    record: str | None
+    """sha256 of the record of the job that wrote it; None for a source: a fetched file, or one of the repository"""
+
+
+class Arguments(Model):
+    """The paths a job was called with, by key; a folder stands for the files inside."""
+
+    inputs: dict[str, list[str]]
+    outputs: dict[str, list[str]]
+
+
+class Software(Model):
+    """What could touch a number: versions, and the digest of the lock file."""
+
+    python: str
+    packages: dict[str, str | None]
+    lock_sha256: str | None
+
+
+class Machine(Model):
+    """Where a job ran."""
+
+    host: str
+    system: str
+    processor: str
+    gpu_driver: str | None
+    scheduler_job: str | None
+
+
+class Git(Model):
+    """The commit checked out, and whether tracked files differed from it; both None outside a checkout."""
+
+    commit: str | None
+    dirty: bool | None
+
+
+class Record(Model):
+    """Everything known of one finished job."""
+
+    version: Literal[2]
+    """of this schema"""
+    root: str
+    """the results folder, from the folder the workflow runs in"""
+    job: str
+    """its name: the record's place below <root>/records"""
+    step: str
+    """module of workflow_scripts.steps"""
+    settings: dict[str, Any]
+    """what decided the result, beside code and inputs"""
+    chosen_modules: list[str]
+    """modules chosen by name at run time"""
+    code: str
+    """one digest over `modules`"""
+    modules: dict[str, str]
+    """digest of every first-party module the step runs"""
+    arguments: Arguments
+    inputs: list[InputFile]
+    outputs: list[OutputFile]
+    software: Software
+    machine: Machine
+    device: dict[str, Any] | None
+    """compute device and determinism flags, where the step uses torch"""
+    threads: int
+    seed: int | None
+    git: Git
+    attempt: int
+    """number of the attempt that succeeded, from 1"""
+    started: str
+    """UTC"""
+    ended: str
+    """UTC"""
+    seconds: float
+    """wall time"""
+    digest: str
+    """sha256 of the canonical form of all other fields"""
+
+
+class RecordError(ValueError):
+    """A file that is no record as a job writes it; its text says why, in a few words."""
+
+
+def canonical_bytes(value: Mapping[str, Any]) -> bytes:
+    """A record's bytes: keys sorted, one space of indentation, a final newline."""
+    return (json.dumps(value, sort_keys=True, indent=1, allow_nan=False) + "\n").encode()
+
+
+def sealed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's fields with the digest over them."""
+    return {**fields, "digest": hashlib.sha256(canonical_bytes(fields)).hexdigest()}
+
+
+def parse_record(content: bytes) -> Record:
+    """A record from its file's bytes. Raises RecordError when it was altered, or is of another version."""
+    try:
+        value = json.loads(content)
+    except ValueError:
+        raise RecordError("it is no JSON") from None
+    version = value.get("version") if isinstance(value, dict) else None
+    if version != VERSION:
+        raise RecordError(f"its version is {version}, not {VERSION}")
+    fields = {key: part for key, part in value.items() if key != "digest"}
+    try:
+        true_bytes = canonical_bytes(sealed(fields))
+    except ValueError:
+        raise RecordError("it holds a number that is none") from None
+    if true_bytes != content:
+        raise RecordError("its content does not agree with its digest")
+    try:
+        return Record.model_validate(value)
+    except ValidationError as error:
+        place = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise RecordError(f"its field {place} is not as a job writes it") from None
 
 
 def file_facts(paths: NamedPaths) -> list[dict[str, Any]]:
@@ -108,9 +243,9 @@ def _git(*arguments: str) -> str | None:
     return done.stdout.strip()
 
 
-def write_record(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a record as canonical JSON, atomically."""
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name and move it into place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(record, sort_keys=True, indent=1, allow_nan=False) + "\n")
+    temporary.write_bytes(content)
     os.replace(temporary, path)

@@ -52,7 +52,7 @@ class Console:
         """Say how far the work is and how long the rest takes at the pace so far."""
         now = self.clock()
         left = (now - self.started) / done * (total - done) if done else float("nan")
-        line = f"{done}/{total}  {note}  {_duration(left)} left" if done < total else f"{done}/{total}  {note}"
+        line = f"{done}/{total}  {note}  {duration(left)} left" if done < total else f"{done}/{total}  {note}"
         print(line, file=self.log, flush=True)
         if done >= total or now - self.shown >= self.every:
             self.shown = now
@@ -65,7 +65,8 @@ class Console:
         print(f"  {self.name}  {text}", file=self.console, flush=True)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: `2h05m`, `1m10s`, `9s`; `?` for NaN."""
     if seconds != seconds:
         return "?"
     minutes, rest = divmod(int(seconds + 0.5), 60)

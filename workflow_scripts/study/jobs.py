@@ -7,8 +7,6 @@ Paths are relative to the working folder. A search is found at
 `<results>/cells/evaluations/<group>/<method>/<run>/seed-<n>/`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -30,25 +28,16 @@ from workflow_scripts.study.cell_jobs import (
 from workflow_scripts.study.cells import Method
 from workflow_scripts.study.depth import ImageRun, expand, experiment_of
 from workflow_scripts.study.figures import figure_tables, is_animated
-from workflow_scripts.study.model import Model, canonical
+from workflow_scripts.study.model import canonical
 from workflow_scripts.study.spaces import load_space
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.search_run import FILES
 
 CELL_TABLES = ("search_spaces", "searches", "search_epochs", "curvature", "spectra", "evaluations", "comparison")
+SELECTING = ("r_darts_l2", "r_darts_dp")  # methods that choose among the architectures of several searches
 TRAINING_TABLES = ("evaluations", "comparison")  # only where architectures are trained from scratch
 DEPTH_TABLES = ("depth_runs", "depth_posteriors", "depth_calibration")
 DEPTH_SPEED = "depth_speed"  # only where a figure draws it, because times are not the same when they are measured again
-
-
-@dataclass(frozen=True)
-class Source:
-    """A job whose result tables are made from."""
-
-    step: str
-    settings: Model | dict[str, Any]
-    outputs: list[str]
-    record: str
 
 
 class Jobs:
@@ -66,7 +55,7 @@ class Jobs:
         if study.cells is not None:
             self._methods = searches(study.cells)
             for key in self._methods:
-                folder = self._folder(key)
+                folder = self.search_folder(key)
                 if self._wanted(f"search {folder}", [f"{folder}/{file}" for file in FILES]):
                     self.searches.setdefault(key.group, {})[key.place] = key
             for selection in selections(study.cells):
@@ -116,18 +105,20 @@ class Jobs:
 
     def search(self, wildcards: Any) -> SearchJob:
         """Settings of a search."""
-        return self._search(self.searches[wildcards.group][f"{wildcards.search}/{wildcards.run}"])
+        return self.search_of(self.searches[wildcards.group][f"{wildcards.search}/{wildcards.run}"])
 
-    def _search(self, key: SearchKey) -> SearchJob:
+    def search_of(self, key: SearchKey) -> SearchJob:
+        """Settings of the search at a place of the grids."""
         assert self.study.cells is not None
         return search_job(self.study.cells, key)
 
-    def _folder(self, key: SearchKey) -> str:
+    def search_folder(self, key: SearchKey) -> str:
+        """Where a search is found."""
         return f"{self.results}/cells/searches/{key.group}/{key.search}/{key.run}"
 
     def search_files(self, group: str, file: str) -> list[str]:
         """One of the four files of every search of a group, in grid order."""
-        return [f"{self._folder(key)}/{file}" for key in self.searches[group].values()]
+        return [f"{self.search_folder(key)}/{file}" for key in self.searches[group].values()]
 
     def derivation(self, group: str) -> dict[str, Any]:
         """Settings of the job that derives a group's architectures."""
@@ -146,26 +137,33 @@ class Jobs:
     def architectures(self, group: str) -> list[str]:
         """Every architecture file of a group, run by run, method by method."""
         return [
-            self._architecture(key, method) for key in self.searches[group].values() for method in self._derived(key)
+            self.architecture_of(key, method) for key in self.searches[group].values() for method in self._derived(key)
         ]
 
-    def _architecture(self, key: SearchKey, method: Method) -> str:
+    def architecture_of(self, key: SearchKey, method: Method) -> str:
+        """The architecture file of one search and method."""
         return f"{self.results}/cells/architectures/{key.group}/{method}/{key.run}.yaml"
 
     def architecture(self, wildcards: Any, checkpoints: Any) -> str:
         """The architecture file of one training, once the checkpoint over its group has passed."""
-        if wildcards.method in ("r_darts_l2", "r_darts_dp"):
-            return self._selected(wildcards.group, wildcards.method, wildcards.run)
-        checkpoints.group_architectures.get(group=wildcards.group)
-        return f"{self.results}/cells/architectures/{wildcards.group}/{wildcards.method}/{wildcards.run}.yaml"
+        if wildcards.method not in SELECTING:
+            checkpoints.group_architectures.get(group=wildcards.group)
+        return self.architecture_file_of(wildcards.group, wildcards.method, wildcards.run)
+
+    def architecture_file_of(self, group: str, method: str, run: str) -> str:
+        """The file of the architecture that a training trains: read off a search, or selected among several."""
+        if method in SELECTING:
+            return f"{self.results}/cells/selections/{group}/{method}/{run}/architecture.yaml"
+        return f"{self.results}/cells/architectures/{group}/{method}/{run}.yaml"
 
     # selections ------------------------------------------------------------------------------------------------
 
     def selection(self, wildcards: Any) -> SelectionJob:
         """Settings of a selection."""
-        return self._selection_job(self._selection(wildcards))
+        return self.selection_of(self._selection(wildcards))
 
-    def _selection_job(self, key: SelectionKey) -> SelectionJob:
+    def selection_of(self, key: SelectionKey) -> SelectionJob:
+        """Settings of the selection at a place of the grids."""
         assert self.study.cells is not None
         return selection_job(self.study.cells, key)
 
@@ -174,7 +172,7 @@ class Jobs:
         assert self.study.cells is not None
         checkpoints.group_architectures.get(group=wildcards.group)
         keys = self._selection(wildcards).candidates(self.study.cells.selection)
-        return [self._architecture(key, "darts") for key in keys]
+        return [self.architecture_of(key, "darts") for key in keys]
 
     def _selection(self, wildcards: Any) -> SelectionKey:
         return next(
@@ -196,9 +194,6 @@ class Jobs:
             for key in self.selections.get(group, [])
         ]
 
-    def _selected(self, group: str, method: str, run: str) -> str:
-        return f"{self.results}/cells/selections/{group}/{method}/{run}/architecture.yaml"
-
     # trainings from scratch --------------------------------------------------------------------------------------
 
     def evaluation(self, group: str, seed: str | int) -> EvaluationJob:
@@ -208,10 +203,10 @@ class Jobs:
 
     def evaluations(self, group: str) -> list[str]:
         """The outcome of every training of a group, in grid order."""
-        return list(self._evaluations[group])
+        return list(self.trainings[group])
 
     @cached_property
-    def _evaluations(self) -> dict[str, dict[str, int]]:
+    def trainings(self) -> dict[str, dict[str, int]]:
         """Per group, the outcome files of its trainings with their seeds."""
         found: dict[str, dict[str, int]] = {group: {} for group in self.searches}
         if self.study.cells is None or self.study.cells.evaluation is None:
@@ -247,38 +242,6 @@ class Jobs:
     def depth_folders(self) -> list[str]:
         """The folder of every group of depth networks."""
         return [self.depth_folder(group) for group in self.depth_groups]
-
-    # all of them -----------------------------------------------------------------------------------------------
-
-    def sources(self) -> Iterator[Source]:
-        """Every run that tables are made from."""
-        for group, runs in self.searches.items():
-            if group in self.published_groups:
-                outputs = [f"{self._folder(key)}/{file}" for key in runs.values() for file in FILES]
-                record = f"{self.results}/records/import_published_logs_{group}.json"
-                yield Source("import_published_logs", self.published_import(group), outputs, record)
-                runs = {}
-            for key in runs.values():
-                outputs = [f"{self._folder(key)}/{file}" for file in FILES]
-                step = "random_search" if key.search == "random_ws" else "cell_search"
-                yield Source(
-                    step, self._search(key), outputs, f"{self.results}/records/{step}/{group}/{key.place}.json"
-                )
-            for selection in self.selections.get(group, []):
-                name = f"{group}/{selection.method}/{selection.run}"
-                yield Source(
-                    "select_architecture",
-                    self._selection_job(selection),
-                    [f"{self.selection_folder(selection)}/architecture.yaml"],
-                    f"{self.results}/records/select_architecture/{name}.json",
-                )
-            for outcome, seed in self._evaluations[group].items():
-                name = outcome.removeprefix(f"{self.results}/cells/evaluations/").removesuffix("/outcome.json")
-                record = f"{self.results}/records/evaluate_genotype/{name}.json"
-                yield Source("evaluate_genotype", self.evaluation(group, seed), [outcome], record)
-        for group in self.depth_groups:
-            record = f"{self.results}/records/depth_search/{group}.json"
-            yield Source("depth_search", self.depth_search(group), [self.depth_folder(group)], record)
 
     # tables, figures, report -----------------------------------------------------------------------------------
 

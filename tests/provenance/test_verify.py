@@ -1,0 +1,294 @@
+"""Verification names what was changed, and by which cause: one alteration at a time, then at random places."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from workflow_scripts.benchmark.made_up_results import make_results
+from workflow_scripts.provenance.ledger import LedgerError, read_ledger
+from workflow_scripts.provenance.record import VERSION, canonical_bytes, sealed
+from workflow_scripts.provenance.verify import verify
+
+SEARCH = "cells/searches/s1_cifar10/darts/l2-0.0003_drop-0_seed-1"
+OTHER_SEED = "cells/searches/s1_cifar10/darts/l2-0.0003_drop-0_seed-2"
+SEARCH_RECORD = "records/cell_search/s1_cifar10/darts/l2-0.0003_drop-0_seed-1.json"
+FIGURE = "figures/test_error.png"
+ROOT = "results/made_up"
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory):
+    base = tmp_path_factory.mktemp("made_up")
+    make_results(base, searches=8)
+    return base
+
+
+@pytest.fixture
+def results(original, tmp_path):
+    shutil.copytree(original, tmp_path / "base")
+    return tmp_path / "base" / ROOT
+
+
+def findings(folder, against=None):
+    """What verification finds, by kind and path; notes left out."""
+    found = verify(read_ledger(folder), None, against).findings
+    return {(finding.kind, finding.path): finding.cause for finding in found}
+
+
+def paths(folder):
+    return {path for _, path in findings(folder)}
+
+
+def change(file, old=b"made up", new=b"made_up"):
+    content = file.read_bytes()
+    assert old in content
+    file.write_bytes(content.replace(old, new, 1))
+
+
+def forge(file, **entries):
+    """Change a record and seal it again, as someone would who knows how records are made."""
+    record = json.loads(file.read_bytes())
+    fields = {key: value for key, value in record.items() if key != "digest"} | entries
+    file.write_bytes(canonical_bytes(sealed(fields)))
+
+
+# one alteration at a time ---------------------------------------------------------------------------------------------
+
+
+def test_untouched_results_are_clean(results):
+    verdict = verify(read_ledger(results), None)
+    assert verdict.findings == []
+    assert (verdict.jobs, verdict.files) == (33, 8 * 6 + 8 + 8 * 3 + 8 + 2 + 2 * 3 + 1 + 1)
+    assert verdict.views == ["report.html"]
+
+
+def test_a_copy_without_data_and_code_beside_it_is_clean(results, tmp_path):
+    away = tmp_path / "elsewhere"
+    shutil.copytree(results, away)
+    verdict = verify(read_ledger(away), None)
+    assert verdict.findings == []
+    assert any("not looked at" in note and "data/cifar10.npz" in note for note in verdict.notes)
+    assert verdict.root_digest == read_ledger(results).root_digest
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        f"{SEARCH}/history.csv",
+        f"{SEARCH}/alphas.npz",
+        "cells/architectures/s1_cifar10/darts/l2-0.0003_drop-0_seed-1.yaml",
+        "cells/evaluations/s1_cifar10/darts/l2-0.0003_drop-0_seed-1/seed-1/outcome.json",
+        "tables/evaluations.csv",
+        FIGURE,
+        "report.html",
+    ],
+)
+def test_an_altered_output_is_named_with_its_job(results, file):
+    change(results / file)
+    [((kind, path), cause)] = findings(results).items()
+    assert (kind, path) == ("altered", f"{ROOT}/{file}")
+    assert "it was altered after " in cause
+
+
+def test_an_altered_data_file_is_named(results):
+    change(results.parents[1] / "data" / "cifar10.npz")
+    [((kind, path), cause)] = findings(results).items()
+    assert (kind, path) == ("altered", "data/cifar10.npz")
+    assert "after cifar10 wrote it" in cause
+
+
+@pytest.mark.parametrize(
+    "record",
+    [SEARCH_RECORD, "records/figure_test_error.json", "records/report.json", "records/join_tables/searches.json"],
+)
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"seconds": 1.0', b'"seconds": 2.0'), (b'"attempt"', b'"ATTEMPT"'), (b"\n}", b"}")]
+)
+def test_an_altered_record_is_named_and_nothing_else(results, record, old, new):
+    change(results / record, old, new)
+    [((kind, path), cause)] = {item for item in findings(results).items() if item[0][0] != "unrecorded"}
+    assert (kind, path) == ("record", f"{ROOT}/{record}")
+    assert "altered or is damaged" in cause
+
+
+def test_an_altered_record_of_a_data_set_is_named(results):
+    change(results.parents[1] / "data/records/cifar10.json", b'"seconds": 1.0', b'"seconds": 2.0')
+    assert {("record", "data/records/cifar10.json")} == findings(results).keys()
+
+
+def test_a_forged_record_in_the_middle_is_named_by_its_readers(results):
+    forge(results / SEARCH_RECORD, seconds=2.0)
+    [((kind, path), cause)] = findings(results).items()
+    assert (kind, path) == ("record", f"{ROOT}/{SEARCH_RECORD}")
+    assert "derive_architectures_s1_cifar10 links to another record of it" in cause
+
+
+def test_a_forged_leaf_needs_the_root_digest(results):
+    before = read_ledger(results).root_digest
+    forge(results / "records/report.json", seconds=2.0)
+    assert findings(results) == {}
+    [((kind, _), cause)] = findings(results, against=before).items()
+    assert kind == "root"
+    assert before in cause
+    assert findings(results, against=read_ledger(results).root_digest) == {}
+
+
+def test_a_wholly_rewritten_chain_needs_the_root_digest(results, tmp_path):
+    before = read_ledger(results).root_digest
+    forged = tmp_path / "forged"
+    make_results(forged, searches=8, total_bytes=800)
+    assert findings(forged / ROOT) == {}
+    assert [kind for kind, _ in findings(forged / ROOT, against=before)] == ["root"]
+
+
+def test_a_deleted_record_is_named(results):
+    (results / SEARCH_RECORD).unlink()
+    found = findings(results)
+    assert {("link", f"the record of the job that wrote {ROOT}/{SEARCH}/history.csv")} == {
+        each for each in found if each[0] == "link"
+    }
+    assert {path for kind, path in found if kind == "unrecorded"} == {
+        f"{ROOT}/{SEARCH}/{file.name}" for file in (results / SEARCH).iterdir()
+    }
+
+
+@pytest.mark.parametrize("file", [f"{SEARCH}/outcome.json", "tables/searches.csv", FIGURE])
+def test_a_deleted_output_is_named_with_its_job(results, file):
+    (results / file).unlink()
+    [((kind, path), cause)] = findings(results).items()
+    assert (kind, path) == ("missing", f"{ROOT}/{file}")
+    assert "but not there" in cause
+
+
+def test_a_deleted_parent_is_named(results):
+    """The whole of a search is gone, record and outputs: what read it still tells of it."""
+    shutil.rmtree(results / SEARCH)
+    (results / SEARCH_RECORD).unlink()
+    [((kind, path), cause)] = findings(results).items()
+    assert kind == "link"
+    assert f"{ROOT}/{SEARCH}/history.csv" in path
+    assert "derive_architectures_s1_cifar10 links to it" in cause
+
+
+@pytest.mark.parametrize("place", ["by_hand.csv", "tables/by_hand.csv", f"{SEARCH}/more.csv", "records/notes.txt"])
+def test_a_file_added_by_hand_is_named(results, place):
+    (results / place).write_text("1,2\n")
+    assert set(findings(results)) == {("unrecorded", f"{ROOT}/{place}")}
+
+
+def test_two_seeds_swapped_are_named_each_with_the_other(results):
+    first, second = (results / search / "history.csv" for search in (SEARCH, OTHER_SEED))
+    one, other = first.read_bytes(), second.read_bytes()
+    first.write_bytes(other)
+    second.write_bytes(one)
+    found = findings(results)
+    assert found.keys() == {("altered", f"{ROOT}/{search}/history.csv") for search in (SEARCH, OTHER_SEED)}
+    assert f"the content of {ROOT}/{OTHER_SEED}/history.csv" in found["altered", f"{ROOT}/{SEARCH}/history.csv"]
+
+
+def test_two_records_swapped_are_named(results):
+    first, second = (
+        results / f"records/cell_search/s1_cifar10/darts/l2-0.0003_drop-0_seed-{seed}.json" for seed in (1, 2)
+    )
+    one, other = first.read_bytes(), second.read_bytes()
+    first.write_bytes(other)
+    second.write_bytes(one)
+    assert {path for kind, path in findings(results) if kind == "record"} >= {
+        f"{ROOT}/{file.relative_to(results).as_posix()}" for file in (first, second)
+    }
+
+
+def test_a_record_of_another_version_is_named(results):
+    forge(results / SEARCH_RECORD, version=VERSION + 1)
+    assert any(
+        kind == "record" and f"its version is {VERSION + 1}" in cause for (kind, _), cause in findings(results).items()
+    )
+
+
+def test_an_output_made_anew_makes_its_readers_stale(results):
+    """A record replaced by that of a later run with other outputs, while what was read of it stays."""
+    record = json.loads((results / SEARCH_RECORD).read_bytes())
+    kept = results / "linked_records" / f"{_sha256(results / SEARCH_RECORD)}.json"
+    shutil.copy(results / SEARCH_RECORD, kept)
+    history = results / SEARCH / "history.csv"
+    history.write_text("anew\n")
+    outputs = [
+        output | {"sha256": _sha256(history), "bytes": 5} if output["path"].endswith("history.csv") else output
+        for output in record["outputs"]
+    ]
+    forge(results / SEARCH_RECORD, outputs=outputs)
+    found = findings(results)
+    assert found.keys() == {("stale", "derive_architectures_s1_cifar10"), ("stale", "search_tables/s1_cifar10")}
+
+
+def test_a_job_run_again_with_the_same_bytes_keeps_its_readers_sound(original, tmp_path):
+    shutil.copytree(original, tmp_path / "base")
+    forge(tmp_path / "base" / ROOT / SEARCH_RECORD, seconds=9.0)
+    forged = (tmp_path / "base" / ROOT / SEARCH_RECORD).read_bytes()
+    shutil.copytree(original, tmp_path / "again")
+    again = tmp_path / "again" / ROOT
+    shutil.copy(again / SEARCH_RECORD, again / "linked_records" / f"{_sha256(again / SEARCH_RECORD)}.json")
+    (again / SEARCH_RECORD).write_bytes(forged)
+    assert findings(again) == {}
+
+
+def _sha256(file):
+    import hashlib
+
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+# what cannot be read --------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_without_records_is_no_results_folder(tmp_path):
+    with pytest.raises(LedgerError, match="it has no folder records/"):
+        read_ledger(tmp_path)
+    with pytest.raises(LedgerError, match="there is no such folder"):
+        read_ledger(tmp_path / "nowhere")
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records/one.json").write_text("{}")
+    with pytest.raises(LedgerError, match=r"no file in records/ can be read as a record: its version is None"):
+        read_ledger(tmp_path)
+
+
+# random alterations ---------------------------------------------------------------------------------------------------
+
+
+def _proven(folder: Path) -> list[Path]:
+    """The files that records vouch for, and the records."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and "/." not in path.as_posix()]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_byte_anywhere_is_found(original, results, data):
+    """A byte changed, taken out or put in, or a file deleted, anywhere: its file is named; put back, all is clean."""
+    files = _proven(results)
+    file = data.draw(st.sampled_from(files), label="file")
+    content = file.read_bytes()
+    place = data.draw(st.integers(0, len(content) - 1), label="place")
+    how = data.draw(st.sampled_from(["change", "take out", "put in", "delete"]), label="how")
+    if how == "delete":
+        file.unlink()
+    elif how == "change":
+        other = data.draw(st.integers(1, 255), label="bits")
+        file.write_bytes(content[:place] + bytes([content[place] ^ other]) + content[place + 1 :])
+    else:
+        more = content[place + 1 :] if how == "take out" else b" " + content[place:]
+        file.write_bytes(content[:place] + more)
+    name = f"{ROOT}/{file.relative_to(results).as_posix()}"
+    found = findings(results)
+    if how == "delete" and file.suffix == ".json" and "records" in file.parts:
+        recorded = [output["path"] for output in json.loads(content)["outputs"]]
+        is_leaf = name.endswith("report.json")
+        told = {path for kind, path in found if kind in ("unrecorded", "link", "record")}
+        assert any(output in path for output in recorded for path in told) or is_leaf, found
+    else:
+        assert name in {path for _, path in found}, found
+    file.write_bytes(content)
+    assert findings(results) == {}

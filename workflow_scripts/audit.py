@@ -1,0 +1,273 @@
+"""Prove where the results in a folder came from, and find what was changed.
+
+    python -m workflow_scripts.audit verify results/demo
+    python -m workflow_scripts.audit why results/demo/figures/found_cells.png
+
+Every command reads the records of a results folder, also of one that was copied away. `verify` trusts none of them:
+files are hashed again, and every link is followed. Exit status: 0 all is well, 1 there are findings, 2 it cannot be
+read or done.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from workflow_scripts.provenance import history
+from workflow_scripts.provenance.at_hand import planned_of, study_of
+from workflow_scripts.provenance.compare import differing_figures
+from workflow_scripts.provenance.ledger import RECORDS, Entry, Ledger, LedgerError, read_ledger
+
+from workflow_scripts.provenance.record import write_atomically
+from workflow_scripts.provenance.replay import ReplayError, replay
+from workflow_scripts.provenance.verify import Verdict, verify
+from workflow_scripts.provenance.waiving import WaiverError, waive
+from workflow_scripts.study.study import StudyError
+
+CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
+KINDS = ("root", "record", "link", "altered", "missing", "unrecorded", "stale")
+SHOWN = 20
+
+
+class AuditError(Exception):
+    """A question that cannot be answered; its text is one sentence."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Answer the question on the command line; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.answer(options))
+    except (AuditError, LedgerError, ReplayError, StudyError, WaiverError, ValueError) as error:
+        print(error, file=sys.stderr)
+    except OSError as error:
+        print(f"{error.filename}: this file cannot be read ({error.strerror})", file=sys.stderr)
+    return UNREADABLE
+
+
+def _verify(options: argparse.Namespace) -> int:
+    verdict = _verdict(read_ledger(options.folder), options, options.against)
+    if options.json:
+        print(json.dumps(verdict.as_json(), indent=1))
+    else:
+        _tell(verdict)
+    return FINDINGS if verdict.findings else CLEAN
+
+
+def _verdict(ledger: Ledger, options: argparse.Namespace, against: str | None = None) -> Verdict:
+    study = study_of(ledger, options.configfile, options.set)
+    return verify(ledger, None if study is None else planned_of(study), against)
+
+
+def _tell(verdict: Verdict) -> None:
+    for kind in KINDS:
+        found = [finding for finding in verdict.findings if finding.kind == kind]
+        for finding in found[:SHOWN]:
+            print(finding)
+        if len(found) > SHOWN:
+            print(f"{kind}: ... and {len(found) - SHOWN} more (--json lists all)")
+    for waived in verdict.waived:
+        print(waived)
+    for note in verdict.notes:
+        print(f"note: {note}")
+    if verdict.views:
+        print(f"views, made from records and results for reading: {', '.join(verdict.views)}")
+    print(f"{verdict.jobs} jobs, {verdict.files} files, {verdict.bytes / 1e6:.1f} MB hashed")
+    print(f"root digest {verdict.root_digest}")
+    print(f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file is what its record tells of")
+
+
+def _why(options: argparse.Namespace) -> int:
+    ledger, path = _find(options.path)
+    try:
+        if options.json:
+            entry = history.maker_of(ledger, path)
+            if entry is None:
+                raise KeyError(path)
+            print(json.dumps([each.record.model_dump() for each in history.ancestors(ledger, entry)], indent=1))
+        else:
+            print(*history.why(ledger, path, options.all), sep="\n")
+    except KeyError:
+        raise AuditError(f"{path}: no record tells of this file{_unknown(ledger)}") from None
+    return CLEAN
+
+
+def _affected(options: argparse.Namespace) -> int:
+    folders = options.folders or [path.parent for path in sorted(Path("results").glob(f"*/{RECORDS}"))]
+    told = 0
+    for folder in folders:
+        ledger = read_ledger(folder)
+        what = ledger.recorded(Path(options.what)) if _is_result(options.what) else options.what
+        lines = list(history.affected(ledger, what, options.all))
+        told += len(lines)
+        if lines:
+            print(f"{folder}:", *lines, sep="\n")
+    if not told:
+        places = ", ".join(map(str, folders)) or "any folder below results/"
+        raise AuditError(f"{options.what}: no record in {places} tells of such a file, module or setting")
+    return CLEAN
+
+
+def _is_result(what: str) -> bool:
+    return Path(what).exists() and not what.endswith(".py")
+
+
+def _diff(options: argparse.Namespace) -> int:
+    found = list(differing_figures(*(read_ledger(folder) for folder in (options.first, options.second))))
+    told: dict[tuple[str, ...], list[str]] = {}
+    for name, causes in found:
+        told.setdefault(tuple(causes), []).append(name)
+    for shared, names in told.items():
+        print(", ".join(names))
+        print(*(f"  {cause}" for cause in shared[:SHOWN]), sep="\n")
+        if len(shared) > SHOWN:
+            print(f"  ... and {len(shared) - SHOWN} more causes")
+    if not found:
+        print("every figure is the same bytes in both folders")
+    return FINDINGS if found else CLEAN
+
+
+def _replay(options: argparse.Namespace) -> int:
+    ledger, path = _find(options.path)
+    entry = _maker(ledger, path)
+    with tempfile.TemporaryDirectory(prefix="replay-") as scratch:
+        result = replay(ledger, entry, Path(scratch))
+    print(*(f"same bytes: {name}" for name in result.same), sep="\n", end="\n" if result.same else "")
+    print(*(f"different: {name}" for name in result.different), sep="\n", end="\n" if result.different else "")
+    print(*(f"not as then: {line}" for line in result.conditions), sep="\n", end="\n" if result.conditions else "")
+    print(f"{result.job}: {len(result.same)} of {len(result.same) + len(result.different)} files are the same bytes")
+    return FINDINGS if result.different else CLEAN
+
+
+def _waive(options: argparse.Namespace) -> int:
+    ledger, path = _find(options.path)
+    study = study_of(ledger, options.configfile, options.set)
+    if study is None:
+        raise AuditError(f"{ledger.root}: its study is not at hand; name it with --configfile")
+    for file in waive(ledger, path, options.reason, planned_of(study)):
+        print(f"kept: {file}")
+    return CLEAN
+
+
+def _page(options: argparse.Namespace) -> int:
+    from workflow_scripts.provenance.page import page
+
+    ledger = read_ledger(options.folder)
+    study = study_of(ledger, options.configfile, options.set)
+    verdict = verify(ledger, None if study is None else planned_of(study))
+    file = ledger.folder / "provenance.html"
+    write_atomically(file, page(ledger, verdict, ledger.root if study is None else study.title).encode())
+    print(file)
+    return CLEAN
+
+
+def _export(options: argparse.Namespace) -> int:
+    from workflow_scripts.provenance.crate import export
+
+    ledger = read_ledger(options.folder)
+    export(ledger, options.target)
+    print(options.target)
+    return CLEAN
+
+
+def _find(path: Path) -> tuple[Ledger, str]:
+    """The ledger of the results folder that a path lies in, or read from, and the path as records state it."""
+    for folder in (path if path.is_dir() else path.parent, *path.resolve().parents):
+        if (folder / RECORDS).is_dir():
+            ledger = read_ledger(folder)
+            return ledger, ledger.recorded(path)
+    raise AuditError(f"{path}: it lies in no results folder (none above it has a folder {RECORDS}/)")
+
+
+def _maker(ledger: Ledger, path: str) -> Entry:
+    entry = history.maker_of(ledger, path)
+    if entry is None:
+        raise AuditError(f"{path}: no record tells of this file{_unknown(ledger)}")
+    return entry
+
+
+def _unknown(ledger: Ledger) -> str:
+    return f"; {len(ledger.unreadable)} records cannot be read, see verify" if ledger.unreadable else ""
+
+
+def _parser() -> argparse.ArgumentParser:
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(
+        prog="python -m workflow_scripts.audit",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    study = argparse.ArgumentParser(add_help=False)
+    study.add_argument(
+        "--configfile", type=Path, metavar="FILE", help="the study; config/<folder's name>.yaml otherwise"
+    )
+    study.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
+
+    one = _command(commands, "verify", _verify, "re-hash every file, follow every link", "results/demo", [study])
+    one.add_argument("folder", type=Path, metavar="DIR")
+    one.add_argument("--against", metavar="DIGEST", help="the root digest, as it was kept elsewhere")
+    one.add_argument("--json", action="store_true", help="the verdict as JSON")
+
+    one = _command(commands, "why", _why, "the whole ancestry of a file", "results/demo/figures/test_error.png")
+    one.add_argument("path", type=Path, metavar="PATH")
+    one.add_argument("--all", action="store_true", help="tell of every job, also of those that are alike")
+    one.add_argument("--json", action="store_true", help="the records of all ancestors as JSON")
+
+    example = "data/digits.npz"
+    one = _command(commands, "affected", _affected, "all that derives from a file, a module or a setting", example)
+    one.add_argument(
+        "what",
+        metavar="WHAT",
+        help="a file or folder, a module (workflow_scripts/cells/supernet.py), a setting (l2=0.06)",
+    )
+    one.add_argument(
+        "folders", type=Path, nargs="*", metavar="DIR", help="results folders; all below results/ otherwise"
+    )
+    one.add_argument("--all", action="store_true", help="name every file")
+
+    one = _command(
+        commands, "diff", _diff, "figures that differ, with the first cause upstream", "results/demo other/demo"
+    )
+    one.add_argument("first", type=Path, metavar="DIR")
+    one.add_argument("second", type=Path, metavar="DIR")
+
+    one = _command(
+        commands, "replay", _replay, "run a recorded job again, compare bytes", "results/demo/figures/test_error.png"
+    )
+    one.add_argument("path", type=Path, metavar="PATH")
+
+    example = "results/demo/cells/searches --reason 'only a message was reworded'"
+    one = _command(commands, "waive", _waive, "keep stale results, with a reason", example, [study])
+    one.add_argument("path", type=Path, metavar="PATH", help="a result, or a folder of them")
+    one.add_argument("--reason", required=True, metavar="TEXT", help="why they are kept")
+
+    one = _command(commands, "page", _page, "re-hash, and write provenance.html anew", "results/demo", [study])
+    one.add_argument("folder", type=Path, metavar="DIR")
+
+    one = _command(commands, "export", _export, "a Provenance Run Crate (RO-Crate)", "results/demo crate")
+    one.add_argument("folder", type=Path, metavar="DIR")
+    one.add_argument("target", type=Path, metavar="CRATE", help="a new folder for the crate")
+    return parser
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
+    name: str,
+    answer: object,
+    what: str,
+    example: str,
+    parents: Sequence[argparse.ArgumentParser] = (),
+) -> argparse.ArgumentParser:
+    text = f"{what[0].upper()}{what[1:]}.\n\n    python -m workflow_scripts.audit {name} {example}"
+    command = commands.add_parser(
+        name, help=what, description=text, formatter_class=argparse.RawDescriptionHelpFormatter, parents=list(parents)
+    )
+    command.set_defaults(answer=answer)
+    return command
+
+
+if __name__ == "__main__":
+    sys.exit(main())

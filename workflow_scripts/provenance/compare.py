@@ -1,0 +1,113 @@
+"""Two results folders of one study: which figures differ, and what first made them differ."""
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from workflow_scripts.provenance.hashing import sha256_of_files
+from workflow_scripts.provenance.ledger import Entry, Ledger
+from workflow_scripts.provenance.queries import differences, module_changes
+from workflow_scripts.study.model import Model
+
+FIGURE = "figure"
+
+
+def differing_figures(first: Ledger, second: Ledger) -> Iterator[tuple[str, list[str]]]:
+    """Every file of a figure that differs between two folders, with the first causes upstream, in sentences.
+
+    Files are compared as they are, not as recorded. A figure that only one folder has is told too.
+    """
+    files = [_figure_files(ledger) for ledger in (first, second)]
+    found = [_digests(ledger, each) for ledger, each in zip((first, second), files, strict=True)]
+    comparison = _Comparison(first, second)
+    for name in sorted(files[0].keys() | files[1].keys()):
+        if not all(name in each for each in files):
+            holder = first if name in files[0] else second
+            yield name, [f"only {holder.folder} has it"]
+        elif found[0][name] != found[1][name]:
+            altered = [
+                f"in {ledger.folder} it is not what its record tells of; see verify"
+                for ledger, entries, digests in zip((first, second), files, found, strict=True)
+                if digests[name] != _recorded(entries[name], ledger, name)
+            ]
+            yield name, altered or comparison.causes(files[0][name].record.job)
+
+
+def _figure_files(ledger: Ledger) -> dict[str, Entry]:
+    """The record of every figure's files, by their path in the results folder."""
+    return {
+        _inside(output.path, ledger): entry
+        for entry in ledger.jobs.values()
+        if entry.record.step == FIGURE
+        for output in entry.record.outputs
+    }
+
+
+def _digests(ledger: Ledger, names: dict[str, Entry]) -> dict[str, str | None]:
+    found = sha256_of_files(ledger.folder / name for name in names)
+    return {name: found[ledger.folder / name] for name in names}
+
+
+def _recorded(entry: Entry, ledger: Ledger, name: str) -> str:
+    return next(output.sha256 for output in entry.record.outputs if _inside(output.path, ledger) == name)
+
+
+def _inside(path: str, ledger: Ledger) -> str:
+    pure = PurePosixPath(path)
+    return pure.relative_to(ledger.root).as_posix() if pure.is_relative_to(ledger.root) else path
+
+
+class _Comparison:
+    """The causes of a difference, found once for every job."""
+
+    def __init__(self, first: Ledger, second: Ledger) -> None:
+        self.ledgers = first, second
+        self.known: dict[str, list[str]] = {}
+
+    def causes(self, job: str) -> list[str]:
+        """Why a job's outputs differ: the causes of its inputs' differences, or else what differs in itself."""
+        if job not in self.known:
+            self.known[job] = []  # ends a circle, which only a forged ledger has
+            self.known[job] = self._causes(job)
+        return self.known[job]
+
+    def _causes(self, job: str) -> list[str]:
+        entries = [self._entry(ledger, job) for ledger in self.ledgers]
+        if entries[0] is None or entries[1] is None:
+            holder = self.ledgers[0] if entries[1] is None else self.ledgers[1]
+            return [f"{job}: only {holder.folder} has a record of it"]
+        first, second = entries[0].record, entries[1].record
+        before, after = (
+            {_inside(read.path, ledger): read for read in entry.record.inputs}
+            for ledger, entry in zip(self.ledgers, entries, strict=True)
+            if entry is not None
+        )
+        upstream: list[str] = []
+        for path in sorted(before.keys() | after.keys()):
+            if path not in before or path not in after:
+                holder = self.ledgers[0] if path in before else self.ledgers[1]
+                upstream.append(f"{job}: it reads {path} only in {holder.folder}")
+            elif before[path].sha256 != after[path].sha256:
+                maker = self.ledgers[0].maker(before[path])
+                if maker is None:
+                    told = f"{before[path].sha256} -> {after[path].sha256}"
+                    upstream.append(f"{job}: its source {path} differs, sha256 {told}")
+                else:
+                    upstream += self.causes(maker.record.job)
+        if upstream:
+            return list(dict.fromkeys(upstream))
+        own = [f"setting {line}" for line in differences(first.settings, second.settings)]
+        own += module_changes(first.modules, second.modules)
+        if not own:
+            own = [f"made with other versions: {line}" for line in _fields(first.software, second.software)]
+            own += [f"made on another machine: {line}" for line in _fields(first.machine, second.machine)]
+        return [f"{job}: {line}" for line in own] or [
+            f"{job}: nothing recorded differs but its outputs, so it does not repeat its bytes"
+        ]
+
+    def _entry(self, ledger: Ledger, job: str) -> Entry | None:
+        return ledger.jobs.get(job) or next((entry for entry in ledger.entries() if entry.record.job == job), None)
+
+
+def _fields(first: Model, second: Model) -> list[str]:
+    one, other = (each.model_dump(exclude={"scheduler_job"}) for each in (first, second))
+    return differences(one, other)

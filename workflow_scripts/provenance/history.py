@@ -1,0 +1,228 @@
+"""Where a result came from, and what derives from something: walks along the links of a ledger."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from workflow_scripts.provenance.ledger import Entry, Ledger
+from workflow_scripts.provenance.queries import SHOWN
+from workflow_scripts.provenance.record import Record
+
+ALIKE = 2
+"""Jobs of one step below one job that are told in full; the others are counted."""
+WIDTH = 118
+
+
+def maker_of(ledger: Ledger, path: str) -> Entry | None:
+    """The record in force of the job that wrote a recorded path; for a folder, of the only job that wrote into it."""
+    if path in ledger.makers:
+        return ledger.makers[path]
+    inside = {id(entry): entry for output, entry in ledger.makers.items() if output.startswith(f"{path}/")}
+    return next(iter(inside.values())) if len(inside) == 1 else None
+
+
+def parents(ledger: Ledger, entry: Entry) -> list[Entry]:
+    """The records of the jobs that made a job's inputs, in the order of the inputs."""
+    found = {}
+    for read in entry.record.inputs:
+        maker = ledger.maker(read) or ledger.makers.get(read.path)
+        if maker is not None and maker is not entry:
+            found[maker.sha256] = maker
+    return list(found.values())
+
+
+def ancestors(ledger: Ledger, entry: Entry) -> list[Entry]:
+    """A job and all jobs that it derives from, each once, itself first."""
+    found: dict[str, Entry] = {}
+    waiting = [entry]
+    while waiting:
+        each = waiting.pop(0)
+        if each.sha256 not in found:
+            found[each.sha256] = each
+            waiting += parents(ledger, each)
+    return list(found.values())
+
+
+def descendants(ledger: Ledger, start: Iterable[Entry]) -> list[Entry]:
+    """The jobs that derive from any of `start`, and `start` itself, in the order of the ledger."""
+    found: set[str] = set()
+    waiting = list(start)
+    while waiting:
+        each = waiting.pop()
+        if each.sha256 not in found:
+            found.add(each.sha256)
+            waiting += (reader for output in each.record.outputs for reader in ledger.readers.get(output.path, []))
+    return [entry for entry in ledger.entries() if entry.sha256 in found]
+
+
+# why ------------------------------------------------------------------------------------------------------------------
+
+
+def why(ledger: Ledger, path: str, everything: bool = False) -> Iterator[str]:
+    """The whole ancestry of a recorded path as lines of a tree; alike jobs are counted unless `everything` is wanted.
+
+    Raises KeyError where no record tells of the path.
+    """
+    entry = maker_of(ledger, path)
+    if entry is None:
+        raise KeyError(path)
+    labels = _Labels(ancestors(ledger, entry))
+    yield path
+    yield from _tree(ledger, entry, labels, "", True, everything, set())
+    yield ""
+    yield from labels.told()
+
+
+class _Labels:
+    """Short names for what many jobs share: versions, machines, and the modules they ran."""
+
+    def __init__(self, entries: list[Entry]) -> None:
+        self.software = _numbered("v", (_versions(entry.record) for entry in entries))
+        self.machines = _numbered("m", (_machine(entry.record) for entry in entries))
+        self.modules = sorted({item for entry in entries for item in entry.record.modules.items()})
+
+    def of(self, record: Record) -> str:
+        return f"[{self.machines[_machine(record)]}] [{self.software[_versions(record)]}]"
+
+    def told(self) -> Iterator[str]:
+        for known in (self.machines, self.software):
+            for text, label in known.items():
+                yield f"[{label}] {text}"
+        yield f"code, {len(self.modules)} modules:"
+        for name, digest in self.modules:
+            yield f"  {digest[:SHOWN]}  {name}"
+
+
+def _tree(
+    ledger: Ledger, entry: Entry, labels: _Labels, indent: str, last: bool, everything: bool, told: set[str]
+) -> Iterator[str]:
+    record = entry.record
+    line = f"{indent}{'└─' if last else '├─'} {record.job}"
+    if entry.sha256 in told:
+        yield f"{line}  (told above)"
+        return
+    yield f"{line}  {record.ended}, {record.seconds:g} s  {labels.of(record)}"
+    inner = f"{indent}{'   ' if last else '│  '}"
+    told.add(entry.sha256)
+    made = parents(ledger, entry)
+    sources = [read for read in record.inputs if ledger.maker(read) is None and read.path not in ledger.makers]
+    bar = f"{inner}{'│' if made else ' '}  "
+    yield from _wrapped(f"settings: {', '.join(flat(record.settings)) or 'none'}", bar)
+    yield f"{bar}code: {record.code[:SHOWN]} ({len(record.modules)} modules)"
+    yield from (f"{bar}wrote: {line}" for line in _written(record, everything))
+    for read in sources:
+        yield f"{bar}source: {read.path}, {read.bytes} bytes, sha256 {read.sha256}"
+    shown, hidden = (made, Counter[str]()) if everything else _few(made)
+    for number, parent in enumerate(shown):
+        is_last = number == len(shown) - 1 and not hidden
+        yield from _tree(ledger, parent, labels, inner, is_last, everything, told)
+    for number, (step, count) in enumerate(hidden.items()):
+        yield f"{inner}{'└─' if number == len(hidden) - 1 else '├─'} and {count} more of {step} (--all tells of each)"
+
+
+def _written(record: Record, everything: bool) -> Iterator[str]:
+    shown = record.outputs if everything else record.outputs[:ALIKE]
+    yield from (f"{output.path}, sha256 {output.sha256}" for output in shown)
+    if len(shown) < len(record.outputs):
+        yield f"{len(record.outputs) - len(shown)} more files"
+
+
+def _few(entries: list[Entry]) -> tuple[list[Entry], Counter[str]]:
+    """The first jobs of every step, and how many more of it there are."""
+    seen: Counter[str] = Counter()
+    shown = []
+    for entry in entries:
+        seen[entry.record.step] += 1
+        if seen[entry.record.step] <= ALIKE:
+            shown.append(entry)
+    return shown, Counter({step: count - ALIKE for step, count in seen.items() if count > ALIKE})
+
+
+def flat(settings: Mapping[str, Any], key: str = "") -> Iterator[str]:
+    """Settings as `a.b=value`."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from flat(value, f"{key}{name}.")
+        else:
+            yield f"{key}{name}={value}"
+
+
+def _wrapped(text: str, indent: str) -> Iterator[str]:
+    room = max(40, WIDTH - len(indent))
+    while len(text) > room:
+        cut = text.rfind(" ", 0, room)
+        cut = room if cut <= 0 else cut
+        yield f"{indent}{text[:cut]}"
+        text = "  " + text[cut:].lstrip()
+    yield f"{indent}{text}"
+
+
+def _numbered(letter: str, texts: Iterable[str]) -> dict[str, str]:
+    return {text: f"{letter}{number}" for number, text in enumerate(dict.fromkeys(texts), start=1)}
+
+
+def _versions(record: Record) -> str:
+    packages = ", ".join(f"{name} {version}" for name, version in record.software.packages.items() if version)
+    return f"Python {record.software.python}, {packages}"
+
+
+def _machine(record: Record) -> str:
+    device = f", {record.device['name']}" if record.device and record.device.get("kind") == "cuda" else ""
+    return f"{record.machine.host}: {record.machine.processor}{device}, {record.machine.system}"
+
+
+# affected -------------------------------------------------------------------------------------------------------------
+
+
+def started_by(ledger: Ledger, what: str) -> list[Entry]:
+    """The jobs that something enters first: a recorded file or folder, a source module, or a setting.
+
+    A module is a path below the repository or a dotted name. A setting is a dotted key, as records hold it or the last
+    parts of it, with or without `=value`.
+    """
+    for found in (_made_or_read(ledger, what), _run(ledger, what), _set(ledger, what)):
+        if found:
+            return found
+    return []
+
+
+def _made_or_read(ledger: Ledger, path: str) -> list[Entry]:
+    def holds(candidate: str) -> bool:
+        return candidate == path or candidate.startswith(f"{path}/")
+
+    made = [entry for entry in ledger.entries() if any(holds(output.path) for output in entry.record.outputs)]
+    return made or [entry for entry in ledger.entries() if any(holds(read.path) for read in entry.record.inputs)]
+
+
+def _run(ledger: Ledger, what: str) -> list[Entry]:
+    name = ".".join(PurePosixPath(what.removesuffix(".py").removesuffix("/__init__")).parts)
+    return [entry for entry in ledger.entries() if name in entry.record.modules]
+
+
+def _set(ledger: Ledger, what: str) -> list[Entry]:
+    key, equals, value = what.partition("=")
+
+    def holds(setting: str) -> bool:
+        name, _, is_value = setting.partition("=")
+        return (name == key or name.endswith(f".{key}")) and (not equals or is_value == value)
+
+    return [entry for entry in ledger.entries() if any(map(holds, flat(entry.record.settings)))]
+
+
+def affected(ledger: Ledger, what: str, everything: bool = False) -> Iterator[str]:
+    """All that derives from something, as lines: jobs by step, then tables, figures and pages; none if unknown."""
+    start = started_by(ledger, what)
+    if not start:
+        return
+    found = descendants(ledger, start)
+    first = {entry.sha256 for entry in start}
+    counts = Counter(entry.record.step for entry in found)
+    direct = Counter(entry.record.step for entry in found if entry.sha256 in first)
+    yield f"{what}: {len(found)} jobs"
+    for step, count in counts.items():
+        yield f"  {count:5} {step}" + (f" ({direct[step]} of them directly)" if direct[step] else "")
+    for entry in found:
+        if everything or entry.record.step in ("figure", "report", "join_tables", "depth_tables"):
+            for output in entry.record.outputs:
+                yield f"  {output.path}"

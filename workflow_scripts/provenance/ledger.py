@@ -1,0 +1,163 @@
+"""All records of a results folder, read without trusting them: the ledger that the audit's questions go to.
+
+The folder may lie where the workflow made it, beside the data sets and below the code, or may have been copied away.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from workflow_scripts.provenance.links import LINKED
+from workflow_scripts.provenance.record import InputFile, Record, RecordError, parse_record
+from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
+from workflow_scripts.provenance.waivers import digest_of
+
+RECORDS = "records"
+DATA_ROOT = "data"
+
+
+class LedgerError(Exception):
+    """A folder whose records cannot be read at all; its text is one sentence."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One record: where it lies, the sha256 of its bytes, and its content."""
+
+    file: Path
+    sha256: str
+    record: Record
+
+
+@dataclass
+class Ledger:
+    """The records of one results folder.
+
+    `root` is the folder's path as records state it; `base` is the folder the workflow ran in, None where the results
+    were copied away from it. `jobs` are the records in force, by job; `data` those of the data sets; `linked` those
+    that others still link to; `unreadable` the files that are no records, with the reason.
+    """
+
+    folder: Path
+    root: str = ""
+    base: Path | None = None
+    jobs: dict[str, Entry] = field(default_factory=dict)
+    data: dict[str, Entry] = field(default_factory=dict)
+    linked: dict[str, Entry] = field(default_factory=dict)
+    unreadable: dict[Path, str] = field(default_factory=dict)
+
+    @cached_property
+    def by_sha256(self) -> dict[str, Entry]:
+        """Every record by the sha256 of its bytes, those in force last."""
+        return {entry.sha256: entry for entry in (*self.linked.values(), *self.data.values(), *self.jobs.values())}
+
+    @cached_property
+    def makers(self) -> dict[str, Entry]:
+        """The record in force for every output path; where data records are not at hand, the linked ones."""
+        made: dict[str, Entry] = {}
+        for entry in (*self.linked.values(), *self.data.values(), *self.jobs.values()):
+            if entry.record.root != self.root or entry.file.is_relative_to(self.folder / RECORDS):
+                made.update((output.path, entry) for output in entry.record.outputs)
+        return made
+
+    @cached_property
+    def readers(self) -> dict[str, list[Entry]]:
+        """The records in force that read a path, by path."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries():
+            for each in {each.path for each in entry.record.inputs}:
+                found.setdefault(each, []).append(entry)
+        return found
+
+    def entries(self) -> Iterator[Entry]:
+        """The records in force: those of the data sets, as far as at hand, and of all jobs."""
+        return iter((*(self.data or self._linked_data).values(), *self.jobs.values()))
+
+    @property
+    def _linked_data(self) -> dict[str, Entry]:
+        return {entry.record.job: entry for entry in self.linked.values() if entry.record.root != self.root}
+
+    def maker(self, read: InputFile) -> Entry | None:
+        """The record of the job that made what was read; None for a source, and where the record is not there."""
+        return self.by_sha256.get(read.record) if read.record is not None else None
+
+    def at(self, path: str) -> Path | None:
+        """Where a recorded path lies now; None where that cannot be told."""
+        pure = PurePosixPath(path)
+        if pure.is_relative_to(self.root):
+            return self.folder / pure.relative_to(self.root)
+        return None if self.base is None else self.base / pure
+
+    def recorded(self, path: Path) -> str:
+        """A path as records state it, from a path a person typed: from here, from `base`, or in the folder."""
+        for candidate, start in (
+            (path.resolve(), self.folder.resolve()),
+            (self.folder.resolve() / path, self.folder.resolve()),
+        ):
+            if candidate.is_relative_to(start) and candidate.exists():
+                return (PurePosixPath(self.root) / candidate.relative_to(start).as_posix()).as_posix()
+        base = None if self.base is None else self.base.resolve()
+        if base is not None and path.resolve().is_relative_to(base):
+            return path.resolve().relative_to(base).as_posix()
+        return path.as_posix().removesuffix("/")
+
+    @cached_property
+    def root_digest(self) -> str:
+        """One digest over all records and waivers: the one thing that must be kept elsewhere (docs/provenance.md)."""
+        files = [*self.unreadable, *(entry.file for entry in (*self.jobs.values(), *self.linked.values()))]
+        files += (self.folder / WAIVERS).rglob("*.json")
+        lines = sorted(
+            f"{file.relative_to(self.folder).as_posix()} {digest_of(file.read_bytes())}\n"
+            for file in files
+            if file.is_relative_to(self.folder)
+        )
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def read_ledger(folder: Path) -> Ledger:
+    """Read every record of a results folder. Raises LedgerError when there is none to read."""
+    if not folder.is_dir():
+        raise LedgerError(f"{folder}: there is no such folder")
+    if not (folder / RECORDS).is_dir():
+        raise LedgerError(f"{folder}: this is no results folder, it has no folder {RECORDS}/")
+    ledger = Ledger(folder)
+    for entry in _read(folder / RECORDS, ledger):
+        ledger.jobs[entry.file.relative_to(folder / RECORDS).as_posix().removesuffix(".json")] = entry
+    for entry in _read(folder / LINKED, ledger):
+        if entry.file.stem == entry.sha256:
+            ledger.linked[entry.sha256] = entry
+        else:
+            ledger.unreadable[entry.file] = "its content is not what its name says"
+    if not ledger.jobs:
+        why = next((f": {reason}" for reason in ledger.unreadable.values()), "")
+        raise LedgerError(f"{folder}: no file in {RECORDS}/ can be read as a record{why}")
+    roots = [entry.record.root for entry in ledger.jobs.values()]
+    ledger.root = max(sorted(set(roots)), key=roots.count)
+    parts = PurePosixPath(ledger.root).parts
+    if folder.resolve().parts[-len(parts) :] == parts:
+        ledger.base = folder.resolve().parents[len(parts) - 1]
+        _read_data(ledger, ledger.base / DATA_ROOT / RECORDS)
+    return ledger
+
+
+def _read_data(ledger: Ledger, folder: Path) -> None:
+    """The records of those data sets that the study read."""
+    read = {PurePosixPath(each.path).stem for entry in ledger.jobs.values() for each in entry.record.inputs}
+    others = Ledger(folder)
+    ledger.data = {entry.record.job: entry for entry in _read(folder, others) if entry.record.job in read}
+    ledger.unreadable.update((file, why) for file, why in others.unreadable.items() if file.stem in read)
+
+
+def _read(folder: Path, ledger: Ledger) -> Iterator[Entry]:
+    for file in sorted(folder.rglob("*.json")):
+        if file.name.startswith("."):
+            continue  # being written
+        try:
+            content = file.read_bytes()
+            yield Entry(file, digest_of(content), parse_record(content))
+        except RecordError as error:
+            ledger.unreadable[file] = str(error)
+        except OSError as error:
+            raise LedgerError(f"{file}: this record cannot be read ({error.strerror})") from None

@@ -1,0 +1,113 @@
+"""Running a recorded job again, from its recorded settings and inputs, to see whether it writes the same bytes."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from workflow_scripts.provenance.code_digest import ROOT, combined
+from workflow_scripts.provenance.hashing import sha256_of_files
+from workflow_scripts.provenance.identity import Identity, step_code, text_of
+from workflow_scripts.provenance.ledger import Entry, Ledger
+from workflow_scripts.provenance.queries import differences, module_changes
+from workflow_scripts.provenance.record import machine, software
+from workflow_scripts.tables.files import read_json
+
+ACCESS = '{"mirrors": [], "offline": true}'
+"""For a data set: only the source files that are there already."""
+
+
+class ReplayError(Exception):
+    """A job that cannot be run again; its text is one sentence."""
+
+
+@dataclass
+class Replay:
+    """What came of running a job again: the files that are the same bytes, those that differ, and other conditions."""
+
+    job: str
+    same: list[str] = field(default_factory=list)
+    different: list[str] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
+
+
+def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
+    """Run a recorded job again below `scratch` and compare its outputs. Raises ReplayError where it cannot run.
+
+    Inputs are used only with the content that is recorded. The code is the one at hand; where it is not the recorded
+    one, that is told among the conditions, with other versions and another machine.
+    """
+    record = entry.record
+    if ledger.base is None:
+        raise ReplayError(f"{ledger.folder}: a job runs again only where the workflow made it, at {ledger.root}")
+    _check_inputs(ledger, entry)
+    code = step_code(record.step, record.chosen_modules)
+    identity = Identity(record.step, record.settings, tuple(record.chosen_modules), combined(code))
+    made = _paths_in_scratch(record.arguments.outputs, record.root)
+    arguments = ["--root", "again", "--log", f"again/logs/{record.job}.log", "--job", text_of(identity)]
+    for key, paths in record.arguments.inputs.items():
+        arguments += ["--input", key, *paths] if paths else []
+    for key, paths in made.items():
+        arguments += ["--output", key, *paths]
+    if record.step in ("fetch_data", "import_published_logs"):
+        arguments += ["--access", ACCESS]
+    _lay_out(ledger, scratch)
+    command = [sys.executable, "-m", "workflow_scripts.run", *arguments]
+    done = subprocess.run(command, cwd=scratch, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise ReplayError(
+            f"{record.job} could not be run again: {(done.stderr.strip().splitlines() or ['killed'])[-1]}"
+        )
+    again = read_json(scratch / "again" / "records" / f"{record.job}.json")
+    found = {output["path"]: output["sha256"] for output in again["outputs"]}
+    result = Replay(record.job, conditions=list(_conditions(entry, code)))
+    for output in record.outputs:
+        place = _in_scratch(output.path, record.root)
+        (result.same if found.get(place) == output.sha256 else result.different).append(output.path)
+    return result
+
+
+def _check_inputs(ledger: Ledger, entry: Entry) -> None:
+    given = [path for paths in entry.record.arguments.inputs.values() for path in paths]
+    places = {
+        read.path: place
+        for read in entry.record.inputs
+        if any(read.path == path or read.path.startswith(f"{path}/") for path in given)
+        and (place := ledger.at(read.path)) is not None
+    }
+    found = sha256_of_files(places.values())
+    for read in entry.record.inputs:
+        if read.path in places and found[places[read.path]] != read.sha256:
+            state = "is not there" if found[places[read.path]] is None else "is not what it was when the job read it"
+            raise ReplayError(f"{entry.record.job} cannot be run again: its input {read.path} {state}")
+
+
+def _lay_out(ledger: Ledger, scratch: Path) -> None:
+    """Make `scratch` look like the folder the workflow runs in, with links: code, data and results are only read."""
+    assert ledger.base is not None
+    for part in ("workflow_scripts", "figures", "envs"):
+        (scratch / part).symlink_to(ROOT / part)
+    for part in {"config", "data", PurePosixPath(ledger.root).parts[0]}:
+        if (ledger.base / part).is_dir():
+            (scratch / part).symlink_to(ledger.base.resolve() / part)
+
+
+def _paths_in_scratch(outputs: dict[str, list[str]], root: str) -> dict[str, list[str]]:
+    return {key: [_in_scratch(path, root) for path in paths] for key, paths in outputs.items()}
+
+
+def _in_scratch(path: str, root: str) -> str:
+    return (PurePosixPath("again") / PurePosixPath(path).relative_to(root)).as_posix()
+
+
+def _conditions(entry: Entry, code: dict[str, str]) -> Iterator[str]:
+    """What is not as it was when the job ran first."""
+    record = entry.record
+    yield from module_changes(record.modules, code)
+    here = software()
+    yield from (f"version of {line}" for line in differences(record.software.packages, here["packages"]))
+    yield from (f"{line}" for line in differences({"python": record.software.python}, {"python": here["python"]}))
+    told = {"processor", "system", "gpu_driver"}
+    now = {key: value for key, value in machine().items() if key in told}
+    yield from (f"machine: {line}" for line in differences(record.machine.model_dump(include=told), now))

@@ -1,0 +1,97 @@
+"""Waivers: results that someone keeps although the code or the settings behind them changed.
+
+A waiver is one file, `<root>/waivers/<job>.json`: which record is kept, why, when, and for which identity of the job.
+It ends by itself when settings or code change again, or when the job's record is no longer the one that was kept; it
+is ended by hand by deleting the file.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from workflow_scripts.provenance.identity import Identity, identity_text, text_of
+from workflow_scripts.provenance.record import Record, parse_record, write_atomically
+from workflow_scripts.study.model import Model
+
+FOLDER = "waivers"
+
+
+class Waiver(Model):
+    """The decision to keep one job's result."""
+
+    version: Literal[1] = 1
+    """of this schema"""
+    job: str
+    """name of the job"""
+    reason: str
+    """why the result is kept, in the words of who keeps it"""
+    made: str
+    """when, UTC"""
+    record: str
+    """sha256 of the record that is kept"""
+    identity: str
+    """sha256 of the job's identity text, with settings and code as they were when the waiver was made"""
+    changes: list[str]
+    """what had changed since the record was written"""
+
+
+class Waivers:
+    """The waivers of one results folder."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    @cached_property
+    def all(self) -> dict[str, Waiver]:
+        """Every waiver by its job's name. Raises ValueError, in one sentence, for a file that is none."""
+        found = {}
+        for path in sorted((self.root / FOLDER).rglob("*.json")):
+            try:
+                waiver = Waiver.model_validate(json.loads(path.read_bytes()))
+            except (ValueError, ValidationError):
+                raise ValueError(f"{path}: this is no waiver; delete it, or make it again with the audit") from None
+            found[waiver.job] = waiver
+        return found
+
+    def identity(self, job: str, step: str, settings: Model | Mapping[str, Any], modules: Sequence[str] = ()) -> str:
+        """A job's identity as Snakemake should take it: as it is now, or, under a waiver, as it was made with."""
+        now = identity_text(step, settings, modules)
+        kept = self.kept(job, now)
+        return now if kept is None else text_of(identity_of(kept))
+
+    def kept(self, job: str, now: str) -> Record | None:
+        """The record that a waiver keeps for a job whose identity text is `now`; None where none holds."""
+        waiver = self.all.get(job)
+        if waiver is None or waiver.identity != digest_of(now.encode()):
+            return None
+        file = self.root / "records" / f"{job}.json"
+        content = file.read_bytes() if file.is_file() else b""
+        if digest_of(content) != waiver.record:
+            return None
+        record = parse_record(content)
+        outputs = (Path(path) for paths in record.arguments.outputs.values() for path in paths)
+        return record if all(self._at(path, record).exists() for path in outputs) else None
+
+    def _at(self, path: Path, record: Record) -> Path:
+        return self.root / path.relative_to(record.root)
+
+    def write(self, waiver: Waiver) -> Path:
+        """Put a waiver into force; returns its file."""
+        file = self.root / FOLDER / f"{waiver.job}.json"
+        write_atomically(file, (json.dumps(waiver.model_dump(), sort_keys=True, indent=1) + "\n").encode())
+        return file
+
+
+def identity_of(record: Record) -> Identity:
+    """The identity a job was made with."""
+    return Identity(record.step, record.settings, tuple(record.chosen_modules), record.code)
+
+
+def digest_of(content: bytes) -> str:
+    """The sha256 of bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()

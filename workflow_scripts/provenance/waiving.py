@@ -1,0 +1,64 @@
+"""Making waivers: keeping stale results on purpose."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from workflow_scripts.provenance.hashing import sha256_of_files
+from workflow_scripts.provenance.identity import identity_text, parse_identity
+from workflow_scripts.provenance.ledger import Entry, Ledger
+from workflow_scripts.provenance.queries import changes
+from workflow_scripts.provenance.record import now
+from workflow_scripts.provenance.waivers import Waiver, Waivers, digest_of
+from workflow_scripts.study.planned import PlannedJob
+
+
+class WaiverError(Exception):
+    """A result that cannot be waived; its text is one sentence."""
+
+
+def waive(ledger: Ledger, path: str, reason: str, planned: Iterable[PlannedJob]) -> list[Path]:
+    """Keep the stale results at or below a recorded path; returns the waivers' files.
+
+    Raises WaiverError where nothing there is stale, or a file is not what its record tells of.
+    """
+    expected = {job.name: job for job in planned if job.root == ledger.root}
+    waivers = Waivers(ledger.folder)
+    made = []
+    for name, entry in ledger.jobs.items():
+        if name not in expected or not _holds(entry, path):
+            continue
+        identity = _identity(expected[name])
+        changed = changes(entry.record, parse_identity(identity))
+        if not changed or waivers.kept(name, identity) is not None:
+            continue
+        _check(ledger, entry)
+        made.append(
+            Waiver(
+                job=name,
+                reason=reason,
+                made=now(),
+                record=entry.sha256,
+                identity=digest_of(identity.encode()),
+                changes=changed,
+            )
+        )
+    if not made:
+        raise WaiverError(f"{path}: no result there is stale, so there is nothing to waive")
+    return [waivers.write(waiver) for waiver in made]
+
+
+def _identity(job: PlannedJob) -> str:
+    return identity_text(job.step, job.settings, job.modules)
+
+
+def _holds(entry: Entry, path: str) -> bool:
+    return any(output.path == path or output.path.startswith(f"{path}/") for output in entry.record.outputs)
+
+
+def _check(ledger: Ledger, entry: Entry) -> None:
+    places = {output.path: ledger.at(output.path) for output in entry.record.outputs}
+    found = sha256_of_files(place for place in places.values() if place is not None)
+    for output in entry.record.outputs:
+        place = places[output.path]
+        if place is None or found[place] != output.sha256:
+            raise WaiverError(f"{output.path} is not what its record tells of, so it cannot be kept; see verify")

@@ -1,0 +1,90 @@
+"""What is stale in a study, why, and what running it would cost, before anything runs.
+
+    python -m workflow_scripts.status config/demo.yaml
+
+Compares every result with its record, its settings and its code, and with what `snakemake -n` would do; says where
+Snakemake alone would be wrong. Exit status: 0 also where jobs would run, 2 for a mistake in the configuration.
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from workflow_scripts.provenance.at_hand import planned_of
+from workflow_scripts.provenance.standing import (
+    RUNS,
+    DryRunError,
+    Standing,
+    disagreements,
+    snakemake_plan,
+    standings,
+)
+from workflow_scripts.runtime.progress import duration
+from workflow_scripts.study.start import load
+from workflow_scripts.study.study import StudyError
+
+SHOWN = 10
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Tell how the study on the command line stands; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        study = load([options.file], {} if options.set is None else {"set": options.set})
+        results = f"results/{study.study}"
+        found = standings(planned_of(study), results)
+        _tell(results, found, options.all)
+        plan = snakemake_plan(options.file, options.set)
+    except (StudyError, DryRunError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    different = disagreements(found, plan)
+    print(*different[:SHOWN], sep="\n", end="\n" if different else "")
+    if len(different) > SHOWN and not options.all:
+        print(f"... and {len(different) - SHOWN} more")
+    if not different:
+        print(f"Snakemake would run the same jobs ({len(plan)})." if plan else "Snakemake would run nothing either.")
+    return 0
+
+
+def _tell(results: str, found: list[Standing], everything: bool) -> None:
+    counts = Counter(standing.state for standing in found)
+    print(f"{results}: {len(found)} jobs, " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    for state in (*RUNS, "waived"):
+        those = [standing for standing in found if standing.state == state]
+        for standing in those if everything else those[:SHOWN]:
+            cost = "" if standing.seconds is None else f"  [{duration(standing.seconds)}]"
+            print(f"  {state}: {standing.job.name}{cost}" + "".join(f"\n      {reason}" for reason in standing.reasons))
+        if len(those) > SHOWN and not everything:
+            print(f"  {state}: ... and {len(those) - SHOWN} more (--all names each)")
+    print(_cost([standing for standing in found if standing.state in RUNS]))
+
+
+def _cost(runs: list[Standing]) -> str:
+    if not runs:
+        return "Nothing would run."
+    known = [standing.seconds for standing in runs if standing.seconds is not None]
+    unknown = Counter(standing.job.step for standing in runs if standing.seconds is None)
+    told = f"Running {len(runs)} jobs would cost {duration(sum(known))} of one core by recorded times"
+    if unknown:
+        told += "; no times are recorded of " + ", ".join(f"{count} {step}" for step, count in unknown.items())
+    return f"{told}."
+
+
+def _parser() -> argparse.ArgumentParser:
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(
+        prog="python -m workflow_scripts.status",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
+    parser.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
+    parser.add_argument("--all", action="store_true", help="name every job")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
