@@ -10,10 +10,10 @@ INSTALLED := .venv/.installed
 STUDY_OPTIONS := --profile profiles/$(PROFILE) --configfile config/$(STUDY).yaml
 SETTINGS := $(if $(SET),set='$(SET)')
 
-.PHONY: help demo run figures test smoke lint lock
+.PHONY: help demo run status figures test test-services smoke lint lock
 
 help: ## list the verbs
-	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
 
 demo: $(INSTALLED) ## both systems end to end on real data, about five minutes on two cores
 	@$(MAKE) --no-print-directory run STUDY=demo
@@ -22,12 +22,18 @@ run: $(INSTALLED) ## any study: make run STUDY=demo [PROFILE=local] [SET='cells.
 	@$(BIN)/python -m workflow_scripts.check config/$(STUDY).yaml
 	@$(BIN)/snakemake $(STUDY_OPTIONS) $(if $(SETTINGS),--config $(SETTINGS))
 
+status: $(INSTALLED) ## what is stale in STUDY, why, and what rerunning it would cost; runs nothing
+	@$(BIN)/python -m workflow_scripts.status config/$(STUDY).yaml $(if $(SET),--set '$(SET)')
+
 figures: $(INSTALLED) ## tables and figures of STUDY from the runs that are there; never starts a search
 	@$(BIN)/python -m workflow_scripts.check config/$(STUDY).yaml
 	@$(BIN)/snakemake figures $(STUDY_OPTIONS) --config figures_only=true $(SETTINGS)
 
 test: $(INSTALLED) lint ## all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/services
+
+test-services: $(INSTALLED) ## tests that need a system service: a headless browser (Debian: chromium)
+	@$(BIN)/python -m pytest -rs tests/services
 
 smoke: $(INSTALLED) ## one training step of every preset of the papers on made-up images
 	@$(BIN)/python -m pytest tests/smoke

@@ -5,6 +5,7 @@ from snakemake.utils import min_version
 
 from workflow_scripts.provenance.identity import identity_text
 from workflow_scripts.provenance.queries import tell_sources
+from workflow_scripts.provenance.view import write_page
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.start import command, open_study, shell_prefix
 
@@ -49,5 +50,12 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
+# The page of records is a view: no job's output, and made anew after every run, also one that failed.
 onsuccess:
+    write_page(RESULTS, JOBS.study)
     print(f"Report: {RESULTS}/report.html")
+    print(f"Provenance: {RESULTS}/provenance.html")
+
+
+onerror:
+    write_page(RESULTS, JOBS.study)

@@ -14,6 +14,7 @@ from tests.reference.loader import SearchLoaders
 from workflow_scripts.benchmark import cell_search
 from workflow_scripts.benchmark.arithmetic import floating_point_operations, operations_dispatched
 from workflow_scripts.benchmark.compare import compare
+from workflow_scripts.benchmark.verification import verification
 
 ROOT = Path(__file__).parents[1]
 PUBLISHED_OPERATIONS = 22_339  # of a second-order step at the small setting, counted in the published code
@@ -71,3 +72,10 @@ def test_the_published_loader_opens_a_new_iterator_for_every_alpha_batch():
     trained = torch.cat([loaders.train_batch()[1] for _ in range(2)])
     assert sorted(trained.tolist()) == list(range(20))
     assert {int(label) for _ in range(2) for label in loaders.alpha_batch()[1]} <= set(range(20, 40))
+
+
+def test_verification_is_timed_against_sha256sum():
+    hashing, (name, besides) = verification(2, searches=4, total_bytes=1000)
+    assert (hashing.baseline_is, hashing.setting, len(hashing.ratios)) == ("sha256sum", "25 jobs, 1e-06 GB", 2)
+    assert name == "verify, besides hashing"
+    assert 0 < besides["median_seconds"] < 5

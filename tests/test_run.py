@@ -398,6 +398,15 @@ def test_code_changed_after_the_identity_was_made_is_refused(origin, tmp_path):
     assert (refused.returncode, accepted.returncode) == (1, 0)
 
 
+def test_a_waived_job_whose_input_changed_says_how_to_go_on(tree):
+    waiver = tree.root / "out/waivers/made_up/one.json"
+    waiver.parent.mkdir(parents=True)
+    waiver.touch()
+    process = tree.start(json.dumps(json.loads(tree.identity(text="one")) | {"code": "0" * 64}), *ONE)
+    said = process.communicate(timeout=60)[1]
+    assert "is kept by a waiver, but an input changed; delete out/waivers/made_up/one.json to make it anew" in said
+
+
 @pytest.mark.parametrize("identity", ["{", "{}", '{"step": "made_up"}'])
 def test_an_identity_that_is_none(tree, identity):
     process = tree.start(identity, *ONE)

@@ -19,10 +19,9 @@ from workflow_scripts.provenance import history
 from workflow_scripts.provenance.at_hand import planned_of, study_of
 from workflow_scripts.provenance.compare import differing_figures
 from workflow_scripts.provenance.ledger import RECORDS, Entry, Ledger, LedgerError, read_ledger
-
-from workflow_scripts.provenance.record import write_atomically
 from workflow_scripts.provenance.replay import ReplayError, replay
 from workflow_scripts.provenance.verify import Verdict, verify
+from workflow_scripts.provenance.view import page_of
 from workflow_scripts.provenance.waiving import WaiverError, waive
 from workflow_scripts.study.study import StudyError
 
@@ -152,14 +151,9 @@ def _waive(options: argparse.Namespace) -> int:
 
 
 def _page(options: argparse.Namespace) -> int:
-    from workflow_scripts.provenance.page import page
-
     ledger = read_ledger(options.folder)
     study = study_of(ledger, options.configfile, options.set)
-    verdict = verify(ledger, None if study is None else planned_of(study))
-    file = ledger.folder / "provenance.html"
-    write_atomically(file, page(ledger, verdict, ledger.root if study is None else study.title).encode())
-    print(file)
+    print(page_of(ledger, study))
     return CLEAN
 
 

@@ -86,6 +86,9 @@ def _run(
 
     code = step_code(identity.step, identity.modules)
     if combined(code) != identity.code:
+        waiver = root / "waivers" / f"{name}.json"
+        if waiver.exists():
+            raise JobError(f"its result is kept by a waiver, but an input changed; delete {waiver} to make it anew")
         raise JobError("the code of this step changed after the workflow was started; start the workflow again")
     missing = [path for paths in inputs.values() for path in paths if not path.exists()]
     if missing:

@@ -23,6 +23,7 @@ from workflow_scripts.benchmark import cell_search, memory, workflow
 from workflow_scripts.benchmark.compare import HEADER, Comparison
 from workflow_scripts.benchmark.depth import depth_run
 from workflow_scripts.benchmark.evaluation import evaluation_step
+from workflow_scripts.benchmark.verification import verification
 from workflow_scripts.tables.files import write_json
 
 SLOW_ROUNDS = 3  # of steps at paper size and of whole Hessians, at most
@@ -77,8 +78,13 @@ def jobs(rounds: int) -> Found:
     yield "graph of jobs, config/paper.yaml", workflow.graph_of_jobs(min(rounds, SLOW_ROUNDS))
 
 
+def audit(rounds: int) -> Found:
+    """Verifying a results folder."""
+    yield from verification(min(rounds, SLOW_ROUNDS))
+
+
 PARTS: dict[str, Callable[[int], Found]] = {
-    part.__name__: part for part in (small, paper, random_search, curvature, evaluation, depth, data, jobs)
+    part.__name__: part for part in (small, paper, random_search, curvature, evaluation, depth, data, jobs, audit)
 }
 
 

@@ -1,6 +1,5 @@
 """Where a study stands: which jobs would run, why, and what that would cost; and what Snakemake alone would do."""
 
-import re
 import statistics
 import subprocess
 import sys
@@ -141,11 +140,14 @@ def snakemake_plan(configfile: Path, settings: str | None) -> dict[str, str]:
 
 
 def _jobs_told(said: str) -> Iterator[tuple[str, str]]:
-    for block in said.split("\n\n"):
-        log = re.search(r"^    log: (\S+)", block, re.MULTILINE)
-        reason = re.search(r"^    reason: (.*)$", block, re.MULTILINE)
-        if log is not None:
-            yield log[1], "" if reason is None else reason[1]
+    log = None
+    for line in said.splitlines():
+        key, _, value = line.strip().partition(": ")
+        if line.startswith("    ") and key == "log":
+            log = value
+        elif line.startswith("    ") and key == "reason" and log is not None:
+            yield log, value
+            log = None
 
 
 def disagreements(found: Iterable[Standing], plan: dict[str, str]) -> list[str]:

@@ -58,14 +58,17 @@ class Verdict:
         return asdict(self)
 
 
-def verify(ledger: Ledger, planned: Iterable[PlannedJob] | None, against: str | None = None) -> Verdict:
+def verify(
+    ledger: Ledger, planned: Iterable[PlannedJob] | None, against: str | None = None, rehash: bool = True
+) -> Verdict:
     """Check a results folder against its records, and its records against `planned`, the study's jobs at hand, if any.
 
-    `against` is a root digest kept elsewhere. Raises OSError for a file that cannot be read.
+    `against` is a root digest kept elsewhere. Without `rehash`, files that are there are taken to be what was recorded.
+    Raises OSError for a file that cannot be read.
     """
     verdict = Verdict(str(ledger.folder), ledger.root_digest, jobs=len(ledger.jobs))
     verdict.views = [name for name in VIEWS if (ledger.folder / name).is_file()]
-    digests = _hash(ledger, verdict)
+    digests = _hash(ledger, verdict, rehash)
     findings = [
         *_records(ledger),
         *_outputs(ledger, digests),
@@ -81,17 +84,26 @@ def verify(ledger: Ledger, planned: Iterable[PlannedJob] | None, against: str | 
     return verdict
 
 
-def _hash(ledger: Ledger, verdict: Verdict) -> dict[str, str | None]:
+def _hash(ledger: Ledger, verdict: Verdict, rehash: bool) -> dict[str, str | None]:
     """The sha256 of every recorded path that can be looked for; None for one that is not there."""
-    recorded = {each.path for entry in ledger.entries() for each in (*entry.record.outputs, *entry.record.inputs)}
+    recorded = {each.path: each.sha256 for entry in ledger.entries() for each in entry.record.inputs}
+    recorded |= {path: _recorded(entry, path) for path, entry in ledger.makers.items()}
     places = {path: place for path in sorted(recorded) if (place := ledger.at(path)) is not None}
-    found = sha256_of_files(places.values())
+    if rehash:
+        found = sha256_of_files(places.values())
+    else:
+        found = {place: recorded[path] if place.is_file() else None for path, place in places.items()}
     there = [place for place, digest in found.items() if digest is not None]
     verdict.files, verdict.bytes = len(there), sum(place.stat().st_size for place in there)
-    away = sorted(recorded - places.keys())
+    away = sorted(recorded.keys() - places.keys())
     if away:
         verdict.notes.append(f"not looked at, because the folder lies apart from the workflow: {_some(away)}")
     return {path: found[place] for path, place in places.items()}
+
+
+def _recorded(entry: Entry, path: str) -> str:
+    """The sha256 that a record states of an output."""
+    return next(output.sha256 for output in entry.record.outputs if output.path == path)
 
 
 def _records(ledger: Ledger) -> Iterator[Finding]:
@@ -154,11 +166,9 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, digests: dict[str, str 
     if not any((output.path, output.sha256) == (read.path, read.sha256) for output in maker.record.outputs):
         cause = f"it does not tell of {read.path} (sha256 {read.sha256[:SHOWN]}), which {reader} says it does"
         return Finding("record", _shown(maker.file, ledger), cause, maker.record.job)
-    if now is not None and now is not maker:
-        newest = {output.path: output.sha256 for output in now.record.outputs}[read.path]
-        if newest != read.sha256:
-            cause = f"{read.path} was made anew by {now.record.job} ({now.record.ended}) after {reader} read it"
-            return Finding("stale", reader, cause, reader)
+    if now is not None and now is not maker and _recorded(now, read.path) != read.sha256:
+        cause = f"{read.path} was made anew by {now.record.job} ({now.record.ended}) after {reader} read it"
+        return Finding("stale", reader, cause, reader)
     return None
 
 

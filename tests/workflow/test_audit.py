@@ -1,0 +1,339 @@
+"""The audit on a whole tiny study, run through Snakemake: what it proves, what it finds, and that `status` foresees."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from workflow.tree import ROOT, build, copy_workflow, edit, planned, results, snakemake
+
+from workflow_scripts.study import start
+from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.planned import planned_jobs
+
+TINY = "results/tiny"
+SEARCH = "cells/searches/s4_digits/darts/l2-0.0003_drop-0_seed-1"
+TRAINING = "cells/evaluations/s4_digits/darts/l2-0.0003_drop-0_seed-1/seed-1"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tree whose study has run to the end once."""
+    tree = copy_workflow(tmp_path_factory.mktemp("audit") / "tree")
+    build(tree)
+    return tree
+
+
+@pytest.fixture
+def tree(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished tree, to be altered."""
+    subprocess.run(["cp", "-a", str(finished), str(tmp_path / "copy")], check=True)
+    return tmp_path / "copy"
+
+
+def run(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", f"workflow_scripts.{arguments[0]}", *arguments[1:]]
+    return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=300, check=False)
+
+
+def audit(tree: Path, *arguments: str, status: int = 0) -> str:
+    done = run(tree, "audit", *arguments)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def found(tree: Path) -> set[tuple[str, str]]:
+    """Kind and path of what `verify` finds in the tiny study."""
+    verdict = json.loads(run(tree, "audit", "verify", TINY, "--json").stdout)
+    return {(finding["kind"], finding["path"].removeprefix(f"{TINY}/")) for finding in verdict["findings"]}
+
+
+def status(tree: Path, *arguments: str) -> str:
+    done = run(tree, "status", "config/tiny.yaml", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+# the list of jobs -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("study", start.study_names())
+def test_the_planned_jobs_are_those_of_snakemake(study: str, tmp_path: Path) -> None:
+    tree = copy_workflow(tmp_path / "tree")
+    done = snakemake(tree, "--dry-run", "--forceall", "--quiet", "host", study=study)
+    assert done.returncode == 0, done.stderr
+    blocks = re.split(r"^(?:local)?(?:rule|checkpoint) \w+:$", done.stdout + done.stderr, flags=re.MULTILINE)[1:]
+    theirs = {}
+    for block in blocks:
+        told = dict(re.findall(r"^    (input|output|log): (.*)$", block, re.MULTILINE))
+        if "log" in told:
+            theirs[told["log"]] = {
+                key: set(told.get(key, "").split(", ")) - {"", "<TBD>"} for key in ("input", "output")
+            }
+    ours = {
+        f"{job.root}/logs/{job.name}.log": job
+        for job in planned_jobs(Jobs(start.load([ROOT / "config" / f"{study}.yaml"], {})))
+    }
+    assert ours.keys() == theirs.keys()
+    for log, job in ours.items():
+        assert set(job.outputs) == theirs[log]["output"], log
+        assert theirs[log]["input"] <= set(job.inputs), log
+        if not any(path.endswith(".npz") for path in job.inputs):
+            assert theirs[log]["input"] == set(job.inputs), log
+
+
+# verify ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_study_is_clean_here_and_copied_away(tree: Path, tmp_path: Path) -> None:
+    said = audit(tree, "verify", TINY)
+    assert "clean: every file is what its record tells of" in said
+    assert "views, made from records and results for reading: report.html, provenance.html" in said
+    digest = re.search(r"root digest (\w{64})", said)
+    assert digest is not None
+    shutil.copytree(tree / TINY, tmp_path / "away")
+    said = audit(ROOT, "verify", str(tmp_path / "away"), "--against", digest[1])
+    assert "not looked at, because the folder lies apart from the workflow" in said
+    assert "data/digits.npz" in said
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("architectures.yaml", b"noise", b"sep_conv_3x3"),
+        ("tables/evaluations.csv", b"darts", b"DARTS"),
+        (f"{SEARCH}/history.csv", b"1,", b"2,"),
+        ("figures/test_error.json", b"test", b"Test"),
+    ],
+)
+def test_an_altered_result_is_named(tree: Path, file: str, old: bytes, new: bytes) -> None:
+    content = (tree / TINY / file).read_bytes()
+    assert old in content
+    (tree / TINY / file).write_bytes(content.replace(old, new, 1))
+    assert found(tree) == {("altered", file)}
+
+
+def test_altered_data_is_named(tree: Path) -> None:
+    with (tree / "data/digits.npz").open("ab") as file:
+        file.write(b"0")
+    assert found(tree) == {("altered", "data/digits.npz")}
+
+
+def test_a_changed_setting_and_a_changed_module_are_named_with_old_and_new(tree: Path) -> None:
+    edit(tree / "config/tiny.yaml", "epochs: 6", "epochs: 7")
+    edit(tree / "figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
+    said = audit(tree, "verify", TINY, status=1)
+    assert "stale: cell_search/s4_digits/darts/l2-0.0003_drop-0_seed-1: setting search.epochs: 6 -> 7" in said
+    assert re.search(r"stale: figure_test_error: code of figures.test_error: \w{8} -> \w{8}", said)
+
+
+def test_a_folder_that_cannot_be_read(tree: Path) -> None:
+    assert audit(tree, "verify", "results/nothing", status=2) == "results/nothing: there is no such folder\n"
+
+
+# why, affected, diff, replay ------------------------------------------------------------------------------------------
+
+
+def test_why_tells_the_whole_ancestry(tree: Path) -> None:
+    said = audit(tree, "why", f"{TINY}/figures/test_error.png")
+    for part in (
+        "figure_test_error",
+        "join_tables/evaluations",
+        "evaluate_genotype/s4_digits/darts/l2-0.0003_drop-0_seed-1/seed-1",
+        "derive_architectures_s4_digits",
+        "cell_search/s4_digits/darts/l2-0.06_drop-0_seed-1",
+        "data/digits.npz, sha256 ",
+        "search.epochs=6",
+        "workflow_scripts.cells.supernet",
+        "torch 2.",
+    ):
+        assert part in said, part
+    assert "depth_search" not in said
+    ancestors = json.loads(audit(tree, "why", f"{TINY}/figures/test_error.png", "--json"))
+    assert {record["step"] for record in ancestors} >= {"figure", "evaluate_genotype", "cell_search", "fetch_data"}
+    said = audit(tree, "why", f"{TINY}/figures/nothing.png", status=2)
+    assert said == f"{TINY}/figures/nothing.png: no record tells of this file\n"
+
+
+def test_affected_names_what_derives_from_data_search_module_and_setting(tree: Path) -> None:
+    for what in ("data/digits.npz", f"{TINY}/{SEARCH}", "workflow_scripts/cells/supernet.py", "search.order=1"):
+        said = audit(tree, "affected", what)
+        assert f"{TINY}/figures/test_error.png" in said, what
+        assert "depth_posterior" not in said, what
+    assert "5 figure" not in audit(tree, "affected", "figures/style.py")
+    assert "no record in results/tiny tells of such a file" in audit(tree, "affected", "l3=2", status=2)
+
+
+def test_diff_names_the_first_cause_upstream(tree: Path, finished: Path) -> None:
+    assert audit(tree, "diff", TINY, str(finished / TINY)) == "every figure is the same bytes in both folders\n"
+    edit(tree / "workflow_scripts/cells/supernet.py", "1e-3 * torch.randn", "2e-3 * torch.randn")
+    build(tree)
+    said = audit(tree, "diff", str(finished / TINY), TINY, status=1)
+    assert "figures/dominant_eigenvalue.pdf, figures/dominant_eigenvalue.png" in said
+    assert "depth_posterior" not in said
+    searches = [f"cell_search/s4_digits/darts/l2-{l2}_drop-0_seed-1" for l2 in ("0.0003", "0.06")]
+    for line in (line for line in said.splitlines() if line.startswith("  ")):
+        cause = re.fullmatch(r"  (\S+): code of workflow_scripts\.cells\.supernet: \w{8} -> \w{8}", line)
+        assert cause is not None, said
+        assert cause[1] in searches
+
+
+@pytest.mark.parametrize("path", ["figures/test_error.png", SEARCH, TRAINING, "depth"])
+def test_replay_writes_the_same_bytes(finished: Path, path: str) -> None:
+    if path == "depth":
+        path = next((finished / TINY / path).iterdir()).relative_to(finished / TINY).as_posix()
+    said = audit(finished, "replay", f"{TINY}/{path}")
+    counts = re.search(r"(\d+) of (\d+) files are the same bytes", said)
+    assert counts is not None
+    assert counts[1] == counts[2] != "0"
+    assert "not as then" not in said
+
+
+def test_replay_says_what_differs(tree: Path) -> None:
+    edit(tree / "figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
+    said = audit(tree, "replay", f"{TINY}/figures/test_error.png", status=1)
+    assert f"different: {TINY}/figures/test_error.json" in said
+    assert "not as then: code of figures.test_error" in said
+    (tree / TINY / "tables/evaluations.csv").write_text("altered")
+    said = audit(tree, "replay", f"{TINY}/figures/test_error.png", status=2)
+    assert "its input results/tiny/tables/evaluations.csv is not what it was when the job read it" in said
+
+
+# waivers --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_waiver_keeps_a_result_until_code_changes_again(tree: Path) -> None:
+    supernet = tree / "workflow_scripts/cells/supernet.py"
+    assert "is stale, so there is nothing to waive" in audit(
+        tree, "waive", f"{TINY}/{SEARCH}", "--reason", "x", status=2
+    )
+    edit(supernet, "\nimport ", "\nCHANGED = 1\nimport ")
+    assert planned(tree)["cell_search"] == 2
+    said = audit(tree, "waive", f"{TINY}/cells/searches", "--reason", "a constant that nothing uses")
+    assert said.count("kept: ") == 2
+    assert "cell_search" not in planned(tree)
+    said = audit(tree, "verify", TINY)
+    assert said.count("waived: cell_search/") == 2
+    assert "a constant that nothing uses" in said
+    assert "stale: cell_search/" not in said
+    assert "  waived: cell_search/" in status(tree)
+    build(tree)
+    assert planned(tree) == {}
+    edit(supernet, "CHANGED = 1", "CHANGED = 2")
+    assert planned(tree)["cell_search"] == 2
+
+
+def test_an_altered_result_cannot_be_waived(tree: Path) -> None:
+    edit(tree / "workflow_scripts/cells/supernet.py", "\nimport ", "\nCHANGED = 1\nimport ")
+    (tree / TINY / SEARCH / "history.csv").write_text("altered")
+    said = audit(tree, "waive", f"{TINY}/{SEARCH}", "--reason", "x", status=2)
+    assert f"{TINY}/{SEARCH}/history.csv is not what its record tells of" in said
+    assert not (tree / TINY / "waivers").exists()
+
+
+# status ---------------------------------------------------------------------------------------------------------------
+
+
+def test_status_of_a_finished_study(finished: Path) -> None:
+    said = status(finished)
+    assert "Nothing would run.\nSnakemake would run nothing either.\n" in said
+
+
+CHANGES = {
+    "a figure": ("figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: '),
+    "the supernet": ("workflow_scripts/cells/supernet.py", "1e-3 * torch.randn", "2e-3 * torch.randn"),
+    "a setting": ("config/tiny.yaml", "epochs: 6", "epochs: 7"),
+    "a new seed": ("config/tiny.yaml", "seeds: [1]}\n  search:", "seeds: [1, 2]}\n  search:"),
+    "the stop rule": ("config/tiny.yaml", "start: 0", "start: 900"),
+    "the data": ("workflow_scripts/data/sets/digits.py", "TRAIN_IMAGES = 1000", "TRAIN_IMAGES = 999"),
+    "the depth search": ("workflow_scripts/depth/posterior.py", "\nimport ", "\nCHANGED = 1\nimport "),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_status_agrees_with_snakemake(tree: Path, change: str) -> None:
+    file, old, new = CHANGES[change]
+    edit(tree / file, old, new)
+    said = status(tree)
+    counts = re.search(r"Snakemake would run the same jobs \((\d+)\)\.", said)
+    assert counts is not None, said
+    assert int(counts[1]) == sum(planned(tree).values()) - 1, "all jobs but the target itself"
+    assert re.search(r"Running \d+ jobs would cost \w+ of one core", said)
+
+
+def test_status_tells_reason_and_cost(tree: Path) -> None:
+    edit(tree / "figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
+    said = status(tree)
+    assert re.search(r"  stale: figure_test_error  \[\d+s\]\n      code of figures.test_error: \w{8} -> \w{8}\n", said)
+    assert "  follows: report" in said
+    assert "reads what figure_test_error makes" in said
+
+
+def test_status_knows_better_than_snakemake(tree: Path) -> None:
+    (tree / TINY / "tables/evaluations.csv").write_text("altered\n")
+    said = status(tree)
+    assert "join_tables/evaluations is altered, but Snakemake would not run it: it keeps no digest of outputs" in said
+
+
+def test_status_after_the_metadata_was_lost(tree: Path) -> None:
+    shutil.rmtree(tree / ".snakemake")
+    edit(tree / "figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
+    said = status(tree)
+    assert "figure_test_error is stale, but Snakemake would not run it: it has lost its metadata" in said
+
+
+def test_status_after_outputs_were_marked_by_touch(tree: Path) -> None:
+    edit(tree / "figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
+    build(tree, "--touch", "--forceall")
+    said = status(tree)
+    assert "figure_test_error is stale, but Snakemake would not run it" in said
+    assert planned(tree) == {}
+
+
+# export and page ------------------------------------------------------------------------------------------------------
+
+
+def test_the_exported_crate_is_read_by_rocrate_and_runcrate(finished: Path, tmp_path: Path) -> None:
+    from rocrate.rocrate import ROCrate
+
+    crate = tmp_path / "crate"
+    audit(finished, "export", TINY, str(crate))
+    read = ROCrate(crate)
+    profiles = {profile.id for profile in read.root_dataset["conformsTo"]}
+    assert "https://w3id.org/ro/wfrun/provenance/0.5" in profiles
+    actions = [entity for entity in read.contextual_entities if entity.type == "CreateAction"]
+    records = list((finished / TINY / "records").rglob("*.json"))
+    assert len(actions) == len(records) + 2, "one for every job, one for the data set, one for the whole"
+    figure = next(action for action in actions if action["name"] == "figure_test_error")
+    tables = {f"{TINY}/tables/{table}.csv" for table in ("searches", "evaluations")}
+    assert {part.id for part in figure["object"]} == tables
+    assert f"{TINY}/figures/test_error.png" in {part.id for part in figure["result"]}
+    program = Path(sys.executable).with_name("runcrate")
+    report = subprocess.run([program, "report", crate], capture_output=True, text=True, check=True).stdout
+    assert report.count("action: ") == len(actions)
+    assert f"{TINY}/figures/test_error.png" in report
+    assert "clean: every file is what its record tells of" in audit(ROOT, "verify", str(crate / TINY))
+    assert "it exists already" in audit(finished, "export", TINY, str(crate), status=2)
+
+
+def test_a_run_leaves_the_page_of_its_provenance(finished: Path) -> None:
+    text = (finished / TINY / "provenance.html").read_text()
+    assert "figure_test_error" in text
+    assert results(finished, "provenance.html")
+
+
+# without torch --------------------------------------------------------------------------------------------------------
+
+
+def test_the_audit_needs_no_torch_and_no_snakemake(finished: Path) -> None:
+    program = (
+        "import sys; sys.modules.update(dict.fromkeys(('torch', 'matplotlib', 'snakemake')));"
+        "from workflow_scripts.audit import main; sys.exit(main(sys.argv[1:]))"
+    )
+    for arguments in (["verify", TINY], ["why", f"{TINY}/figures/test_error.png"], ["affected", "data/digits.npz"]):
+        command = [sys.executable, "-c", program, *arguments]
+        done = subprocess.run(command, cwd=finished, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr

@@ -1,0 +1,35 @@
+"""Writing `provenance.html`, the page of a results folder's records."""
+
+import sys
+from pathlib import Path
+
+from workflow_scripts.provenance.at_hand import planned_of
+from workflow_scripts.provenance.ledger import Ledger, LedgerError, read_ledger
+from workflow_scripts.provenance.record import write_atomically
+from workflow_scripts.provenance.verify import verify
+from workflow_scripts.study.study import Study
+
+FILE = "provenance.html"
+
+
+def page_of(ledger: Ledger, study: Study | None, rehashed: bool = True) -> Path:
+    """Write the page of a results folder beside its records; returns its path.
+
+    With `rehashed`, every file is hashed for it; otherwise only records, links, settings and code are compared.
+    """
+    from workflow_scripts.provenance.page import page  # not above: the Snakefile is read anew by every cluster job
+
+    planned = None if study is None else planned_of(study)
+    verdict = verify(ledger, planned, rehash=rehashed)
+    title = ledger.root if study is None else study.title
+    file = ledger.folder / FILE
+    write_atomically(file, page(ledger, verdict, title, rehashed).encode())
+    return file
+
+
+def write_page(results: str, study: Study) -> None:
+    """Write the page after a run; where it cannot be written, say so and let the run be what it was."""
+    try:
+        page_of(read_ledger(Path(results)), study, rehashed=False)
+    except (LedgerError, OSError, ValueError) as error:
+        print(f"{results}/{FILE} was not written: {error}", file=sys.stderr)
