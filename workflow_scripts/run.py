@@ -9,38 +9,52 @@ FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number de
 """
 
 import argparse
+import hashlib
 import importlib
+import inspect
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 import traceback
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from workflow_scripts.provenance.code_digest import combined
-from workflow_scripts.provenance.identity import Identity, parse_identity, step_code
+from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.record import (
     VERSION,
+    RecordError,
     canonical_bytes,
     file_facts,
     git_state,
     machine,
     now,
+    parse_record,
     sealed,
     software,
     write_atomically,
 )
+from workflow_scripts.runtime.failures import JobError, Stopped, sentence
+from workflow_scripts.runtime.job_lock import job_lock
+from workflow_scripts.runtime.lease import VISIBLE, device_lease
 from workflow_scripts.runtime.progress import Console
+from workflow_scripts.tables.files import sha256_of
+
+if TYPE_CHECKING:
+    from workflow_scripts.runtime.checkpoint import FileCheckpoint
 
 Paths = dict[str, list[Path]]
 THREADS = 1
-
-
-class JobError(Exception):
-    """A job that cannot be done; its text is one sentence for the person who started it."""
+USES_DEVICE = "workflow_scripts.runtime.device"
+"""The module that tells of a step which can use a GPU."""
+TRY_AGAIN = 75
+"""Exit status of a job that was stopped and goes on when it is started again (EX_TEMPFAIL)."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,15 +76,19 @@ def main(arguments: list[str] | None = None) -> int:
     with options.log.open("a") as log:
         progress = Console(name, log)
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
+        signal.signal(signal.SIGTERM, _stop)
         try:
             _run(identity, inputs, outputs, options.access, options.root, name, progress)
-        except Exception as error:
+        except (Exception, Stopped) as error:
             traceback.print_exc(file=log)
-            told = str(error) if isinstance(error, JobError | ValueError | OSError) else repr(error)
-            reason = " ".join(told.split())
-            print(f"{name} failed: {reason} (log: {options.log})", file=sys.stderr, flush=True)
-            return 1
+            print(f"{name} failed: {sentence(error)} (log: {options.log})", file=sys.stderr, flush=True)
+            return TRY_AGAIN if isinstance(error, Stopped) else 1
     return 0
+
+
+def _stop(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough
+    raise Stopped
 
 
 def _run(
@@ -82,8 +100,6 @@ def _run(
     name: str,
     progress: Console,
 ) -> None:
-    from filelock import FileLock, Timeout
-
     code = step_code(identity.step, identity.modules)
     if combined(code) != identity.code:
         waiver = root / "waivers" / f"{name}.json"
@@ -94,15 +110,10 @@ def _run(
     if missing:
         raise JobError(f"the input {missing[0]} does not exist")
 
-    locks = root / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(locks / f"{name.replace('/', '.')}.lock")
-    try:
-        held = lock.acquire(blocking=False)
-    except Timeout:
-        progress.say("another process makes the same outputs; waiting for it to end")
-        held = lock.acquire()
-    with held:
+    with job_lock(root / ".locks" / f"{name.replace('/', '.')}.lock", progress.say) as waited, ExitStack() as stack:
+        if waited and _is_done(identity, inputs, root / "records" / f"{name}.json"):
+            progress.say("the other process made them, from the same settings, code and inputs; nothing is left to do")
+            return
         attempts = root / "attempts" / f"{name}.jsonl"
         attempt = _begin(attempts, machine())
         scratch = root / ".scratch" / name
@@ -111,10 +122,14 @@ def _run(
         try:
             inputs_before = link_inputs(file_facts(inputs), inputs, root)
             made = _scratch_paths(outputs, scratch)
+            if USES_DEVICE in code:
+                stack.enter_context(device_lease(progress.say))
             step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
             device = _prepare_torch()
             settings = identity.settings if access is None else {**identity.settings, "access": access}
-            sources = step.run(settings, inputs, made, progress)
+            checkpoint = _checkpoint(step, identity, inputs_before, root / ".checkpoints" / f"{name}.pt", progress)
+            kept = {} if checkpoint is None else {"checkpoint": checkpoint}
+            sources = step.run(settings, inputs, made, progress, **kept)
             unmade = [path.name for paths in made.values() for path in paths if not path.exists()]
             if unmade:
                 raise JobError(f"the step did not write {unmade[0]}")
@@ -146,12 +161,48 @@ def _run(
             }
             write_atomically(file, canonical_bytes(sealed(record)))
             note_outputs(outputs, root, name)
+            if checkpoint is not None:
+                checkpoint.clear()
         except BaseException as error:
-            _append(attempts, {"attempt": attempt, "ended": now(), "failed": type(error).__name__})
+            ended = {"attempt": attempt, "ended": now(), "failed": type(error).__name__, "reason": sentence(error)}
+            _append(attempts, ended)
             raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         _append(attempts, {"attempt": attempt, "ended": now(), "failed": None})
+
+
+def _is_done(identity: Identity, inputs: Paths, file: Path) -> bool:
+    """Whether a job's result is there, made from these settings, this code and these inputs, and unaltered."""
+    try:
+        record = parse_record(file.read_bytes())
+    except (OSError, RecordError):
+        return False
+    read = {(fact["path"], fact["sha256"]) for fact in file_facts(inputs)}
+    same = (record.step, record.settings, record.code) == (identity.step, identity.settings, identity.code)
+    given = {(each.path, each.sha256) for each in record.inputs}
+    written = (Path(each.path) for each in record.outputs)
+    return (
+        same
+        and read <= given
+        and all(
+            path.is_file() and sha256_of(path) == each.sha256
+            for path, each in zip(written, record.outputs, strict=True)
+        )
+    )
+
+
+def _checkpoint(
+    step: ModuleType, identity: Identity, inputs: list[dict[str, Any]], file: Path, progress: Console
+) -> "FileCheckpoint | None":
+    """The checkpoint of a job whose step keeps one, good for these settings, code, inputs and versions only."""
+    if "checkpoint" not in inspect.signature(step.run).parameters:
+        return None
+    from workflow_scripts.runtime.checkpoint import FileCheckpoint
+
+    read = [[fact["path"], fact["sha256"]] for fact in inputs]
+    key = json.dumps([text_of(identity), read, software(), machine()["processor"]], sort_keys=True)
+    return FileCheckpoint(file, hashlib.sha256(key.encode()).hexdigest(), progress)
 
 
 def _prepare_torch() -> dict[str, Any] | None:
@@ -164,7 +215,11 @@ def _prepare_torch() -> dict[str, Any] | None:
     from workflow_scripts.runtime.device import compute_device, device_facts, make_deterministic
 
     make_deterministic(THREADS)
+    visible = os.environ.get(VISIBLE)
+    if asked and visible and not torch.cuda.is_available():
+        raise JobError(f"a GPU was asked for ({VISIBLE}={visible}), but torch sees none; check the driver, or unset it")
     flags = {
+        "visible_devices": visible,
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
     }

@@ -275,6 +275,10 @@ def test_what_stands_outside_is_declared_and_there():
         "workflow_scripts.provenance",
         "workflow_scripts.study",
         "workflow_scripts.runtime.progress",
+        "workflow_scripts.runtime.failures",
+        "workflow_scripts.runtime.job_lock",
+        "workflow_scripts.runtime.lease",
+        "workflow_scripts.runtime.checkpoint",
         "workflow_scripts.data.fetch",
     )
     assert [name for name in OUTSIDE if module_path(name) is None] == []

@@ -3,12 +3,14 @@
 import hashlib
 import json
 import re
+import subprocess
 import sys
 
 import pytest
 
 from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance import page as module
+from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.page import KINDS, Shared, columns, page, page_data
 from workflow_scripts.provenance.record import canonical_bytes, sealed
@@ -134,14 +136,12 @@ def test_states_of_files_and_jobs(folder):
         "join_tables/searches": "waived",
         "report": "record",
         "results/made_up/notes.txt": "unrecorded",
-        "results/made_up/report.html": "unrecorded",
-    } or states == {key: state for key, state in states.items() if key != "results/made_up/report.html"}
+    }
     found = {(kind, path): number for kind, path, _, _, number in data["findings"]}
     assert found["root", "results/made_up"] is None
     assert data["nodes"][found["stale", SEARCH]]["name"] == SEARCH
     assert len(data["findings"]) == len(verdict.findings) + 1
-    text = page(ledger, verdict, "Made up")
-    assert "<dd>6, 1 waived</dd>" in re.sub(r"\d+, 1 waived", "6, 1 waived", text)
+    assert f"<dd>{len(verdict.findings)}, 1 waived</dd>" in page(ledger, verdict, "Made up")
 
 
 def test_the_worst_state_is_the_first_of_the_kinds(folder):
@@ -176,7 +176,7 @@ def test_only_the_page_s_own_scripts_may_run(folder):
     ledger = read_ledger(folder)
     text = page(ledger, verify(ledger, None), "Made up")
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
-    assert "default-src &#39;none&#39;" in policy or "default-src 'none'" in policy
+    assert "default-src 'none'" in policy
     assert "unsafe-eval" not in policy and "http" not in policy
     assert not re.search(r'(src|href)="(?!#|data:)', text.split("<script")[0])
 
@@ -220,7 +220,7 @@ def test_the_library_is_the_one_that_is_told_of():
     assert (module.LIBRARY.parent / "cytoscape.LICENSE").is_file()
 
 
-def test_no_torch_is_needed():
-    assert "torch" not in sys.modules or "workflow_scripts.provenance.page" not in getattr(
-        sys.modules["torch"], "__dict__"
-    )
+def test_the_page_is_made_without_torch():
+    code = "import sys, workflow_scripts.provenance.page; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "False"

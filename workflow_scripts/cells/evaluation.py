@@ -1,7 +1,7 @@
 """Training a genotype from scratch; the test error at the last epoch is the result (RobustDARTS, section 3)."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import nn
@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from workflow_scripts.cells.evaluation_network import AUXILIARY_SIDE, EvaluationNetwork
 from workflow_scripts.data.images import Part, ShuffledBatches, ordered_batches
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from workflow_scripts.runtime.multiply_adds import count_multiply_adds
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.runtime.schedule import cosine_rate
@@ -45,9 +46,18 @@ class EvaluationResult:
 
 
 def train_genotype(
-    genotype: Genotype, job: EvaluationJob, train: Part, test: Part, progress: Progress, device: torch.device
+    genotype: Genotype,
+    job: EvaluationJob,
+    train: Part,
+    test: Part,
+    progress: Progress,
+    device: torch.device,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> EvaluationResult:
-    """Train `genotype` on all of `train`, test it after each epoch; the test set chooses nothing."""
+    """Train `genotype` on all of `train`, test it after each epoch; the test set chooses nothing.
+
+    After a kill the training goes on from the last epoch that `checkpoint` holds.
+    """
     settings = job.training
     auxiliary = settings.auxiliary_weight > 0 and job.images.side == AUXILIARY_SIDE
     with torch.random.fork_rng():
@@ -66,8 +76,10 @@ def train_genotype(
     optimizer = torch.optim.SGD(
         weights, settings.learning_rate, settings.momentum, weight_decay=settings.l2, foreach=True
     )
-    batches = ShuffledBatches(len(train), settings.batch_size, stream(job.seed, "batches"))
-    transform = stream(job.seed, "transforms") if settings.augment else None
+    order = stream(job.seed, "batches")
+    batches = ShuffledBatches(len(train), settings.batch_size, order)
+    transforms = stream(job.seed, "transforms")
+    transform = transforms if settings.augment else None
     draws = stream(job.seed, "network", device)
     result = EvaluationResult(
         network,
@@ -75,7 +87,27 @@ def train_genotype(
         network.parameter_count(True),
         multiply_adds(network, (job.images.channels, job.images.side, job.images.side)),
     )
-    for epoch in range(settings.epochs):
+    generators = (order, transforms, draws)
+
+    def state() -> State:
+        return {
+            "network": network.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "draws": [generator.get_state() for generator in generators],
+            "batches": batches.state(),
+            "epochs": [asdict(record) for record in result.epochs],
+        }
+
+    saved = checkpoint.load()
+    if saved is not None:
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        for generator, drawn in zip(generators, saved["draws"], strict=True):
+            generator.set_state(drawn)
+        batches.restore(saved["batches"])
+        result.epochs = [EvaluationEpoch(**record) for record in saved["epochs"]]
+        progress.say(f"going on from the checkpoint, at epoch {len(result.epochs)}")
+    for epoch in range(len(result.epochs), settings.epochs):
         rate = cosine_rate(epoch, settings.epochs, settings.learning_rate, 0.0)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -107,6 +139,7 @@ def train_genotype(
         train_error = 100 * int(wrong) / len(train)
         result.epochs.append(EvaluationEpoch(epoch, rate, float(train_loss.mean()), train_error, test_loss, test_error))
         progress.advance(epoch + 1, settings.epochs, f"train error {train_error:.1f} %, held out {test_error:.1f} %")
+        checkpoint.save(state)
     return result
 
 

@@ -12,7 +12,7 @@ whatever batches of the validation half come next, also when "all" of it is mean
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from workflow_scripts.cells.bilevel import Batch, Noise, clipped_step
 from workflow_scripts.cells.supernet import Alphas, Choice, Chosen, Supernet
 from workflow_scripts.data.images import Part, ShuffledBatches
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.runtime.schedule import cosine_rate
 from workflow_scripts.runtime.seeds import stream, stream_seed
@@ -70,9 +71,14 @@ class RandomSearchResult:
     diverged_at: tuple[int, int] | None = None
 
 
-def run_random_search(job: SearchJob, train: Part, progress: Progress, device: torch.device) -> RandomSearchResult:
-    """Train on the first `weight_images`, choose on the `alpha_images` that follow."""
-    return _RandomSearch(job, train, device).run(progress)
+def run_random_search(
+    job: SearchJob, train: Part, progress: Progress, device: torch.device, checkpoint: Checkpoint = NO_CHECKPOINT
+) -> RandomSearchResult:
+    """Train on the first `weight_images`, choose on the `alpha_images` that follow.
+
+    After a kill the training goes on from the last epoch that `checkpoint` holds.
+    """
+    return _RandomSearch(job, train, device).run(progress, checkpoint)
 
 
 def random_choice(network: Supernet, draws: torch.Generator) -> Choice:
@@ -122,17 +128,20 @@ class _RandomSearch:
             self.network.parameters(), job.search.learning_rate, job.search.momentum, weight_decay=job.l2, foreach=True
         )
         self.batch_size = min(job.search.batch_size, job.weight_images)
-        self.weight_batches = ShuffledBatches(job.weight_images, self.batch_size, stream(job.seed, "weight batches"))
+        self.weight_draws = stream(job.seed, "weight batches")
+        self.weight_batches = ShuffledBatches(job.weight_images, self.batch_size, self.weight_draws)
         self.choice_draws = stream(job.seed, "architectures")
         self.transform_draws = stream(job.seed, "transforms")
         self.network_draws = stream(job.seed, "network", device)
         self.sample_draws = stream(job.seed, "samples")
         self._restart_validation()
 
-    def run(self, progress: Progress) -> RandomSearchResult:
-        result, epochs = RandomSearchResult(), self.job.search.epochs
-        budget = self._budget()
-        for epoch in range(epochs):
+    def run(self, progress: Progress, checkpoint: Checkpoint = NO_CHECKPOINT) -> RandomSearchResult:
+        epochs, budget, saved = self.job.search.epochs, self._budget(), checkpoint.load()
+        result = RandomSearchResult() if saved is None else self._resumed(saved)
+        if result.epochs:
+            progress.say(f"going on from the checkpoint, at epoch {len(result.epochs)}")
+        for epoch in range(len(result.epochs), epochs):
             steps = budget * (epoch + 1) // epochs - budget * epoch // epochs
             record, diverged_step = self._epoch(epoch, steps)
             if diverged_step is not None:
@@ -140,10 +149,12 @@ class _RandomSearch:
             result.epochs.append(record)
             note = f"train loss {record.train_loss:.3f}, error {record.train_error_percent:.1f} %"
             progress.advance(epoch + 1, epochs, note)
+            checkpoint.save(lambda: self._saved(result))
         self._choose(result, progress)
         best = result.finalists[0]
         if not math.isfinite(best.loss):  # the last step broke what neither its loss nor the weights show
             result.epochs.pop()
+            steps = budget - budget * (epochs - 1) // epochs
             return self._diverged(result, epochs - 1, steps - 1, progress)
         progress.say(f"the best of {len(result.samples)} samples has a validation error of {best.error_percent:.1f} %")
         return result
@@ -160,6 +171,30 @@ class _RandomSearch:
         if self.published:
             return search.epochs * PUBLISHED_IMAGES // search.batch_size
         return search.epochs * math.ceil(self.job.weight_images / self.batch_size)
+
+    # checkpoints -------------------------------------------------------------------------------------------------
+
+    def _saved(self, result: RandomSearchResult) -> State:
+        """Everything the epochs to come depend on, and those that are done."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "draws": [draws.get_state() for draws in self._draws()],
+            "weight_batches": self.weight_batches.state(),
+            "epochs": [asdict(record) for record in result.epochs],
+        }
+
+    def _resumed(self, saved: State) -> RandomSearchResult:
+        """Go on from a state; returns the epochs that are done."""
+        self.network.load_state_dict(saved["network"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        for draws, drawn in zip(self._draws(), saved["draws"], strict=True):
+            draws.set_state(drawn)
+        self.weight_batches.restore(saved["weight_batches"])
+        return RandomSearchResult(epochs=[TrainingEpoch(**record) for record in saved["epochs"]])
+
+    def _draws(self) -> tuple[torch.Generator, ...]:
+        return self.weight_draws, self.choice_draws, self.transform_draws, self.network_draws, self.sample_draws
 
     # the training --------------------------------------------------------------------------------------------------
 

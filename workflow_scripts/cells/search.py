@@ -7,7 +7,8 @@ RobustDARTS, section 2.1 and the public code. Divergence is an outcome: the sear
 import copy
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from workflow_scripts.cells.curvature import dominant_eigenvalue, full_hessian, 
 from workflow_scripts.cells.early_stopping import latest_stop
 from workflow_scripts.cells.supernet import Alphas, Supernet
 from workflow_scripts.data.images import Part, ShuffledBatches, ordered_batches
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.runtime.schedule import cosine_rate
 from workflow_scripts.runtime.seeds import stream, stream_seed
@@ -85,10 +87,36 @@ class SearchResult:
     final_l2: float = 0.0
     discretised_valid_error_percent: float | None = None
 
+    def state(self) -> State:
+        """The result so far, as plain values and tensors."""
+        return {
+            "epochs": [asdict(record) for record in self.epochs],
+            "curvature": [(record.epoch, record.dominant_eigenvalue, record.hessian) for record in self.curvature],
+            "alphas": [list(alphas) for alphas in self.alphas],
+            "rollbacks": [asdict(rollback) for rollback in self.rollbacks],
+            "discarded": [(number, asdict(record)) for number, record in self.discarded],
+        }
 
-def run_search(job: SearchJob, train: Part, progress: Progress, device: torch.device) -> SearchResult:
-    """Search on the training images: the first `weight_images` train the weights, the following train the alphas."""
-    return _Search(job, train, device).run(progress)
+    @classmethod
+    def of(cls, state: State) -> "SearchResult":
+        """The result that a state holds."""
+        return cls(
+            epochs=[EpochRecord(**record) for record in state["epochs"]],
+            curvature=[CurvatureRecord(*record) for record in state["curvature"]],
+            alphas=[Alphas(*alphas) for alphas in state["alphas"]],
+            rollbacks=[Rollback(**rollback) for rollback in state["rollbacks"]],
+            discarded=[(number, EpochRecord(**record)) for number, record in state["discarded"]],
+        )
+
+
+def run_search(
+    job: SearchJob, train: Part, progress: Progress, device: torch.device, checkpoint: Checkpoint = NO_CHECKPOINT
+) -> SearchResult:
+    """Search on the training images: the first `weight_images` train the weights, the following train the alphas.
+
+    After a kill the search goes on from the last epoch that `checkpoint` holds.
+    """
+    return _Search(job, train, device).run(progress, checkpoint)
 
 
 class _Search:
@@ -134,9 +162,11 @@ class _Search:
         self.measured: list[tuple[int, float]] = []  # what the stop rule sees: epochs and eigenvalues
         self.snapshots: dict[int, dict[str, Any]] = {}  # by epoch, those DARTS-ADA may still go back to
 
-    def run(self, progress: Progress) -> SearchResult:
-        result, last = SearchResult(), self.job.search.epochs - 1
-        epoch = 0
+    def run(self, progress: Progress, checkpoint: Checkpoint = NO_CHECKPOINT) -> SearchResult:
+        last, saved = self.job.search.epochs - 1, checkpoint.load()
+        result, epoch = (SearchResult(), 0) if saved is None else self._resumed(saved)
+        if epoch:
+            progress.say(f"going on from the checkpoint, at epoch {epoch}")
         while epoch <= last:
             record, diverged_step = self._epoch(epoch)
             if diverged_step is not None:
@@ -164,10 +194,30 @@ class _Search:
             elif self.job.adaptive is not None and epoch < last:
                 self._remember(epoch)
             epoch += 1
+            checkpoint.save(partial(self._saved, result, epoch))
         else:
             result.discretised_valid_error_percent = self._discretised_error()
         result.final_l2 = self.l2
         return result
+
+    # checkpoints -------------------------------------------------------------------------------------------------
+
+    def _saved(self, result: SearchResult, epoch: int) -> State:
+        """Everything the search from `epoch` on depends on, and the result so far."""
+        return {
+            "epoch": epoch,
+            "l2": self.l2,
+            "measured": self.measured,
+            "snapshots": self.snapshots,
+            "now": self._state(),
+            "result": result.state(),
+        }
+
+    def _resumed(self, saved: State) -> tuple[SearchResult, int]:
+        """Go on from a state; returns the result so far and the epoch that comes next."""
+        self._restore(saved["now"])
+        self.l2, self.measured, self.snapshots = saved["l2"], saved["measured"], saved["snapshots"]
+        return SearchResult.of(saved["result"]), saved["epoch"]
 
     # early stopping and DARTS-ADA ----------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ computes, in the precision of the model: objective, batch normalisation, SGD, ea
 """
 
 import math
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from workflow_scripts.depth.kernels import Array, Shape, evaluate_points, train_
 from workflow_scripts.depth.networks import FullyConnectedNetwork
 from workflow_scripts.depth.posterior import LearntPosterior
 from workflow_scripts.depth.training import DepthModel, Epoch, Points, Result, Watch, epoch_of
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from workflow_scripts.study.depth import DepthTraining
 
 
@@ -31,6 +33,7 @@ def train(
     settings: DepthTraining,
     generator: torch.Generator,
     watch: Watch = lambda _: None,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Result:
     """As `training.train`, for a FullyConnectedNetwork on the CPU; minibatches are the same."""
     network = model.network
@@ -49,6 +52,25 @@ def train(
     history: list[Epoch] = []
     best_epoch, best_elbo = -1, -math.inf
     running_on, broken = True, -1  # broken: the step of an epoch at which a value was not finite
+    kept = (vector, momentum, statistics, best, best_statistics)
+
+    def state() -> State:
+        return {
+            "arrays": [torch.from_numpy(array) for array in kept],
+            "generator": generator.get_state(),
+            "best": (best_epoch, best_elbo),
+            "running_on": running_on,
+            "broken": broken,
+            "history": [asdict(epoch) for epoch in history],
+        }
+
+    saved = checkpoint.load()
+    if saved is not None:
+        for array, values in zip(kept, saved["arrays"], strict=True):
+            array[:] = values.numpy()
+        generator.set_state(saved["generator"])
+        (best_epoch, best_elbo), running_on, broken = saved["best"], saved["running_on"], saved["broken"]
+        history += [Epoch(**epoch) for epoch in saved["history"]]
     while running_on and len(history) < settings.epochs:
         first = len(history)
         count = min(1 if first == 0 else settings.test_every, settings.epochs - first)
@@ -57,7 +79,7 @@ def train(
             order[:] = torch.randperm(points, generator=generator).numpy()
         measured = np.zeros((count, steps, 3))
         done, running_on, broken, best_epoch, best_elbo = train_epochs(
-            (vector, momentum, statistics, best, best_statistics),
+            kept,
             shape,
             (x, y, orders, settings.batch_size),
             rates,
@@ -71,6 +93,7 @@ def train(
                 test = _test(vector, statistics, shape, len(prior) > 0, test_points)
             history.append(epoch_of(number, measured[number - first].tolist(), points, settings.batch_size, test))
             watch(history[-1])
+        checkpoint.save(state)
     _write(model, vector, statistics, len(history) * steps)
     if best_epoch < 0:
         return Result("diverged", history, None, None, None, len(history), broken)

@@ -12,6 +12,7 @@ from workflow_scripts.depth import compiled, training
 from workflow_scripts.depth.networks import ConvolutionalNetwork, DepthNetwork, FullyConnectedNetwork
 from workflow_scripts.depth.posterior import FixedPosterior, LearntPosterior, Posterior
 from workflow_scripts.depth.training import DepthModel, Points
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.seeds import stream, stream_seed
 from workflow_scripts.study.depth import DepthRun, ImageRun, SpiralData
@@ -74,13 +75,17 @@ def load(depth_run: DepthRun, prepared: Path | None = None, device: torch.device
 
 
 def train(
-    model: DepthModel, data: RunData, depth_run: DepthRun, watch: training.Watch = lambda _: None
+    model: DepthModel,
+    data: RunData,
+    depth_run: DepthRun,
+    watch: training.Watch = lambda _: None,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> training.Result:
     """Train the model of a run as its settings say, fully connected networks on a processor in a compiled program."""
     settings, generator = depth_run.training, stream(depth_run.weight_seed, "batches")
     fast = compiled.can_train(model, settings, data.train)
     chosen = compiled.train if fast else training.train
-    return chosen(model, data.train, data.held_out, settings, generator, watch)
+    return chosen(model, data.train, data.held_out, settings, generator, watch, checkpoint)
 
 
 def _spirals(data: SpiralData, seed: int, device: torch.device | str) -> RunData:

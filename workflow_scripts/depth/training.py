@@ -9,7 +9,7 @@ training: their ELBO is -N times their mean nll after the epoch's steps plus the
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import torch
@@ -24,6 +24,7 @@ from workflow_scripts.depth.posterior import (
     expected_negative_log_likelihood,
     mixture_log_probabilities,
 )
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from workflow_scripts.study.depth import DepthTraining
 
 Points = tuple[Tensor, Tensor]  # inputs (N, ...) and classes (N,)
@@ -112,6 +113,16 @@ class Result:
     diverged_step: int | None = None
 
 
+def result_state(result: Result) -> State:
+    """A result as plain values and tensors."""
+    return {**vars(result), "history": [asdict(epoch) for epoch in result.history]}
+
+
+def result_of(state: State) -> Result:
+    """The result that a state holds."""
+    return Result(**{**state, "history": [Epoch(**epoch) for epoch in state["history"]]})
+
+
 class Training:
     """A training as it stands between two epochs: all that its rest depends on is in the attributes of this object.
 
@@ -133,6 +144,27 @@ class Training:
         self.best_epoch: int | None = None
         self.best_elbo: float | None = None
         self.history: list[Epoch] = []
+
+    def state(self) -> State:
+        """All that the rest of the training depends on."""
+        return {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "generator": self.generator.get_state(),
+            "best": self.best.state(),
+            "best_epoch": self.best_epoch,
+            "best_elbo": self.best_elbo,
+            "history": [asdict(epoch) for epoch in self.history],
+        }
+
+    def resume(self, state: State) -> None:
+        """Go on from a state."""
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.generator.set_state(state["generator"])
+        self.best.restore(state["best"])
+        self.best_epoch, self.best_elbo = state["best_epoch"], state["best_elbo"]
+        self.history += [Epoch(**epoch) for epoch in state["history"]]
 
     @property
     def goes_on(self) -> bool:
@@ -186,19 +218,23 @@ def train(
     settings: DepthTraining,
     generator: torch.Generator,
     watch: Watch = lambda _: None,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Result:
     """Train the model in place; afterwards it holds its last weights, not the best ones.
 
     Points are (x, y) on the model's device. `held_out` is measured every `settings.test_every` epochs. `watch` is
-    called after every completed epoch.
+    called after every completed epoch. After a kill the training goes on from what `checkpoint` holds.
     """
     training = Training(model, settings, generator)
-    history = training.history
+    history, saved = training.history, checkpoint.load()
+    if saved is not None:
+        training.resume(saved)
     while training.goes_on:
         broken = training.run_epoch(train_points, held_out)
         if broken is not None:
             return Result("diverged", history, training.best_epoch, training.best_elbo, None, len(history), broken)
         watch(history[-1])
+        checkpoint.save(training.state)
     best_epoch, best_elbo = training.best_epoch, training.best_elbo
     if best_epoch is None or not training.best.is_finite():
         # The step after the best epoch's measurement was the one that broke the weights.
@@ -223,6 +259,10 @@ class _Snapshot:
 
     def state(self) -> dict[str, Tensor]:
         return self.copy
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        for name, tensor in self.copy.items():
+            tensor.copy_(state[name])
 
 
 def _rate(settings: DepthTraining, epoch: int) -> float:

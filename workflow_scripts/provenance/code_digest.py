@@ -21,6 +21,10 @@ OUTSIDE = (
     "workflow_scripts.provenance",
     "workflow_scripts.study",
     "workflow_scripts.runtime.progress",
+    "workflow_scripts.runtime.failures",
+    "workflow_scripts.runtime.job_lock",
+    "workflow_scripts.runtime.lease",
+    "workflow_scripts.runtime.checkpoint",
     "workflow_scripts.data.fetch",
 )
 

@@ -35,7 +35,7 @@ SMALL_GRAPH = 24
 """Up to so many nodes a graph is shown unfolded."""
 FEW_JOBS = 8
 """Up to so many jobs of a step without named groups stand by themselves."""
-MANY_JOBS = 24
+MANY_JOBS = 16
 """Up to so many are shown unfolded."""
 LARGEST_EXACT = 2**53
 """Beyond it JavaScript rounds whole numbers."""

@@ -9,6 +9,7 @@ import numpy as np
 from workflow_scripts.cells.search import SearchResult, run_search
 from workflow_scripts.cells.supernet import Alphas
 from workflow_scripts.data.images import load_part
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cell_jobs import SearchJob
@@ -17,7 +18,11 @@ from workflow_scripts.tables.search_run import DISCARDED, HISTORY, SearchRun, wr
 
 
 def run(
-    settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
+    settings: dict[str, Any],
+    inputs: dict[str, list[Path]],
+    outputs: dict[str, list[Path]],
+    progress: Progress,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> None:
     """`settings` is a SearchJob; reads the input `data`, writes the outputs settings, history, curvature, outcome,
     alphas: arrays `normal` and `reduce` (epochs, edges, operations) after each epoch, and discarded: the epochs that
@@ -25,7 +30,7 @@ def run(
     job = SearchJob.model_validate(settings)
     device = compute_device()
     train = load_part(inputs["data"][0], "train", job.images, device)
-    result = run_search(job, train, progress, device)
+    result = run_search(job, train, progress, device, checkpoint)
     files = ("settings.json", "history.csv", "curvature.npz", "outcome.json")
     write_search_run(
         {file: outputs[file.split(".")[0]][0] for file in files},

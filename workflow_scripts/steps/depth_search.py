@@ -19,7 +19,8 @@ from workflow_scripts.depth.evaluation import evaluate
 from workflow_scripts.depth.networks import FullyConnectedNetwork
 from workflow_scripts.depth.posterior import LearntPosterior
 from workflow_scripts.depth.runs import RunData, build, device_of, load, train
-from workflow_scripts.depth.training import DepthModel, Epoch, Result, Watch
+from workflow_scripts.depth.training import DepthModel, Epoch, Result, Watch, result_of, result_state
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, Part, State
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.depth import DepthRun
 from workflow_scripts.tables.depth import RUN_CALIBRATION, RUN_DEPTHS, RUN_HISTORY, RUN_OUTCOME
@@ -33,7 +34,11 @@ DIGITS = 9  # what single precision carries
 
 
 def run(
-    settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
+    settings: dict[str, Any],
+    inputs: dict[str, list[Path]],
+    outputs: dict[str, list[Path]],
+    progress: Progress,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> None:
     """Train the runs of settings["runs"] (name -> a DepthRun) of settings["experiment"] into outputs["folder"][0].
 
@@ -43,10 +48,19 @@ def run(
     folder = outputs["folder"][0]
     prepared = next(iter(inputs.get("data", [])), None)
     total, before = sum(run.training.epochs for run in runs.values()), 0
+    saved = checkpoint.load()
+    finished: dict[str, State] = {} if saved is None else dict(saved["finished"])
+    if saved is not None:
+        progress.say(f"going on from the checkpoint, in {saved['part']}")
     for name, depth_run in runs.items():
         device = device_of(depth_run)
         model, data = build(depth_run).to(device), load(depth_run, prepared, device)
-        result = train(model, data, depth_run, _watch(progress, before, total, name, depth_run.training.epochs))
+        if name in finished:
+            result = result_of(finished[name])
+        else:
+            watch = _watch(progress, before, total, name, depth_run.training.epochs)
+            result = train(model, data, depth_run, watch, Part(checkpoint, name, {"finished": dict(finished)}))
+            finished[name] = result_state(result)
         before += depth_run.training.epochs
         progress.advance(before, total, f"{name}  {result.outcome} after {len(result.history)} epochs")
         (folder / name).mkdir(parents=True)

@@ -8,6 +8,7 @@ import torch
 
 from workflow_scripts.cells.evaluation import train_genotype
 from workflow_scripts.data.images import load_part
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cell_jobs import EvaluationJob
@@ -17,7 +18,11 @@ from workflow_scripts.tables.files import write_json
 
 
 def run(
-    settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
+    settings: dict[str, Any],
+    inputs: dict[str, list[Path]],
+    outputs: dict[str, list[Path]],
+    progress: Progress,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> None:
     """`settings` is an EvaluationJob; reads the inputs `data` and `architecture`.
 
@@ -39,7 +44,8 @@ def run(
     train, test = (load_part(inputs["data"][0], part, job.images, device) for part in ("train", "test"))
     seen = job.training.subset
     train, test = train.first(seen.train, after=seen.start), test.first(seen.test)
-    result = train_genotype(architecture_genotype(architecture), job, train, test, progress, device)
+    genotype = architecture_genotype(architecture)
+    result = train_genotype(genotype, job, train, test, progress, device, checkpoint)
     EVALUATION_HISTORY.write(
         EVALUATION_HISTORY.frame([asdict(record) for record in result.epochs]), outputs["history"][0]
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from workflow_scripts.cells.random_search import RandomSearchResult, run_random_search
 from workflow_scripts.data.images import load_part
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cell_jobs import SearchJob
@@ -12,7 +13,11 @@ from workflow_scripts.tables.search_run import HISTORY, SAMPLES, SearchRun, writ
 
 
 def run(
-    settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
+    settings: dict[str, Any],
+    inputs: dict[str, list[Path]],
+    outputs: dict[str, list[Path]],
+    progress: Progress,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> None:
     """`settings` is a SearchJob with `random_ws`; reads the input `data`.
 
@@ -21,7 +26,7 @@ def run(
     job = SearchJob.model_validate(settings)
     device = compute_device()
     train = load_part(inputs["data"][0], "train", job.images, device)
-    result = run_random_search(job, train, progress, device)
+    result = run_random_search(job, train, progress, device, checkpoint)
     files = ("settings.json", "history.csv", "curvature.npz", "outcome.json")
     write_search_run(
         {file: outputs[file.split(".")[0]][0] for file in files},

@@ -9,6 +9,7 @@ from typing import Any
 
 from workflow_scripts.cells.evaluation import train_genotype
 from workflow_scripts.data.images import load_part
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, Part
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cell_jobs import EvaluationJob, SelectionJob, layout_of
@@ -17,7 +18,11 @@ from workflow_scripts.tables.evaluation_run import CANDIDATES
 
 
 def run(
-    settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
+    settings: dict[str, Any],
+    inputs: dict[str, list[Path]],
+    outputs: dict[str, list[Path]],
+    progress: Progress,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> None:
     """`settings` is a SelectionJob; reads the inputs `data` and `candidate`, an architecture file each.
 
@@ -32,11 +37,16 @@ def run(
     layout = layout_of(job.training.init_channels)
     training = EvaluationJob(images=job.images, training=job.training, seed=job.seed, layout=layout)
     candidates = [read_architectures(path)[0] for path in inputs["candidate"]]
-    errors: list[float | None] = []
+    saved = checkpoint.load()
+    errors: list[float | None] = [] if saved is None else list(saved["errors"])
     for number, candidate in enumerate(candidates):
+        if number < len(errors):
+            continue
         error = None
         if candidate["genotype_text"] is not None:
-            result = train_genotype(architecture_genotype(candidate), training, weights, alphas, progress, device)
+            part = Part(checkpoint, str(number), {"errors": list(errors)})
+            genotype = architecture_genotype(candidate)
+            result = train_genotype(genotype, training, weights, alphas, progress, device, part)
             error = result.epochs[-1].test_error_percent if result.diverged_at is None else None
         errors.append(error)
         told = "cannot be chosen" if error is None else f"error {error:.2f} %"

@@ -1,0 +1,103 @@
+"""Devices are lent to one job at a time, or to as many as share them, and every death frees them."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from workflow_scripts.runtime.lease import device_lease, devices_to_lend
+
+ROOT = Path(__file__).parents[2]
+JOB = """
+import os, sys, time
+from pathlib import Path
+from workflow_scripts.runtime.lease import device_lease
+
+folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
+with device_lease(lambda text: None, folder / "locks") as device:
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == device
+    held = folder / "held" / f"{device}-{os.getpid()}"
+    held.touch()
+    others = [path for path in held.parent.glob(f"{device}-*") if path != held]
+    others = [path for path in others if Path("/proc", path.name.split("-")[1]).exists()]
+    (folder / "log").open("a").write(f"{device} {len(others)}\\n")
+    time.sleep(seconds)
+    held.unlink()
+"""
+
+
+def start(folder, devices, seconds, share=1):
+    environment = {**os.environ, "NAS_DEVICES": devices, "NAS_JOBS_PER_DEVICE": str(share), "PYTHONPATH": str(ROOT)}
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    return subprocess.Popen([sys.executable, "-c", JOB, str(folder), str(seconds)], env=environment)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "held").mkdir()
+    return tmp_path
+
+
+def test_forty_jobs_three_devices_random_kills(folder):
+    chance, waiting, killed = random.Random(1), [], 0
+    for _ in range(40):
+        waiting.append(start(folder, "0,1,2", chance.uniform(0.05, 0.3)))
+        if chance.random() < 0.4:
+            time.sleep(chance.uniform(0, 0.2))
+            victim = chance.choice(waiting)
+            if victim.poll() is None:
+                victim.send_signal(signal.SIGKILL)
+                killed += 1
+    codes = [process.wait(timeout=60) for process in waiting]
+    assert set(codes) <= {0, -signal.SIGKILL}, codes
+    assert codes.count(0) >= 20
+    assert killed >= 3
+    log = [line.split() for line in (folder / "log").read_text().splitlines()]
+    assert {device for device, _ in log} == {"0", "1", "2"}
+    assert {others for _, others in log} == {"0"}, "no two living jobs held the same device"
+    last = start(folder, "0,1,2", 0)
+    assert last.wait(timeout=20) == 0, "none is left taken"
+
+
+def test_jobs_share_a_device_where_they_may(folder):
+    jobs = [start(folder, "7", 1.5, share=2) for _ in range(2)]
+    assert [job.wait(timeout=30) for job in jobs] == [0, 0]
+    assert sorted(line.split()[1] for line in (folder / "log").read_text().splitlines()) == ["0", "1"]
+
+
+def test_a_device_is_visible_inside_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_DEVICES", "GPU-4a, 1")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    said = []
+    with device_lease(said.append, tmp_path) as first, device_lease(said.append, tmp_path) as second:
+        assert (first, second) == ("GPU-4a", "1")
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+    assert "CUDA_VISIBLE_DEVICES" not in os.environ
+    assert said == []
+
+
+def test_which_devices_there_are(tmp_path):
+    for name in ("nvidia0", "nvidia10", "nvidia2", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    assert devices_to_lend({}, tmp_path) == ["0", "2", "10"]
+    assert devices_to_lend({"CUDA_VISIBLE_DEVICES": "1,3"}, tmp_path) == ["1", "3"]
+    assert devices_to_lend({"CUDA_VISIBLE_DEVICES": ""}, tmp_path) == []
+    assert devices_to_lend({"NAS_DEVICES": "5", "CUDA_VISIBLE_DEVICES": "1,3"}, tmp_path) == ["5"]
+    assert devices_to_lend({"CUDA_VISIBLE_DEVICES": "1", "SLURM_JOB_ID": "9"}, tmp_path) == []
+
+
+def test_a_share_that_is_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAS_DEVICES", "0")
+    monkeypatch.setenv("NAS_JOBS_PER_DEVICE", "half")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    with (
+        pytest.raises(ValueError, match="NAS_JOBS_PER_DEVICE is 'half'; it must be a whole number from 1"),
+        device_lease(print, tmp_path),
+    ):
+        pass

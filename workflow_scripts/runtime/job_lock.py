@@ -1,0 +1,50 @@
+"""One writer per job: a kernel lock, freed on any death, with its owner's name beside it."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+TOLD_EVERY_SECONDS = 600.0
+POLL_SECONDS = 0.2
+
+
+@contextmanager
+def job_lock(file: Path, say: Callable[[str], None]) -> Iterator[bool]:
+    """Hold a job's lock; wait for whoever holds it, and say so. Yields whether it was waited for."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock, owner = FileLock(file), file.with_suffix(".owner")
+    waited, told = False, -TOLD_EVERY_SECONDS
+    while True:
+        try:
+            lock.acquire(blocking=False)
+            break
+        except Timeout:
+            waited = True
+            if time.monotonic() - told > TOLD_EVERY_SECONDS:
+                told = time.monotonic()
+                say(f"another process makes the same outputs ({_owner(owner)}); waiting for it to end")
+            time.sleep(POLL_SECONDS)
+    try:
+        owner.write_text(json.dumps(_me()))
+        yield waited
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def _me() -> dict[str, str | int | None]:
+    return {"host": socket.gethostname(), "process": os.getpid(), "scheduler job": os.environ.get("SLURM_JOB_ID")}
+
+
+def _owner(file: Path) -> str:
+    try:
+        facts = json.loads(file.read_text())
+        return ", ".join(f"{key} {value}" for key, value in facts.items() if value is not None)
+    except (OSError, ValueError, AttributeError):
+        return "its owner is not told"

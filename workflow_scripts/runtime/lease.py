@@ -1,0 +1,91 @@
+"""A GPU for each job on one machine: devices are lent by kernel locks, which any death frees.
+
+Snakemake's `resources: gpu` only counts; it hands out no device. Here a job takes a lock before it touches CUDA, and
+sees that device alone. All processes of a user on the machine share the locks, so two runs of Snakemake do not clash.
+
+Under a scheduler, which has already chosen, nothing is lent. Elsewhere the devices are those of `NAS_DEVICES`, else of
+`CUDA_VISIBLE_DEVICES` (numbers or names as CUDA takes them, with commas between), else all that there are.
+`NAS_JOBS_PER_DEVICE` jobs share a device, where its memory allows; one, where it is not set.
+"""
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+POLL_SECONDS = 0.2
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+_SCHEDULER = "SLURM_JOB_ID"
+
+
+@contextmanager
+def device_lease(say: Callable[[str], None], folder: Path | None = None) -> Iterator[str | None]:
+    """Lend a device for as long as the context lasts, and make it the only one this process sees.
+
+    Yields the device, or None where the scheduler has chosen or there is none. Waits while all are taken. Raises
+    ValueError for settings that are none. `folder` holds the locks; one per user of the machine where it is not given.
+    """
+    devices = devices_to_lend(os.environ)
+    if not devices:
+        yield None
+        return
+    share = _jobs_per_device(os.environ)
+    folder = folder or Path(tempfile.gettempdir()) / f"gpu-leases-{os.getuid()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    # Slot by slot, so that jobs are spread over all devices before two share one.
+    slots = [(device, folder / f"{_file_name(device)}.{slot}.lock") for slot in range(share) for device in devices]
+    lock, device = _take(slots, say)
+    before = os.environ.get(VISIBLE)
+    os.environ[VISIBLE] = device
+    try:
+        yield device
+    finally:
+        if before is None:
+            del os.environ[VISIBLE]
+        else:
+            os.environ[VISIBLE] = before
+        lock.release()
+
+
+def devices_to_lend(environment: Mapping[str, str], dev: Path = Path("/dev")) -> list[str]:
+    """The devices jobs are given from; none under a scheduler, whose choice stands."""
+    if _SCHEDULER in environment:
+        return []
+    for variable in ("NAS_DEVICES", VISIBLE):
+        if variable in environment:
+            return [name.strip() for name in environment[variable].split(",") if name.strip()]
+    return sorted(
+        (match[1] for path in dev.glob("nvidia*") if (match := re.fullmatch(r"nvidia(\d+)", path.name))), key=int
+    )
+
+
+def _take(slots: list[tuple[str, Path]], say: Callable[[str], None]) -> tuple[FileLock, str]:
+    told = False
+    while True:
+        for device, file in slots:
+            lock = FileLock(file)
+            try:
+                lock.acquire(blocking=False)
+                return lock, device
+            except Timeout:
+                continue
+        if not told:
+            told = True
+            say("all devices are taken; waiting for one")
+        time.sleep(POLL_SECONDS)
+
+
+def _jobs_per_device(environment: Mapping[str, str]) -> int:
+    text = environment.get("NAS_JOBS_PER_DEVICE", "1")
+    if not text.isdigit() or int(text) < 1:
+        raise ValueError(f"NAS_JOBS_PER_DEVICE is {text!r}; it must be a whole number from 1")
+    return int(text)
+
+
+def _file_name(device: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.-]", "_", device)
