@@ -1,8 +1,11 @@
 # The table of contents: the study, the rules in the order data flows, and the targets a person asks for.
 # See README.md. A study is chosen with --configfile config/<study>.yaml.
 
+from pathlib import Path
+
 from snakemake.utils import min_version
 
+from workflow_scripts.provenance.attempts import failures
 from workflow_scripts.provenance.identity import identity_text
 from workflow_scripts.provenance.queries import tell_sources
 from workflow_scripts.provenance.view import write_page
@@ -59,3 +62,4 @@ onsuccess:
 
 onerror:
     write_page(RESULTS, JOBS.study)
+    print("Failed:", *failures(Path(RESULTS)), sep="\n", file=sys.stderr)

@@ -24,6 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
@@ -115,7 +116,7 @@ def _run(
             progress.say("the other process made them, from the same settings, code and inputs; nothing is left to do")
             return
         attempts = root / "attempts" / f"{name}.jsonl"
-        attempt = _begin(attempts, machine())
+        attempt = begin(attempts, machine())
         scratch = root / ".scratch" / name
         shutil.rmtree(scratch, ignore_errors=True)
         started, clock = now(), time.monotonic()
@@ -165,11 +166,11 @@ def _run(
                 checkpoint.clear()
         except BaseException as error:
             ended = {"attempt": attempt, "ended": now(), "failed": type(error).__name__, "reason": sentence(error)}
-            _append(attempts, ended)
+            append(attempts, ended)
             raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
-        _append(attempts, {"attempt": attempt, "ended": now(), "failed": None})
+        append(attempts, {"attempt": attempt, "ended": now(), "failed": None})
 
 
 def _is_done(identity: Identity, inputs: Paths, file: Path) -> bool:
@@ -224,19 +225,6 @@ def _prepare_torch() -> dict[str, Any] | None:
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
     }
     return {**device_facts(compute_device() if asked else torch.device("cpu")), **flags}
-
-
-def _begin(attempts: Path, where: dict[str, Any]) -> int:
-    """Note that an attempt starts, so that a killed job leaves its trace; returns its number, from 1."""
-    earlier = attempts.read_text().count('"started"') if attempts.exists() else 0
-    _append(attempts, {"attempt": earlier + 1, "started": now(), "host": where["host"], "job": where["scheduler_job"]})
-    return earlier + 1
-
-
-def _append(path: Path, entry: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        file.write(json.dumps(entry, sort_keys=True) + "\n")
 
 
 def _scratch_paths(outputs: Paths, scratch: Path) -> Paths:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workflow_scripts.provenance.at_hand import planned_of
+from workflow_scripts.provenance.attempts import failures
 from workflow_scripts.provenance.standing import (
     RUNS,
     DryRunError,
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = f"results/{study.study}"
         found = standings(planned_of(study), results)
         _tell(results, found, options.all)
+        print(*_failed(Path(results)), sep="\n", end="")
         plan = snakemake_plan(options.file, options.set)
     except (StudyError, DryRunError, ValueError) as error:
         print(error, file=sys.stderr)
@@ -60,6 +62,12 @@ def _tell(results: str, found: list[Standing], everything: bool) -> None:
         if len(those) > SHOWN and not everything:
             print(f"  {state}: ... and {len(those) - SHOWN} more (--all names each)")
     print(_cost([standing for standing in found if standing.state in RUNS]))
+
+
+def _failed(results: Path) -> list[str]:
+    """The jobs whose last attempt left no result, and why."""
+    lines = list(failures(results))
+    return [f"Failed in {results}:", *(f"  {line}" for line in lines), ""] if lines else []
 
 
 def _cost(runs: list[Standing]) -> str:

@@ -1,12 +1,13 @@
 """Verification: re-hash every file of a results folder, follow every link, compare with the code and study at hand."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
+from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.code_digest import ROOT, module_path
 from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.identity import identity_text, parse_identity, step_code
@@ -20,7 +21,7 @@ from workflow_scripts.study.planned import PlannedJob
 
 VIEWS = ("report.html", "provenance.html")
 """Pages made from records and results, for reading."""
-TRACES = ("logs", "attempts")
+TRACES = ("logs", ATTEMPTS)
 """Folders of what jobs said and when they were tried; no record vouches for them."""
 TIMESTAMP = ".snakemake_timestamp"
 
@@ -234,26 +235,12 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _finished_without_record(ledger: Ledger) -> Iterator[Finding]:
     """Jobs whose attempts say that they ended well, and whose record is not there."""
-    for job, entries in _attempts(ledger):
+    for attempts in all_attempts(ledger.folder):
+        job, ended = attempts.job, attempts.ended_well
         file = ledger.folder / RECORDS / f"{job}.json"
-        ended = [entry for entry in entries if entry.get("failed", "") is None]
         if ended and job not in ledger.jobs and file not in ledger.unreadable:
             cause = f"the record is not there, although {job} ended well ({ended[-1].get('ended')})"
             yield Finding("missing", _shown(file, ledger), cause, job)
-
-
-def _attempts(ledger: Ledger) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    folder = ledger.folder / "attempts"
-    for file in sorted(folder.rglob("*.jsonl")):
-        entries = []
-        for line in file.read_text(errors="replace").splitlines():
-            try:
-                value = json.loads(line)
-            except ValueError:
-                continue  # a line that a killed job did not end
-            if isinstance(value, dict):
-                entries.append(value)
-        yield file.relative_to(folder).as_posix().removesuffix(".jsonl"), entries
 
 
 def _compare_with_study(ledger: Ledger, planned: Iterable[PlannedJob] | None, verdict: Verdict) -> None:
@@ -321,7 +308,8 @@ def _notes(ledger: Ledger) -> list[str]:
     dirty = sum(bool(record.git.dirty) for record in records)
     if dirty:
         notes.append(f"made from a checkout with uncommitted changes: {dirty} jobs (the code digests tell which)")
-    broken = [f"{job} ({len(each)})" for job, entries in _attempts(ledger) if (each := _unfinished(entries))]
+    traces = all_attempts(ledger.folder)
+    broken = [f"{attempts.job} ({len(attempts.unfinished)})" for attempts in traces if attempts.unfinished]
     if broken:
         notes.append(f"attempts that were killed, or still run: {_some(broken)}")
     return notes
@@ -330,11 +318,6 @@ def _notes(ledger: Ledger) -> list[str]:
 def _versions(name: str, here: str, recorded: Iterable[str | None]) -> list[str]:
     others = Counter(version for version in recorded if version is not None and version != here)
     return [f"made with {name} {version}, at hand is {here}: {count} jobs" for version, count in others.items()]
-
-
-def _unfinished(entries: list[dict[str, Any]]) -> list[int]:
-    closed = {entry.get("attempt") for entry in entries if "ended" in entry}
-    return [entry["attempt"] for entry in entries if "started" in entry and entry.get("attempt") not in closed]
 
 
 def _some(names: list[str], most: int = 3) -> str:

@@ -1,0 +1,90 @@
+"""The trace of every attempt of a job, also of one that was killed: `<root>/attempts/<job>.jsonl`."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.provenance.record import now
+
+FOLDER = "attempts"
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """What the file of one job holds: a line when an attempt starts, and one when it ends."""
+
+    job: str
+    entries: list[dict[str, Any]]
+
+    @property
+    def unfinished(self) -> list[dict[str, Any]]:
+        """The starts of attempts that never ended: killed, or running still."""
+        closed = {entry.get("attempt") for entry in self.entries if "ended" in entry}
+        return [entry for entry in self.entries if "started" in entry and entry.get("attempt") not in closed]
+
+    @property
+    def ended_well(self) -> list[dict[str, Any]]:
+        """The ends of attempts that succeeded."""
+        return [entry for entry in self.entries if "ended" in entry and entry.get("failed", "") is None]
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last attempt left no result; None where it did, and where there was none."""
+        if not self.entries:
+            return None
+        last = self.entries[-1]
+        if "started" in last:
+            where = f"on {last.get('host')}" + (f", scheduler's job {last['job']}" if last.get("job") else "")
+            return (
+                f"attempt {last.get('attempt')} ({last['started']}, {where}) did not end: it runs still, or was killed"
+                " (by a time limit, for memory, or with its machine)"
+            )
+        failed = last.get("failed")
+        return None if failed is None else f"{last.get('reason') or failed} ({last.get('ended')})"
+
+
+def begin(file: Path, machine: Mapping[str, Any]) -> int:
+    """Note that an attempt starts; returns its number, from 1."""
+    number = len([entry for entry in read(file, "").entries if "started" in entry]) + 1
+    append(file, {"attempt": number, "started": now(), "host": machine["host"], "job": machine["scheduler_job"]})
+    return number
+
+
+def append(file: Path, entry: Mapping[str, Any]) -> None:
+    """Add a line."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a") as lines:
+        lines.write(json.dumps(entry, sort_keys=True) + "\n")
+
+
+def read(file: Path, job: str) -> Attempts:
+    """The attempts of one job; a line that a killed job did not end is passed over."""
+    entries = []
+    for line in file.read_text(errors="replace").splitlines() if file.exists() else ():
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            entries.append(value)
+    return Attempts(job, entries)
+
+
+def all_attempts(root: Path) -> Iterator[Attempts]:
+    """The attempts of every job of a results folder, sorted by job."""
+    for file in sorted((root / FOLDER).rglob("*.jsonl")):
+        yield read(file, file.relative_to(root / FOLDER).as_posix().removesuffix(".jsonl"))
+
+
+def failures(root: Path, log_lines: int = 3) -> Iterator[str]:
+    """Every job whose last attempt left no result, with why, and the last lines of its log."""
+    for attempts in all_attempts(root):
+        if attempts.failure is None:
+            continue
+        log = root / "logs" / f"{attempts.job}.log"
+        yield f"{attempts.job}: {attempts.failure}"
+        yield f"    log: {log}"
+        if log.is_file():
+            yield from (f"    | {line[:160]}" for line in log.read_text(errors="replace").splitlines()[-log_lines:])
