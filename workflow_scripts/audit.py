@@ -10,6 +10,8 @@ read or done.
 
 import argparse
 import json
+import os
+import re
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -23,7 +25,7 @@ from workflow_scripts.provenance.replay import ReplayError, replay
 from workflow_scripts.provenance.verify import Verdict, verify
 from workflow_scripts.provenance.view import page_of
 from workflow_scripts.provenance.waiving import WaiverError, waive
-from workflow_scripts.study.study import StudyError
+from workflow_scripts.study.study import Study, StudyError
 
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
 KINDS = ("root", "record", "link", "altered", "missing", "unrecorded", "stale")
@@ -41,13 +43,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.answer(options))
     except (AuditError, LedgerError, ReplayError, StudyError, WaiverError, ValueError) as error:
         print(error, file=sys.stderr)
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except RecursionError:
+        print("the chain of records is deeper than any workflow makes it, so it is not followed", file=sys.stderr)
     except OSError as error:
-        print(f"{error.filename}: this file cannot be read ({error.strerror})", file=sys.stderr)
+        print(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})", file=sys.stderr)
     return UNREADABLE
 
 
 def _verify(options: argparse.Namespace) -> int:
-    verdict = _verdict(read_ledger(options.folder), options, options.against)
+    against = None if options.against is None else options.against.strip().lower()
+    if against is not None and re.fullmatch(r"[0-9a-f]{64}", against) is None:
+        raise AuditError(f"--against {options.against!r}: a root digest has 64 hexadecimal digits")
+    ledger = read_ledger(options.folder)
+    study = _study(ledger, options)
+    verdict = verify(ledger, None if study is None else planned_of(study), against)
     if options.json:
         print(json.dumps(verdict.as_json(), indent=1))
     else:
@@ -55,9 +66,11 @@ def _verify(options: argparse.Namespace) -> int:
     return FINDINGS if verdict.findings else CLEAN
 
 
-def _verdict(ledger: Ledger, options: argparse.Namespace, against: str | None = None) -> Verdict:
+def _study(ledger: Ledger, options: argparse.Namespace) -> Study | None:
     study = study_of(ledger, options.configfile, options.set)
-    return verify(ledger, None if study is None else planned_of(study), against)
+    if study is None and options.set is not None:
+        raise AuditError(f"--set changes a study, and that of {ledger.root} is not at hand; name it with --configfile")
+    return study
 
 
 def _tell(verdict: Verdict) -> None:
@@ -142,7 +155,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 def _waive(options: argparse.Namespace) -> int:
     ledger, path = _find(options.path)
-    study = study_of(ledger, options.configfile, options.set)
+    study = _study(ledger, options)
     if study is None:
         raise AuditError(f"{ledger.root}: its study is not at hand; name it with --configfile")
     for file in waive(ledger, path, options.reason, planned_of(study)):
@@ -152,8 +165,7 @@ def _waive(options: argparse.Namespace) -> int:
 
 def _page(options: argparse.Namespace) -> int:
     ledger = read_ledger(options.folder)
-    study = study_of(ledger, options.configfile, options.set)
-    print(page_of(ledger, study))
+    print(page_of(ledger, _study(ledger, options)))
     return CLEAN
 
 

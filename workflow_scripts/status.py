@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (StudyError, DryRunError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:
+        print(f"{error.filename or 'a file'} cannot be read ({error.strerror})", file=sys.stderr)
+        return 2
     different = disagreements(found, plan)
     print(*different[:SHOWN], sep="\n", end="\n" if different else "")
     if len(different) > SHOWN and not options.all:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.benchmark.made_up_results import Writer
+from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import identity_text, parse_identity
 from workflow_scripts.provenance.queries import State, differences, state_of, tell_sources
 from workflow_scripts.provenance.record import canonical_bytes, sealed
@@ -88,7 +89,7 @@ def test_a_result_whose_record_is_absent_or_unreadable(content):
 )
 def test_a_changed_setting_is_named_with_both_values(settings, reason):
     made(job_of())
-    assert state(settings) == State("join_tables/searches", "stale", reason)
+    assert state(settings) == State("join_tables/searches", "stale", tuple(reason.split("; ")))
 
 
 def test_values_that_python_takes_for_equal_are_told_apart():
@@ -104,10 +105,11 @@ def test_changed_code_is_named_by_module():
     modules = json.loads(Path(RECORD).read_text())["modules"]
     schema, removed = "workflow_scripts.tables.schema", "workflow_scripts.tables.removed"
     assert schema in modules
-    change_record(code="0" * 64, modules={**modules, schema: "0" * 64, removed: "1" * 64})
+    other = {**modules, schema: "0" * 64, removed: "1" * 64}
+    change_record(code=combined(other), modules=other)
     code = f"code of {removed}: 11111111 -> absent; code of {schema}: 00000000 -> {modules[schema][:8]}"
-    assert state() == State("join_tables/searches", "stale", code)
-    assert state(changed(rate=0.2)).reason == f"setting deep.rate: 0.1 -> 0.2; {code}"
+    assert state() == State("join_tables/searches", "stale", tuple(code.split("; ")))
+    assert state(changed(rate=0.2)).reasons == ("setting deep.rate: 0.1 -> 0.2", *code.split("; "))
 
 
 def test_a_module_chosen_by_name_counts():
@@ -116,9 +118,10 @@ def test_a_module_chosen_by_name_counts():
     made(job_of(figure, **chosen))
     assert "figures.dominant_eigenvalue" in json.loads(Path(RECORD).read_text())["modules"]
     assert state(figure, **chosen).state == "fresh"
-    other = state(figure, step="figure", modules=("figures.test_error",)).reason
+    other = state(figure, step="figure", modules=("figures.test_error",)).reasons
     assert re.fullmatch(
-        r"code of figures.dominant_eigenvalue: \w{8} -> absent; .*code of figures.test_error: absent -> \w{8}", other
+        r"code of figures.dominant_eigenvalue: \w{8} -> absent; .*code of figures.test_error: absent -> \w{8}",
+        "; ".join(other),
     )
 
 

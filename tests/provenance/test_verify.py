@@ -1,5 +1,6 @@
 """Verification names what was changed, and by which cause: one alteration at a time, then at random places."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workflow_scripts.benchmark.made_up_results import make_results
+from workflow_scripts.provenance.crate import export
 from workflow_scripts.provenance.ledger import LedgerError, read_ledger
 from workflow_scripts.provenance.record import VERSION, canonical_bytes, sealed
 from workflow_scripts.provenance.verify import verify
@@ -237,9 +239,140 @@ def test_a_job_run_again_with_the_same_bytes_keeps_its_readers_sound(original, t
 
 
 def _sha256(file):
-    import hashlib
-
     return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+# forgers --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_data_set_whose_record_was_taken_away_is_still_vouched_for(results):
+    """The copy of its record that the results folder holds tells of it."""
+    data = results.parents[1] / "data"
+    (data / "records/cifar10.json").rename(data / "records/history.json")
+    forge(data / "records/history.json", job="history", outputs=[])
+    (data / "cifar10.npz").write_text("other")
+    assert ("altered", "data/cifar10.npz") in findings(results)
+
+
+def test_two_records_of_one_file_are_named(results):
+    record = json.loads((results / SEARCH_RECORD).read_bytes())
+    more = results / "records/zzz.json"
+    shutil.copy(results / SEARCH_RECORD, more)
+    forge(more, job="zzz", inputs=[], outputs=record["outputs"][:1])
+    assert ("record", f"{ROOT}/{SEARCH_RECORD}") in findings(results)
+
+
+def test_the_report_needs_its_record(results):
+    (results / "records/report.json").unlink()
+    assert findings(results).keys() == {("unrecorded", f"{ROOT}/report.html")}
+
+
+def test_a_linked_record_that_nobody_links_to_vouches_for_nothing(results, tmp_path):
+    away = tmp_path / "away"
+    shutil.copytree(results, away)
+    record = json.loads((results / SEARCH_RECORD).read_bytes())
+    (away / "tables/evil.csv").write_text("1")
+    output = {
+        "name": "table",
+        "path": f"{ROOT}/tables/evil.csv",
+        "sha256": _sha256(away / "tables/evil.csv"),
+        "bytes": 1,
+    }
+    fields = {key: value for key, value in record.items() if key != "digest"}
+    content = canonical_bytes(sealed({**fields, "job": "evil", "outputs": [output]}))
+    (away / "linked_records" / f"{hashlib.sha256(content).hexdigest()}.json").write_bytes(content)
+    assert ("unrecorded", f"{ROOT}/tables/evil.csv") in findings(away)
+
+
+@pytest.mark.parametrize(
+    ("entries", "field"),
+    [
+        ({"code": "0" * 64}, "it"),
+        ({"job": "../../elsewhere"}, "its field job"),
+        ({"job": "/elsewhere"}, "its field job"),
+        ({"root": "results/../.."}, "its field root"),
+        ({"step": "os.path"}, "its field step"),
+        ({"chosen_modules": ["os"]}, "its field chosen_modules"),
+        (
+            {"inputs": [{"name": "a", "path": "a\nclean", "sha256": "0" * 64, "bytes": 1, "record": None}]},
+            "its field inputs",
+        ),
+        ({"outputs": [{"name": "a", "path": "elsewhere/a", "sha256": "0" * 64, "bytes": 1}]}, "it"),
+        (
+            {"outputs": [{"name": "a", "path": f"{ROOT}/{'a' * 300}", "sha256": "0" * 64, "bytes": 1}]},
+            "its field outputs",
+        ),
+        ({"arguments": {"inputs": {}, "outputs": {"a": [f"{ROOT}/../../a"]}}}, "its field arguments"),
+    ],
+)
+def test_a_record_that_leads_outside_is_no_record(results, entries, field):
+    forge(results / SEARCH_RECORD, **entries)
+    cause = findings(results)["record", f"{ROOT}/{SEARCH_RECORD}"]
+    assert cause == f"this record was altered or is damaged: {field} is not as a job writes it"
+
+
+@pytest.mark.parametrize("place", ["figures/.evil.png", "tables/.more/evil.csv", "logs/evil.png", "waivers/evil.txt"])
+def test_nothing_hides(results, place):
+    (results / place).parent.mkdir(parents=True, exist_ok=True)
+    (results / place).write_text("1")
+    assert set(findings(results)) == {("unrecorded", f"{ROOT}/{place}")}
+
+
+def test_what_a_kill_left_behind_is_no_finding(results):
+    for place in (
+        ".scratch/a/b",
+        ".locks/a.lock",
+        ".checkpoints/a.pt",
+        "records/.a.json.4711",
+        "cells/.snakemake_timestamp",
+    ):
+        (results / place).parent.mkdir(parents=True, exist_ok=True)
+        (results / place).write_text("1")
+    assert findings(results) == {}
+
+
+def test_a_link_to_elsewhere_is_named(results, tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    (results / "logs").mkdir()
+    (results / "logs/a.log").symlink_to(tmp_path / "secret")
+    assert set(findings(results)) == {("unrecorded", f"{ROOT}/logs/a.log")}
+    with pytest.raises(ValueError, match="only sound results are exported, and there are 1 findings"):
+        export(read_ledger(results), tmp_path / "crate")
+
+
+def test_an_altered_file_is_not_exported(results, tmp_path):
+    change(results / FIGURE)
+    with pytest.raises(ValueError, match="only sound results are exported"):
+        export(read_ledger(results), tmp_path / "crate")
+    with pytest.raises(ValueError, match="it lies in the results folder"):
+        export(read_ledger(results), results / "crate")
+
+
+def test_broken_traces_and_waivers(results):
+    (results / "attempts").mkdir(exist_ok=True)
+    (results / "attempts/report.jsonl").write_text('{"started": 1}\n[\n' + "[" * 100_000 + "\n{}")
+    (results / "waivers").mkdir()
+    (results / "waivers/a.json").write_text("{}")
+    assert findings(results).keys() == {("record", f"{ROOT}/waivers")}
+    (results / SEARCH_RECORD).write_text("[" * 200_000)
+    assert ("record", f"{ROOT}/{SEARCH_RECORD}") in findings(results)
+
+
+# where the folder lies ------------------------------------------------------------------------------------------------
+
+
+def test_a_copy_under_the_same_name_is_clean(results, tmp_path):
+    shutil.copytree(results, tmp_path / "backup" / ROOT)
+    assert findings(tmp_path / "backup" / ROOT) == {}
+
+
+def test_results_behind_a_link_are_clean_and_their_data_looked_at(results, tmp_path):
+    base = results.parents[1]
+    (base / "results").rename(tmp_path / "scratch")
+    (base / "results").symlink_to(tmp_path / "scratch")
+    assert findings(base / ROOT) == {}
+    change(base / "data/cifar10.npz")
+    assert findings(base / ROOT).keys() == {("altered", "data/cifar10.npz")}
 
 
 # what cannot be read --------------------------------------------------------------------------------------------------
@@ -268,27 +401,33 @@ def _proven(folder: Path) -> list[Path]:
 @given(data=st.data())
 def test_any_byte_anywhere_is_found(original, results, data):
     """A byte changed, taken out or put in, or a file deleted, anywhere: its file is named; put back, all is clean."""
-    files = _proven(results)
+    files = [
+        *_proven(results),
+        results.parents[1] / "data/cifar10.npz",
+        results.parents[1] / "data/records/cifar10.json",
+    ]
     file = data.draw(st.sampled_from(files), label="file")
     content = file.read_bytes()
     place = data.draw(st.integers(0, len(content) - 1), label="place")
     how = data.draw(st.sampled_from(["change", "take out", "put in", "delete"]), label="how")
-    if how == "delete":
-        file.unlink()
-    elif how == "change":
-        other = data.draw(st.integers(1, 255), label="bits")
-        file.write_bytes(content[:place] + bytes([content[place] ^ other]) + content[place + 1 :])
-    else:
-        more = content[place + 1 :] if how == "take out" else b" " + content[place:]
-        file.write_bytes(content[:place] + more)
-    name = f"{ROOT}/{file.relative_to(results).as_posix()}"
-    found = findings(results)
-    if how == "delete" and file.suffix == ".json" and "records" in file.parts:
-        recorded = [output["path"] for output in json.loads(content)["outputs"]]
-        is_leaf = name.endswith("report.json")
-        told = {path for kind, path in found if kind in ("unrecorded", "link", "record")}
-        assert any(output in path for output in recorded for path in told) or is_leaf, found
-    else:
-        assert name in {path for _, path in found}, found
-    file.write_bytes(content)
+    try:
+        if how == "delete":
+            file.unlink()
+        elif how == "change":
+            other = data.draw(st.integers(1, 255), label="bits")
+            file.write_bytes(content[:place] + bytes([content[place] ^ other]) + content[place + 1 :])
+        else:
+            more = content[place + 1 :] if how == "take out" else b" " + content[place:]
+            file.write_bytes(content[:place] + more)
+        name = file.relative_to(results.parents[1]).as_posix()
+        found = findings(results)
+        if how == "delete" and file.suffix == ".json" and "records" in file.parts:
+            recorded = [output["path"] for output in json.loads(content)["outputs"]]
+            told = {path for kind, path in found if kind in ("unrecorded", "link", "record")}
+            kept = file.name == "cifar10.json"  # the results folder holds a copy of it, which still vouches
+            assert kept or any(output in path for output in recorded for path in told), found
+        else:
+            assert name in {path for _, path in found}, found
+    finally:
+        file.write_bytes(content)
     assert findings(results) == {}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from workflow.tree import ROOT, build, copy_workflow, edit, planned, results, snakemake
 
+from workflow_scripts.provenance.record import canonical_bytes, sealed
 from workflow_scripts.study import start
 from workflow_scripts.study.jobs import Jobs
 from workflow_scripts.study.planned import planned_jobs
@@ -163,7 +164,7 @@ def test_affected_names_what_derives_from_data_search_module_and_setting(tree: P
         said = audit(tree, "affected", what)
         assert f"{TINY}/figures/test_error.png" in said, what
         assert "depth_posterior" not in said, what
-    assert "5 figure" not in audit(tree, "affected", "figures/style.py")
+    assert "4 figure (4 of them directly)" in audit(tree, "affected", "figures/style.py")
     assert "no record in results/tiny tells of such a file" in audit(tree, "affected", "l3=2", status=2)
 
 
@@ -200,6 +201,29 @@ def test_replay_says_what_differs(tree: Path) -> None:
     (tree / TINY / "tables/evaluations.csv").write_text("altered")
     said = audit(tree, "replay", f"{TINY}/figures/test_error.png", status=2)
     assert "its input results/tiny/tables/evaluations.csv is not what it was when the job read it" in said
+
+
+def test_a_record_from_a_stranger_runs_nothing_of_its_own(tree: Path) -> None:
+    """A record may name steps, modules and paths; none of them leads to code or files outside their place."""
+    evil = "from pathlib import Path\nPath('executed').touch()\n"
+    (tree / "results" / "tiny" / "evil.py").write_text(evil)
+    (tree / "results" / "__init__.py").write_text(evil)
+    record = tree / TINY / "records" / "figure_test_error.json"
+    for changes in (
+        {"step": "fetch_data", "settings": {"module": "results.tiny.evil"}, "chosen_modules": []},
+        {"settings": {"figure": "../results/tiny/evil"}},
+        {"step": "evil", "chosen_modules": []},
+        {"job": "../../evil"},
+        {"root": "results"},
+    ):
+        before = record.read_bytes()
+        fields = {key: value for key, value in json.loads(before).items() if key != "digest"} | changes
+        record.write_bytes(canonical_bytes(sealed(fields)))
+        done = run(tree, "audit", "replay", f"{TINY}/figures/test_error.png")
+        assert done.returncode in (1, 2), changes
+        assert "Traceback" not in done.stderr
+        assert not list(tree.rglob("executed"))
+        record.write_bytes(before)
 
 
 # waivers --------------------------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ class Attempts:
         if "started" in last:
             where = f"on {last.get('host')}" + (f", scheduler's job {last['job']}" if last.get("job") else "")
             return (
-                f"attempt {last.get('attempt')} ({last['started']}, {where}) did not end: it runs still, or was killed"
+                f"attempt {last['attempt']} ({last['started']}, {where}) did not end: it runs still, or was killed"
                 " (by a time limit, for memory, or with its machine)"
             )
         failed = last.get("failed")
@@ -65,9 +65,9 @@ def read(file: Path, job: str) -> Attempts:
     for line in file.read_text(errors="replace").splitlines() if file.exists() else ():
         try:
             value = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-        if isinstance(value, dict):
+        if isinstance(value, dict) and isinstance(value.get("attempt"), int):
             entries.append(value)
     return Attempts(job, entries)
 

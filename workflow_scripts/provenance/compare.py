@@ -27,7 +27,7 @@ def differing_figures(first: Ledger, second: Ledger) -> Iterator[tuple[str, list
             altered = [
                 f"in {ledger.folder} it is not what its record tells of; see verify"
                 for ledger, entries, digests in zip((first, second), files, found, strict=True)
-                if digests[name] != _recorded(entries[name], ledger, name)
+                if digests[name] != entries[name].record.sha256_of(f"{ledger.root}/{name}")
             ]
             yield name, altered or comparison.causes(files[0][name].record.job)
 
@@ -45,10 +45,6 @@ def _figure_files(ledger: Ledger) -> dict[str, Entry]:
 def _digests(ledger: Ledger, names: dict[str, Entry]) -> dict[str, str | None]:
     found = sha256_of_files(ledger.folder / name for name in names)
     return {name: found[ledger.folder / name] for name in names}
-
-
-def _recorded(entry: Entry, ledger: Ledger, name: str) -> str:
-    return next(output.sha256 for output in entry.record.outputs if _inside(output.path, ledger) == name)
 
 
 def _inside(path: str, ledger: Ledger) -> str:

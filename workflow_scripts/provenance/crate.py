@@ -17,7 +17,7 @@ from rocrate.rocrate import ROCrate
 from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.record import InputFile, OutputFile
-from workflow_scripts.provenance.verify import VIEWS
+from workflow_scripts.provenance.verify import VIEWS, verify
 
 PROFILES = {
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
@@ -30,9 +30,18 @@ COMPLETED = "http://schema.org/CompletedActionStatus"
 
 
 def export(ledger: Ledger, target: Path) -> None:
-    """Write the crate of a results folder into a new folder `target`. Raises ValueError where that is not empty."""
+    """Write the crate of a results folder into a new folder `target`.
+
+    Raises ValueError where that is not empty or lies in the results folder, and where a file is not what its record
+    tells of, since a crate states checksums.
+    """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target}: it exists already; name a new folder for the crate")
+    if target.resolve().is_relative_to(ledger.folder.resolve()):
+        raise ValueError(f"{target}: it lies in the results folder; name a folder elsewhere")
+    unsound = [finding for finding in verify(ledger, None).findings if finding.kind != "stale"]
+    if unsound:
+        raise ValueError(f"only sound results are exported, and there are {len(unsound)} findings; first, {unsound[0]}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the library warns of every file that is described but was copied away
         _Builder(ledger).crate.write(target)
@@ -52,9 +61,10 @@ class _Builder:
         )
         self.files = {each.path: self._file(each) for each in self._all_files()}
         self._add_records()
-        steps = [self._step(number, step) for number, step in enumerate(self._steps_in_order(), start=1)]
-        self.workflow["step"] = steps
-        self.workflow["hasPart"] = [self._tool(step) for step in self._steps_in_order()]
+        order = list(dict.fromkeys(entry.record.step for entry in self.entries))
+        self.steps = {step: self._step(number, step) for number, step in enumerate(order, start=1)}
+        self.workflow["step"] = list(self.steps.values())
+        self.workflow["hasPart"] = [self._tool(step) for step in order]
         controls = [self._run(entry) for entry in self.entries]
         self._whole_run(controls)
 
@@ -70,9 +80,6 @@ class _Builder:
             profile = self.crate.add(ContextEntity(self.crate, address, properties=properties))
             self.crate.root_dataset.append_to("conformsTo", profile)
         self.crate.metadata.extra_contexts.append(TERMS)
-
-    def _steps_in_order(self) -> list[str]:
-        return list(dict.fromkeys(entry.record.step for entry in self.entries))
 
     def _all_files(self) -> Iterable[OutputFile]:
         found: dict[str, OutputFile] = {}
@@ -116,7 +123,6 @@ class _Builder:
         self._tool(step).append_to(direction, parameter)
         return parameter
 
-    @cache  # noqa: B019
     def _step(self, number: int, step: str) -> Any:
         properties = {"@type": "HowToStep", "name": step, "position": str(number)}
         entity = self.crate.add(ContextEntity(self.crate, f"#step-{step}", properties=properties))
@@ -146,10 +152,9 @@ class _Builder:
                 entities.append(entity)
             if entities:
                 action["object" if key == "input" else "result"] = entities
-        position = self._steps_in_order().index(record.step) + 1
         control = {"@type": "ControlAction", "name": f"orchestrate {record.job}"}
         entity = self.crate.add(ContextEntity(self.crate, f"#control-{name}", properties=control))
-        entity["instrument"] = self._step(position, record.step)
+        entity["instrument"] = self.steps[record.step]
         entity["object"] = action
         return entity
 

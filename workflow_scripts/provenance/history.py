@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from workflow_scripts.provenance.ledger import Entry, Ledger
-from workflow_scripts.provenance.queries import SHOWN
-from workflow_scripts.provenance.record import Record
+from workflow_scripts.provenance.queries import DIGITS
+from workflow_scripts.provenance.record import Record, lies_at
 
 ALIKE = 2
 """Jobs of one step below one job that are told in full; the others are counted."""
@@ -91,7 +91,7 @@ class _Labels:
                 yield f"[{label}] {text}"
         yield f"code, {len(self.modules)} modules:"
         for name, digest in self.modules:
-            yield f"  {digest[:SHOWN]}  {name}"
+            yield f"  {digest[:DIGITS]}  {name}"
 
 
 def _tree(
@@ -109,7 +109,7 @@ def _tree(
     sources = [read for read in record.inputs if ledger.maker(read) is None and read.path not in ledger.makers]
     bar = f"{inner}{'│' if made else ' '}  "
     yield from _wrapped(f"settings: {', '.join(flat(record.settings)) or 'none'}", bar)
-    yield f"{bar}code: {record.code[:SHOWN]} ({len(record.modules)} modules)"
+    yield f"{bar}code: {record.code[:DIGITS]} ({len(record.modules)} modules)"
     yield from (f"{bar}wrote: {line}" for line in _written(record, everything))
     for read in sources:
         yield f"{bar}source: {read.path}, {read.bytes} bytes, sha256 {read.sha256}"
@@ -188,11 +188,9 @@ def started_by(ledger: Ledger, what: str) -> list[Entry]:
 
 
 def _made_or_read(ledger: Ledger, path: str) -> list[Entry]:
-    def holds(candidate: str) -> bool:
-        return candidate == path or candidate.startswith(f"{path}/")
-
-    made = [entry for entry in ledger.entries() if any(holds(output.path) for output in entry.record.outputs)]
-    return made or [entry for entry in ledger.entries() if any(holds(read.path) for read in entry.record.inputs)]
+    entries = list(ledger.entries())
+    made = [entry for entry in entries if any(lies_at(output.path, path) for output in entry.record.outputs)]
+    return made or [entry for entry in entries if any(lies_at(read.path, path) for read in entry.record.inputs)]
 
 
 def _run(ledger: Ledger, what: str) -> list[Entry]:

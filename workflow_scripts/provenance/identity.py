@@ -6,10 +6,13 @@ Snakemake gets this text as a rule's only parameter, so it reruns a job exactly 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workflow_scripts.provenance.code_digest import code_digests, combined
 from workflow_scripts.study.model import Model, canonical
+
+if TYPE_CHECKING:  # the wrapper, which needs this module, sets the number of threads before numpy is loaded
+    from workflow_scripts.study.planned import PlannedJob
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,11 @@ def identity_text(step: str, settings: Model | Mapping[str, Any], modules: Seque
     """The canonical text of a job's identity with the code as it is now."""
     plain = settings.model_dump(mode="json") if isinstance(settings, Model) else dict(settings)
     return text_of(Identity(step, plain, tuple(modules), combined(step_code(step, modules))))
+
+
+def planned_identity(job: "PlannedJob") -> str:
+    """The canonical text of a planned job's identity with the code as it is now."""
+    return identity_text(job.step, job.settings, job.modules)
 
 
 def text_of(identity: Identity) -> str:

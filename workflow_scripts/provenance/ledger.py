@@ -3,16 +3,15 @@
 The folder may lie where the workflow made it, beside the data sets and below the code, or may have been copied away.
 """
 
-import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.links import LINKED
-from workflow_scripts.provenance.record import InputFile, Record, RecordError, parse_record
+from workflow_scripts.provenance.record import InputFile, Record, RecordError, digest_of, parse_record
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
-from workflow_scripts.provenance.waivers import digest_of
 
 RECORDS = "records"
 DATA_ROOT = "data"
@@ -55,12 +54,9 @@ class Ledger:
 
     @cached_property
     def makers(self) -> dict[str, Entry]:
-        """The record in force for every output path; where data records are not at hand, the linked ones."""
-        made: dict[str, Entry] = {}
-        for entry in (*self.linked.values(), *self.data.values(), *self.jobs.values()):
-            if entry.record.root != self.root or entry.file.is_relative_to(self.folder / RECORDS):
-                made.update((output.path, entry) for output in entry.record.outputs)
-        return made
+        """The record in force for every output path; where a data set's is not at hand, the linked one."""
+        entries = (*self._linked_from_elsewhere, *self.data.values(), *self.jobs.values())
+        return {output.path: entry for entry in entries for output in entry.record.outputs}
 
     @cached_property
     def readers(self) -> dict[str, list[Entry]]:
@@ -72,12 +68,15 @@ class Ledger:
         return found
 
     def entries(self) -> Iterator[Entry]:
-        """The records in force: those of the data sets, as far as at hand, and of all jobs."""
-        return iter((*(self.data or self._linked_data).values(), *self.jobs.values()))
+        """The records in force: those of the data sets, linked ones where others are not at hand, and of all jobs."""
+        data = {entry.record.job: entry for entry in self._linked_from_elsewhere} | self.data
+        return iter((*data.values(), *self.jobs.values()))
 
-    @property
-    def _linked_data(self) -> dict[str, Entry]:
-        return {entry.record.job: entry for entry in self.linked.values() if entry.record.root != self.root}
+    @cached_property
+    def _linked_from_elsewhere(self) -> list[Entry]:
+        """Linked records of other folders' jobs, the data sets', to which a job here links indeed."""
+        named = {read.record for entry in self.jobs.values() for read in entry.record.inputs}
+        return [entry for entry in self.linked.values() if entry.record.root != self.root and entry.sha256 in named]
 
     def maker(self, read: InputFile) -> Entry | None:
         """The record of the job that made what was read; None for a source, and where the record is not there."""
@@ -98,9 +97,8 @@ class Ledger:
         ):
             if candidate.is_relative_to(start) and candidate.exists():
                 return (PurePosixPath(self.root) / candidate.relative_to(start).as_posix()).as_posix()
-        base = None if self.base is None else self.base.resolve()
-        if base is not None and path.resolve().is_relative_to(base):
-            return path.resolve().relative_to(base).as_posix()
+        if self.base is not None and _absolute(path).is_relative_to(self.base):
+            return _absolute(path).relative_to(self.base).as_posix()
         return path.as_posix().removesuffix("/")
 
     @cached_property
@@ -111,9 +109,9 @@ class Ledger:
         lines = sorted(
             f"{file.relative_to(self.folder).as_posix()} {digest_of(file.read_bytes())}\n"
             for file in files
-            if file.is_relative_to(self.folder)
+            if file.is_relative_to(self.folder) and file.is_file()
         )
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        return digest_of("".join(lines).encode())
 
 
 def read_ledger(folder: Path) -> Ledger:
@@ -123,9 +121,12 @@ def read_ledger(folder: Path) -> Ledger:
     if not (folder / RECORDS).is_dir():
         raise LedgerError(f"{folder}: this is no results folder, it has no folder {RECORDS}/")
     ledger = Ledger(folder)
-    for entry in _read(folder / RECORDS, ledger):
+    entries, ledger.unreadable = _read(folder / RECORDS)
+    for entry in entries:
         ledger.jobs[entry.file.relative_to(folder / RECORDS).as_posix().removesuffix(".json")] = entry
-    for entry in _read(folder / LINKED, ledger):
+    entries, unreadable = _read(folder / LINKED)
+    ledger.unreadable |= unreadable
+    for entry in entries:
         if entry.file.stem == entry.sha256:
             ledger.linked[entry.sha256] = entry
         else:
@@ -135,29 +136,51 @@ def read_ledger(folder: Path) -> Ledger:
         raise LedgerError(f"{folder}: no file in {RECORDS}/ can be read as a record{why}")
     roots = [entry.record.root for entry in ledger.jobs.values()]
     ledger.root = max(sorted(set(roots)), key=roots.count)
-    parts = PurePosixPath(ledger.root).parts
-    if folder.resolve().parts[-len(parts) :] == parts:
-        ledger.base = folder.resolve().parents[len(parts) - 1]
+    ledger.base = _base_of(folder, ledger.root)
+    if ledger.base is not None:
         _read_data(ledger, ledger.base / DATA_ROOT / RECORDS)
     return ledger
 
 
+def _base_of(folder: Path, root: str) -> Path | None:
+    """The folder the workflow ran in, where `folder` lies as it should below one that looks like it."""
+    parts = PurePosixPath(root).parts
+    for place in (_absolute(folder), folder.resolve()):
+        if place.parts[-len(parts) :] == parts:
+            base = place.parents[len(parts) - 1]
+            if (base / DATA_ROOT / RECORDS).is_dir() or (base / "workflow_scripts").is_dir():
+                return base
+    return None
+
+
+def _absolute(path: Path) -> Path:
+    """A path from the root, with `..` taken out and links left in: results often lie behind one."""
+    return Path(os.path.abspath(path))
+
+
 def _read_data(ledger: Ledger, folder: Path) -> None:
     """The records of those data sets that the study read."""
-    read = {PurePosixPath(each.path).stem for entry in ledger.jobs.values() for each in entry.record.inputs}
-    others = Ledger(folder)
-    ledger.data = {entry.record.job: entry for entry in _read(folder, others) if entry.record.job in read}
-    ledger.unreadable.update((file, why) for file, why in others.unreadable.items() if file.stem in read)
+    read = {each.path for entry in ledger.jobs.values() for each in entry.record.inputs}
+    entries, unreadable = _read(folder)
+    for entry in entries:
+        if any(output.path in read for output in entry.record.outputs):
+            ledger.data[entry.record.job] = entry
+    ledger.unreadable |= {file: why for file, why in unreadable.items() if f"{DATA_ROOT}/{file.stem}.npz" in read}
 
 
-def _read(folder: Path, ledger: Ledger) -> Iterator[Entry]:
+def _read(folder: Path) -> tuple[list[Entry], dict[Path, str]]:
+    """The records of a folder, and the files there that are none, with the reason."""
+    entries, unreadable = [], {}
     for file in sorted(folder.rglob("*.json")):
         if file.name.startswith("."):
             continue  # being written
         try:
             content = file.read_bytes()
-            yield Entry(file, digest_of(content), parse_record(content))
+            entries.append(Entry(file, digest_of(content), parse_record(content)))
         except RecordError as error:
-            ledger.unreadable[file] = str(error)
+            unreadable[file] = str(error)
+        except IsADirectoryError:
+            unreadable[file] = "it is a folder"
         except OSError as error:
             raise LedgerError(f"{file}: this record cannot be read ({error.strerror})") from None
+    return entries, unreadable

@@ -8,14 +8,12 @@ So a results folder can be checked when it was copied away.
 written anew where it is missing.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.record import RecordError, parse_record, write_atomically
-from workflow_scripts.tables.files import sha256_of
+from workflow_scripts.provenance.record import RecordError, digest_of, parse_record, write_atomically
 
 LINKED = "linked_records"
 
@@ -36,7 +34,7 @@ def link_inputs(
         if file is None:
             continue
         content = file.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
+        digest = digest_of(content)
         with suppress(RecordError):  # an altered record tells of nobody's making
             made[path.as_posix()] = digest, {each.path: each.sha256 for each in parse_record(content).outputs}
             if not file.is_relative_to(root):
@@ -62,7 +60,8 @@ def note_outputs(outputs: Mapping[str, Iterable[Path]], root: Path, job: str) ->
 def keep_earlier(record: Path, root: Path) -> None:
     """Keep a job's record, where there is one, before its new one takes the place: others may link to it."""
     if record.is_file():
-        _keep(record.read_bytes(), sha256_of(record), root)
+        content = record.read_bytes()
+        _keep(content, digest_of(content), root)
 
 
 def _keep(content: bytes, digest: str, root: Path) -> None:
@@ -94,5 +93,5 @@ def _note_all(root: Path) -> None:
 
 
 def _pointer(path: Path, root: Path) -> Path:
-    name = hashlib.sha256(path.as_posix().encode()).hexdigest()
+    name = digest_of(path.as_posix().encode())
     return root / ".producers" / name[:2] / name[2:]

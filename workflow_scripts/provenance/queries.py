@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.identity import Identity, identity_text, parse_identity, step_code
+from workflow_scripts.provenance.identity import Identity, parse_identity, planned_identity, step_code
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.jobs import Jobs
 from workflow_scripts.study.planned import PlannedJob, sources
 
 ABSENT = object()
-SHOWN = 8
+DIGITS = 8
 """Digits of a digest that a person is shown."""
 
 
@@ -23,28 +23,29 @@ class State:
 
     job: str
     state: str
-    reason: str = ""
+    reasons: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """One line for a person."""
-        return f"{self.state}: {self.job}" + (f" ({self.reason})" if self.reason else "")
+        return f"{self.state}: {self.job}" + (f" ({'; '.join(self.reasons)})" if self.reasons else "")
 
 
 def state_of(job: PlannedJob, waivers: Waivers, folder: Path = Path()) -> State:
     """Compare a job as it is now with the record of the result that is there; paths are from `folder`."""
-    if any(not (folder / path).exists() for path in job.outputs):
-        return State(job.name, "missing")
+    absent = [path for path in job.outputs if not (folder / path).exists()]
+    if absent:
+        return State(job.name, "missing", () if len(absent) == len(job.outputs) else (f"{absent[0]} is not there",))
     try:
         record = parse_record((folder / job.record).read_bytes())
     except FileNotFoundError:
         return State(job.name, "without a record")
     except (OSError, RecordError) as error:
-        return State(job.name, "without a record", str(error))
-    now = identity_text(job.step, job.settings, job.modules)
+        return State(job.name, "without a record", (str(error),))
+    now = planned_identity(job)
     changed = changes(record, parse_identity(now))
     if not changed:
         return State(job.name, "fresh")
-    return State(job.name, "stale" if waivers.kept(job.name, now) is None else "waived", "; ".join(changed))
+    return State(job.name, "stale" if waivers.kept(job.name, now) is None else "waived", tuple(changed))
 
 
 def changes(record: Record, now: Identity) -> list[str]:
@@ -60,7 +61,7 @@ def changes(record: Record, now: Identity) -> list[str]:
 def module_changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     """The modules whose digest differs, as lines `code of a.b: old -> new`."""
     return [
-        f"code of {name}: {old.get(name, 'absent')[:SHOWN]} -> {new.get(name, 'absent')[:SHOWN]}"
+        f"code of {name}: {old.get(name, 'absent')[:DIGITS]} -> {new.get(name, 'absent')[:DIGITS]}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     ]

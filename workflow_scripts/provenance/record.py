@@ -15,11 +15,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ValidationError
+from pydantic import AfterValidator, StringConstraints, ValidationError, model_validator
 
-from workflow_scripts.provenance.code_digest import ROOT
+from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
 from workflow_scripts.study.model import Model
 from workflow_scripts.tables.files import sha256_of
 
@@ -46,14 +46,36 @@ LOCK_FILE = ROOT / "envs" / "requirements.txt"
 NamedPaths = Mapping[str, Iterable[Path]]
 
 
+LONGEST_PATH, LONGEST_NAME = 4000, 255
+"""Bytes that a file system takes."""
+
+
+def _relative(path: str) -> str:
+    """A path that stays below where it starts, in its plain form; records come from strangers."""
+    parts = path.split("/")
+    if any(part in ("", ".", "..") or len(part.encode(errors="surrogateescape")) > LONGEST_NAME for part in parts):
+        raise ValueError("a path goes from folder to folder, and nowhere else")
+    if not path.isprintable() or path.startswith("-") or len(path) > LONGEST_PATH:
+        raise ValueError("a path is printable text")
+    return path
+
+
+RelativePath = Annotated[str, AfterValidator(_relative)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$", max_length=100)]
+Module = Annotated[
+    str, StringConstraints(pattern=rf"^({'|'.join(FIRST_PARTY)})(\.[A-Za-z_][A-Za-z0-9_]*)*$", max_length=200)
+]
+
+
 class OutputFile(Model):
     """A file a job wrote."""
 
     name: str
     """the key of the output it belongs to"""
-    path: str
+    path: RelativePath
     """from the folder the workflow runs in"""
-    sha256: str
+    sha256: Sha256
     """of its bytes"""
     bytes: int
     """its size"""
@@ -62,15 +84,15 @@ class OutputFile(Model):
 class InputFile(OutputFile):
     """A file a job read."""
 
-    record: str | None
+    record: Sha256 | None
     """sha256 of the record of the job that wrote it; None for a source: a fetched file, or one of the repository"""
 
 
 class Arguments(Model):
     """The paths a job was called with, by key; a folder stands for the files inside."""
 
-    inputs: dict[str, list[str]]
-    outputs: dict[str, list[str]]
+    inputs: dict[str, list[RelativePath]]
+    outputs: dict[str, list[RelativePath]]
 
 
 class Software(Model):
@@ -103,19 +125,19 @@ class Record(Model):
 
     version: Literal[2]
     """of this schema"""
-    root: str
+    root: RelativePath
     """the results folder, from the folder the workflow runs in"""
-    job: str
+    job: RelativePath
     """its name: the record's place below <root>/records"""
-    step: str
+    step: Identifier
     """module of workflow_scripts.steps"""
     settings: dict[str, Any]
     """what decided the result, beside code and inputs"""
-    chosen_modules: list[str]
+    chosen_modules: list[Module]
     """modules chosen by name at run time"""
     code: str
     """one digest over `modules`"""
-    modules: dict[str, str]
+    modules: dict[Module, Sha256]
     """digest of every first-party module the step runs"""
     arguments: Arguments
     inputs: list[InputFile]
@@ -135,12 +157,42 @@ class Record(Model):
     """UTC"""
     seconds: float
     """wall time"""
-    digest: str
+    digest: Sha256
     """sha256 of the canonical form of all other fields"""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.code != combined(self.modules):
+            raise ValueError("the digest over the modules is not theirs")
+        written = [path for paths in self.arguments.outputs.values() for path in paths]
+        written += [output.path for output in self.outputs]
+        if any(not path.startswith(f"{self.root}/") for path in written):
+            raise ValueError("an output lies outside the results folder")
+        if len({output.path for output in self.outputs}) < len(self.outputs):
+            raise ValueError("an output is there twice")
+        return self
+
+    def sha256_of(self, path: str) -> str | None:
+        """The sha256 that the record states of an output; None where it tells of no such output."""
+        return next((output.sha256 for output in self.outputs if output.path == path), None)
+
+    def was_given(self, path: str) -> bool:
+        """Whether the job was called with an input, or with a folder it lies in; what it fetched itself it was not."""
+        return any(lies_at(path, given) for paths in self.arguments.inputs.values() for given in paths)
 
 
 class RecordError(ValueError):
     """A file that is no record as a job writes it; its text says why, in a few words."""
+
+
+def lies_at(path: str, place: str) -> bool:
+    """Whether a recorded path is `place` or lies below it."""
+    return path == place or path.startswith(f"{place}/")
+
+
+def digest_of(content: bytes) -> str:
+    """The sha256 of bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def canonical_bytes(value: Mapping[str, Any]) -> bytes:
@@ -150,18 +202,18 @@ def canonical_bytes(value: Mapping[str, Any]) -> bytes:
 
 def sealed(fields: Mapping[str, Any]) -> dict[str, Any]:
     """A record's fields with the digest over them."""
-    return {**fields, "digest": hashlib.sha256(canonical_bytes(fields)).hexdigest()}
+    return {**fields, "digest": digest_of(canonical_bytes(fields))}
 
 
 def parse_record(content: bytes) -> Record:
     """A record from its file's bytes. Raises RecordError when it was altered, or is of another version."""
     try:
         value = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise RecordError("it is no JSON") from None
     version = value.get("version") if isinstance(value, dict) else None
     if version != VERSION:
-        raise RecordError(f"its version is {version}, not {VERSION}")
+        raise RecordError(f"its version is {version!r}, not {VERSION}")
     fields = {key: part for key, part in value.items() if key != "digest"}
     try:
         true_bytes = canonical_bytes(sealed(fields))
@@ -172,8 +224,9 @@ def parse_record(content: bytes) -> Record:
     try:
         return Record.model_validate(value)
     except ValidationError as error:
-        place = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise RecordError(f"its field {place} is not as a job writes it") from None
+        first = error.errors()[0]
+        place = next((f"its field {part}" for part in first["loc"] if part in Record.model_fields), "it")
+        raise RecordError(f"{place} is not as a job writes it") from None
 
 
 def file_facts(paths: NamedPaths) -> list[dict[str, Any]]:

@@ -1,12 +1,14 @@
 """Running a recorded job again, from its recorded settings and inputs, to see whether it writes the same bytes."""
 
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from workflow_scripts.provenance.code_digest import ROOT, combined
+from workflow_scripts.provenance.code_digest import ROOT, combined, module_path
 from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.identity import Identity, step_code, text_of
 from workflow_scripts.provenance.ledger import Entry, Ledger
@@ -41,6 +43,10 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     record = entry.record
     if ledger.base is None:
         raise ReplayError(f"{ledger.folder}: a job runs again only where the workflow made it, at {ledger.root}")
+    if re.fullmatch(r"data|results/[a-z][a-z0-9_]*", record.root) is None or not _is_in_place(ledger, entry):
+        raise ReplayError(f"{entry.file}: this record is not in its place, so its job is not run")
+    if module_path(f"workflow_scripts.steps.{record.step}") is None:
+        raise ReplayError(f"{record.job}: the code at hand has no step {record.step}")
     _check_inputs(ledger, entry)
     code = step_code(record.step, record.chosen_modules)
     identity = Identity(record.step, record.settings, tuple(record.chosen_modules), combined(code))
@@ -53,8 +59,10 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     if record.step in ("fetch_data", "import_published_logs"):
         arguments += ["--access", ACCESS]
     _lay_out(ledger, scratch)
-    command = [sys.executable, "-m", "workflow_scripts.run", *arguments]
-    done = subprocess.run(command, cwd=scratch, stderr=subprocess.PIPE, text=True, check=False)
+    # -P: no module is taken from the folder it runs in, where the results of a stranger are linked.
+    command = [sys.executable, "-P", "-m", "workflow_scripts.run", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=scratch, env=environment, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise ReplayError(
             f"{record.job} could not be run again: {(done.stderr.strip().splitlines() or ['killed'])[-1]}"
@@ -68,13 +76,16 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     return result
 
 
+def _is_in_place(ledger: Ledger, entry: Entry) -> bool:
+    known = ledger.jobs if entry.record.root == ledger.root else ledger.data
+    return known.get(entry.record.job) is entry
+
+
 def _check_inputs(ledger: Ledger, entry: Entry) -> None:
-    given = [path for paths in entry.record.arguments.inputs.values() for path in paths]
     places = {
         read.path: place
         for read in entry.record.inputs
-        if any(read.path == path or read.path.startswith(f"{path}/") for path in given)
-        and (place := ledger.at(read.path)) is not None
+        if entry.record.was_given(read.path) and (place := ledger.at(read.path)) is not None
     }
     found = sha256_of_files(places.values())
     for read in entry.record.inputs:
@@ -84,13 +95,11 @@ def _check_inputs(ledger: Ledger, entry: Entry) -> None:
 
 
 def _lay_out(ledger: Ledger, scratch: Path) -> None:
-    """Make `scratch` look like the folder the workflow runs in, with links: code, data and results are only read."""
+    """Make `scratch` look like the folder the workflow runs in, with links to what the job reads."""
     assert ledger.base is not None
-    for part in ("workflow_scripts", "figures", "envs"):
-        (scratch / part).symlink_to(ROOT / part)
     for part in {"config", "data", PurePosixPath(ledger.root).parts[0]}:
         if (ledger.base / part).is_dir():
-            (scratch / part).symlink_to(ledger.base.resolve() / part)
+            (scratch / part).symlink_to((ledger.base / part).resolve())
 
 
 def _paths_in_scratch(outputs: dict[str, list[str]], root: str) -> dict[str, list[str]]:

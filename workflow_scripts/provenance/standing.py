@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workflow_scripts.provenance.hashing import sha256_of_files
-from workflow_scripts.provenance.identity import identity_text, parse_identity
-from workflow_scripts.provenance.queries import changes
+from workflow_scripts.provenance.queries import state_of
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.planned import PlannedJob
@@ -49,7 +48,11 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
     perhaps: dict[str, str] = {}
     found = []
     for job in planned:
-        state, reasons = _own_state(job, records[job.record], waivers, altered, folder)
+        own = state_of(job, waivers, folder)
+        state, reasons = own.state, own.reasons
+        if state == "fresh" and altered[job.name]:
+            state = "altered"
+            reasons = tuple(f"{path} was altered after it was made" for path in altered[job.name])
         if state in ("fresh", "waived"):
             sure = sorted({maker for path in job.inputs if (maker := running.get(path))})
             maybe = sorted({maker for path in job.inputs if (maker := perhaps.get(path))})
@@ -59,40 +62,36 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
             is_checkpoint = job.step in CHECKPOINTS and state != "missing"
             target = perhaps if is_checkpoint or state == "may follow" else running
             target.update(dict.fromkeys(job.outputs, job.name))
-        found.append(Standing(job, state, tuple(reasons), times.get(job.record, times.get(job.step))))
+        found.append(Standing(job, state, reasons, times.get(job.record, times.get(job.step))))
     return found
 
 
-def _record(file: Path) -> Record | str | None:
-    """A record, the reason why the file is none, or None where there is no file."""
+def _record(file: Path) -> Record | None:
+    """A record; None where the file is not there, or is none."""
     try:
         return parse_record(file.read_bytes())
-    except FileNotFoundError:
+    except (OSError, RecordError):
         return None
-    except (OSError, RecordError) as error:
-        return str(error)
 
 
-def _times(planned: Iterable[PlannedJob], records: dict[str, Record | str | None]) -> dict[str, float]:
+def _times(planned: Iterable[PlannedJob], records: dict[str, Record | None]) -> dict[str, float]:
     """Seconds by record file, and the median by step."""
     times: dict[str, float] = {}
     steps: dict[str, list[float]] = {}
     for job in planned:
         record = records[job.record]
-        if isinstance(record, Record):
+        if record is not None:
             times[job.record] = record.seconds
             steps.setdefault(job.step, []).append(record.seconds)
     return times | {step: statistics.median(each) for step, each in steps.items()}
 
 
-def _altered(
-    planned: Iterable[PlannedJob], records: dict[str, Record | str | None], folder: Path
-) -> dict[str, list[str]]:
+def _altered(planned: Iterable[PlannedJob], records: dict[str, Record | None], folder: Path) -> dict[str, list[str]]:
     """Per job, its outputs that are there and are not what was recorded."""
     written = {
         job.name: {output.path: output.sha256 for output in record.outputs}
         for job in planned
-        if isinstance(record := records[job.record], Record)
+        if (record := records[job.record]) is not None
     }
     found = sha256_of_files(folder / path for outputs in written.values() for path in outputs)
     return {
@@ -101,25 +100,8 @@ def _altered(
     }
 
 
-def _own_state(
-    job: PlannedJob, record: Record | str | None, waivers: Waivers, altered: dict[str, list[str]], folder: Path
-) -> tuple[str, list[str]]:
-    absent = [path for path in job.outputs if not (folder / path).exists()]
-    if absent:
-        return "missing", [] if len(absent) == len(job.outputs) else [f"{absent[0]} is not there"]
-    if not isinstance(record, Record):
-        return "without a record", [record or f"{job.record} is not there"]
-    now = identity_text(job.step, job.settings, job.modules)
-    changed = changes(record, parse_identity(now))
-    if changed:
-        return ("stale" if waivers.kept(job.name, now) is None else "waived"), changed
-    if altered[job.name]:
-        return "altered", [f"{path} was altered after it was made" for path in altered[job.name]]
-    return "fresh", []
-
-
-def _reads(makers: list[str]) -> list[str]:
-    return [f"reads what {makers[0]} makes" + (f", and {len(makers) - 1} more" if len(makers) > 1 else "")]
+def _reads(makers: list[str]) -> tuple[str, ...]:
+    return (f"reads what {makers[0]} makes" + (f", and {len(makers) - 1} more" if len(makers) > 1 else ""),)
 
 
 # Snakemake ------------------------------------------------------------------------------------------------------------
@@ -129,13 +111,18 @@ class DryRunError(Exception):
     """Snakemake could not plan; its text is what it said last."""
 
 
+BANNERS = ("Using profile", "Assuming unrestricted", "host:", "Building DAG")
+LINES_TOLD = 4
+
+
 def snakemake_plan(configfile: Path, settings: str | None) -> dict[str, str]:
     """What `snakemake -n` would run: the log of every job, with its reason. Raises DryRunError."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--profile", "profiles/local", "--quiet", "host"]
     command += ["--configfile", str(configfile), *(["--config", f"set={settings}"] if settings else [])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise DryRunError((done.stderr.strip().splitlines() or ["it said nothing"])[-1])
+        said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(BANNERS)]
+        raise DryRunError("snakemake -n: " + " ".join(said[:LINES_TOLD] or ["it failed and said nothing"]))
     return dict(_jobs_told(done.stdout + done.stderr))
 
 

@@ -1,6 +1,6 @@
 """Verification: re-hash every file of a results folder, follow every link, compare with the code and study at hand."""
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -8,22 +8,27 @@ from typing import Any
 
 from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import all_attempts
-from workflow_scripts.provenance.code_digest import ROOT, module_path
+from workflow_scripts.provenance.code_digest import module_path
 from workflow_scripts.provenance.hashing import sha256_of_files
-from workflow_scripts.provenance.identity import identity_text, parse_identity, step_code
+from workflow_scripts.provenance.identity import parse_identity, planned_identity, step_code
 from workflow_scripts.provenance.ledger import RECORDS, Entry, Ledger
 from workflow_scripts.provenance.links import LINKED
-from workflow_scripts.provenance.queries import SHOWN, changes, module_changes
-from workflow_scripts.provenance.record import InputFile, Record, software
+from workflow_scripts.provenance.notes import notes_on, some
+from workflow_scripts.provenance.queries import DIGITS, changes, module_changes
+from workflow_scripts.provenance.record import InputFile, OutputFile, Record, lies_at
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
-from workflow_scripts.provenance.waivers import Waivers
+from workflow_scripts.provenance.waivers import Waiver, Waivers
 from workflow_scripts.study.planned import PlannedJob
 
-VIEWS = ("report.html", "provenance.html")
-"""Pages made from records and results, for reading."""
-TRACES = ("logs", ATTEMPTS)
-"""Folders of what jobs said and when they were tried; no record vouches for them."""
-TIMESTAMP = ".snakemake_timestamp"
+PAGE = "provenance.html"
+VIEWS = ("report.html", PAGE)
+"""Pages made from records and results, for reading. The report is a job's output, too; the page of records is not."""
+UNPROVEN = {"logs": ".log", ATTEMPTS: ".jsonl", RECORDS: ".json", LINKED: ".json", WAIVERS: ".json"}
+"""Folders of the audit itself, and the suffix of their files."""
+OWN = (".locks", ".scratch", ".producers", ".checkpoints")
+"""Folders of the wrapper's work, at the top."""
+LEFT_BEHIND = re.compile(r"\.snakemake_timestamp|\..+\.\d+")
+"""Snakemake's mark in a folder, and the temporary name of a file whose writing a kill broke off."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ def verify(
     `against` is a root digest kept elsewhere. Without `rehash`, files that are there are taken to be what was recorded.
     Raises OSError for a file that cannot be read.
     """
+    planned = None if planned is None else list(planned)
     verdict = Verdict(str(ledger.folder), ledger.root_digest, jobs=len(ledger.jobs))
     verdict.views = [name for name in VIEWS if (ledger.folder / name).is_file()]
     digests = _hash(ledger, verdict, rehash)
@@ -75,20 +81,21 @@ def verify(
         *_outputs(ledger, digests),
         *_links(ledger, digests),
         *_unrecorded(ledger),
-        *_finished_without_record(ledger),
+        *_broken_waivers(ledger),
+        *_finished_without_record(ledger, planned),
     ]
     if against is not None and against != ledger.root_digest:
         findings.append(Finding("root", str(ledger.folder), f"its root digest is {ledger.root_digest}, not {against}"))
     verdict.findings = list(dict.fromkeys(findings))
     _compare_with_study(ledger, planned, verdict)
-    verdict.notes += _notes(ledger)
+    verdict.notes += notes_on(ledger)
     return verdict
 
 
 def _hash(ledger: Ledger, verdict: Verdict, rehash: bool) -> dict[str, str | None]:
     """The sha256 of every recorded path that can be looked for; None for one that is not there."""
     recorded = {each.path: each.sha256 for entry in ledger.entries() for each in entry.record.inputs}
-    recorded |= {path: _recorded(entry, path) for path, entry in ledger.makers.items()}
+    recorded |= {output.path: output.sha256 for output, _ in _in_force(ledger)}
     places = {path: place for path in sorted(recorded) if (place := ledger.at(path)) is not None}
     if rehash:
         found = sha256_of_files(places.values())
@@ -98,13 +105,16 @@ def _hash(ledger: Ledger, verdict: Verdict, rehash: bool) -> dict[str, str | Non
     verdict.files, verdict.bytes = len(there), sum(place.stat().st_size for place in there)
     away = sorted(recorded.keys() - places.keys())
     if away:
-        verdict.notes.append(f"not looked at, because the folder lies apart from the workflow: {_some(away)}")
+        verdict.notes.append(f"not looked at, because the folder lies apart from the workflow: {some(away)}")
     return {path: found[place] for path, place in places.items()}
 
 
-def _recorded(entry: Entry, path: str) -> str:
-    """The sha256 that a record states of an output."""
-    return next(output.sha256 for output in entry.record.outputs if output.path == path)
+def _in_force(ledger: Ledger) -> Iterator[tuple[OutputFile, Entry]]:
+    """Every output with the record that vouches for it."""
+    for entry in {id(entry): entry for entry in ledger.makers.values()}.values():
+        for output in entry.record.outputs:
+            if ledger.makers[output.path] is entry:
+                yield output, entry
 
 
 def _records(ledger: Ledger) -> Iterator[Finding]:
@@ -114,39 +124,42 @@ def _records(ledger: Ledger) -> Iterator[Finding]:
         if entry.record.job != job or entry.record.root != ledger.root:
             cause = f"this record is that of {entry.record.root}/{RECORDS}/{entry.record.job}.json"
             yield Finding("record", _shown(entry.file, ledger), cause, job)
+        for output in entry.record.outputs:
+            if ledger.makers[output.path] is not entry:
+                other = ledger.makers[output.path].record.job
+                cause = f"it tells of {output.path}, and so does the record of {other}"
+                yield Finding("record", _shown(entry.file, ledger), cause, job)
 
 
 def _outputs(ledger: Ledger, digests: dict[str, str | None]) -> Iterator[Finding]:
     """Files that are not there, and files that are not what was recorded."""
-    written = {
-        output.sha256: output.path for entry in ledger.entries() for output in entry.record.outputs if output.bytes
-    }
-    for entry in ledger.entries():
-        for output in entry.record.outputs:
-            if output.path not in digests or ledger.makers[output.path] is not entry:
-                continue
-            digest = digests[output.path]
-            if digest is None:
-                cause = f"it is recorded by {entry.record.job} ({entry.record.ended}), but not there"
-                yield Finding("missing", output.path, cause, entry.record.job)
-            elif digest != output.sha256:
-                other = written.get(digest)
-                now = f"sha256 {digest[:SHOWN]}" if other is None else f"the content of {other}"
-                before = f"sha256 {output.sha256[:SHOWN]}"
-                cause = f"it was altered after {entry.record.job} wrote it: recorded is {before}, found {now}"
-                yield Finding("altered", output.path, cause, entry.record.job)
+    written = {output.sha256: output.path for output, _ in _in_force(ledger) if output.bytes}
+    for output, entry in _in_force(ledger):
+        if output.path not in digests:
+            continue
+        digest, job = digests[output.path], entry.record.job
+        if digest is None:
+            cause = f"it is recorded by {job} ({entry.record.ended}), but not there"
+            yield Finding("missing", output.path, cause, job)
+        elif digest != output.sha256:
+            other = written.get(digest)
+            now = f"sha256 {digest[:DIGITS]}" if other is None else f"the content of {other}"
+            before = f"sha256 {output.sha256[:DIGITS]}"
+            cause = f"it was altered after {job} wrote it: recorded is {before}, found {now}"
+            yield Finding("altered", output.path, cause, job)
 
 
 def _links(ledger: Ledger, digests: dict[str, str | None]) -> Iterator[Finding]:
     """Inputs whose making is not recorded as their reader says."""
-    told: Counter[str] = Counter()
+    told = set()
     for entry in ledger.entries():
         for read in entry.record.inputs:
             finding = _link(ledger, entry, read, digests)
-            if finding is not None:
-                told[finding.path] += 1
-                if told[finding.path] == 1:
-                    yield finding
+            # Of a record that many read, one reader is told.
+            key = None if finding is None else (finding.path, finding.cause if finding.kind == "stale" else "")
+            if finding is not None and key not in told:
+                told.add(key)
+                yield finding
 
 
 def _link(ledger: Ledger, entry: Entry, read: InputFile, digests: dict[str, str | None]) -> Finding | None:
@@ -161,13 +174,13 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, digests: dict[str, str 
                 return None  # told already, by the record's name
             return Finding("link", file, f"{reader} links to it, and it is not there", reader)
         file = _shown(now.file, ledger)
-        other = f"another record of it (sha256 {read.record[:SHOWN]})"
+        other = f"another record of it (sha256 {read.record[:DIGITS]})"
         cause = f"{reader} links to {other}: it was altered, or the earlier one deleted"
         return Finding("record", file, cause, now.record.job)
-    if not any((output.path, output.sha256) == (read.path, read.sha256) for output in maker.record.outputs):
-        cause = f"it does not tell of {read.path} (sha256 {read.sha256[:SHOWN]}), which {reader} says it does"
+    if maker.record.sha256_of(read.path) != read.sha256:
+        cause = f"it does not tell of {read.path} (sha256 {read.sha256[:DIGITS]}), which {reader} says it does"
         return Finding("record", _shown(maker.file, ledger), cause, maker.record.job)
-    if now is not None and now is not maker and _recorded(now, read.path) != read.sha256:
+    if now is not None and now is not maker and now.record.sha256_of(read.path) != read.sha256:
         cause = f"{read.path} was made anew by {now.record.job} ({now.record.ended}) after {reader} read it"
         return Finding("stale", reader, cause, reader)
     return None
@@ -184,11 +197,10 @@ def _source(ledger: Ledger, entry: Entry, read: InputFile, digests: dict[str, st
     if read.path in ledger.makers:
         cause = f"{reader} read it in a state that no recorded job wrote"
         return Finding("altered", read.path, cause, reader)
-    given = [path for paths in entry.record.arguments.inputs.values() for path in paths]
-    fetched = not any(read.path == path or read.path.startswith(f"{path}/") for path in given)
+    fetched = not entry.record.was_given(read.path)
     if fetched and not _is_declared(entry.record, read):
         cause = (
-            f"{reader} was made from it with sha256 {read.sha256[:SHOWN]}, which the data set's module does not name"
+            f"{reader} was made from it with sha256 {read.sha256[:DIGITS]}, which the data set's module does not name"
         )
         return Finding("altered", read.path, cause, reader)
     digest = digests.get(read.path)
@@ -197,9 +209,9 @@ def _source(ledger: Ledger, entry: Entry, read: InputFile, digests: dict[str, st
             return None  # its checksum is recorded; the file itself may be thrown away
         return Finding("missing", read.path, f"{reader} read it, and it is not there", reader)
     if digest is not None and digest != read.sha256:
-        cause = f"{reader} read it with sha256 {read.sha256[:SHOWN]}, found {digest[:SHOWN]}"
+        cause = f"{reader} read it with sha256 {read.sha256[:DIGITS]}, found {digest[:DIGITS]}"
         return Finding("altered", read.path, cause, reader)
-    if not fetched and read.path.startswith(f"{ledger.root}/"):
+    if not fetched and lies_at(read.path, ledger.root):
         return Finding("unrecorded", read.path, f"{reader} read it, and no record tells where it came from", reader)
     return None
 
@@ -211,46 +223,63 @@ def _is_declared(record: Record, read: InputFile) -> bool:
 
 
 def _unrecorded(ledger: Ledger) -> Iterator[Finding]:
-    """Files of the folder that nothing tells of."""
-    recorded = {ledger.at(output.path) for entry in ledger.entries() for output in entry.record.outputs}
+    """Files of the folder that nothing tells of, and links, which may lead anywhere."""
+    recorded = {ledger.at(output.path) for output, _ in _in_force(ledger)}
     for file in _files(ledger.folder):
         place = file.relative_to(ledger.folder)
-        known = place.parts[0] in (*TRACES, RECORDS, LINKED, WAIVERS) if len(place.parts) > 1 else place.name in VIEWS
-        if place.parts[0] in (RECORDS, LINKED, WAIVERS):
-            known = file.suffix == ".json"
-        if not known and file not in recorded:
-            yield Finding("unrecorded", f"{ledger.root}/{place.as_posix()}", "no record tells where it came from")
+        path = f"{ledger.root}/{place.as_posix()}"
+        if file.is_symlink():
+            yield Finding("unrecorded", path, "it is a link to elsewhere, not a file")
+            continue
+        of_audit = len(place.parts) > 1 and UNPROVEN.get(place.parts[0]) == file.suffix
+        if not of_audit and file not in recorded and place.as_posix() != PAGE:
+            yield Finding("unrecorded", path, "no record tells where it came from")
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """The files below a folder, but hidden ones, which belong to the workflow's own work."""
+def _files(folder: Path, is_top: bool = True) -> Iterator[Path]:
+    """The files below a folder, without those of the wrapper's own work."""
     for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
+        if (is_top and path.name in OWN) or LEFT_BEHIND.fullmatch(path.name):
             continue
         if path.is_dir() and not path.is_symlink():
-            yield from _files(path)
+            yield from _files(path, is_top=False)
         else:
             yield path
 
 
-def _finished_without_record(ledger: Ledger) -> Iterator[Finding]:
-    """Jobs whose attempts say that they ended well, and whose record is not there."""
+def _broken_waivers(ledger: Ledger) -> Iterator[Finding]:
+    try:
+        _ = Waivers(ledger.folder).all
+    except ValueError as error:
+        yield Finding("record", f"{ledger.root}/{WAIVERS}", str(error))
+
+
+def _finished_without_record(ledger: Ledger, planned: list[PlannedJob] | None) -> Iterator[Finding]:
+    """Jobs whose attempts say that they ended well, and whose record is not there; not those the study has dropped."""
+    dropped = None if planned is None else {job.name for job in planned}
     for attempts in all_attempts(ledger.folder):
         job, ended = attempts.job, attempts.ended_well
         file = ledger.folder / RECORDS / f"{job}.json"
-        if ended and job not in ledger.jobs and file not in ledger.unreadable:
-            cause = f"the record is not there, although {job} ended well ({ended[-1].get('ended')})"
-            yield Finding("missing", _shown(file, ledger), cause, job)
+        if not ended or job in ledger.jobs or file in ledger.unreadable or (dropped is not None and job not in dropped):
+            continue
+        trace = f"{ledger.root}/{ATTEMPTS}/{job}.jsonl"
+        cause = f"the record is not there, although {job} ended well ({ended[-1].get('ended')}, says {trace})"
+        yield Finding("missing", _shown(file, ledger), cause, job)
 
 
 def _compare_with_study(ledger: Ledger, planned: Iterable[PlannedJob] | None, verdict: Verdict) -> None:
     """Stale and waived jobs: against the study where it is at hand, else against the code alone."""
     waivers = Waivers(ledger.folder)
+    if any(finding.path == f"{ledger.root}/{WAIVERS}" for finding in verdict.findings):
+        waivers.all = {}  # told already
     if planned is None:
         verdict.notes.append("the study's configuration is not at hand: settings were not compared")
         for entry in ledger.entries():
             changed = _code_changes(entry.record)
-            if changed:
+            waiver = waivers.all.get(entry.record.job)
+            if changed and waiver is not None and waiver.record == entry.sha256:
+                verdict.waived.append(_waived(waiver, changed))
+            elif changed:
                 finding = Finding("stale", entry.record.job, "; ".join(changed), entry.record.job)
                 verdict.findings.append(finding)
         return
@@ -262,22 +291,23 @@ def _compare_with_study(ledger: Ledger, planned: Iterable[PlannedJob] | None, ve
             if root == ledger.root:
                 not_made.append(name)
             continue
-        now = identity_text(job.step, job.settings, job.modules)
+        now = planned_identity(job)
         changed = changes(made.record, parse_identity(now))
         if not changed:
             continue
         if root == ledger.root and waivers.kept(name, now) is not None:
-            waiver = waivers.all[name]
-            verdict.waived.append(
-                Finding("waived", name, f"{waiver.reason} ({waiver.made}): {'; '.join(changed)}", name)
-            )
+            verdict.waived.append(_waived(waivers.all[name], changed))
         else:
             verdict.findings.append(Finding("stale", name, "; ".join(changed), name))
     if not_made:
-        verdict.notes.append(f"jobs of the study that have no result: {_some(not_made)}")
+        verdict.notes.append(f"jobs of the study that have no result: {some(not_made)}")
     others = sorted(name for name in ledger.jobs if (ledger.root, name) not in expected)
     if others:
-        verdict.notes.append(f"results of jobs that are no part of the study as it is now: {_some(others)}")
+        verdict.notes.append(f"results of jobs that are no part of the study as it is now: {some(others)}")
+
+
+def _waived(waiver: Waiver, changed: list[str]) -> Finding:
+    return Finding("waived", waiver.job, f"{waiver.reason} ({waiver.made}): {'; '.join(changed)}", waiver.job)
 
 
 def _code_changes(record: Record) -> list[str]:
@@ -285,43 +315,6 @@ def _code_changes(record: Record) -> list[str]:
         return module_changes(record.modules, step_code(record.step, record.chosen_modules))
     except (FileNotFoundError, ValueError) as error:
         return [f"the code at hand cannot be compared: {error}"]
-
-
-def _notes(ledger: Ledger) -> list[str]:
-    """Versions, machines and attempts worth knowing."""
-    notes = []
-    here = software()
-    records = [entry.record for entry in ledger.jobs.values()]
-    notes += _versions("python", here["python"], (record.software.python for record in records))
-    for package, version in here["packages"].items():
-        if version is not None:
-            notes += _versions(package, version, (record.software.packages.get(package) for record in records))
-    if here["lock_sha256"] is not None:
-        other = [record for record in records if record.software.lock_sha256 != here["lock_sha256"]]
-        if other:
-            notes.append(f"made with another {(ROOT / 'envs' / 'requirements.txt').name}: {len(other)} jobs")
-    processors = Counter(record.machine.processor for record in records)
-    if len(processors) > 1:
-        notes.append(
-            "made on several kinds of processor: " + ", ".join(f"{name} ({n})" for name, n in processors.items())
-        )
-    dirty = sum(bool(record.git.dirty) for record in records)
-    if dirty:
-        notes.append(f"made from a checkout with uncommitted changes: {dirty} jobs (the code digests tell which)")
-    traces = all_attempts(ledger.folder)
-    broken = [f"{attempts.job} ({len(attempts.unfinished)})" for attempts in traces if attempts.unfinished]
-    if broken:
-        notes.append(f"attempts that were killed, or still run: {_some(broken)}")
-    return notes
-
-
-def _versions(name: str, here: str, recorded: Iterable[str | None]) -> list[str]:
-    others = Counter(version for version in recorded if version is not None and version != here)
-    return [f"made with {name} {version}, at hand is {here}: {count} jobs" for version, count in others.items()]
-
-
-def _some(names: list[str], most: int = 3) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _shown(file: Path, ledger: Ledger) -> str:

@@ -5,7 +5,6 @@ It ends by itself when settings or code change again, or when the job's record i
 is ended by hand by deleting the file.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -15,7 +14,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from workflow_scripts.provenance.identity import Identity, identity_text, text_of
-from workflow_scripts.provenance.record import Record, parse_record, write_atomically
+from workflow_scripts.provenance.record import Record, RecordError, digest_of, parse_record, write_atomically
 from workflow_scripts.study.model import Model
 
 FOLDER = "waivers"
@@ -53,7 +52,7 @@ class Waivers:
         for path in sorted((self.root / FOLDER).rglob("*.json")):
             try:
                 waiver = Waiver.model_validate(json.loads(path.read_bytes()))
-            except (ValueError, ValidationError):
+            except (OSError, ValueError, RecursionError, ValidationError):
                 raise ValueError(f"{path}: this is no waiver; delete it, or make it again with the audit") from None
             found[waiver.job] = waiver
         return found
@@ -73,7 +72,10 @@ class Waivers:
         content = file.read_bytes() if file.is_file() else b""
         if digest_of(content) != waiver.record:
             return None
-        record = parse_record(content)
+        try:
+            record = parse_record(content)
+        except RecordError:
+            return None
         outputs = (Path(path) for paths in record.arguments.outputs.values() for path in paths)
         return record if all(self._at(path, record).exists() for path in outputs) else None
 
@@ -90,8 +92,3 @@ class Waivers:
 def identity_of(record: Record) -> Identity:
     """The identity a job was made with."""
     return Identity(record.step, record.settings, tuple(record.chosen_modules), record.code)
-
-
-def digest_of(content: bytes) -> str:
-    """The sha256 of bytes, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workflow_scripts.provenance.hashing import sha256_of_files
-from workflow_scripts.provenance.identity import identity_text, parse_identity
+from workflow_scripts.provenance.identity import parse_identity, planned_identity
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.queries import changes
-from workflow_scripts.provenance.record import now
-from workflow_scripts.provenance.waivers import Waiver, Waivers, digest_of
+from workflow_scripts.provenance.record import digest_of, lies_at, now
+from workflow_scripts.provenance.waivers import Waiver, Waivers
 from workflow_scripts.study.planned import PlannedJob
 
 
@@ -21,13 +21,15 @@ def waive(ledger: Ledger, path: str, reason: str, planned: Iterable[PlannedJob])
 
     Raises WaiverError where nothing there is stale, or a file is not what its record tells of.
     """
+    if not reason.strip():
+        raise WaiverError("a waiver needs a reason, in words that tell someone later why the result was kept")
     expected = {job.name: job for job in planned if job.root == ledger.root}
     waivers = Waivers(ledger.folder)
     made = []
     for name, entry in ledger.jobs.items():
         if name not in expected or not _holds(entry, path):
             continue
-        identity = _identity(expected[name])
+        identity = planned_identity(expected[name])
         changed = changes(entry.record, parse_identity(identity))
         if not changed or waivers.kept(name, identity) is not None:
             continue
@@ -47,12 +49,8 @@ def waive(ledger: Ledger, path: str, reason: str, planned: Iterable[PlannedJob])
     return [waivers.write(waiver) for waiver in made]
 
 
-def _identity(job: PlannedJob) -> str:
-    return identity_text(job.step, job.settings, job.modules)
-
-
 def _holds(entry: Entry, path: str) -> bool:
-    return any(output.path == path or output.path.startswith(f"{path}/") for output in entry.record.outputs)
+    return any(lies_at(output.path, path) for output in entry.record.outputs)
 
 
 def _check(ledger: Ledger, entry: Entry) -> None:

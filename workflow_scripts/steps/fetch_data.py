@@ -4,6 +4,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.data.entry import data_set_names, module_name
 from workflow_scripts.data.fetch import Access, fetch
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.files import write_arrays
@@ -16,6 +17,8 @@ def run(
 
     Returns the source files it read, for the job's record.
     """
+    if settings["module"] not in {module_name(name) for name in data_set_names()}:
+        raise ValueError(f"{settings['module']} is no module of a data set")
     module = importlib.import_module(settings["module"])
     files = fetch(module.DATA_SET, Access(**settings["access"]), progress)
     arrays = module.read(files)

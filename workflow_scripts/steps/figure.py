@@ -37,6 +37,8 @@ def run(
     describes the figure: name, title, category, caption, alternative text, tables.
     """
     name = settings["figure"]
+    if not name.isidentifier():
+        raise ValueError(f"{name} is no name of a figure")
     module = importlib.import_module(f"figures.{name}")
     tables = {path.stem: _read(path) for path in inputs["tables"]}
     files = {path.suffix: path for paths in outputs.values() for path in paths}

@@ -1,0 +1,63 @@
+"""What is worth knowing about a results folder and is no fault: versions, machines, attempts."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from workflow_scripts.provenance.attempts import all_attempts
+from workflow_scripts.provenance.ledger import Ledger
+from workflow_scripts.provenance.record import LOCK_FILE, InputFile, Record, software
+
+
+def notes_on(ledger: Ledger) -> list[str]:
+    """Versions, machines and attempts worth knowing."""
+    notes = []
+    here = software()
+    records = [entry.record for entry in ledger.jobs.values()]
+    notes += _versions("python", here["python"], (record.software.python for record in records))
+    for package, version in here["packages"].items():
+        if version is not None:
+            notes += _versions(package, version, (record.software.packages.get(package) for record in records))
+    if here["lock_sha256"] is not None:
+        other = [record for record in records if record.software.lock_sha256 != here["lock_sha256"]]
+        if other:
+            notes.append(f"made with another {LOCK_FILE.name}: {len(other)} jobs")
+    processors = Counter(record.machine.processor for record in records)
+    if len(processors) > 1:
+        notes.append(
+            "made on several kinds of processor: " + ", ".join(f"{name} ({n})" for name, n in processors.items())
+        )
+    dirty = sum(bool(record.git.dirty) for record in records)
+    if dirty:
+        notes.append(f"made from a checkout with uncommitted changes: {dirty} jobs (the code digests tell which)")
+    again = sorted(
+        {read.path for entry in ledger.jobs.values() for read in entry.record.inputs if _read_otherwise(ledger, read)}
+    )
+    if again:
+        notes.append(f"made again since they were read, otherwise but with the same bytes: {some(again)}")
+    traces = all_attempts(ledger.folder)
+    broken = [f"{attempts.job} ({len(attempts.unfinished)})" for attempts in traces if attempts.unfinished]
+    if broken:
+        notes.append(f"attempts that were killed, or still run: {some(broken)}")
+    return notes
+
+
+def _versions(name: str, here: str, recorded: Iterable[str | None]) -> list[str]:
+    others = Counter(version for version in recorded if version is not None and version != here)
+    return [f"made with {name} {version}, at hand is {here}: {count} jobs" for version, count in others.items()]
+
+
+def _read_otherwise(ledger: Ledger, read: InputFile) -> bool:
+    """Whether the record in force of an input is not the one its reader links to, and tells of another making."""
+    maker, now = ledger.maker(read), ledger.makers.get(read.path)
+    return maker is not None and now is not None and now is not maker and _making(maker.record) != _making(now.record)
+
+
+def _making(record: Record) -> tuple[object, ...]:
+    """What decided a job's outputs, and these."""
+    files = [(each.path, each.sha256) for each in (*record.inputs, *record.outputs)]
+    return record.step, record.settings, record.code, files
+
+
+def some(names: list[str], most: int = 3) -> str:
+    """The first few names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
