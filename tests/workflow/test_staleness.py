@@ -91,7 +91,7 @@ def test_the_depth_networks_rerun_the_depth_search_only(tree: Path) -> None:
     [
         ("workflow_scripts/run.py", "def main(", "CHANGED = 1\n\n\ndef main("),
         ("workflow_scripts/runtime/progress.py", "every_seconds: float = 5.0", "every_seconds: float = 7.0"),
-        ("workflow_scripts/provenance/record.py", "VERSION = 1", "VERSION = 2"),
+        ("workflow_scripts/provenance/record.py", "VERSION = 2", "VERSION = 3"),
         ("workflow_scripts/study/cells.py", "passes over the training images", "reworded"),
     ],
 )

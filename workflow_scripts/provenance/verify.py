@@ -177,6 +177,9 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, digests: dict[str, str 
         other = f"another record of it (sha256 {read.record[:DIGITS]})"
         cause = f"{reader} links to {other}: it was altered, or the earlier one deleted"
         return Finding("record", file, cause, now.record.job)
+    if maker.record.root != ledger.root and read.record not in ledger.linked:
+        cause = f"{reader} links to it, and the results folder's copy of it is not there"
+        return Finding("missing", f"{ledger.root}/{LINKED}/{read.record}.json", cause, reader)
     if maker.record.sha256_of(read.path) != read.sha256:
         cause = f"it does not tell of {read.path} (sha256 {read.sha256[:DIGITS]}), which {reader} says it does"
         return Finding("record", _shown(maker.file, ledger), cause, maker.record.job)
