@@ -21,6 +21,8 @@ rule cell_search:
         search="darts|darts_ada",
     conda:
         "../envs/environment.yaml"
+    resources:
+        **JOBS.resources("cell_search"),
     params:
         job=lambda w: job_identity(
             f"cell_search/{w.group}/{w.search}/{w.run}", "cell_search", JOBS.search(w)
@@ -56,6 +58,8 @@ rule random_search:
         search="random_ws",
     conda:
         "../envs/environment.yaml"
+    resources:
+        **JOBS.resources("random_search"),
     params:
         job=lambda w: job_identity(
             f"random_search/{w.group}/{w.search}/{w.run}",
@@ -88,6 +92,8 @@ rule select_architecture:
         f"{RESULTS}/logs/select_architecture/{{group}}/{{method}}/{{run}}.log",
     conda:
         "../envs/environment.yaml"
+    resources:
+        **JOBS.resources("select_architecture"),
     params:
         job=lambda w: job_identity(
             f"select_architecture/{w.group}/{w.method}/{w.run}",
@@ -119,6 +125,8 @@ rule evaluate_genotype:
         f"{RESULTS}/logs/evaluate_genotype/{{group}}/{{method}}/{{run}}/seed-{{seed}}.log",
     conda:
         "../envs/environment.yaml"
+    resources:
+        **JOBS.resources("evaluate_genotype"),
     params:
         job=lambda w: job_identity(
             f"evaluate_genotype/{w.group}/{w.method}/{w.run}/seed-{w.seed}",

@@ -10,6 +10,8 @@ rule depth_search:
         f"{RESULTS}/logs/depth_search/{{group}}.log",
     conda:
         "../envs/environment.yaml"
+    resources:
+        **JOBS.resources("depth_search"),
     params:
         job=lambda w: job_identity(
             f"depth_search/{w.group}", "depth_search", JOBS.depth_search(w.group)

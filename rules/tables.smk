@@ -161,6 +161,8 @@ rule depth_speed:
         f"{RESULTS}/logs/depth_speed.log",
     conda:
         "../envs/environment.yaml"
+    resources:
+        **JOBS.resources("depth_speed"),
     params:
         job=job_identity("depth_speed", "depth_speed", {}),
     shell:

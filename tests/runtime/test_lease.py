@@ -18,13 +18,20 @@ import os, sys, time
 from pathlib import Path
 from workflow_scripts.runtime.lease import device_lease
 
+def alive(pid):
+    try:
+        return bool(Path("/proc", pid, "cmdline").read_bytes())
+    except OSError:
+        return False
+
 folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
 with device_lease(lambda text: None, folder / "locks") as device:
     assert os.environ["CUDA_VISIBLE_DEVICES"] == device
     held = folder / "held" / f"{device}-{os.getpid()}"
     held.touch()
     others = [path for path in held.parent.glob(f"{device}-*") if path != held]
-    others = [path for path in others if Path("/proc", path.name.split("-")[1]).exists()]
+    # the command line of a killed process is empty, also while its parent has not yet taken note
+    others = [path for path in others if alive(path.name.split("-")[1])]
     (folder / "log").open("a").write(f"{device} {len(others)}\\n")
     time.sleep(seconds)
     held.unlink()

@@ -288,6 +288,11 @@ class Jobs:
         """The gathered architectures, where the study searches cells."""
         return [f"{self.results}/architectures.yaml"] if self.study.cells is not None else []
 
+    def resources(self, rule: str) -> dict[str, int]:
+        """What a job of a rule asks a scheduler for; nothing where the profile's defaults do."""
+        needs = self.study.resources.get(rule)
+        return {} if needs is None else needs.model_dump()
+
     def report(self) -> dict[str, Any]:
         """Settings of the report."""
         study = self.study
@@ -295,7 +300,9 @@ class Jobs:
             "study": study.study,
             "title": study.title,
             "description": study.description,
-            "settings": study.model_dump(mode="json", exclude={"study", "title", "description", "figures", "data"}),
+            "settings": study.model_dump(
+                mode="json", exclude={"study", "title", "description", "figures", "data", "resources"}
+            ),
             "figures": study.figures,
             "commands": {"figure": f"make figures STUDY={study.study}", "study": f"make run STUDY={study.study}"},
         }

@@ -21,6 +21,7 @@ from workflow_scripts.study.depth import Depth
 from workflow_scripts.study.figures import figure_names, figure_tables
 from workflow_scripts.study.model import Model
 from workflow_scripts.study.names import Mistake, known, nearest
+from workflow_scripts.study.resources import RULES, Resources
 
 
 class Study(Model):
@@ -34,6 +35,8 @@ class Study(Model):
     """a paragraph for the report: the question, and the scale at which it is asked"""
     data: Data = Data()
     """where data files may come from"""
+    resources: dict[str, Resources] = Field(default_factory=dict)
+    """by rule, what its jobs ask a scheduler for; what is not named here is as the profile says"""
     cells: Cells | None = None
     """the cell search, where the study has one"""
     depth: Depth | None = None
@@ -46,6 +49,12 @@ class Study(Model):
     def _figures_exist(cls, names: list[str]) -> list[str]:
         known(names, figure_names(), "figure")
         return names
+
+    @field_validator("resources")
+    @classmethod
+    def _rules_exist(cls, resources: dict[str, Resources]) -> dict[str, Resources]:
+        known(list(resources), list(RULES), "rule with resources")
+        return resources
 
     @model_validator(mode="after")
     def _has_work(self) -> Self:

@@ -1,0 +1,196 @@
+"""What a study will cost before it runs: jobs, device-hours, wall time and disk.
+
+    python -m workflow_scripts.plan config/paper.yaml --devices 8
+
+Times are those of earlier runs of the study, where there are records; else each kind of step is measured briefly on the
+device at hand, and scaled by arithmetic to the study's sizes. What was assumed is printed below the table.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from workflow_scripts.provenance.at_hand import planned_of
+from workflow_scripts.provenance.record import Record, RecordError, parse_record
+from workflow_scripts.runtime.progress import duration
+from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob, layout_of
+from workflow_scripts.study.depth import DepthRun
+from workflow_scripts.study.planned import PlannedJob
+from workflow_scripts.study.start import load
+from workflow_scripts.study.study import StudyError
+
+if TYPE_CHECKING:
+    from workflow_scripts.benchmark.calibration import Calibration
+
+SMALL_JOB_SECONDS = 2.0
+"""Of a job that makes tables, figures or files, beside its start."""
+ASSUMPTIONS = (
+    "every search and training runs to its last epoch; DARTS-ADA does not go back",
+    "the image sets are as large as their modules state",
+    "sizes that are not measured scale with the multiply-adds of a forward pass, on torch's modules",
+    "a found architecture is made of separable convolutions",
+    "devices are all like the one at hand, and always busy; small jobs take part in that",
+)
+
+
+@dataclass
+class Stage:
+    """The jobs of one step: seconds and bytes of each, and where the times are from."""
+
+    seconds: list[float] = field(default_factory=list)
+    bytes: int = 0
+    sources: set[str] = field(default_factory=set)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Plan the study on the command line; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    begun = time.monotonic()
+    try:
+        study = load([options.file], {} if options.set is None else {"set": options.set})
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    jobs = planned_of(study)
+    estimator = _Estimator(None if options.calibrate else _recorded(jobs))
+    stages: dict[str, Stage] = {}
+    for job in jobs:
+        seconds, source = estimator.seconds(job)
+        stage = stages.setdefault(job.step, Stage())
+        stage.seconds.append(seconds)
+        stage.sources.add(source)
+        stage.bytes += estimator.bytes(job)
+    _tell(stages, options.devices)
+    print(f"Planned in {duration(time.monotonic() - begun)}.")
+    return 0
+
+
+class _Estimator:
+    """Times and sizes of jobs: recorded, else calibrated."""
+
+    def __init__(self, records: dict[str, Record] | None) -> None:
+        self.records = records or {}
+        self.by_step: dict[str, list[Record]] = {}
+        for record in self.records.values():
+            self.by_step.setdefault(record.step, []).append(record)
+        self._calibration: Calibration | None = None
+        self._start: float | None = None
+
+    def seconds(self, job: PlannedJob) -> tuple[float, str]:
+        """Seconds of a job, its start included, and where they are from."""
+        if job.record in self.records:
+            return self.records[job.record].seconds + self.start, "recorded"
+        if job.step in self.by_step:
+            return statistics.median(each.seconds for each in self.by_step[job.step]) + self.start, "recorded median"
+        computed = self._computed(job)
+        if computed is None:
+            return SMALL_JOB_SECONDS + self.start, "assumed"
+        return computed + self.start, "calibrated"
+
+    def bytes(self, job: PlannedJob) -> int:
+        """Bytes that a job writes, as far as records tell."""
+        if job.record in self.records:
+            return sum(output.bytes for output in self.records[job.record].outputs)
+        if job.step in self.by_step:
+            return round(statistics.median(sum(o.bytes for o in each.outputs) for each in self.by_step[job.step]))
+        return self._weights(job)
+
+    @property
+    def start(self) -> float:
+        """Seconds that a job takes before it does anything."""
+        if self._start is None:
+            begun = time.perf_counter()
+            subprocess.run([sys.executable, "-c", "import workflow_scripts.steps.cell_search"], check=True)
+            self._start = time.perf_counter() - begun
+        return self._start
+
+    @property
+    def calibration(self) -> "Calibration":
+        """Measurements on the device at hand, which load torch."""
+        if self._calibration is None:
+            from workflow_scripts.benchmark.calibration import Calibration
+            from workflow_scripts.runtime.device import compute_device, make_deterministic
+
+            make_deterministic(1)
+            self._calibration = Calibration(compute_device())
+        return self._calibration
+
+    def _computed(self, job: PlannedJob) -> float | None:
+        settings = job.settings
+        if isinstance(settings, SearchJob):
+            return self.calibration.search(settings)
+        if isinstance(settings, EvaluationJob):
+            return self.calibration.training(settings, *_images_of(settings))
+        if isinstance(settings, SelectionJob):
+            layout = layout_of(settings.training.init_channels)
+            one = EvaluationJob(images=settings.images, training=settings.training, seed=1, layout=layout)
+            candidates = len(job.inputs) - 1
+            return candidates * self.calibration.training(one, settings.weight_images, settings.alpha_images)
+        if job.step == "depth_search" and isinstance(settings, dict):
+            runs = (DepthRun.model_validate(run) for run in settings["runs"].values())
+            return sum(self.calibration.depth(run) for run in runs)
+        return None
+
+    def _weights(self, job: PlannedJob) -> int:
+        if not isinstance(job.settings, EvaluationJob):
+            return 0
+        from workflow_scripts.benchmark.calibration import weights_bytes
+
+        return weights_bytes(job.settings)
+
+
+def _images_of(job: EvaluationJob) -> tuple[int, int]:
+    """Training and test images of a training."""
+    from workflow_scripts.data.entry import load_image_set
+
+    entry, subset = load_image_set(job.images.data_set), job.training.subset
+    return subset.train or entry.train_images, subset.test or entry.test_images
+
+
+def _recorded(jobs: list[PlannedJob]) -> dict[str, Record]:
+    """The records that earlier runs of the study left, by their file."""
+    found = {}
+    for job in jobs:
+        try:
+            found[job.record] = parse_record(Path(job.record).read_bytes())
+        except (OSError, RecordError):
+            continue
+    return found
+
+
+def _tell(stages: dict[str, Stage], devices: int) -> None:
+    print(f"{'stage':<24}{'jobs':>6}{'median':>10}{'hours':>10}{'disk, MB':>10}   times are")
+    for step, stage in stages.items():
+        hours, median = sum(stage.seconds) / 3600, duration(statistics.median(stage.seconds))
+        sources = ", ".join(sorted(stage.sources))
+        print(f"{step:<24}{len(stage.seconds):>6}{median:>10}{hours:>10.2f}{stage.bytes / 1e6:>10.1f}   {sources}")
+    seconds = [each for stage in stages.values() for each in stage.seconds]
+    total, disk = sum(seconds), sum(stage.bytes for stage in stages.values())
+    wall = max(total / devices, max(seconds))
+    print(f"{'all':<24}{len(seconds):>6}{'':>10}{total / 3600:>10.2f}{disk / 1e6:>10.1f}")
+    print(f"On {devices} devices: {duration(wall)} from start to end, at least.")
+    print("Assumed:", *(f"- {line}" for line in ASSUMPTIONS), sep="\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(
+        prog="python -m workflow_scripts.plan",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
+    parser.add_argument("--devices", type=int, default=1, metavar="N", help="processors or GPUs at once (default 1)")
+    parser.add_argument("--calibrate", action="store_true", help="measure, also where times are recorded")
+    parser.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
