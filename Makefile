@@ -10,7 +10,7 @@ INSTALLED := .venv/.installed
 STUDY_OPTIONS := --profile profiles/$(PROFILE) --configfile config/$(STUDY).yaml
 SETTINGS := $(if $(SET),set='$(SET)')
 
-.PHONY: help demo run status figures test test-services smoke lint lock
+.PHONY: help demo run status plan figures test test-services smoke lint lock
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
@@ -25,6 +25,9 @@ run: $(INSTALLED) ## any study: make run STUDY=demo [PROFILE=local] [SET='cells.
 status: $(INSTALLED) ## what is stale in STUDY, why, and what rerunning it would cost; runs nothing
 	@$(BIN)/python -m workflow_scripts.status config/$(STUDY).yaml $(if $(SET),--set '$(SET)')
 
+plan: $(INSTALLED) ## what STUDY will cost: jobs, hours, disk
+	@$(BIN)/python -m workflow_scripts.plan config/$(STUDY).yaml $(if $(SET),--set '$(SET)')
+
 figures: $(INSTALLED) ## tables and figures of STUDY from the runs that are there; never starts a search
 	@$(BIN)/python -m workflow_scripts.check config/$(STUDY).yaml
 	@$(BIN)/snakemake figures $(STUDY_OPTIONS) --config figures_only=true $(SETTINGS)
@@ -32,7 +35,7 @@ figures: $(INSTALLED) ## tables and figures of STUDY from the runs that are ther
 test: $(INSTALLED) lint ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/services
 
-test-services: $(INSTALLED) ## tests that need a system service: a headless browser (Debian: chromium)
+test-services: $(INSTALLED) ## tests on a headless browser and a real Slurm (Debian: chromium, slurm-wlm, munge)
 	@$(BIN)/python -m pytest -rs tests/services
 
 smoke: $(INSTALLED) ## one training step of every preset of the papers on made-up images

@@ -19,7 +19,7 @@ import signal
 import sys
 import time
 import traceback
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -74,16 +74,19 @@ def main(arguments: list[str] | None = None) -> int:
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(THREADS)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS sums in an order of its own
-    with options.log.open("a") as log:
-        progress = Console(name, log)
+    signal.signal(signal.SIGTERM, _stop)
+    log = options.log.open("a")
+    try:
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
-        signal.signal(signal.SIGTERM, _stop)
-        try:
-            _run(identity, inputs, outputs, options.access, options.root, name, progress)
-        except (Exception, Stopped) as error:
+        _run(identity, inputs, outputs, options.access, options.root, name, Console(name, log))
+    except (Exception, Stopped) as error:
+        with suppress(OSError):  # the disk may be full
             traceback.print_exc(file=log)
-            print(f"{name} failed: {sentence(error)} (log: {options.log})", file=sys.stderr, flush=True)
-            return TRY_AGAIN if isinstance(error, Stopped) else 1
+        print(f"{name} failed: {sentence(error)} (log: {options.log})", file=sys.stderr, flush=True)
+        return TRY_AGAIN if isinstance(error, Stopped) else 1
+    finally:
+        with suppress(OSError):
+            log.close()
     return 0
 
 
@@ -166,7 +169,8 @@ def _run(
                 checkpoint.clear()
         except BaseException as error:
             ended = {"attempt": attempt, "ended": now(), "failed": type(error).__name__, "reason": sentence(error)}
-            append(attempts, ended)
+            with suppress(OSError):
+                append(attempts, ended)
             raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
