@@ -14,6 +14,7 @@ import pytest
 
 from workflow_scripts.provenance.code_digest import code_digests, combined
 from workflow_scripts.provenance.record import VERSION, parse_record
+from workflow_scripts.run import TRY_AGAIN
 
 ROOT = Path(__file__).parents[1]
 STEP = '''"""Does what its settings say."""
@@ -60,6 +61,7 @@ TORCH = """import torch
 def run(settings, inputs, outputs, progress):
     outputs["text"][0].write_text(f"{torch.get_num_threads()} {torch.are_deterministic_algorithms_enabled()}")
 """
+DEVICE = "from workflow_scripts.runtime.device import compute_device\n" + TORCH
 SECRET = "hush-4711"
 RECORD_FIELDS = {
     *("version", "root", "job", "step", "settings", "code", "modules", "chosen_modules", "arguments", "inputs"),
@@ -120,7 +122,7 @@ def origin(tmp_path_factory):
     shutil.copytree(ROOT / "workflow_scripts", root / "workflow_scripts", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "envs").mkdir()
     (root / "envs" / "requirements.txt").write_text("numpy==0\n")
-    for name, text in (("made_up", STEP), ("threads", THREADS), ("torch_step", TORCH)):
+    for name, text in (("made_up", STEP), ("threads", THREADS), ("torch_step", TORCH), ("device_step", DEVICE)):
         (root / "workflow_scripts" / "steps" / f"{name}.py").write_text(text)
     return root
 
@@ -344,6 +346,50 @@ def test_a_first_failure_leaves_no_output_and_no_record(tree):
     assert not (tree.root / "out/a.txt").exists()
     assert not (tree.root / "out/records").exists()
     assert [entry.get("failed") for entry in tree.attempts()] == [None, "ValueError"]
+
+
+def test_a_gpu_that_was_asked_for_and_is_not_there(tree, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "99")
+    status, said = tree.run("--output", "text", "out/a.txt", step="device_step")
+    assert status == 1
+    assert "a GPU was asked for (CUDA_VISIBLE_DEVICES=99), but torch sees none; check the driver, or unset it" in said
+
+
+def test_a_disk_without_space_is_one_sentence(tree):
+    """/dev/full takes no byte."""
+    log = tree.root / "out/logs/made_up/one.log"
+    log.parent.mkdir(parents=True)
+    log.symlink_to("/dev/full")
+    status, said = tree.run(*ONE, text="one")
+    assert status == 1
+    assert said.splitlines()[-1].startswith("made_up/one failed: no space is left for ")
+    assert "Traceback" not in said
+
+
+def test_a_job_that_is_asked_to_end_says_how_it_goes_on(tree):
+    process = tree.start(tree.identity(text="one", ready="ready", go="go"), *ONE)
+    wait_for((tree.root / "ready").exists, process)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == TRY_AGAIN
+    assert "made_up/one failed: it was stopped (SIGTERM); started again, it goes on from its checkpoint" in said
+    assert tree.attempts()[-1]["failed"] == "Stopped"
+    assert not (tree.root / "out/.scratch/made_up/one").exists()
+
+
+def test_who_holds_a_lock_is_told(tree):
+    first = tree.start(tree.identity(text="slow", ready="ready", go="go"), *ONE)
+    wait_for((tree.root / "ready").exists, first)
+    second = tree.start(tree.identity(text="slow", ready="ready", go="go"), *ONE)
+    log = tree.root / "out/logs/made_up/one.log"
+    wait_for(lambda: "another process makes the same outputs" in log.read_text(), second)
+    assert f"process {first.pid}, scheduler job 4242); waiting for it to end" in log.read_text()
+    (tree.root / "go").touch()
+    for process in (first, second):
+        process.communicate(timeout=60)
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert "the other process made them, from the same settings, code and inputs" in log.read_text()
+    assert len(tree.attempts()) == 2, "one attempt, begun and ended"
 
 
 def test_attempts_are_numbered_and_closed(tree):
