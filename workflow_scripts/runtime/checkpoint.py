@@ -5,6 +5,7 @@ A checkpoint is a file of tensors and plain values, written under a temporary na
 versions. What a computation does from a checkpoint on is what it would have done without the kill, byte for byte.
 """
 
+import io
 import os
 import pickle
 import time
@@ -79,8 +80,9 @@ class FileCheckpoint:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.file.with_name(f".{self.file.name}.{os.getpid()}")
         try:
-            with temporary.open("wb") as file:
-                torch.save({"key": self.key, "state": state()}, file)
+            content = io.BytesIO()  # torch does not tell that a disk is full
+            torch.save({"key": self.key, "state": state()}, content)
+            temporary.write_bytes(content.getbuffer())
             os.replace(temporary, self.file)
         finally:
             temporary.unlink(missing_ok=True)
