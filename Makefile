@@ -19,7 +19,7 @@ demo: $(INSTALLED) ## both systems end to end on real data, about five minutes o
 	@$(MAKE) --no-print-directory run STUDY=demo
 
 run: $(INSTALLED) ## any study: make run STUDY=demo [PROFILE=local] [SET='cells.search.epochs=3 ...']
-	@$(BIN)/python -m workflow_scripts.check config/$(STUDY).yaml
+	@$(BIN)/python -m workflow_scripts.check config/$(STUDY).yaml --profile $(PROFILE)
 	@$(BIN)/snakemake $(STUDY_OPTIONS) $(if $(SETTINGS),--config $(SETTINGS))
 
 status: $(INSTALLED) ## what is stale in STUDY, why, and what rerunning it would cost; runs nothing

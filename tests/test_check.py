@@ -36,3 +36,27 @@ def test_a_file_that_is_no_yaml_names_the_line(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert "line 2: this is not valid YAML" in done.stderr
+
+
+def profile(name: str, path: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "workflow_scripts.check", "config/demo.yaml", "--profile", name]
+    return subprocess.run(command, cwd=ROOT, env={"PATH": path}, capture_output=True, text=True, check=False)
+
+
+def test_a_profile_whose_program_is_missing_says_so(tmp_path: Path) -> None:
+    done = profile("slurm", str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr == (
+        "profiles/slurm: jobs are submitted with sbatch, which this machine lacks; start it where the cluster's "
+        "commands are\n"
+    )
+    (tmp_path / "sbatch").write_text("#!/bin/sh\n")
+    (tmp_path / "sbatch").chmod(0o755)
+    assert profile("slurm", str(tmp_path)).returncode == 0
+    assert profile("local", str(tmp_path)).returncode == 0
+
+
+def test_a_profile_that_does_not_exist_suggests_the_nearest(tmp_path: Path) -> None:
+    done = profile("slurn", str(tmp_path))
+    assert done.returncode == 2
+    assert done.stderr.startswith("profiles/slurn: there is no such profile (did you mean slurm?)")

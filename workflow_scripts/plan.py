@@ -35,6 +35,7 @@ ASSUMPTIONS = (
     "the image sets are as large as their modules state",
     "sizes that are not measured scale with the multiply-adds of a forward pass, on torch's modules",
     "a found architecture is made of separable convolutions",
+    "disk without records counts the weights of trained networks alone",
     "devices are all like the one at hand, and always busy; small jobs take part in that",
 )
 
