@@ -81,7 +81,7 @@ def test_the_study_that_the_mistakes_are_made_in_is_sound(tmp_path):
 
 
 UNKNOWN_KEYS = [
-    ("titel", "did you mean title?); known are study, title, description, data, cells, depth, figures"),
+    ("titel", "did you mean title?); known are study, title, description, data, resources, cells, depth, figures"),
     (
         "cells.serach",
         "did you mean search?); known are grids, image_size, search, fidelity, stop, adaptive, random_ws, selection, "
