@@ -1,0 +1,66 @@
+"""The documents: every link leads somewhere, and every command they name is there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a document's headings, as they are made of their words."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_within_the_repository_resolves(document: Path) -> None:
+    text = document.read_text()
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = target.partition("#")
+        if path.startswith("http"):
+            continue
+        file = document if not path else document.parent / path
+        assert file.exists(), f"{document.name}: {target}"
+        if anchor:
+            assert anchor in anchors(file.read_text()), f"{document.name}: {target}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_and_path_that_is_named_is_there(document: Path) -> None:
+    text = document.read_text()
+    verbs = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)", text)) <= verbs
+    for module in set(re.findall(r"python -m (workflow_scripts\.\w+)", text)):
+        path = ROOT.joinpath(*module.split("."))
+        assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+    for path in re.findall(r"`((?:workflow_scripts|rules|config|figures|profiles|docs|tests|envs)/[\w./-]+)`", text):
+        # config/local.yaml is each person's own
+        assert path == "config/local.yaml" or (ROOT / path).exists(), f"{document.name}: {path}"
+
+
+@pytest.mark.parametrize("command", ["audit", "status", "plan", "check", "conformance", "benchmark", "run"])
+def test_every_command_explains_itself(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"workflow_scripts.{command}", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert f"python -m workflow_scripts.{command}" in done.stdout
+
+
+def test_the_citation_is_sound() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["license"] == "Apache-2.0"
+    assert {reference["url"] for reference in citation["references"]} == {
+        "https://arxiv.org/abs/1909.09656",
+        "https://arxiv.org/abs/2002.02797",
+    }
