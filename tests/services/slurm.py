@@ -16,7 +16,7 @@ SYSTEM = Path("/etc/slurm")
 """Where Slurm's commands look inside a job, which gets none of the variables set outside."""
 CONFIGURATION = """
 ClusterName=test
-SlurmctldHost={host}
+SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmctldPort={controller_port}
 SlurmdPort={node_port}
@@ -39,7 +39,7 @@ ReturnToService=2
 KillWait=5
 GresTypes=gpu
 SchedulerParameters=sched_interval=2
-NodeName={host} CPUs={processors} RealMemory={megabytes} Gres=gpu:2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={processors} RealMemory={megabytes} Gres=gpu:2 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 DEVICES = "Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n"
@@ -79,6 +79,7 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
     SYSTEM.mkdir(exist_ok=True)
     for name in ("slurm.conf", "gres.conf"):
+        (SYSTEM / name).unlink(missing_ok=True)  # a link that a killed test left leads nowhere
         (SYSTEM / name).symlink_to(folder / name)
     named = [f"--{name}={folder}/munge.{end}" for name, end in MUNGE_FILES.items()]
     daemons: list[subprocess.Popen[bytes]] = []
