@@ -25,6 +25,7 @@ from workflow_scripts.provenance.replay import ReplayError, replay
 from workflow_scripts.provenance.verify import Verdict, verify
 from workflow_scripts.provenance.view import page_of
 from workflow_scripts.provenance.waiving import WaiverError, waive
+from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.study.study import Study, StudyError
 
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
@@ -199,12 +200,7 @@ def _unknown(ledger: Ledger) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        prog="python -m workflow_scripts.audit",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = documented_parser("audit", __doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     study = argparse.ArgumentParser(add_help=False)
     study.add_argument(

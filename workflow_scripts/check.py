@@ -7,13 +7,13 @@ and exit status 2. With `--profile` what that needs is checked, too. Files Snake
 here, so `make run` calls this first.
 """
 
-import argparse
 import shutil
 import sys
 from pathlib import Path
 
 import yaml
 
+from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.study.names import nearest
 from workflow_scripts.study.start import ROOT, load
 from workflow_scripts.study.study import StudyError
@@ -23,12 +23,7 @@ PROFILES = ROOT / "profiles"
 
 def main(arguments: list[str] | None = None) -> int:
     """Check the study given on the command line; returns the exit status."""
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        prog="python -m workflow_scripts.check",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = documented_parser("check", __doc__)
     parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
     parser.add_argument("--profile", metavar="NAME", help="a profile that it is to run with, a folder of profiles/")
     options = parser.parse_args(arguments)

@@ -7,7 +7,6 @@ again with our code and printed with its shape, its relative error and a verdict
 Exit status: 0 when all agree, 1 when one does not, 2 when a file cannot be used.
 """
 
-import argparse
 import math
 import sys
 import warnings
@@ -19,6 +18,7 @@ import torch
 
 from workflow_scripts.cells import conformance as cells
 from workflow_scripts.depth import conformance as depth
+from workflow_scripts.runtime.command_line import documented_parser
 
 KINDS = {**cells.KINDS, **depth.KINDS}
 
@@ -100,12 +100,7 @@ def _shape(expected: Any) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Compare every file given on the command line; returns the exit status."""
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        prog="python -m workflow_scripts.conformance",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = documented_parser("conformance", __doc__)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     torch.set_num_threads(1)
     disagreements = 0

@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workflow_scripts.data.entry import load_image_set
 from workflow_scripts.provenance.at_hand import planned_of
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
+from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob, layout_of
 from workflow_scripts.study.depth import DepthRun
@@ -148,8 +150,6 @@ class _Estimator:
 
 def _images_of(job: EvaluationJob) -> tuple[int, int]:
     """Training and test images of a training."""
-    from workflow_scripts.data.entry import load_image_set
-
     entry, subset = load_image_set(job.images.data_set), job.training.subset
     return subset.train or entry.train_images, subset.test or entry.test_images
 
@@ -180,12 +180,7 @@ def _tell(stages: dict[str, Stage], devices: int) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        prog="python -m workflow_scripts.plan",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = documented_parser("plan", __doc__)
     parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
     parser.add_argument("--devices", type=int, default=1, metavar="N", help="processors or GPUs at once (default 1)")
     parser.add_argument("--calibrate", action="store_true", help="measure, also where times are recorded")

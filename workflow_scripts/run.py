@@ -41,6 +41,7 @@ from workflow_scripts.provenance.record import (
     software,
     write_atomically,
 )
+from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.runtime.failures import JobError, Stopped, sentence
 from workflow_scripts.runtime.job_lock import job_lock
 from workflow_scripts.runtime.lease import VISIBLE, device_lease
@@ -263,12 +264,7 @@ def _named(groups: list[list[str]]) -> Paths:
 
 
 def _parser() -> argparse.ArgumentParser:
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        prog="python -m workflow_scripts.run",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = documented_parser("run", __doc__)
     parser.add_argument("--job", required=True, metavar="IDENTITY", help="step, settings and code digest, as JSON")
     parser.add_argument("--input", nargs="+", action="append", default=[], metavar=("KEY", "PATH"))
     parser.add_argument("--output", nargs="+", action="append", default=[], metavar=("KEY", "PATH"))

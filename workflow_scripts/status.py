@@ -22,6 +22,7 @@ from workflow_scripts.provenance.standing import (
     snakemake_plan,
     standings,
 )
+from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.start import load
 from workflow_scripts.study.study import StudyError
@@ -85,12 +86,7 @@ def _cost(runs: list[Standing]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    assert __doc__ is not None
-    parser = argparse.ArgumentParser(
-        prog="python -m workflow_scripts.status",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = documented_parser("status", __doc__)
     parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
     parser.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
     parser.add_argument("--all", action="store_true", help="name every job")

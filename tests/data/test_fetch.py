@@ -10,6 +10,7 @@ from pathlib import Path
 import data_server
 import numpy as np
 import pytest
+from said import Said
 
 from workflow_scripts.data import fetch as fetching
 from workflow_scripts.data.entry import DataSet, Form, SourceFile
@@ -32,19 +33,6 @@ def server():
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(fetching, "BACK_OFF_SECONDS", 0.01)
-
-
-class Said:
-    """Progress that keeps what was said."""
-
-    def __init__(self):
-        self.lines = []
-
-    def say(self, text):
-        self.lines.append(text)
-
-    def advance(self, done, total, note=""):
-        pass
 
 
 def made_up(address, size=SIZE, sha256=SHA256, folder=None, name="made_up"):

@@ -9,7 +9,7 @@ import pytest
 from workflow_scripts.benchmark.made_up_results import Writer
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import identity_text, parse_identity
-from workflow_scripts.provenance.queries import State, differences, state_of, tell_sources
+from workflow_scripts.provenance.queries import State, differences, recorded, state_of, tell_sources
 from workflow_scripts.provenance.record import canonical_bytes, sealed
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.jobs import Jobs
@@ -40,7 +40,8 @@ def made(job):
 
 
 def state(settings=SETTINGS, outputs=(OUTPUT,), **others):
-    return state_of(job_of(settings, outputs, **others), Waivers("results/made_up"))
+    job = job_of(settings, outputs, **others)
+    return state_of(job, recorded(Path(job.record)), Waivers("results/made_up"))
 
 
 def changed(**settings):

@@ -4,21 +4,9 @@ import pickle
 
 import pytest
 import torch
+from said import Said
 
-from workflow_scripts.runtime.checkpoint import SHARE, FileCheckpoint, Part
-
-
-class Said:
-    """Progress that remembers."""
-
-    def __init__(self):
-        self.lines = []
-
-    def say(self, text):
-        self.lines.append(text)
-
-    def advance(self, done, total, note=""):
-        raise AssertionError
+from workflow_scripts.runtime.checkpoint import SHARE, FileCheckpoint, PartCheckpoint
 
 
 class Clock:
@@ -116,11 +104,11 @@ def test_a_save_that_fails_leaves_the_one_before(file):
 
 
 def test_parts_of_a_computation(file):
-    first = Part(at(file), "first", {"finished": {}})
+    first = PartCheckpoint(at(file), "first", {"finished": {}})
     assert first.load() is None
     first.save(lambda: {"epoch": 5})
-    assert Part(at(file), "first", {"finished": {}}).load() == {"epoch": 5}
-    second = Part(at(file), "second", {"finished": {"first": 1}})
+    assert PartCheckpoint(at(file), "first", {"finished": {}}).load() == {"epoch": 5}
+    second = PartCheckpoint(at(file), "second", {"finished": {"first": 1}})
     assert second.load() is None, "the state of another part"
     second.save(lambda: {"epoch": 1})
     assert at(file).load() == {"finished": {"first": 1}, "part": "second", "state": {"epoch": 1}}

@@ -20,14 +20,6 @@ SEARCH = "cells/searches/s4_digits/darts/l2-0.0003_drop-0_seed-1"
 TRAINING = "cells/evaluations/s4_digits/darts/l2-0.0003_drop-0_seed-1/seed-1"
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree whose study has run to the end once."""
-    tree = copy_workflow(tmp_path_factory.mktemp("audit") / "tree")
-    build(tree)
-    return tree
-
-
 @pytest.fixture
 def tree(finished: Path, tmp_path: Path) -> Path:
     """A copy of the finished tree, to be altered."""

@@ -7,17 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workflow.tree import ROOT, build, copy_workflow, edit, planned, results, snakemake
+from workflow.tree import ROOT, build, edit, planned, results, snakemake
 
 FIGURES = {"figure_dominant_eigenvalue", "figure_found_cells", "figure_test_error"}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree whose study has run to the end once."""
-    tree = copy_workflow(tmp_path_factory.mktemp("staleness") / "tree")
-    build(tree)
-    return tree
 
 
 @pytest.fixture

@@ -51,7 +51,6 @@ class Calibration:
 
     device: torch.device
     searches: dict[object, tuple[float, float]] = field(default_factory=dict)
-    sizes: dict[object, float] = field(default_factory=dict)
     trainings: dict[object, float] = field(default_factory=dict)
     depths: dict[object, float] = field(default_factory=dict)
 
@@ -63,8 +62,8 @@ class Calibration:
         key: object = (base.images, base.search, base.space, random) if base is job else (base.search, random)
         if key not in self.searches:
             self.searches[key] = self._search(base)
-            self.sizes[key] = _search_size(base)
-        step, curvature = (seconds * size / self.sizes[key] for seconds in self.searches[key])
+        scale = size / _search_size(base)
+        step, curvature = (seconds * scale for seconds in self.searches[key])
         steps = job.search.steps_per_epoch or math.ceil(job.weight_images / job.search.batch_size)
         validation = job.alpha_images / job.search.batch_size / FORWARDS_OF_STEP[job.search.order]
         epochs = job.search.epochs

@@ -24,6 +24,7 @@ from workflow_scripts.benchmark.compare import HEADER, Comparison
 from workflow_scripts.benchmark.depth import depth_run
 from workflow_scripts.benchmark.evaluation import evaluation_step
 from workflow_scripts.benchmark.verification import verification
+from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.tables.files import write_json
 
 SLOW_ROUNDS = 3  # of steps at paper size and of whole Hessians, at most
@@ -90,11 +91,7 @@ PARTS: dict[str, Callable[[int], Found]] = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print a table and write the JSON that was asked for; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m workflow_scripts.benchmark",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = documented_parser("benchmark", __doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--rounds", type=_positive, default=7, help="measurements of each, in turn (default 7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write what was measured to this file")

@@ -30,17 +30,23 @@ class State:
         return f"{self.state}: {self.job}" + (f" ({'; '.join(self.reasons)})" if self.reasons else "")
 
 
-def state_of(job: PlannedJob, waivers: Waivers, folder: Path = Path()) -> State:
-    """Compare a job as it is now with the record of the result that is there; paths are from `folder`."""
+def recorded(file: Path) -> Record | str | None:
+    """The record in a file; the reason where the file is none; None where there is no file."""
+    try:
+        return parse_record(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, RecordError) as error:
+        return str(error)
+
+
+def state_of(job: PlannedJob, record: Record | str | None, waivers: Waivers, folder: Path = Path()) -> State:
+    """Compare a job as it is now with what `recorded` found of its result; paths are from `folder`."""
     absent = [path for path in job.outputs if not (folder / path).exists()]
     if absent:
         return State(job.name, "missing", () if len(absent) == len(job.outputs) else (f"{absent[0]} is not there",))
-    try:
-        record = parse_record((folder / job.record).read_bytes())
-    except FileNotFoundError:
-        return State(job.name, "without a record")
-    except (OSError, RecordError) as error:
-        return State(job.name, "without a record", (str(error),))
+    if not isinstance(record, Record):
+        return State(job.name, "without a record", () if record is None else (record,))
     now = planned_identity(job)
     changed = changes(record, parse_identity(now))
     if not changed:
@@ -70,7 +76,7 @@ def module_changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 def tell_sources(jobs: Jobs, longest: int = 20) -> list[str]:
     """What a person should know before figures are drawn from the runs that are there: which are missing or stale."""
     waivers = Waivers(jobs.results)
-    states = [state_of(source, waivers) for source in sources(jobs)]
+    states = [state_of(source, recorded(Path(source.record)), waivers) for source in sources(jobs)]
     lines = [f"missing: {what}" for what in jobs.missing]  # complete only once all sources were asked for
     lines += [str(state) for state in states if state.state != "fresh"]
     hidden = len(lines) - longest

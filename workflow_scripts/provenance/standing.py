@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workflow_scripts.provenance.hashing import sha256_of_files
-from workflow_scripts.provenance.queries import state_of
-from workflow_scripts.provenance.record import Record, RecordError, parse_record
+from workflow_scripts.provenance.queries import recorded, state_of
+from workflow_scripts.provenance.record import Record
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.planned import PlannedJob
 
@@ -40,7 +40,7 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
     States: `fresh`; `missing`, `without a record`, `stale` and `altered` for what is wrong with its own result;
     `follows` where it reads what will be made anew, `may follow` where that depends on what is found; `waived`.
     """
-    records = {job.record: _record(folder / job.record) for job in planned}
+    records = {job.record: recorded(folder / job.record) for job in planned}
     times = _times(planned, records)
     waivers = Waivers(folder / results)
     altered = _altered(planned, records, folder)
@@ -48,7 +48,7 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
     perhaps: dict[str, str] = {}
     found = []
     for job in planned:
-        own = state_of(job, waivers, folder)
+        own = state_of(job, records[job.record], waivers, folder)
         state, reasons = own.state, own.reasons
         if state == "fresh" and altered[job.name]:
             state = "altered"
@@ -66,32 +66,26 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
     return found
 
 
-def _record(file: Path) -> Record | None:
-    """A record; None where the file is not there, or is none."""
-    try:
-        return parse_record(file.read_bytes())
-    except (OSError, RecordError):
-        return None
-
-
-def _times(planned: Iterable[PlannedJob], records: dict[str, Record | None]) -> dict[str, float]:
+def _times(planned: Iterable[PlannedJob], records: dict[str, Record | str | None]) -> dict[str, float]:
     """Seconds by record file, and the median by step."""
     times: dict[str, float] = {}
     steps: dict[str, list[float]] = {}
     for job in planned:
         record = records[job.record]
-        if record is not None:
+        if isinstance(record, Record):
             times[job.record] = record.seconds
             steps.setdefault(job.step, []).append(record.seconds)
     return times | {step: statistics.median(each) for step, each in steps.items()}
 
 
-def _altered(planned: Iterable[PlannedJob], records: dict[str, Record | None], folder: Path) -> dict[str, list[str]]:
+def _altered(
+    planned: Iterable[PlannedJob], records: dict[str, Record | str | None], folder: Path
+) -> dict[str, list[str]]:
     """Per job, its outputs that are there and are not what was recorded."""
     written = {
         job.name: {output.path: output.sha256 for output in record.outputs}
         for job in planned
-        if (record := records[job.record]) is not None
+        if isinstance(record := records[job.record], Record)
     }
     found = sha256_of_files(folder / path for outputs in written.values() for path in outputs)
     return {

@@ -94,7 +94,7 @@ class FileCheckpoint:
         self.file.unlink(missing_ok=True)
 
 
-class Part:
+class PartCheckpoint:
     """The checkpoint of one part of a computation: its state goes with that of the parts before, under a name."""
 
     def __init__(self, whole: Checkpoint, name: str, before: Mapping[str, Any]) -> None:

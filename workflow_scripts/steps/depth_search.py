@@ -20,7 +20,7 @@ from workflow_scripts.depth.networks import FullyConnectedNetwork
 from workflow_scripts.depth.posterior import LearntPosterior
 from workflow_scripts.depth.runs import RunData, build, device_of, load, train
 from workflow_scripts.depth.training import DepthModel, Epoch, Result, Watch, result_of, result_state
-from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, Part, State
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, PartCheckpoint, State
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.depth import DepthRun
 from workflow_scripts.tables.depth import RUN_CALIBRATION, RUN_DEPTHS, RUN_HISTORY, RUN_OUTCOME
@@ -59,7 +59,9 @@ def run(
             result = result_of(finished[name])
         else:
             watch = _watch(progress, before, total, name, depth_run.training.epochs)
-            result = train(model, data, depth_run, watch, Part(checkpoint, name, {"finished": dict(finished)}))
+            result = train(
+                model, data, depth_run, watch, PartCheckpoint(checkpoint, name, {"finished": dict(finished)})
+            )
             finished[name] = result_state(result)
         before += depth_run.training.epochs
         progress.advance(before, total, f"{name}  {result.outcome} after {len(result.history)} epochs")

@@ -9,7 +9,7 @@ from typing import Any
 
 from workflow_scripts.cells.evaluation import train_genotype
 from workflow_scripts.data.images import load_part
-from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, Part
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, PartCheckpoint
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cell_jobs import EvaluationJob, SelectionJob, layout_of
@@ -44,7 +44,7 @@ def run(
             continue
         error = None
         if candidate["genotype_text"] is not None:
-            part = Part(checkpoint, str(number), {"errors": list(errors)})
+            part = PartCheckpoint(checkpoint, str(number), {"errors": list(errors)})
             genotype = architecture_genotype(candidate)
             result = train_genotype(genotype, training, weights, alphas, progress, device, part)
             error = result.epochs[-1].test_error_percent if result.diverged_at is None else None
