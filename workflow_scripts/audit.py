@@ -10,7 +10,6 @@ read or done.
 
 import argparse
 import json
-import os
 import re
 import sys
 import tempfile
@@ -25,7 +24,7 @@ from workflow_scripts.provenance.replay import ReplayError, replay
 from workflow_scripts.provenance.verify import Verdict, verify
 from workflow_scripts.provenance.view import page_of
 from workflow_scripts.provenance.waiving import WaiverError, waive
-from workflow_scripts.runtime.command_line import documented_parser
+from workflow_scripts.runtime.command_line import documented_parser, stop_writing
 from workflow_scripts.study.study import Study, StudyError
 
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
@@ -44,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(options.answer(options))
     except (AuditError, LedgerError, ReplayError, StudyError, WaiverError, ValueError) as error:
         print(error, file=sys.stderr)
-    except BrokenPipeError:  # whoever reads has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        stop_writing()
     except RecursionError:
         print("the chain of records is deeper than any workflow makes it, so it is not followed", file=sys.stderr)
     except OSError as error:

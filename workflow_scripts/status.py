@@ -22,7 +22,7 @@ from workflow_scripts.provenance.standing import (
     snakemake_plan,
     standings,
 )
-from workflow_scripts.runtime.command_line import documented_parser
+from workflow_scripts.runtime.command_line import documented_parser, stop_writing
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.start import load
 from workflow_scripts.study.study import StudyError
@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plan = snakemake_plan(options.file, options.set)
     except (StudyError, DryRunError, ValueError) as error:
         print(error, file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        stop_writing()
         return 2
     except OSError as error:
         print(f"{error.filename or 'a file'} cannot be read ({error.strerror})", file=sys.stderr)

@@ -1,6 +1,8 @@
 """What all commands that a person types have in common."""
 
 import argparse
+import os
+import sys
 
 
 def documented_parser(command: str, text: str | None) -> argparse.ArgumentParser:
@@ -10,3 +12,8 @@ def documented_parser(command: str, text: str | None) -> argparse.ArgumentParser
         description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def stop_writing() -> None:
+    """Let the rest of the output go nowhere, because whoever reads it (`head`) has seen enough and left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
