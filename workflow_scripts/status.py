@@ -74,7 +74,7 @@ def _tell(results: str, found: list[Standing], everything: bool) -> None:
 def _failed(results: Path) -> list[str]:
     """The jobs whose last attempt left no result, and why."""
     lines = list(failures(results))
-    return [f"Failed in {results}:", *(f"  {line}" for line in lines), ""] if lines else []
+    return [f"Failed, killed or running still in {results}:", *(f"  {line}" for line in lines), ""] if lines else []
 
 
 def _cost(runs: list[Standing]) -> str:
