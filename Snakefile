@@ -8,9 +8,9 @@ from snakemake.utils import min_version
 from workflow_scripts.provenance.attempts import failures
 from workflow_scripts.provenance.identity import identity_text
 from workflow_scripts.provenance.queries import tell_sources
-from workflow_scripts.provenance.view import write_page
+from workflow_scripts.provenance.page_file import write_page
 from workflow_scripts.provenance.waivers import Waivers
-from workflow_scripts.study.start import command, open_study, shell_prefix
+from workflow_scripts.study.open_study import command, open_study, shell_prefix
 
 min_version("9.27")
 

@@ -129,6 +129,10 @@ def _taken(methods: set[str]) -> str:
         sentences.append("R-DARTS the one of a seed's searches that is best after a brief training")
     if "random_ws" in methods:
         sentences.append("RS-ws the best of its samples")
+    others = sorted(methods - set(style.METHOD_COLOURS))
+    if others:
+        names = style.listed(map(style.method_name, others))
+        sentences.append(f"{names} {'takes' if len(others) == 1 else 'take'} the epoch that the method chooses")
     return f"{', '.join(sentences)}."
 
 

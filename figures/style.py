@@ -16,9 +16,11 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.transforms import Bbox
 
 from workflow_scripts.tables.names import DATA_SET_NAMES, METHOD_NAMES
 
@@ -28,6 +30,10 @@ FULL_WIDTH_INCHES = 7.2
 """The text width of a one-column page, two columns of a two-column page."""
 COLUMN_WIDTH_INCHES = 3.5
 """One column of a two-column page."""
+SLIDE_RATIO = 16 / 9
+"""Width by height of a slide. A figure of full width fills it, and its text of 8 points is as large as 15 on a screen
+13.3 inches wide."""
+SLIDE_MARGIN_INCHES = 0.15
 PNG_DOTS_PER_INCH = 200
 
 SMALL_POINTS = 6.5
@@ -108,6 +114,9 @@ _SETTINGS: dict[str, Any] = {
 }
 
 
+_NO_DATES: dict[str, Any] = {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None}
+
+
 def applied() -> AbstractContextManager[None]:
     """The shared settings, for as long as the context is open."""
     return matplotlib.style.context(["default", _SETTINGS])
@@ -130,10 +139,26 @@ def save(figure: Figure, pdf_path: Path, png_path: Path) -> None:
         for path in (pdf_path, png_path):
             path.parent.mkdir(parents=True, exist_ok=True)
         FigureCanvasAgg(figure)
-        figure.savefig(
-            pdf_path, format="pdf", metadata={"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None}
-        )
+        figure.savefig(pdf_path, format="pdf", metadata=_NO_DATES)
         figure.savefig(png_path, format="png", dpi=PNG_DOTS_PER_INCH, metadata={"Software": None})
+
+
+def save_pages(pages: Iterable[Figure], path: Path) -> None:
+    """Write figures as the pages of one PDF, without times, names or versions."""
+    with applied(), PdfPages(path, metadata=_NO_DATES) as pdf:
+        for page in pages:
+            pdf.savefig(page)
+
+
+def save_slide(figure: Figure, path: Path) -> None:
+    """Write the figure, as it is, in the middle of a page with a slide's proportions: a PDF that fills a screen."""
+    width, height = figure.get_size_inches() + 2 * SLIDE_MARGIN_INCHES
+    page_width = max(width, height * SLIDE_RATIO)
+    page_height = page_width / SLIDE_RATIO
+    corner = SLIDE_MARGIN_INCHES + (page_width - width) / 2, SLIDE_MARGIN_INCHES + (page_height - height) / 2
+    page = Bbox.from_bounds(-corner[0], -corner[1], page_width, page_height)
+    with applied():
+        figure.savefig(path, format="pdf", metadata=_NO_DATES, bbox_inches=page)
 
 
 def empty(message: str) -> Figure:
@@ -158,7 +183,7 @@ def l2_colour(l2: float) -> str:
 
 def drop_path_colour(drop_path: float) -> str:
     """The colour of a drop-path probability, on a linear scale from 0 to 1, of other hues than the L2 factors."""
-    return to_hex(colormaps["hot"](0.12 + 0.6 * float(np.clip(drop_path, 0, 1))))
+    return to_hex(colormaps["inferno"](0.25 + 0.65 * float(np.clip(drop_path, 0, 1))))
 
 
 def operation_colour(operation: str) -> str:
@@ -171,9 +196,20 @@ def operation_name(operation: str) -> str:
     return OPERATION_NAMES.get(operation, operation.replace("_", " "))
 
 
+def method_colour(method: str) -> str:
+    """The colour of a method; black for one without a colour of its own."""
+    return METHOD_COLOURS.get(method, BLACK)
+
+
+def method_order(method: str) -> tuple[int, str]:
+    """Sorts methods as the papers list them, others after them by name."""
+    known = list(METHOD_COLOURS)
+    return (known.index(method) if method in known else len(known), method)
+
+
 def method_name(method: str) -> str:
     """The name of a method as the papers write it."""
-    return METHOD_NAMES.get(method, method)
+    return METHOD_NAMES.get(method, method.replace("_", " "))
 
 
 def group_name(space: str, data_set: str) -> str:

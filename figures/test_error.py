@@ -68,9 +68,8 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
         _draw_panel(axes, panels[place])
     present = set(_trained(tables)["method"])
     handles = [
-        Line2D([], [], color=colour, marker="o", linestyle="", label=style.method_name(method))
-        for method, colour in style.METHOD_COLOURS.items()
-        if method in present
+        Line2D([], [], color=style.method_colour(method), marker="o", linestyle="", label=style.method_name(method))
+        for method in sorted(present, key=style.method_order)
     ]
     handles.append(Line2D([], [], color=style.INK, linewidth=1.5, label="mean"))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
@@ -145,9 +144,8 @@ def _settings(rows: pd.DataFrame) -> pd.Series:
 
 def _columns(rows: pd.DataFrame) -> list[_Column]:
     """The columns of a panel: settings by L2 and drop path, in each its methods; last what R-DARTS chose."""
-    order = list(style.METHOD_COLOURS)
     rows = rows.assign(
-        setting=_settings(rows), chosen=rows["method"].isin(_CHOSEN), rank=rows["method"].map(order.index)
+        setting=_settings(rows), chosen=rows["method"].isin(_CHOSEN), rank=rows["method"].map(style.method_order)
     )
     rows.loc[rows["chosen"], ["l2", "drop_path"]] = 0.0
     ordered = rows.sort_values(["chosen", "l2", "drop_path", "rank"], kind="stable")
@@ -161,7 +159,7 @@ def _columns(rows: pd.DataFrame) -> list[_Column]:
 
 def _draw_panel(axes: Axes, columns: list[_Column]) -> None:
     for column in columns:
-        colour = style.METHOD_COLOURS[column.method]
+        colour = style.method_colour(column.method)
         if len(column.errors):
             spread = np.linspace(-0.17, 0.17, len(column.errors)) if len(column.errors) > 1 else np.zeros(1)
             axes.plot(
@@ -208,7 +206,7 @@ def _table_below(axes: Axes, columns: list[_Column]) -> None:
     below += [(f"{style.operation_name(name)} ops", [each.counts[name] for each in columns]) for name in _COUNTED]
     if any(each.diverged for each in columns):
         below.append(("diverged", [str(each.diverged) for each in columns]))
-    colours = [style.METHOD_COLOURS[each.method] for each in columns]
+    colours = [style.method_colour(each.method) for each in columns]
     for heading, texts in below:
         rows.append((heading, list(zip((each.place for each in columns), texts, colours, strict=True))))
     for row, (heading, cells) in enumerate(rows):

@@ -23,6 +23,7 @@ for group in JOBS.searches:
                 f"derive_architectures_{group}",
                 "derive_architectures",
                 JOBS.derivation(group),
+                JOBS.method_modules(group),
             ),
         shell:
             command(

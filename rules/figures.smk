@@ -9,7 +9,9 @@ for figure in JOBS.study.figures:
         input:
             JOBS.figure_inputs(figure),
         output:
-            **JOBS.figure_outputs(figure),
+            # marked for those who want Snakemake's own report: snakemake --report
+            **JOBS.figure_outputs(figure)
+            | {"png": report(**JOBS.reported_picture(figure))},
         log:
             f"{RESULTS}/logs/figure_{figure}.log",
         conda:

@@ -19,8 +19,8 @@ from pathlib import Path
 
 from workflow_scripts import run
 from workflow_scripts.provenance.identity import identity_text
+from workflow_scripts.study.job_list import PlannedJob, planned_jobs
 from workflow_scripts.study.jobs import Jobs
-from workflow_scripts.study.planned import PlannedJob, planned_jobs
 from workflow_scripts.study.study import Study
 
 SEARCH = {

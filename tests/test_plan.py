@@ -10,8 +10,8 @@ import torch
 from workflow_scripts import plan
 from workflow_scripts.benchmark.calibration import Calibration
 from workflow_scripts.benchmark.made_up_results import Writer
-from workflow_scripts.provenance.at_hand import planned_of
-from workflow_scripts.study.start import load
+from workflow_scripts.provenance.study_of_results import planned_of
+from workflow_scripts.study.open_study import load
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")

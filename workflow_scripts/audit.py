@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workflow_scripts.provenance import history
-from workflow_scripts.provenance.at_hand import planned_of, study_of
 from workflow_scripts.provenance.compare import differing_figures
 from workflow_scripts.provenance.ledger import RECORDS, Entry, Ledger, LedgerError, read_ledger
+from workflow_scripts.provenance.page_file import page_of
 from workflow_scripts.provenance.replay import ReplayError, replay
+from workflow_scripts.provenance.study_of_results import planned_of, study_of
 from workflow_scripts.provenance.verify import Verdict, verify
-from workflow_scripts.provenance.view import page_of
-from workflow_scripts.provenance.waiving import WaiverError, waive
+from workflow_scripts.provenance.waive import WaiverError, waive
 from workflow_scripts.runtime.command_line import documented_parser, stop_writing
 from workflow_scripts.study.study import Study, StudyError
 

@@ -15,7 +15,7 @@ import yaml
 
 from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.study.names import nearest
-from workflow_scripts.study.start import ROOT, load
+from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.study import StudyError
 
 PROFILES = ROOT / "profiles"

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workflow_scripts.data.entry import load_image_set
-from workflow_scripts.provenance.at_hand import planned_of
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
+from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob, layout_of
 from workflow_scripts.study.depth import DepthRun
-from workflow_scripts.study.planned import PlannedJob
-from workflow_scripts.study.start import load
+from workflow_scripts.study.job_list import PlannedJob
+from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError
 
 if TYPE_CHECKING:

@@ -42,9 +42,9 @@ from workflow_scripts.provenance.record import (
     write_atomically,
 )
 from workflow_scripts.runtime.command_line import documented_parser
+from workflow_scripts.runtime.device_lease import VISIBLE, device_lease
 from workflow_scripts.runtime.failures import JobError, Stopped, sentence
 from workflow_scripts.runtime.job_lock import job_lock
-from workflow_scripts.runtime.lease import VISIBLE, device_lease
 from workflow_scripts.runtime.progress import Console
 from workflow_scripts.tables.files import sha256_of
 

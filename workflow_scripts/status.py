@@ -12,9 +12,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from workflow_scripts.provenance.at_hand import planned_of
 from workflow_scripts.provenance.attempts import failures
-from workflow_scripts.provenance.standing import (
+from workflow_scripts.provenance.staleness import (
     RUNS,
     DryRunError,
     Standing,
@@ -22,9 +21,10 @@ from workflow_scripts.provenance.standing import (
     snakemake_plan,
     standings,
 )
+from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import documented_parser, stop_writing
 from workflow_scripts.runtime.progress import duration
-from workflow_scripts.study.start import load
+from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError
 
 SHOWN = 10

@@ -96,7 +96,7 @@ def test_all_pages_are_one_pdf_the_same_each_time(tmp_path: Path) -> None:
     made = []
     for number in range(2):
         path = tmp_path / f"{number}.pdf"
-        figure.save_pages(list(found_cells.pages(MANY))[2:], path)
+        style.save_pages(list(found_cells.pages(MANY))[2:], path)
         made.append(path.read_bytes())
     assert made[0] == made[1]
     assert b"/Count 2" in made[0]

@@ -24,7 +24,7 @@ VOID = {"meta", "link", "img", "br"}
 
 
 def drawn(name: str, paths: dict[str, Path], folder: Path) -> dict[str, list[Path]]:
-    ends = {"pdf": "pdf", "png": "png", "description": "json"}
+    ends = {"pdf": "pdf", "slide": "slide.pdf", "png": "png", "description": "json", "caption": "rst"}
     module = importlib.import_module(f"figures.{name}")
     if figure.is_animated(module):
         ends["gif"] = "gif"

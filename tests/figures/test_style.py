@@ -1,11 +1,15 @@
 """The shared style: fixed colours, plain words, files without times."""
 
+import re
 import subprocess
 import sys
+from itertools import combinations
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from figures import style
@@ -82,3 +86,61 @@ def test_words() -> None:
     assert style.count(2, "run") == "2 runs"
     assert [style.listed(words) for words in ("", "a", "ab", "abc")] == ["none", "a", "a and b", "a, b and c"]
     assert style.group_name("s4", "fashion_mnist") == "S4 · Fashion-MNIST"
+
+
+def test_a_slide_has_a_slides_proportions_and_the_whole_figure(tmp_path: Path) -> None:
+    for name, size in (("wide", (7.2, 2.0)), ("tall", (3.5, 9.0))):
+        figure = Figure(figsize=size)
+        figure.add_subplot().plot([0, 1])
+        style.save_slide(figure, tmp_path / f"{name}.pdf")
+        box = re.search(rb"/MediaBox \[ ?0 0 ([\d.]+) ([\d.]+) ?\]", (tmp_path / f"{name}.pdf").read_bytes())
+        width, height = (float(value) / 72 for value in box.groups())
+        assert width / height == pytest.approx(16 / 9, rel=1e-3)
+        assert width >= size[0]
+        assert height >= size[1]
+        assert tuple(figure.get_size_inches()) == size
+
+
+def test_a_method_without_a_colour_of_its_own_is_drawn_after_the_others() -> None:
+    assert style.method_colour("mine") not in style.METHOD_COLOURS.values()
+    assert sorted(["mine", "random_ws", "darts"], key=style.method_order) == ["darts", "random_ws", "mine"]
+    assert style.method_name("best_epoch") == "best epoch"
+
+
+# Machado, Oliveira and Fernandes (2009): what people see who lack one kind of cone, as matrices on linear RGB.
+DICHROMATS = {
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def lab(colour: str, seen: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* (D65) of a colour as someone sees it."""
+    encoded = np.array(to_rgb(colour))
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    xyz = to_xyz @ np.clip(seen @ linear, 0, 1) / np.array([0.9505, 1.0, 1.089])
+    f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+TOGETHER = {
+    "methods": list(style.METHOD_COLOURS.values()),
+    "depth": list(style.DEPTH_COLOURS.values()),
+    "operations of S1 to S4": [
+        style.OPERATION_COLOURS[name] for name in ("noise", "skip_connect", "none", "max_pool_3x3", "sep_conv_3x3")
+    ],
+    "five L2 factors": [style.l2_colour(value) for value in (3e-4, 9e-4, 27e-4, 81e-4, 243e-4)],
+    "four drop paths": [style.drop_path_colour(value) for value in (0.0, 0.2, 0.4, 0.6)],
+}
+
+
+@pytest.mark.parametrize("sight", ["all colours", *DICHROMATS])
+@pytest.mark.parametrize("group", TOGETHER)
+def test_colours_drawn_together_are_told_apart_by_everyone(group: str, sight: str) -> None:
+    seen = np.array(DICHROMATS.get(sight, np.eye(3)))
+    places = {colour: lab(colour, seen) for colour in TOGETHER[group]}
+    for one, other in combinations(places, 2):
+        # A difference of 2 is just noticed side by side; lines in a figure need several times that.
+        assert np.linalg.norm(places[one] - places[other]) > 8, (one, other)

@@ -277,7 +277,7 @@ def test_what_stands_outside_is_declared_and_there():
         "workflow_scripts.runtime.progress",
         "workflow_scripts.runtime.failures",
         "workflow_scripts.runtime.job_lock",
-        "workflow_scripts.runtime.lease",
+        "workflow_scripts.runtime.device_lease",
         "workflow_scripts.runtime.checkpoint",
         "workflow_scripts.data.fetch",
     )

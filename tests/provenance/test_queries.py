@@ -12,8 +12,8 @@ from workflow_scripts.provenance.identity import identity_text, parse_identity
 from workflow_scripts.provenance.queries import State, differences, recorded, state_of, tell_sources
 from workflow_scripts.provenance.record import canonical_bytes, sealed
 from workflow_scripts.provenance.waivers import Waivers
+from workflow_scripts.study.job_list import PlannedJob, sources
 from workflow_scripts.study.jobs import Jobs
-from workflow_scripts.study.planned import PlannedJob, sources
 from workflow_scripts.study.study import Study
 
 STEP = "join_tables"

@@ -16,8 +16,8 @@ from workflow_scripts.depth.training import DepthModel
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.study.cell_jobs import evaluation_job, search_job, searches
 from workflow_scripts.study.cells import Curvature
+from workflow_scripts.study.open_study import load
 from workflow_scripts.study.spaces import load_space, space_names
-from workflow_scripts.study.start import load
 from workflow_scripts.tables.genotype import Genotype
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from workflow_scripts.study import figures as figure_modules
-from workflow_scripts.study import spaces, start
+from workflow_scripts.study import open_study, spaces
 from workflow_scripts.study.study import Layer, StudyError, load_study
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ ABSENT = object()
 def local(tmp_path, monkeypatch):
     """The place of config/local.yaml, away from the repository's own."""
     path = tmp_path / "config_local.yaml"
-    monkeypatch.setattr(start, "LOCAL", path)
+    monkeypatch.setattr(open_study, "LOCAL", path)
     return path
 
 
@@ -46,7 +46,7 @@ def load(tmp_path):
         file = tmp_path / "study.yaml"
         file.write_text(yaml.safe_dump(changed(changes), allow_unicode=True))
         with pytest.raises(StudyError) as caught:
-            start.load([file], command_line or {})
+            open_study.load([file], command_line or {})
         return one_sentence(str(caught.value).replace(str(file), "FILE"))
 
     return sentence
@@ -75,7 +75,7 @@ def one_sentence(text):
 
 def test_the_study_that_the_mistakes_are_made_in_is_sound(tmp_path):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(STUDY))
-    study = start.load([tmp_path / "study.yaml"], {})
+    study = open_study.load([tmp_path / "study.yaml"], {})
     assert study.cells.search.epochs == 3
     assert list(study.depth.experiments) == ["deep"]
 
@@ -244,7 +244,7 @@ WRONG_VALUES = [
     (
         "cells.grids.0.methods",
         ["drats"],
-        'KEY.0 is "drats"; allowed: darts, darts_es, darts_ada, r_darts_l2, ',
+        "KEY: drats is no known method (did you mean darts?); known are darts, darts_es,",
     ),
     ("figures", ["found_cell"], "KEY: found_cell is no known figure (did you mean found_cells?); known are "),
     ("figures", ["found_cells", "found_cells"], "KEY: found_cells is named twice, once is enough"),
@@ -346,17 +346,17 @@ def test_a_file_that_is_no_study(tmp_path, content, sentence):
     file = tmp_path / "study.yaml"
     file.write_bytes(content)
     with pytest.raises(StudyError) as caught:
-        start.load([file], {})
+        open_study.load([file], {})
     assert one_sentence(str(caught.value).replace(str(file), "FILE")).startswith(sentence)
 
 
 def test_a_file_that_is_missing_or_a_folder(tmp_path):
     with pytest.raises(StudyError, match=r"config/nothing\.yaml: there is no such study; known are .*\bdemo\b"):
-        start.load([ROOT / "config" / "nothing.yaml"], {})
+        open_study.load([ROOT / "config" / "nothing.yaml"], {})
     with pytest.raises(StudyError, match=r": this file cannot be read \(Is a directory\)$"):
-        start.load([tmp_path], {})
+        open_study.load([tmp_path], {})
     with pytest.raises(StudyError, match=r"^no study was named; give --configfile config/NAME\.yaml \(.*\bdemo\b"):
-        start.load([], {})
+        open_study.load([], {})
 
 
 @pytest.mark.parametrize(
@@ -391,7 +391,7 @@ def test_the_command_line_is_left_as_it_was(tmp_path):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(STUDY))
     given = {"cells": {"search": {"epochs": 4}}, "set": ["cells.search.layers=5"], "figures_only": True}
     before = copy.deepcopy(given)
-    study = start.load([tmp_path / "study.yaml"], given)
+    study = open_study.load([tmp_path / "study.yaml"], given)
     assert (study.cells.search.epochs, study.cells.search.layers) == (4, 5)
     assert given == before
 
@@ -401,7 +401,7 @@ def test_local_settings_are_named_and_lie_between_the_study_and_the_command_line
     assert load({}) == "config/local.yaml: cells.search.epochs is 0; allowed: 1 or more"
     assert load({"cells.stop.window": 0}, {"set": "cells.search.epochs=2"}).startswith("FILE: cells.stop.window is 0")
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(STUDY))
-    study = start.load([tmp_path / "study.yaml"], {"set": "cells.search.epochs=2"})
+    study = open_study.load([tmp_path / "study.yaml"], {"set": "cells.search.epochs=2"})
     assert (study.cells.search.epochs, study.cells.search.layers) == (2, 4)
     local.write_text("- epochs\n")
     assert load({}) == "config/local.yaml: a study is a mapping of keys to values, as in `study: demo`"

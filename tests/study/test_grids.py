@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow_scripts.data.entry import load_image_set
-from workflow_scripts.study import start
+from workflow_scripts.study import open_study
 from workflow_scripts.study.cell_jobs import SearchKey, evaluation_job, images_of, search_job, searches
 from workflow_scripts.study.cells import Cells, Training
+from workflow_scripts.study.job_list import sources
 from workflow_scripts.study.jobs import Jobs
 from workflow_scripts.study.model import canonical
-from workflow_scripts.study.planned import sources
 from workflow_scripts.study.study import Study
 
 GRID = {"spaces": ["s4"], "data_sets": ["digits"], "methods": ["darts"], "l2": [3e-4], "seeds": [1]}
@@ -87,10 +87,10 @@ def test_grids_that_write_a_number_differently_name_the_same_search():
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("name", start.study_names())
+@pytest.mark.parametrize("name", open_study.study_names())
 def test_every_study_of_the_repository_is_sound(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(start, "LOCAL", tmp_path / "local.yaml")
-    study = start.load([start.ROOT / "config" / f"{name}.yaml"], {})
+    monkeypatch.setattr(open_study, "LOCAL", tmp_path / "local.yaml")
+    study = open_study.load([open_study.ROOT / "config" / f"{name}.yaml"], {})
     assert study.study == name
     jobs = Jobs(study)
     assert len({source.record for source in sources(jobs)}) == len(list(sources(jobs))) > 0

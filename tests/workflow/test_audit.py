@@ -11,9 +11,9 @@ import pytest
 from workflow.tree import ROOT, build, copy_workflow, edit, planned, results, snakemake
 
 from workflow_scripts.provenance.record import canonical_bytes, sealed
-from workflow_scripts.study import start
+from workflow_scripts.study import open_study
+from workflow_scripts.study.job_list import planned_jobs
 from workflow_scripts.study.jobs import Jobs
-from workflow_scripts.study.planned import planned_jobs
 
 TINY = "results/tiny"
 SEARCH = "cells/searches/s4_digits/darts/l2-0.0003_drop-0_seed-1"
@@ -53,7 +53,7 @@ def status(tree: Path, *arguments: str) -> str:
 # the list of jobs -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("study", start.study_names())
+@pytest.mark.parametrize("study", open_study.study_names())
 def test_the_planned_jobs_are_those_of_snakemake(study: str, tmp_path: Path) -> None:
     tree = copy_workflow(tmp_path / "tree")
     done = snakemake(tree, "--dry-run", "--forceall", "--quiet", "host", study=study)
@@ -68,7 +68,7 @@ def test_the_planned_jobs_are_those_of_snakemake(study: str, tmp_path: Path) -> 
             }
     ours = {
         f"{job.root}/logs/{job.name}.log": job
-        for job in planned_jobs(Jobs(start.load([ROOT / "config" / f"{study}.yaml"], {})))
+        for job in planned_jobs(Jobs(open_study.load([ROOT / "config" / f"{study}.yaml"], {})))
     }
     assert ours.keys() == theirs.keys()
     for log, job in ours.items():

@@ -12,7 +12,7 @@ from workflow_scripts.provenance.code_digest import code_digests, combined
 from workflow_scripts.study.model import Model, canonical
 
 if TYPE_CHECKING:  # the wrapper, which needs this module, sets the number of threads before numpy is loaded
-    from workflow_scripts.study.planned import PlannedJob
+    from workflow_scripts.study.job_list import PlannedJob
 
 
 @dataclass(frozen=True)

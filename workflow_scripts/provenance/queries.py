@@ -9,8 +9,8 @@ from typing import Any
 from workflow_scripts.provenance.identity import Identity, parse_identity, planned_identity, step_code
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
 from workflow_scripts.provenance.waivers import Waivers
+from workflow_scripts.study.job_list import PlannedJob, sources
 from workflow_scripts.study.jobs import Jobs
-from workflow_scripts.study.planned import PlannedJob, sources
 
 ABSENT = object()
 DIGITS = 8

@@ -18,7 +18,7 @@ from workflow_scripts.provenance.queries import DIGITS, changes, module_changes
 from workflow_scripts.provenance.record import InputFile, OutputFile, Record, lies_at
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
 from workflow_scripts.provenance.waivers import Waiver, Waivers
-from workflow_scripts.study.planned import PlannedJob
+from workflow_scripts.study.job_list import PlannedJob
 
 PAGE = "provenance.html"
 VIEWS = ("report.html", PAGE)

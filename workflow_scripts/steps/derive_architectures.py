@@ -1,21 +1,23 @@
 """Read the architectures off the searches of one space and data set: one file per run and method.
 
-DARTS, DARTS-ADA and RS-ws take the genotype of the last epoch, DARTS-ES the genotype of the stop epoch, or of the
-last when the rule never fired. A search that diverged or stopped before that epoch has no architecture, and none has
-DARTS-ES where no curvature was measured; the file says so.
+Which epoch's genotype a method takes is said by its module in `cells/methods/`. A search that diverged or stopped
+before that epoch has no architecture, and none has a method where the search lacks what decides it; the file says so.
 """
 
 import hashlib
+import importlib
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.cells.early_stopping import stop_epoch
+from workflow_scripts.cells.choice import Choice
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cells import StopRule
 from workflow_scripts.study.model import canonical
 from workflow_scripts.tables.architectures import Architecture, write_architectures
 from workflow_scripts.tables.genotype import parse_genotype
 from workflow_scripts.tables.search_run import SearchRun, read_search_run
+
+METHODS = "workflow_scripts.cells.methods"
 
 
 def run(
@@ -42,16 +44,9 @@ def run(
 
 def _architecture(search: SearchRun, name: str, method: str, rule: StopRule) -> Architecture:
     settings = search.settings
-    last = int(settings["search"]["epochs"]) - 1
-    epoch, reason = last, "best sample" if method == "random_ws" else "last"
-    if method == "darts_es":
-        stopped = stop_epoch(search.curvature_epochs, search.eigenvalues, rule, last)
-        epoch, reason = (last, "never stopped") if stopped is None else (stopped, "stop epoch")
-    unmeasured = method == "darts_es" and not search.eigenvalues and search.outcome["outcome"] == "finished"
-    if unmeasured:  # as in published logs without Hessians: whether it would have stopped is not known
-        reason = "no curvature"
-    rows = search.history[search.history["epoch"] == epoch]
-    reached = len(rows) == 1 and not unmeasured
+    choice: Choice = importlib.import_module(f"{METHODS}.{method}").choose(search, rule)
+    rows = search.history[search.history["epoch"] == choice.epoch]
+    reached = len(rows) == 1 and choice.measured
     text = str(rows["genotype"].iloc[0]) if reached else None
     return {
         "space": settings["space"],
@@ -61,9 +56,9 @@ def _architecture(search: SearchRun, name: str, method: str, rule: StopRule) -> 
         "l2": settings["l2"],
         "drop_path": settings["drop_path"],
         "seed": settings["seed"],
-        "outcome": "found" if reached else "not measured" if unmeasured else search.outcome["outcome"],
-        "epoch": epoch,
-        "epoch_reason": reason,
+        "outcome": "found" if reached else "not measured" if not choice.measured else search.outcome["outcome"],
+        "epoch": choice.epoch,
+        "epoch_reason": choice.reason,
         "valid_error_percent": float(rows["valid_error_percent"].iloc[0]) if reached else None,
         "selection_error_percent": None,
         "genotype": parse_genotype(text).structure() if text else None,

@@ -5,6 +5,7 @@ everything, and, where it states `ANIMATION = True`, `animate`, the frames of a 
 """
 
 import importlib
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -25,7 +25,6 @@ from workflow_scripts.tables.files import write_json
 GIF_DOTS_PER_INCH = 130
 FRAME_MILLISECONDS, LAST_FRAME_MILLISECONDS = 400, 2500
 _COLOURS, _NEARLY_WHITE = 256, 248
-_NO_DATES: dict[str, Any] = {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None}
 
 
 def run(
@@ -33,18 +32,21 @@ def run(
 ) -> None:
     """Draw settings["figure"] from the inputs `tables`, each file named as its table.
 
-    Writes its outputs, told apart by their suffix: pdf, png, json and, where the figure is animated, gif. The JSON
-    describes the figure: name, title, category, caption, alternative text, tables.
+    Writes its outputs, told apart by what follows the figure's name: pdf, slide.pdf, png, json, rst and, where the
+    figure is animated, gif. The JSON describes the figure: name, title, category, caption, alternative text, tables;
+    the reStructuredText is the caption alone, for Snakemake's own report.
     """
     name = settings["figure"]
     if not name.isidentifier():
         raise ValueError(f"{name} is no name of a figure")
     module = importlib.import_module(f"figures.{name}")
     tables = {path.stem: _read(path) for path in inputs["tables"]}
-    files = {path.suffix: path for paths in outputs.values() for path in paths}
-    style.save(module.draw(tables), files[".pdf"], files[".png"])
+    files = {"".join(path.suffixes): path for paths in outputs.values() for path in paths}
+    picture = module.draw(tables)
+    style.save(picture, files[".pdf"], files[".png"])
+    style.save_slide(picture, files[".slide.pdf"])
     if hasattr(module, "pages"):
-        save_pages(module.pages(tables), files[".pdf"])
+        style.save_pages(module.pages(tables), files[".pdf"])
     if is_animated(module):
         save_animation(module.animate(tables), files[".gif"])
     description = {
@@ -56,19 +58,13 @@ def run(
         "tables": list(module.TABLES),
     }
     write_json(files[".json"], description)
+    files[".rst"].write_text(_as_rst(description["caption"]), encoding="utf-8")
     progress.say(f"drawn: {module.TITLE}")
 
 
 def is_animated(module: ModuleType) -> bool:
     """Whether a figure module has an animation."""
     return bool(getattr(module, "ANIMATION", False))
-
-
-def save_pages(pages: Iterable[Figure], path: Path) -> None:
-    """Write figures as the pages of one PDF, without times, names or versions."""
-    with style.applied(), PdfPages(path, metadata=_NO_DATES) as pdf:
-        for page in pages:
-            pdf.savefig(page)
 
 
 def save_animation(frames: Iterable[Figure], path: Path) -> None:
@@ -111,6 +107,11 @@ def _make_white(palette: Image.Image) -> None:
     colours = palette.getpalette() or []
     triples = [colours[place : place + 3] for place in range(0, len(colours), 3)]
     palette.putpalette([part for triple in triples for part in ([255] * 3 if min(triple) >= _NEARLY_WHITE else triple)])
+
+
+def _as_rst(text: str) -> str:
+    """Plain text as reStructuredText in a template, where no character means anything but itself."""
+    return "{% raw %}" + re.sub(r"([\\*`_|])", r"\\\1", text) + "{% endraw %}\n"
 
 
 def _read(path: Path) -> Any:

@@ -9,23 +9,16 @@ from workflow_scripts.study.cells import (
     Adaptive,
     Cells,
     Fidelity,
-    Method,
     RandomSearch,
     Search,
     Selection,
     StopRule,
     Training,
 )
+from workflow_scripts.study.methods import SELECTING, SearchKind, search_of
 from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, Probability
 from workflow_scripts.study.spaces import load_space
 
-SearchKind = Literal["darts", "darts_ada", "random_ws", "published"]
-SEARCH_OF: dict[Method, SearchKind] = {
-    "darts": "darts",
-    "darts_es": "darts",
-    "darts_ada": "darts_ada",
-    "random_ws": "random_ws",
-}
 Layout = Literal["compiled", "modules"]
 COMPILED_CHANNELS = 8  # the compiled loops fill vector instructions where channels are a multiple of this
 PAPER_SIDE = 32  # pixels; the paper's crop padding (4) and cutout (16) are meant for this image side
@@ -111,7 +104,7 @@ class SelectionJob(Model):
     """training images that trained the search's weights, and train here"""
     alpha_images: Count
     """training images that follow those, on which candidates are judged"""
-    method: Method
+    method: str
     """r_darts_l2 or r_darts_dp"""
     training: Training
     """the brief training; its `subset` plays no part"""
@@ -124,7 +117,7 @@ class SearchKey(Model):
 
     space: str
     data_set: str
-    search: SearchKind = "darts"
+    search: SearchKind | Literal["published"] = "darts"
     l2: NonNegative
     drop_path: Probability
     seed: Count
@@ -152,7 +145,7 @@ class SelectionKey(Model):
 
     space: str
     data_set: str
-    method: Literal["r_darts_l2", "r_darts_dp"]
+    method: str
     seed: Count
 
     @property
@@ -177,12 +170,12 @@ class SelectionKey(Model):
         ]
 
 
-def searches(cells: Cells) -> dict[SearchKey, list[Method]]:
+def searches(cells: Cells) -> dict[SearchKey, list[str]]:
     """Every search of the grids, in their order, with the methods read off it; then the candidates of selections.
 
     A candidate that no grid names has no method: its architecture is wanted, but not its training from scratch.
     """
-    found: dict[SearchKey, list[Method]] = {}
+    found: dict[SearchKey, list[str]] = {}
     for key, method in _combinations(cells):
         wanted = found.setdefault(key, [])
         if method not in wanted:
@@ -201,18 +194,18 @@ def selections(cells: Cells) -> list[SelectionKey]:
         for space, data_set in product(grid.spaces, grid.data_sets)
         for method in grid.methods
         for seed in grid.seeds
-        if method in ("r_darts_l2", "r_darts_dp")
+        if method in SELECTING
     ]
     return list(dict.fromkeys(found))
 
 
-def _combinations(cells: Cells) -> Iterator[tuple[SearchKey, Method]]:
+def _combinations(cells: Cells) -> Iterator[tuple[SearchKey, str]]:
     for grid in cells.grids:
         for space, data_set, l2, drop_path, seed, method in product(
             grid.spaces, grid.data_sets, grid.l2, grid.drop_path, grid.seeds, grid.methods
         ):
-            if method in SEARCH_OF:
-                search = "published" if grid.source == "published" else SEARCH_OF[method]
+            if method not in SELECTING:
+                search = "published" if grid.source == "published" else search_of(method)
                 key = SearchKey(space=space, data_set=data_set, search=search, l2=l2, drop_path=drop_path, seed=seed)
                 yield key, method
 

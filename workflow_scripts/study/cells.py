@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from workflow_scripts.data.entry import image_set_names, load_image_set
+from workflow_scripts.study.methods import SELECTING, method_names, search_of
 from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, NotTrue, Positive, Probability, Share
 from workflow_scripts.study.names import Mistake, known
 from workflow_scripts.study.spaces import load_space, space_names
 
-Method = Literal["darts", "darts_es", "darts_ada", "r_darts_l2", "r_darts_dp", "random_ws"]
 Fidelity = Literal["corrected", "published"]
 
 
@@ -180,9 +180,9 @@ class Grid(Model):
     """image data sets"""
     source: Literal["own", "published"] = "own"
     """own: searches that are run; published: the search logs the authors published"""
-    methods: Annotated[list[Method], Field(min_length=1)]
+    methods: Annotated[list[str], Field(min_length=1)]
     """darts (last epoch of a search), darts_es (its stop epoch), darts_ada, r_darts_l2 and r_darts_dp (best of a seed's
-    candidates, whatever the lists l2 and drop_path say), random_ws"""
+    candidates, whatever the lists l2 and drop_path say), random_ws; or another file of cells/methods"""
     l2: Annotated[list[NonNegative], Field(min_length=1)]
     """L2 factors of the weights"""
     drop_path: Annotated[tuple[Probability, ...], Field(min_length=1)] = (0.0,)
@@ -192,10 +192,19 @@ class Grid(Model):
 
     @model_validator(mode="after")
     def _logs_are_of_darts(self) -> Self:
-        unpublished = [method for method in self.methods if method not in ("darts", "darts_es")]
+        unpublished = [method for method in self.methods if method in SELECTING or search_of(method) != "darts"]
         if self.source == "published" and unpublished:
             raise Mistake("methods", f"the published logs are of DARTS searches and hold no {unpublished[0]}")
         return self
+
+    @field_validator("methods")
+    @classmethod
+    def _methods_exist(cls, names: list[str]) -> list[str]:
+        known(names, method_names(), "method")
+        for name in names:
+            if name not in SELECTING:
+                search_of(name)
+        return names
 
     @field_validator("spaces")
     @classmethod

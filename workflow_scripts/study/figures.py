@@ -1,12 +1,16 @@
 """What a figure module says of itself, read by parsing so that no plotting library is loaded."""
 
-import ast
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+from workflow_scripts.study.literals import literal
 
 FOLDER = Path(__file__).parents[2] / "figures"
 SHARED = ("__init__", "style", "cell_graph", "over_seeds", "depth_run")
 """Modules there that are no figures of a study: what figures share, and the picture of a single run."""
+
+CATEGORIES = {"cells": "Cell search", "depth": "Depth search"}
 
 
 def figure_names() -> list[str]:
@@ -17,25 +21,35 @@ def figure_names() -> list[str]:
 @cache
 def figure_tables(figure: str) -> tuple[str, ...]:
     """The literal `TABLES` of a figure module. Raises ValueError when it states none."""
-    for node in ast.parse((FOLDER / f"{figure}.py").read_text()).body:
-        if isinstance(node, ast.Assign):
-            target, value = node.targets[0], node.value
-        elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            target, value = node.target, node.value
-        else:
-            continue
-        if isinstance(target, ast.Name) and target.id == "TABLES":
-            return tuple(ast.literal_eval(value))
-    raise ValueError(f"figures/{figure}.py does not state its TABLES")
+    return tuple(_stated(figure, "TABLES"))
+
+
+@cache
+def figure_title(figure: str) -> str:
+    """The literal `TITLE` of a figure module. Raises ValueError when it states none."""
+    return str(_stated(figure, "TITLE"))
+
+
+@cache
+def figure_category(figure: str) -> str:
+    """The literal `CATEGORY` of a figure module. Raises ValueError when it states none."""
+    return str(_stated(figure, "CATEGORY"))
+
+
+def report_mark(figure: str, caption: str) -> dict[str, Any]:
+    """How Snakemake's own report shows a figure: its category and label, and the file of its caption."""
+    label = {"figure": figure_title(figure)}
+    return {"caption": Path(caption).absolute(), "category": CATEGORIES[figure_category(figure)], "labels": label}
 
 
 @cache
 def is_animated(figure: str) -> bool:
     """Whether a figure module states `ANIMATION = True`, and so has a GIF."""
-    return any(
-        isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and node.targets[0].id == "ANIMATION"
-        and ast.literal_eval(node.value) is True
-        for node in ast.parse((FOLDER / f"{figure}.py").read_text()).body
-    )
+    return literal(FOLDER / f"{figure}.py", "ANIMATION") is True
+
+
+def _stated(figure: str, name: str) -> str | tuple[str, ...]:
+    value: str | tuple[str, ...] | None = literal(FOLDER / f"{figure}.py", name)
+    if value is None:
+        raise ValueError(f"figures/{figure}.py does not state its {name}")
+    return value

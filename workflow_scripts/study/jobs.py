@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.data.entry import module_name
+from workflow_scripts.study import methods
 from workflow_scripts.study.cell_jobs import (
     EvaluationJob,
     SearchJob,
@@ -25,16 +26,14 @@ from workflow_scripts.study.cell_jobs import (
     selection_job,
     selections,
 )
-from workflow_scripts.study.cells import Method
 from workflow_scripts.study.depth import ImageRun, expand, experiment_of
-from workflow_scripts.study.figures import figure_tables, is_animated
+from workflow_scripts.study.figures import figure_tables, is_animated, report_mark
 from workflow_scripts.study.model import canonical
 from workflow_scripts.study.spaces import load_space
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.search_run import FILES
 
 CELL_TABLES = ("search_spaces", "searches", "search_epochs", "curvature", "spectra", "evaluations", "comparison")
-SELECTING = ("r_darts_l2", "r_darts_dp")  # methods that choose among the architectures of several searches
 TRAINING_TABLES = ("evaluations", "comparison")  # only where architectures are trained from scratch
 DEPTH_TABLES = ("depth_runs", "depth_posteriors", "depth_calibration")
 DEPTH_SPEED = "depth_speed"  # only where a figure draws it, because times are not the same when they are measured again
@@ -51,7 +50,7 @@ class Jobs:
         self.missing: list[str] = []
         self.searches: dict[str, dict[str, SearchKey]] = {}  # by group and place
         self.selections: dict[str, list[SelectionKey]] = {}  # by group
-        self._methods: dict[SearchKey, list[Method]] = {}
+        self._methods: dict[SearchKey, list[str]] = {}
         if study.cells is not None:
             self._methods = searches(study.cells)
             for key in self._methods:
@@ -125,7 +124,12 @@ class Jobs:
         runs = [{"run": key.run, "methods": self._derived(key)} for key in self.searches[group].values()]
         return {**self.stop_rule(), "runs": runs}
 
-    def _derived(self, key: SearchKey) -> list[Method]:
+    def method_modules(self, group: str) -> list[str]:
+        """The modules that choose the epochs of a group's architectures; found by name, so digested by name."""
+        names = {method for key in self.searches[group].values() for method in self._derived(key)}
+        return [methods.module_name(name) for name in sorted(names)]
+
+    def _derived(self, key: SearchKey) -> list[str]:
         """The methods whose architecture is read off a search; that of a candidate is its last epoch's."""
         return self._methods[key] or ["darts"]
 
@@ -140,19 +144,19 @@ class Jobs:
             self.architecture_of(key, method) for key in self.searches[group].values() for method in self._derived(key)
         ]
 
-    def architecture_of(self, key: SearchKey, method: Method) -> str:
+    def architecture_of(self, key: SearchKey, method: str) -> str:
         """The architecture file of one search and method."""
         return f"{self.results}/cells/architectures/{key.group}/{method}/{key.run}.yaml"
 
     def architecture(self, wildcards: Any, checkpoints: Any) -> str:
         """The architecture file of one training, once the checkpoint over its group has passed."""
-        if wildcards.method not in SELECTING:
+        if wildcards.method not in methods.SELECTING:
             checkpoints.group_architectures.get(group=wildcards.group)
         return self.architecture_file_of(wildcards.group, wildcards.method, wildcards.run)
 
     def architecture_file_of(self, group: str, method: str, run: str) -> str:
         """The file of the architecture that a training trains: read off a search, or selected among several."""
-        if method in SELECTING:
+        if method in methods.SELECTING:
             return f"{self.results}/cells/selections/{group}/{method}/{run}/architecture.yaml"
         return f"{self.results}/cells/architectures/{group}/{method}/{run}.yaml"
 
@@ -268,9 +272,15 @@ class Jobs:
         ]
 
     def figure_outputs(self, figure: str) -> dict[str, str]:
-        """What drawing a figure writes: pdf, png and description, and gif where it is animated."""
-        ends = {"pdf": "pdf", "png": "png", "description": "json"} | ({"gif": "gif"} if is_animated(figure) else {})
+        """What drawing a figure writes: pdf, slide, png, description and caption, and gif where it is animated."""
+        ends = {"pdf": "pdf", "slide": "slide.pdf", "png": "png", "description": "json", "caption": "rst"}
+        ends |= {"gif": "gif"} if is_animated(figure) else {}
         return {key: f"{self.results}/figures/{figure}.{end}" for key, end in ends.items()}
+
+    def reported_picture(self, figure: str) -> dict[str, Any]:
+        """The picture of a figure, and how Snakemake's own report shows it."""
+        files = self.figure_outputs(figure)
+        return {"value": files["png"], **report_mark(figure, files["caption"])}
 
     def animations(self) -> list[str]:
         """The GIF of every animated figure."""

@@ -92,7 +92,8 @@ def _architectures(jobs: Jobs, group: str) -> Iterator[PlannedJob]:
     files = tuple(path for file in FILES for path in jobs.search_files(group, file))
     architectures = tuple(jobs.architectures(group))
     name, settings = f"derive_architectures_{group}", jobs.derivation(group)
-    yield PlannedJob(name, "derive_architectures", settings, files, architectures, jobs.results)
+    modules = tuple(jobs.method_modules(group))
+    yield PlannedJob(name, "derive_architectures", settings, files, architectures, jobs.results, modules)
     name, gathered = f"group_architectures/{group}", f"{jobs.results}/cells/architectures/{group}.yaml"
     yield PlannedJob(name, "gather_architectures", {}, architectures, (gathered,), jobs.results)
 

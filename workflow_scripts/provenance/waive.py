@@ -9,7 +9,7 @@ from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.queries import changes
 from workflow_scripts.provenance.record import digest_of, lies_at, now
 from workflow_scripts.provenance.waivers import Waiver, Waivers
-from workflow_scripts.study.planned import PlannedJob
+from workflow_scripts.study.job_list import PlannedJob
 
 
 class WaiverError(Exception):

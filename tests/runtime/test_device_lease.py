@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.runtime.lease import device_lease, devices_to_lend
+from workflow_scripts.runtime.device_lease import device_lease, devices_to_lend
 
 ROOT = Path(__file__).parents[2]
 JOB = """
 import os, sys, time
 from pathlib import Path
-from workflow_scripts.runtime.lease import device_lease
+from workflow_scripts.runtime.device_lease import device_lease
 
 def alive(pid):
     try:

@@ -3,9 +3,9 @@
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.ledger import Ledger
+from workflow_scripts.study.job_list import PlannedJob, planned_jobs
 from workflow_scripts.study.jobs import Jobs
-from workflow_scripts.study.planned import PlannedJob, planned_jobs
-from workflow_scripts.study.start import ROOT, load
+from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.study import Study, StudyError
 
 

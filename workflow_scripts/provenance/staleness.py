@@ -11,7 +11,7 @@ from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.queries import recorded, state_of
 from workflow_scripts.provenance.record import Record
 from workflow_scripts.provenance.waivers import Waivers
-from workflow_scripts.study.planned import PlannedJob
+from workflow_scripts.study.job_list import PlannedJob
 
 RUNS = ("missing", "without a record", "stale", "follows", "may follow", "altered")
 """States of jobs that should run before results are what they claim to be."""

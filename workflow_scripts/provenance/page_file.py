@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from workflow_scripts.provenance.at_hand import planned_of
 from workflow_scripts.provenance.ledger import Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.record import write_atomically
+from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.study.study import Study
 
