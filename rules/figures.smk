@@ -32,6 +32,7 @@ for figure in JOBS.study.figures:
 rule figures:
     input:
         JOBS.figure_files("pdf"),
+        JOBS.figure_files("slide.pdf"),
         JOBS.figure_files("png"),
         JOBS.animations(),
 

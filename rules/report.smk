@@ -6,6 +6,8 @@ rule report:
         description=JOBS.figure_files("json"),
         png=JOBS.figure_files("png"),
         pdf=JOBS.figure_files("pdf"),
+        slide=JOBS.figure_files("slide.pdf"),
+        caption=JOBS.figure_files("rst"),
         gif=JOBS.animations(),
         tables=JOBS.table_files(),
         architectures=JOBS.architecture_file(),

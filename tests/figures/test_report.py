@@ -42,7 +42,8 @@ def page(folder: Path, tables: Tables, names: list[str], **changed: Any) -> str:
         "description": "Does weak regularisation let the search collapse?",
         "settings": {"cells": {"l2": [3e-4]}},
         "figures": names,
-        "commands": {"figure": "make figures STUDY=demo", "audit": "make audit STUDY=demo"},
+        "departures": [["search.epochs", "16", "50", "passes over the weight images"]],
+        "commands": {"figure": "snakemake --force figures/FIGURE.png", "verify": "audit verify results/demo"},
     }
     inputs = {
         "description": [each["description"][0] for each in outputs],
@@ -107,7 +108,9 @@ def test_every_figure_is_inside_the_page_with_its_text_and_links(html: str) -> N
     links = {link["href"] for link in Reader(html).all("a")}
     assert {f"figures/{name}.pdf" for name in FIGURES} <= links
     assert {"tables/evaluations.csv", "tables/depth_posteriors.csv", "architectures.yaml", "records/"} <= links
-    assert html.count("make figures STUDY=demo") == len(FIGURES) + 1
+    assert {f"provenance.html#job=figure_{name}" for name in FIGURES} | {"provenance.html"} <= links
+    for name in FIGURES:
+        assert f"snakemake --force figures/{name}.png" in html
 
 
 def test_the_page_loads_nothing_and_runs_nothing(html: str) -> None:
@@ -138,9 +141,15 @@ def test_the_page_can_be_read_without_eyes_or_mouse(html: str) -> None:
 
 def test_results_lead_and_hold_means_counts_and_what_diverged(html: str) -> None:
     text = re.sub(r"<[^>]+>|\s+", " ", re.sub(r"<style>.*?</style>", "", html, flags=re.S))
-    places = [
-        text.index(words) for words in ("weak regularisation", "mixes candidate", "Test error at the", "Settings as")
-    ]
+    story = (
+        "weak regularisation",
+        "mixes candidate",
+        "Test error at the",
+        "runs, not of the mean",
+        "SHA-256",
+        "Settings as",
+    )
+    places = [text.index(words) for words in story]
     assert places == sorted(places)
     errors = made_up.frame(STUDY, "evaluations").query("method == 'darts' and l2 < 0.01")["test_error_percent"]
     assert f"{errors.mean():.1f} ± {errors.std():.1f}" in text
@@ -219,7 +228,8 @@ def test_all_methods_are_told_by_their_names(tmp_path: Path) -> None:
 def test_a_study_that_trains_nothing_says_so(tmp_path: Path) -> None:
     paths = made_up.write(CELLS, tmp_path)
     outputs = drawn("dominant_eigenvalue", paths, tmp_path)
-    settings = {"study": "published", "title": "t", "description": "d", "settings": {}, "commands": {}}
+    settings = {"study": "published", "title": "t", "description": "d", "settings": {}, "departures": []}
+    settings |= {"commands": {}}
     inputs = {
         **{key: outputs[key] for key in ("description", "png")},
         "tables": [paths["searches"]],
@@ -230,6 +240,7 @@ def test_a_study_that_trains_nothing_says_so(tmp_path: Path) -> None:
     text = told(made["report"][0].read_text(encoding="utf-8"))
     assert "This study trains no architecture from scratch, so it has no test errors." in text
     assert "Test error of the architectures" not in text
+    assert "they are the papers’ own" in text
     assert "Beside the published values" not in text
 
 
@@ -264,3 +275,19 @@ def test_a_study_without_any_run_still_has_a_page(tmp_path: Path) -> None:
 def test_a_figure_without_a_picture_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing_like_it"):
         page(tmp_path, STUDY, ["test_error"], figures=["test_error", "nothing_like_it"])
+
+
+def test_how_sure_the_numbers_are_is_counted(html: str) -> None:
+    text = told(html)
+    assert "Cell search: 4 searches of 2 settings, 2 of each, which differ in the seed alone. 1 diverged and" in text
+    assert "Trainings from scratch: 12 of 6 architectures, 2 of each" in text
+    assert "Depth search: 16 networks of 8 settings, 2 of each" in text
+    assert "run once" not in text
+    assert "1 of them are not the papers’" in text
+    assert "search.epochs 16 50 passes over the weight images" in text
+
+
+def test_a_single_run_is_called_no_evidence(tmp_path: Path) -> None:
+    text = told(page(tmp_path, made_up.cells(Cells(seeds=(1,))), ["test_error"]))
+    assert "2 settings, 1 of each" in text
+    assert "a difference between two such numbers is no evidence" in text

@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "data": BASE | {"data"},
     "cells": BASE | {"cells", "data"},
     "depth": BASE | {"depth", "data"},
-    "steps": BASE | {"cells", "depth", "data"},
+    "report": {"report", "tables"},
+    "steps": BASE | {"cells", "depth", "data", "report"},
     "benchmark": BASE | {"benchmark", "cells", "depth", "data", "provenance"},
 }
 # Commands a person types; the others have nothing to do with records.

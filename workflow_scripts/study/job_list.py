@@ -162,7 +162,7 @@ def _figures(jobs: Jobs) -> Iterator[PlannedJob]:
         inputs, outputs = tuple(jobs.figure_inputs(figure)), tuple(jobs.figure_outputs(figure).values())
         modules = (f"figures.{figure}",)
         yield PlannedJob(f"figure_{figure}", "figure", {"figure": figure}, inputs, outputs, root, modules)
-    drawn = (path for end in ("json", "png", "pdf") for path in jobs.figure_files(end))
+    drawn = (path for end in ("json", "png", "pdf", "slide.pdf", "rst") for path in jobs.figure_files(end))
     inputs = (*drawn, *jobs.animations(), *jobs.table_files(), *jobs.architecture_file())
     yield PlannedJob("report", "report", jobs.report(), inputs, (f"{root}/report.html",), root)
 

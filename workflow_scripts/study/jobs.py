@@ -26,6 +26,7 @@ from workflow_scripts.study.cell_jobs import (
     selection_job,
     selections,
 )
+from workflow_scripts.study.departures import departures
 from workflow_scripts.study.depth import ImageRun, expand, experiment_of
 from workflow_scripts.study.figures import figure_tables, is_animated, report_mark
 from workflow_scripts.study.model import canonical
@@ -33,6 +34,7 @@ from workflow_scripts.study.spaces import load_space
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.search_run import FILES
 
+CONFIG = Path(__file__).parents[2] / "config"
 CELL_TABLES = ("search_spaces", "searches", "search_epochs", "curvature", "spectra", "evaluations", "comparison")
 TRAINING_TABLES = ("evaluations", "comparison")  # only where architectures are trained from scratch
 DEPTH_TABLES = ("depth_runs", "depth_posteriors", "depth_calibration")
@@ -314,5 +316,17 @@ class Jobs:
                 mode="json", exclude={"study", "title", "description", "figures", "data", "resources"}
             ),
             "figures": study.figures,
-            "commands": {"figure": f"make figures STUDY={study.study}", "study": f"make run STUDY={study.study}"},
+            "departures": [list(departure) for departure in departures(study)],
+            "commands": self._commands() if (CONFIG / f"{study.study}.yaml").is_file() else {},
+        }
+
+    def _commands(self) -> dict[str, str]:
+        """What a reader of the report can type; FIGURE stands for a figure's name."""
+        name, results = self.study.study, self.results
+        drawing = f"--force {results}/figures/FIGURE.png --profile profiles/local --configfile config/{name}.yaml"
+        return {
+            "study": f"make run STUDY={name}",
+            "figure": f".venv/bin/snakemake {drawing}",
+            "verify": f".venv/bin/python -m workflow_scripts.audit verify {results}",
+            "why": f".venv/bin/python -m workflow_scripts.audit why {results}/report.html",
         }

@@ -1,0 +1,54 @@
+"""How sure a report's numbers are: how often each was repeated, what its spread means, what was left out."""
+
+import pandas as pd
+
+from workflow_scripts.report import words
+from workflow_scripts.report.results import DEPTH_SETTINGS
+
+_SEARCH_SETTING = ["space", "data_set", "search", "l2", "drop_path"]
+_ARCHITECTURE = [*_SEARCH_SETTING, "run", "method"]
+
+
+def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
+    """What the study repeated, as paragraphs: searches, trainings from scratch, depth networks; empty without runs."""
+    said = []
+    counts = []
+    if len(searches := tables.get("searches", pd.DataFrame())):
+        seeds = searches.groupby(_SEARCH_SETTING)["seed"].nunique()
+        counts.append(seeds)
+        said.append(
+            f"Cell search: {words.amount(len(searches), 'search', 'searches')} of "
+            f"{words.amount(len(seeds), 'setting')}, {words.span(seeds)} of each, which differ in the seed alone."
+            f"{_diverged(searches)}"
+        )
+    if len(trainings := tables.get("evaluations", pd.DataFrame())):
+        per_architecture = trainings.groupby(_ARCHITECTURE)["evaluation_seed"].nunique()
+        said.append(
+            f"Trainings from scratch: {len(trainings)} of {words.amount(len(per_architecture), 'architecture')}, "
+            f"{words.span(per_architecture)} of each, which differ in the initial weights and the order of images."
+            f"{_diverged(trainings)}"
+        )
+    if len(networks := tables.get("depth_runs", pd.DataFrame())):
+        setting = ["experiment", "model", "max_depth", *DEPTH_SETTINGS]
+        per_setting = networks.groupby(setting, dropna=False).size()
+        counts.append(per_setting)
+        said.append(
+            f"Depth search: {words.amount(len(networks), 'network')} of {words.amount(len(per_setting), 'setting')}, "
+            f"{words.span(per_setting)} of each, which differ in their seeds.{_diverged(networks)}"
+        )
+    if any((each == 1).any() for each in counts):
+        said.append(
+            "Where a setting was run once nothing tells how another run of it would have ended: a difference between "
+            "two such numbers is no evidence."
+        )
+    if said:
+        said.append(
+            "A value with ± is a mean and the standard deviation of single runs, not of the mean; what the bands and "
+            "bars of a figure mean is said in its caption."
+        )
+    return said
+
+
+def _diverged(rows: pd.DataFrame) -> str:
+    diverged = int(rows["outcome"].astype(str).str.contains("diverged").sum())
+    return f" {diverged} diverged and count in no mean." if diverged else ""
