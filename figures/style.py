@@ -183,7 +183,7 @@ def l2_colour(l2: float) -> str:
 
 def drop_path_colour(drop_path: float) -> str:
     """The colour of a drop-path probability, on a linear scale from 0 to 1, of other hues than the L2 factors."""
-    return to_hex(colormaps["inferno"](0.25 + 0.65 * float(np.clip(drop_path, 0, 1))))
+    return to_hex(colormaps["inferno"](0.38 + 0.58 * float(np.clip(drop_path, 0, 1))))
 
 
 def operation_colour(operation: str) -> str:

@@ -4,3 +4,7 @@ import os
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--golden", action="store_true", help="take the pictures drawn now as those to compare with")

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from workflow_scripts.runtime.progress import Silent
+from workflow_scripts.steps import comparison_table, space_table
+from workflow_scripts.study.spaces import load_space
 from workflow_scripts.tables.architectures import write_architectures
 from workflow_scripts.tables.catalogue import TABLES as SCHEMAS
 from workflow_scripts.tables.cells import CURVATURE, EVALUATIONS, SEARCH_EPOCHS, SEARCHES, SPECTRA
@@ -285,6 +288,25 @@ def depth(study: Depth = Depth()) -> Tables:
         "depth_calibration": DEPTH_CALIBRATION.frame(calibration),
         "depth_speed": DEPTH_SPEED.frame(speed),
     }
+
+
+def whole(folder: Path) -> Tables:
+    """A study in which every figure has something to draw; tables that steps make are made in `folder`."""
+    study = Cells(
+        groups=(("s1", "cifar10"), ("s4", "fashion_mnist")),
+        drop_path=(0.0, 0.2),
+        hessian_size=12,
+        diverged=((6e-2, 0.0, 1),),
+    )
+    tables = cells(study) | {name: table for name, table in depth(Depth()).items() if name.startswith("depth")}
+    paths = write(tables, folder)
+    published = Path(__file__).parents[2] / "config" / "published_values.csv"
+    inputs, outputs = {"evaluations": [paths["evaluations"]], "published": [published]}, [paths["comparison"]]
+    comparison_table.run({}, inputs, {"comparison": outputs}, Silent())
+    spaces = {"spaces": {name: load_space(name) for name in ("s1", "s4")}}
+    space_table.run(spaces, {}, {"search_spaces": [paths["search_spaces"]]}, Silent())
+    made = ("comparison", "search_spaces")
+    return tables | {name: SCHEMAS[name].read(paths[name]) for name in made}
 
 
 def write(tables: Tables, folder: Path) -> dict[str, Path]:

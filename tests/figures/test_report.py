@@ -4,16 +4,16 @@ import importlib
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import made_up
 import pandas as pd
 import pytest
+from made_report import drawn, page
 from made_up import Cells, Depth, Tables
 
 from figures import style
 from workflow_scripts.runtime.progress import Silent
-from workflow_scripts.steps import figure, report
+from workflow_scripts.steps import report
 from workflow_scripts.tables.cells import COMPARISON
 from workflow_scripts.tables.files import read_json
 
@@ -21,39 +21,6 @@ CELLS = made_up.cells(Cells(diverged=((6e-2, 0.0, 1),)))
 STUDY: Tables = {**CELLS, **{name: table for name, table in made_up.depth(Depth()).items() if name.startswith("depth")}}
 FIGURES = ["dominant_eigenvalue", "found_cells", "test_error", "depth_posterior"]
 VOID = {"meta", "link", "img", "br"}
-
-
-def drawn(name: str, paths: dict[str, Path], folder: Path) -> dict[str, list[Path]]:
-    ends = {"pdf": "pdf", "slide": "slide.pdf", "png": "png", "description": "json", "caption": "rst"}
-    module = importlib.import_module(f"figures.{name}")
-    if figure.is_animated(module):
-        ends["gif"] = "gif"
-    outputs = {key: [folder / "figures" / f"{name}.{end}"] for key, end in ends.items()}
-    figure.run({"figure": name}, {"tables": [paths[table] for table in module.TABLES]}, outputs, Silent())
-    return outputs
-
-
-def page(folder: Path, tables: Tables, names: list[str], **changed: Any) -> str:
-    paths = made_up.write(tables, folder)
-    outputs = [drawn(name, paths, folder) for name in names]
-    settings = {
-        "study": "demo",
-        "title": "The whole chain",
-        "description": "Does weak regularisation let the search collapse?",
-        "settings": {"cells": {"l2": [3e-4]}},
-        "figures": names,
-        "departures": [["search.epochs", "16", "50", "passes over the weight images"]],
-        "commands": {"figure": "snakemake --force figures/FIGURE.png", "verify": "audit verify results/demo"},
-    }
-    inputs = {
-        "description": [each["description"][0] for each in outputs],
-        "png": [each["png"][0] for each in outputs],
-        "gif": [each["gif"][0] for each in outputs if "gif" in each],
-        "tables": [path for name, path in paths.items() if name != "architectures"],
-        "architectures": [paths["architectures"]],
-    }
-    report.run({**settings, **changed}, inputs, {"report": [folder / "report.html"]}, Silent())
-    return (folder / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

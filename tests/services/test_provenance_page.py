@@ -2,12 +2,12 @@
 
 import json
 import re
-import shutil
 import time
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from services.accessibility import serious
 
 from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.ledger import read_ledger
@@ -15,24 +15,11 @@ from workflow_scripts.provenance.page import page
 from workflow_scripts.provenance.record import canonical_bytes, sealed
 from workflow_scripts.provenance.verify import verify
 
-playwright = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
-
 SEARCH = "cell_search/s1_cifar10/darts/l2-0.0003_drop-0_seed-1"
 TRAINING = "evaluate_genotype/s1_cifar10/darts/l2-0.0003_drop-0_seed-1/seed-1"
 ALTERED = f"results/made_up/cells/searches/{SEARCH.removeprefix('cell_search/')}/alphas.npz"
 HOSTILE = "</script><img src=x onerror=\"document.title='hurt'\"><!-- ' & \u2028"
 LARGEST_SECONDS = 3
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as engine:
-        # Without a sandbox, because tests may run as root in a container.
-        started = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 def written(folder):
@@ -349,3 +336,13 @@ def test_the_drawing_has_the_colours_of_the_scheme(opened, scheme):
     opened.tab.emulate_media(color_scheme=scheme)
     colour = "rgb(26,26,26)" if scheme == "light" else "rgb(232,234,237)"
     opened.wait_until(f"provenanceGraph.nodes()[0].style('color') === '{colour}'")
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_serious_violation(browser, small, scheme, width):
+    page = Opened(browser, small, f"#job={SEARCH}", width)
+    page.tab.emulate_media(color_scheme=scheme)
+    page.tab.locator("#panel details").evaluate_all("all => all.forEach(each => { each.open = true })")
+    assert page.selected == SEARCH
+    assert serious(page.tab) == []
