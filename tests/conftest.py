@@ -1,9 +1,14 @@
-"""One thread per test process: several of them, each with a thread per core, would wait for each other."""
+"""One thread per test process: several of them, each with a thread per core, would wait for each other.
+
+And no Slurm but where a test starts one: Snakemake's plugin asks the cluster when it is loaded, and waits ten seconds
+where Slurm is installed and no cluster answers.
+"""
 
 import os
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
+os.environ["SLURM_CONF"] = "/dev/null"
 
 
 def pytest_addoption(parser):

@@ -166,15 +166,15 @@ def _recorded(jobs: list[PlannedJob]) -> dict[str, Record]:
 
 
 def _tell(stages: dict[str, Stage], devices: int) -> None:
-    print(f"{'stage':<24}{'jobs':>6}{'median':>10}{'hours':>10}{'disk, MB':>10}   times are")
+    print(f"{'stage':<24}{'jobs':>6}{'median':>10}{'hours':>12}{'disk, MB':>10}   times are")
     for step, stage in stages.items():
         hours, median = sum(stage.seconds) / 3600, duration(statistics.median(stage.seconds))
         sources = ", ".join(sorted(stage.sources))
-        print(f"{step:<24}{len(stage.seconds):>6}{median:>10}{hours:>10.2f}{stage.bytes / 1e6:>10.1f}   {sources}")
+        print(f"{step:<24}{len(stage.seconds):>6}{median:>10}{hours:>12.2f}{stage.bytes / 1e6:>10.1f}   {sources}")
     seconds = [each for stage in stages.values() for each in stage.seconds]
     total, disk = sum(seconds), sum(stage.bytes for stage in stages.values())
     wall = max(total / devices, max(seconds))
-    print(f"{'all':<24}{len(seconds):>6}{'':>10}{total / 3600:>10.2f}{disk / 1e6:>10.1f}")
+    print(f"{'all':<24}{len(seconds):>6}{'':>10}{total / 3600:>12.2f}{disk / 1e6:>10.1f}")
     print(f"On {devices} devices: {duration(wall)} from start to end, at least.")
     print("Assumed:", *(f"- {line}" for line in ASSUMPTIONS), sep="\n")
 

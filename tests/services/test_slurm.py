@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from readme import commands, run, small_tree
 from services.slurm import cluster, missing
 from workflow.tree import PROGRAM, ROOT, copy_workflow, edit
 
@@ -131,6 +132,16 @@ def test_the_demo_completes_and_is_sound(environment, tmp_path):
     searched = [record for record in records if record["step"] == "cell_search"]
     assert len(searched) == 2
     assert all(record["machine"]["scheduler_job"] for record in searched)
+
+
+def test_the_commands_of_the_readme(environment, tmp_path):
+    tree = small_tree(tmp_path / "clone")
+    typed = [command for command in commands() if "slurm" in command]
+    assert len(typed) == 2
+    for command, word in zip(typed, ("Report: results/paper/report.html", "Nothing to be done"), strict=True):
+        done = run(tree, command, environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert word in done.stdout + done.stderr
 
 
 def test_each_job_sees_a_device_of_its_own(environment):

@@ -15,8 +15,8 @@ from workflow_scripts.study.job_list import PlannedJob
 
 RUNS = ("missing", "without a record", "stale", "follows", "may follow", "altered")
 """States of jobs that should run before results are what they claim to be."""
-CHECKPOINTS = ("fetch_data", "gather_architectures")
-"""Steps after which Snakemake looks again: what follows runs only where a file's content changed."""
+LOOKED_AT_AGAIN = ("fetch_data", "derive_architectures", "gather_architectures")
+"""Steps after which Snakemake looks again: what reads a file of theirs runs only where its content changed."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
             if sure or maybe:
                 state, reasons = ("follows", _reads(sure)) if sure else ("may follow", _reads(maybe))
         if state in RUNS:
-            is_checkpoint = job.step in CHECKPOINTS and state != "missing"
-            target = perhaps if is_checkpoint or state == "may follow" else running
-            target.update(dict.fromkeys(job.outputs, job.name))
+            for path in job.outputs:
+                may_stay = job.step in LOOKED_AT_AGAIN and (folder / path).exists()
+                (perhaps if may_stay or state == "may follow" else running)[path] = job.name
         found.append(Standing(job, state, reasons, times.get(job.record, times.get(job.step))))
     return found
 

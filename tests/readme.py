@@ -1,0 +1,68 @@
+"""What the README tells a reader to type and to write, taken out of it as it stands."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from workflow.tree import ROOT, copy_workflow
+
+README = (ROOT / "README.md").read_text()
+RUN_BY_CI = ("make test",)
+"""Not run by a test, because they run the tests; .ci/run runs them."""
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks of one language, in their order."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [block for named, block in found if named == language]
+
+
+def commands() -> list[str]:
+    """Every command line of the README, in its order, without its remark."""
+    lines = [line for block in blocks("") for line in block.splitlines()]
+    return [re.split(r"\s+# ", line)[0] for line in lines]
+
+
+def examples() -> dict[str, str]:
+    """The files that the README shows how to add: path and content."""
+    found = {}
+    for language in ("yaml", "python"):
+        for block in blocks(language):
+            if named := re.match(r"# (\S+/\S+)\n", block):
+                found[named[1]] = block[named.end() :]
+    return found
+
+
+def small_tree(folder: Path) -> Path:
+    """A clone as a reader has it, with the environment at hand and the README's studies made small.
+
+    Its `.venv` is a folder of links, so that nothing done to it reaches the environment at hand.
+    """
+    tree = copy_workflow(folder)
+    shutil.copy2(ROOT / "Makefile", tree / "Makefile")
+    shutil.copytree(ROOT / "tests/reference", tree / "tests/reference", ignore=shutil.ignore_patterns("__pycache__"))
+    tiny = (tree / "config/tiny.yaml").read_text()
+    for study in ("demo", "laptop", "paper"):
+        (tree / f"config/{study}.yaml").write_text(tiny.replace("study: tiny", f"study: {study}"))
+    (tree / ".venv").mkdir()
+    for part in ("bin", "lib"):
+        (tree / ".venv" / part).symlink_to(Path(sys.prefix) / part)
+    shutil.copy2(Path(sys.prefix) / "pyvenv.cfg", tree / ".venv/pyvenv.cfg")
+    (tree / ".venv/.installed").touch()
+    return tree
+
+
+def run(tree: Path, command: str, environment: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """Type a command in a tree, as a reader does in a shell."""
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=tree,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
