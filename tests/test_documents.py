@@ -64,3 +64,13 @@ def test_the_citation_is_sound() -> None:
         "https://arxiv.org/abs/1909.09656",
         "https://arxiv.org/abs/2002.02797",
     }
+
+
+def test_the_pre_commit_hooks_are_sound_and_are_those_of_make_lint() -> None:
+    programs = Path(sys.executable).parent
+    subprocess.run([programs / "pre-commit", "validate-config", ROOT / ".pre-commit-config.yaml"], check=True)
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    commands = {hook["entry"].removeprefix(".venv/bin/").split(" --")[0] for hook in hooks}
+    lint = (ROOT / "Makefile").read_text().partition("\nlint:")[2].partition("\nlock:")[0]
+    assert commands == {re.sub(r" --.*| \..*", "", part.strip()) for part in re.findall(r"\$\(BIN\)/([^&\n]+)", lint)}
+    assert all((programs / command.split()[0]).exists() for command in commands)
