@@ -32,7 +32,7 @@ def page(folder: Path, tables: Tables, names: list[str], **changed: Any) -> str:
         "description": "Does weak regularisation let the search collapse?",
         "settings": {"cells": {"l2": [3e-4]}},
         "figures": names,
-        "departures": [["search.epochs", "16", "50", "passes over the weight images"]],
+        "departures": [["search.epochs", "16", "50"]],
         "commands": {"figure": "snakemake --force figures/FIGURE.png", "verify": "audit verify results/demo"},
     }
     inputs = {

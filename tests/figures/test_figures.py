@@ -85,7 +85,23 @@ def test_draws_every_shape_of_study_from_its_own_tables_only(name: str, study: s
     assert figure.draw(tables).get_figwidth() <= style.FULL_WIDTH_INCHES
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("comparison", "search_spaces")])
+CHANGED = {
+    "dominant_eigenvalue": ("curvature", "moving_average"),
+    "cell_animation": ("curvature", "dominant_eigenvalue"),
+    "hessian_spectra": ("spectra", "eigenvalue"),
+    "eigenvalue_and_error": ("searches", "final_dominant_eigenvalue"),
+    "test_error": ("evaluations", "test_error_percent"),
+    "depth_posterior": ("depth_posteriors", "q"),
+    "chosen_depth": ("depth_runs", "d_opt"),
+    "depth_comparison": ("depth_runs", "test_error_d_opt_percent"),
+    "posterior_and_fixed_depth": ("depth_posteriors", "q"),
+    "reliability": ("depth_calibration", "share_right"),
+    "pruning_speed_up": ("depth_speed", "d_opt_milliseconds"),
+}
+"""Figure: the table and the column in which one value is changed."""
+
+
+@pytest.mark.parametrize("name", [*CHANGED, "found_cells", "operation_counts"])
 def test_same_tables_same_bytes_and_another_value_other_bytes(name: str, tmp_path: Path) -> None:
     tables = dict(STUDIES["images" if name in DEPTH_FIGURES else "one seed"])
     first = saved(name, tables, tmp_path)
@@ -100,19 +116,7 @@ def test_same_tables_same_bytes_and_another_value_other_bytes(name: str, tmp_pat
         frame["genotype"] = [text.replace("sep_conv_3x3", "skip_connect", 2) for text in frame["genotype"]]
         tables["searches"] = frame
     else:
-        table, column = {
-            "dominant_eigenvalue": ("curvature", "moving_average"),
-            "cell_animation": ("curvature", "dominant_eigenvalue"),
-            "hessian_spectra": ("spectra", "eigenvalue"),
-            "eigenvalue_and_error": ("searches", "final_dominant_eigenvalue"),
-            "test_error": ("evaluations", "test_error_percent"),
-            "depth_posterior": ("depth_posteriors", "q"),
-            "chosen_depth": ("depth_runs", "d_opt"),
-            "depth_comparison": ("depth_runs", "test_error_d_opt_percent"),
-            "posterior_and_fixed_depth": ("depth_posteriors", "q"),
-            "reliability": ("depth_calibration", "share_right"),
-            "pruning_speed_up": ("depth_speed", "d_opt_milliseconds"),
-        }[name]
+        table, column = CHANGED[name]
         frame = made_up.frame(tables, table).copy()
         shown = frame.index[frame["max_depth"] == 10] if name in DEPTH_FIGURES else frame.index
         shown = [place for place in shown if column != "share_right" or frame.loc[place, "bin"] == 7]

@@ -47,6 +47,7 @@ def test_a_figure_looks_as_it_did(name: str, tables: Tables, tmp_path: Path, req
     if request.config.getoption("--golden"):
         GOLDEN.mkdir(exist_ok=True)
         shutil.copy(path, GOLDEN / path.name)
+    assert (GOLDEN / path.name).exists(), "a new figure: look at it, and take its picture with --golden"
     assert difference(name, path) <= TOLERANCE
 
 

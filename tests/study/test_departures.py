@@ -11,7 +11,7 @@ from workflow_scripts.study.open_study import ROOT, load
 def of(study: str, *changes: str) -> dict[str, tuple[str, str]]:
     """Setting: its value here and the papers'."""
     found = departures(load([Path(ROOT / "config" / f"{study}.yaml")], {"set": list(changes)}))
-    return {setting: (here, paper) for setting, here, paper, meaning in found if meaning}
+    return {setting: (here, paper) for setting, here, paper in found}
 
 
 @pytest.mark.parametrize("study", ["paper", "spirals", "published"])
@@ -33,7 +33,7 @@ def test_what_no_job_uses_is_left_out() -> None:
 
 def test_small_studies_tell_their_scale() -> None:
     demo = of("demo")
-    assert demo["grids.seeds"] == ("1", "3")
+    assert demo["grids: number of seeds"] == ("1", "3")
     assert demo["search.order"] == ("1", "2")
     assert demo["evaluation.epochs"] == ("8", "600")
     assert demo["training.epochs (max depth, deterministic depth)"] == ("1000", "8000")

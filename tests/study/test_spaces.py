@@ -26,7 +26,7 @@ def space_of(tmp_path, monkeypatch):
 
 
 def test_the_five_spaces_are_there():
-    assert space_names() == sorted(CANDIDATES)
+    assert set(CANDIDATES) <= set(space_names())
 
 
 @pytest.mark.parametrize("name", CANDIDATES)

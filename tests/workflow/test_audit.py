@@ -124,7 +124,8 @@ def test_a_changed_setting_and_a_changed_module_are_named_with_old_and_new(tree:
 
 
 def test_a_folder_that_cannot_be_read(tree: Path) -> None:
-    assert audit(tree, "verify", "results/nothing", status=2) == "results/nothing: there is no such folder\n"
+    told = audit(tree, "verify", "results/tini", status=2)
+    assert told == "results/tini: there is no such folder (did you mean tiny?); known are tiny\n"
 
 
 # why, affected, diff, replay ------------------------------------------------------------------------------------------

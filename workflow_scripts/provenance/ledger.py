@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from workflow_scripts.provenance.links import LINKED
 from workflow_scripts.provenance.record import InputFile, Record, RecordError, digest_of, parse_record
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
+from workflow_scripts.study.names import nearest
 
 RECORDS = "records"
 DATA_ROOT = "data"
@@ -117,7 +118,8 @@ class Ledger:
 def read_ledger(folder: Path) -> Ledger:
     """Read every record of a results folder. Raises LedgerError when there is none to read."""
     if not folder.is_dir():
-        raise LedgerError(f"{folder}: there is no such folder")
+        beside = sorted(path.parent.name for path in folder.parent.glob(f"*/{RECORDS}"))
+        raise LedgerError(f"{folder}: there is no such folder{nearest(folder.name, beside) if beside else ''}")
     if not (folder / RECORDS).is_dir():
         raise LedgerError(f"{folder}: this is no results folder, it has no folder {RECORDS}/")
     ledger = Ledger(folder)

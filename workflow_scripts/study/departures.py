@@ -19,12 +19,14 @@ EVALUATION_FOR = {name: {"init_channels": 16, "layers": 8} for name in ("cifar10
 
 
 class Departure(NamedTuple):
-    """One setting: its dotted key, its value in the study, the papers' value, and what it is."""
+    """One setting: its dotted key, its value in the study, and the papers' value.
+
+    What a setting is stays out, because rewording it would make the report stale.
+    """
 
     setting: str
     here: str
     paper: str
-    meaning: str
 
 
 def departures(study: Study) -> list[Departure]:
@@ -43,12 +45,12 @@ def _cells(cells: Cells) -> Iterator[Departure]:
     if own:
         data_sets = list(dict.fromkeys(name for grid in own for name in grid.data_sets))
         if not set(data_sets) <= set(CELL_DATA_SETS):
-            yield Departure("grids.data_sets", _told(data_sets), _told(CELL_DATA_SETS), "image data sets")
+            yield Departure("grids.data_sets", _told(data_sets), _told(CELL_DATA_SETS))
         if cells.image_size is not None:
-            yield Departure("image_size", _told(cells.image_size), "32", "side of the images, pixels")
+            yield Departure("image_size", _told(cells.image_size), "32")
         seeds = max(len(grid.seeds) for grid in own)
         if seeds < CELL_SEEDS:
-            yield Departure("grids.seeds", str(seeds), str(CELL_SEEDS), "searches of each setting")
+            yield Departure("grids: number of seeds", str(seeds), str(CELL_SEEDS))
         yield from _differences(cells.search, Search(), "search.")
     if methods & {"darts_es", "darts_ada"}:
         yield from _differences(cells.stop, StopRule(), "stop.")
@@ -67,8 +69,7 @@ def _cells(cells: Cells) -> Iterator[Departure]:
             for key, value in changes.items():
                 expected = published.get(key, getattr(Evaluation(), key))
                 if value != expected:
-                    meaning = Evaluation.model_fields[key].description or ""
-                    yield Departure(f"evaluation_for.{name}.{key}", _told(value), _told(expected), meaning)
+                    yield Departure(f"evaluation_for.{name}.{key}", _told(value), _told(expected))
 
 
 def _depth(depth: Depth) -> Iterator[Departure]:
@@ -83,13 +84,13 @@ def _depth(depth: Depth) -> Iterator[Departure]:
 
 def _experiment(experiment: DepthExperiment) -> Iterator[Departure]:
     if len(experiment.seeds) < DEPTH_SEEDS:
-        yield Departure("seeds", str(len(experiment.seeds)), str(DEPTH_SEEDS), "networks of each setting")
+        yield Departure("number of seeds", str(len(experiment.seeds)), str(DEPTH_SEEDS))
     if experiment.images is None:
         yield from _differences(experiment.training, DepthTraining(), "training.")
         return
     data_sets = experiment.images.data_sets
     if not set(data_sets) <= set(DEPTH_DATA_SETS):
-        yield Departure("images.data_sets", _told(data_sets), _told(DEPTH_DATA_SETS), "image data sets")
+        yield Departure("images.data_sets", _told(data_sets), _told(DEPTH_DATA_SETS))
     yield from _differences(experiment.images, ImageData(data_sets=data_sets), "images.")
     given = {name: getattr(experiment.training, name) for name in experiment.training.model_fields_set}
     yield from _differences(IMAGE_TRAINING.model_copy(update=given), IMAGE_TRAINING, "training.")
@@ -97,12 +98,12 @@ def _experiment(experiment: DepthExperiment) -> Iterator[Departure]:
 
 def _differences(here: Model, paper: Model, prefix: str) -> Iterator[Departure]:
     """The fields in which two models of one kind differ, those of models inside them too."""
-    for name, field in type(here).model_fields.items():
+    for name in type(here).model_fields:
         one, other = getattr(here, name), getattr(paper, name)
         if isinstance(one, Model) and isinstance(other, Model):
             yield from _differences(one, other, f"{prefix}{name}.")
         elif one != other:
-            yield Departure(f"{prefix}{name}", _told(one), _told(other), (field.description or "").rstrip("."))
+            yield Departure(f"{prefix}{name}", _told(one), _told(other))
 
 
 def _told(value: Any) -> str:
