@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from figures import style
 from figures.cell_graph import CELL_WIDTH, LANE, counts, draw_cell, write_counts
 from workflow_scripts.tables.genotype import Genotype, parse_genotype
+from workflow_scripts.tables.names import SELECTING
 
 TABLES: tuple[str, ...] = ("architectures", "searches")
 TITLE = "The cells that were found"
@@ -125,7 +126,7 @@ def _taken(methods: set[str]) -> str:
     sentences = [f"{sentences[0]} architecture"] if last else []
     if "darts_es" in methods:
         sentences.append("DARTS-ES that of the epoch at which the early-stopping rule stops")
-    if methods & {"r_darts_l2", "r_darts_dp"}:
+    if methods & set(SELECTING):
         sentences.append("R-DARTS the one of a seed's searches that is best after a brief training")
     if "random_ws" in methods:
         sentences.append("RS-ws the best of its samples")

@@ -22,7 +22,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from workflow_scripts.tables.names import DATA_SET_NAMES, METHOD_NAMES
+from workflow_scripts.tables.names import data_set_name as data_set_name
+from workflow_scripts.tables.names import method_name as method_name
+from workflow_scripts.tables.names import method_order as method_order
 
 P = ParamSpec("P")
 
@@ -31,8 +33,8 @@ FULL_WIDTH_INCHES = 7.2
 COLUMN_WIDTH_INCHES = 3.5
 """One column of a two-column page."""
 SLIDE_RATIO = 16 / 9
-"""Width by height of a slide. A figure of full width fills it, and its text of 8 points is as large as 15 on a screen
-13.3 inches wide."""
+"""Width by height of a slide. A figure of full width nearly fills it, and its text of 8 points is as large as 14 on a
+screen 13.3 inches wide; a figure that is taller than a slide becomes small."""
 SLIDE_MARGIN_INCHES = 0.15
 PNG_DOTS_PER_INCH = 200
 
@@ -201,25 +203,9 @@ def method_colour(method: str) -> str:
     return METHOD_COLOURS.get(method, BLACK)
 
 
-def method_order(method: str) -> tuple[int, str]:
-    """Sorts methods as the papers list them, others after them by name."""
-    known = list(METHOD_COLOURS)
-    return (known.index(method) if method in known else len(known), method)
-
-
-def method_name(method: str) -> str:
-    """The name of a method as the papers write it."""
-    return METHOD_NAMES.get(method, method.replace("_", " "))
-
-
 def group_name(space: str, data_set: str) -> str:
     """The heading of a group of runs, e.g. `S4 · Fashion-MNIST`."""
     return f"{space.upper()} · {data_set_name(data_set)}"
-
-
-def data_set_name(data_set: str) -> str:
-    """The name of a data set as the papers write it."""
-    return DATA_SET_NAMES.get(data_set, data_set.replace("_", " "))
 
 
 def floats(values: Any) -> np.ndarray:

@@ -16,14 +16,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures import style
+from workflow_scripts.tables.cells import TRAINED
 from workflow_scripts.tables.genotype import parse_genotype
+from workflow_scripts.tables.names import SELECTING
 
 TABLES: tuple[str, ...] = ("searches", "evaluations")
 TITLE = "Test error of the architectures trained from scratch"
 CATEGORY = "cells"
 
 _COUNTED = ("noise", "skip_connect")
-_CHOSEN = ("r_darts_l2", "r_darts_dp")
 _SETTING = ("L2", "drop path")
 _COLUMNS_IN_HALF = 8
 """A panel with more columns than this takes the whole width."""
@@ -94,11 +95,11 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         "DARTS-ES that of the epoch at which the early-stopping rule stops. Below the axis: L2 factor and drop path of "
         "the search, mean test error, and mean number of noise and of skip operations in the normal cell.",
     ]
-    if trainings["method"].isin(_CHOSEN).any():
+    if trainings["method"].isin(SELECTING).any():
         parts.append("R-DARTS has no setting: of a seed's searches it takes the one that is best after brief training.")
     if diverged:
         parts.append(f"{style.count(diverged, 'training')} diverged and count in no mean.")
-    own = trainings[~trainings["method"].isin(_CHOSEN)]
+    own = trainings[~trainings["method"].isin(SELECTING)]
     evaluated = set(own[run].itertuples(index=False, name=None))
     absent = searches[[name not in evaluated for name in searches[run].itertuples(index=False, name=None)]]
     if len(absent):
@@ -109,9 +110,9 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
 
 
 def _trained(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The trainings; a search that diverged before its architecture gave nothing to train."""
+    """The trainings; a search without an architecture gave nothing to train."""
     rows = tables["evaluations"]
-    return rows[rows["outcome"] != "search diverged"]
+    return rows[rows["outcome"].isin(TRAINED)]
 
 
 def alternative(tables: dict[str, pd.DataFrame]) -> str:
@@ -123,7 +124,7 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
     for (space, data_set), rows in trainings.groupby(["space", "data_set"], sort=True):
         for each in _columns(rows):
             mean = f"{each.errors.mean():.1f} %" if len(each.errors) else "no result"
-            setting = "" if each.method in _CHOSEN else f"L2 {each.setting[0]}, drop path {each.setting[1]}, "
+            setting = "" if each.method in SELECTING else f"L2 {each.setting[0]}, drop path {each.setting[1]}, "
             words.append(f"{style.group_name(space, data_set)}, {setting}{style.method_name(each.method)} {mean}")
     more = f"; and {len(words) - 8} more" if len(words) > 8 else ""
     return f"Dot plot of test errors. Means: {'; '.join(words[:8])}{more}."
@@ -133,7 +134,7 @@ def _settings(rows: pd.DataFrame) -> pd.Series:
     """Of each training its L2 factor and drop path as text; what R-DARTS chose has none."""
     return pd.Series(
         [
-            ("chosen", "") if method in _CHOSEN else (style.number(l2), style.number(drop_path))
+            ("chosen", "") if method in SELECTING else (style.number(l2), style.number(drop_path))
             for method, l2, drop_path in rows[["method", "l2", "drop_path"]].itertuples(index=False, name=None)
         ],
         index=rows.index,
@@ -145,7 +146,7 @@ def _settings(rows: pd.DataFrame) -> pd.Series:
 def _columns(rows: pd.DataFrame) -> list[_Column]:
     """The columns of a panel: settings by L2 and drop path, in each its methods; last what R-DARTS chose."""
     rows = rows.assign(
-        setting=_settings(rows), chosen=rows["method"].isin(_CHOSEN), rank=rows["method"].map(style.method_order)
+        setting=_settings(rows), chosen=rows["method"].isin(SELECTING), rank=rows["method"].map(style.method_order)
     )
     rows.loc[rows["chosen"], ["l2", "drop_path"]] = 0.0
     ordered = rows.sort_values(["chosen", "l2", "drop_path", "rank"], kind="stable")

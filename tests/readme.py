@@ -39,7 +39,8 @@ def examples() -> dict[str, str]:
 def small_tree(folder: Path) -> Path:
     """A clone as a reader has it, with the environment at hand and the README's studies made small.
 
-    Its `.venv` is a folder of links, so that nothing done to it reaches the environment at hand.
+    Its `.venv` is a folder of links: making it anew, as `make` does where it is older than the lock, would remove the
+    links and not the environment at hand, which it shares.
     """
     tree = copy_workflow(folder)
     shutil.copy2(ROOT / "Makefile", tree / "Makefile")

@@ -80,6 +80,12 @@ def _architecture(keys: dict, method: str, epoch: int | None, found: Genotype | 
     }
 
 
+def _untrained(keys: dict, method: str, number: int) -> dict:
+    """The row of an architecture that was not found, and so not trained."""
+    absent = dict.fromkeys(column.name for column in EVALUATIONS.columns)
+    return {**absent, **keys, "method": method, "evaluation_seed": number, "outcome": "search diverged"}
+
+
 def cells(study: Cells = Cells()) -> Tables:
     """The four tables and the architectures of a made-up cell study."""
     searches, epochs, curvature, evaluations, architectures, spectra = [], [], [], [], [], []
@@ -122,11 +128,12 @@ def cells(study: Cells = Cells()) -> Tables:
                             **keys,
                             "outcome": "diverged" if diverged else "finished",
                             "epochs": last + 1,
-                            "train_error_percent": None if diverged else 10.0 + seed,
-                            "valid_error_percent": None if diverged else 20.0 + seed,
+                            # a search that diverged has the values of its last whole epoch
+                            "train_error_percent": 80.0 if diverged else 10.0 + seed,
+                            "valid_error_percent": 90.0 if diverged else 20.0 + seed,
                             "stopped": stopped,
                             "stop_epoch": stop_epoch,
-                            "final_dominant_eigenvalue": None if diverged else values[-1],
+                            "final_dominant_eigenvalue": 77.0 if diverged else values[-1],
                             "final_l2": l2,
                             "rollbacks": 0,
                             "discretised_valid_error_percent": None if diverged else 20.0 + seed + 50 * values[-1],
@@ -153,7 +160,9 @@ def cells(study: Cells = Cells()) -> Tables:
                             }
                         )
                     if diverged:
-                        architectures += [_architecture(keys, method, None, None) for method in ("darts", "darts_es")]
+                        for method in ("darts", "darts_es"):
+                            architectures.append(_architecture(keys, method, None, None))
+                            evaluations += [_untrained(keys, method, number) for number in study.evaluation_seeds]
                         continue
                     previous = None
                     for method in ("darts", "darts_es"):

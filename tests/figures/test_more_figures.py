@@ -17,7 +17,7 @@ from workflow_scripts.steps import comparison_table, figure, space_table
 from workflow_scripts.study.spaces import load_space, space_names
 from workflow_scripts.tables.cells import COMPARISON, EVALUATIONS, SEARCH_SPACES
 from workflow_scripts.tables.genotype import parse_genotype
-from workflow_scripts.tables.names import DATA_SET_NAMES, METHOD_NAMES
+from workflow_scripts.tables.names import METHOD_NAMES
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published_values.csv"
 MANY = made_up.cells(Cells(l2=(3e-4, 9e-4, 27e-4), seeds=(1, 2, 3, 4), drop_path=(0.0,), operations=("sep_conv_3x3",)))
@@ -343,8 +343,3 @@ def test_same_tables_same_bytes_and_another_value_other_bytes(tmp_path: Path, sp
 
 
 # names ------------------------------------------------------------------------------------------------------------
-
-
-def test_names_are_the_same_in_figures_and_in_the_report() -> None:
-    assert METHOD_NAMES == style.METHOD_NAMES
-    assert DATA_SET_NAMES == style.DATA_SET_NAMES

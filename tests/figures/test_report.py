@@ -2,18 +2,21 @@
 
 import importlib
 import re
+from html import escape as html_escape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import jinja2
 import made_up
 import pandas as pd
 import pytest
+from docutils.core import publish_parts
 from made_report import drawn, page
 from made_up import Cells, Depth, Tables
 
 from figures import style
 from workflow_scripts.runtime.progress import Silent
-from workflow_scripts.steps import report
+from workflow_scripts.steps import figure, report
 from workflow_scripts.tables.cells import COMPARISON
 from workflow_scripts.tables.files import read_json
 
@@ -121,6 +124,7 @@ def test_results_lead_and_hold_means_counts_and_what_diverged(html: str) -> None
     errors = made_up.frame(STUDY, "evaluations").query("method == 'darts' and l2 < 0.01")["test_error_percent"]
     assert f"{errors.mean():.1f} ± {errors.std():.1f}" in text
     assert "2 (1 diverged)" in text
+    assert "77" not in re.findall(r"The searches.*?searches whose curvature", text)[0], "of a search that diverged"
     assert "2 of 2" in text
     assert "The first 8 of" in text
 
@@ -247,10 +251,12 @@ def test_a_figure_without_a_picture_is_named(tmp_path: Path) -> None:
 def test_how_sure_the_numbers_are_is_counted(html: str) -> None:
     text = told(html)
     assert "Cell search: 4 searches of 2 settings, 2 of each, which differ in the seed alone. 1 diverged and" in text
-    assert "Trainings from scratch: 12 of 6 architectures, 2 of each" in text
+    assert "Trainings from scratch: 12 of 6 architectures (an architecture that two methods take counts for" in text
+    assert "2 of each, which differ in the initial weights" in text
+    assert "4 more could not be trained, because the search gave no architecture." in text
     assert "Depth search: 16 networks of 8 settings, 2 of each" in text
     assert "run once" not in text
-    assert "1 of them are not the papers’" in text
+    assert "1 of them is not the papers’" in text
     assert "search.epochs 16 50" in text
 
 
@@ -258,3 +264,9 @@ def test_a_single_run_is_called_no_evidence(tmp_path: Path) -> None:
     text = told(page(tmp_path, made_up.cells(Cells(seeds=(1,))), ["test_error"]))
     assert "2 settings, 1 of each" in text
     assert "a difference between two such numbers is no evidence" in text
+
+
+def test_a_caption_is_itself_in_snakemakes_own_report() -> None:
+    caption = "1. A *b* `c` |d| e_ .. note:: {{ f }} {% endraw %} - q* ends::"
+    template = jinja2.Environment().from_string(figure.as_rst(caption))
+    assert publish_parts(template.render(), writer="html")["body"] == f"<p>{html_escape(caption)}</p>\n"

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from workflow_scripts.study import figures as figure_modules
+from workflow_scripts.study import methods as method_files
 from workflow_scripts.study import open_study, spaces
 from workflow_scripts.study.study import Layer, StudyError, load_study
 
@@ -314,7 +315,45 @@ def test_a_figure_whose_tables_the_study_does_not_make(load):
 def test_a_figure_module_without_tables(load, tmp_path, monkeypatch):
     (tmp_path / "blank.py").write_text("TITLE = 'nothing'\n")
     monkeypatch.setattr(figure_modules, "FOLDER", tmp_path)
-    assert load({"figures": ["blank"]}) == "FILE: figures/blank.py does not state its TABLES"
+    assert load({"figures": ["blank"]}) == "FILE: figures: figures/blank.py does not state its TABLES"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("CATEGORY = 'both'", "figures/odd.py: its CATEGORY is both; known are cells, depth"),
+        ("CATEGORY = {[]: 1}", "odd.py: CATEGORY is not written as a plain value"),
+        ("", "figures/odd.py does not state its CATEGORY"),
+        ("x = = 1", "odd.py: this is not valid Python (invalid syntax (<unknown>, line 3))"),
+    ],
+)
+def test_a_figure_module_that_says_odd_things(load, tmp_path, monkeypatch, text, sentence):
+    (tmp_path / "odd.py").write_text(f"TABLES = ()\nTITLE = 'odd'\n{text}\n")
+    monkeypatch.setattr(figure_modules, "FOLDER", tmp_path)
+    figure_modules.figure_tables.cache_clear()
+    figure_modules.figure_title.cache_clear()
+    figure_modules.figure_category.cache_clear()
+    assert load({"figures": ["odd"]}) == f"FILE: figures: {sentence}"
+
+
+def test_a_method_file(load, tmp_path, monkeypatch):
+    for name in ("darts", "odd", "Not-one", "_shared"):
+        (tmp_path / f"{name}.py").write_text("SEARCH = 'published'\n")
+    monkeypatch.setattr(method_files, "FOLDER", tmp_path)
+    method_files.search_of.cache_clear()
+    told = load({"cells.grids.0.methods": ["Not-one"]})
+    assert told == (
+        "FILE: cells.grids.0.methods: Not-one is no known method; known are darts, r_darts_dp, r_darts_l2, odd"
+    )
+    told = load({"cells.grids.0.methods": ["odd"]})
+    assert told == (
+        "FILE: cells.grids.0.methods: odd.py: SEARCH is published; a method reads one of darts, darts_ada, random_ws"
+    )
+
+
+def test_searches_that_end_when_stopped_give_nothing_but_the_stop_epoch(load):
+    told = load({"cells.search.end_when_stopped": True})
+    assert told.startswith("FILE: cells.grids.0.methods: search.end_when_stopped leaves darts no architecture")
 
 
 def test_a_broken_space_file(load, tmp_path, monkeypatch):

@@ -13,7 +13,7 @@ from workflow_scripts.data.entry import load_image_set
 from workflow_scripts.study import open_study
 from workflow_scripts.study.cell_jobs import SearchKey, evaluation_job, images_of, search_job, searches
 from workflow_scripts.study.cells import Cells, Training
-from workflow_scripts.study.job_list import sources
+from workflow_scripts.study.job_list import planned_jobs, sources
 from workflow_scripts.study.jobs import Jobs
 from workflow_scripts.study.model import canonical
 from workflow_scripts.study.study import Study
@@ -252,6 +252,25 @@ def test_every_source_has_its_own_record_and_outputs():
     outputs = [path for source in found for path in source.outputs]
     assert len(set(outputs)) == len(outputs)
     assert all(source.record.startswith(f"results/made_up/records/{source.step}/") for source in found)
+
+
+def unmade(jobs: Jobs) -> set[str]:
+    """What planned jobs read and no planned job writes."""
+    planned = list(planned_jobs(jobs))
+    return {path for job in planned for path in job.inputs} - {path for job in planned for path in job.outputs}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (open_study.ROOT / "config").glob("[!l]*.yaml")))
+def test_every_file_that_a_job_reads_is_made_by_another(name):
+    study = open_study.load([open_study.ROOT / "config" / f"{name}.yaml"], {})
+    assert unmade(Jobs(study)) <= {"config/published_values.csv"}
+
+
+@pytest.mark.parametrize("methods", [["darts_es", "r_darts_l2"], ["r_darts_dp"], ["darts", "r_darts_l2", "r_darts_dp"]])
+def test_a_selection_finds_the_architectures_it_chooses_from(methods):
+    jobs = jobs_of({"methods": methods, "l2": [3e-4, 9e-4]})
+    assert unmade(jobs) <= {"config/published_values.csv"}
+    assert len(jobs.selected()) == len(set(methods) & {"r_darts_l2", "r_darts_dp"})
 
 
 def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monkeypatch):

@@ -4,6 +4,8 @@ import pytest
 import yaml
 from tables.made_up import genotype_of, made_up_run, write_run
 
+from workflow_scripts.cells.choice import Choice
+from workflow_scripts.cells.methods import darts
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import derive_architectures, gather_architectures
 from workflow_scripts.tables.architectures import (
@@ -124,6 +126,27 @@ def test_search_that_diverged(tmp_path):
     assert (stopped["outcome"], stopped["genotype_text"]) == ("found", genotype_of(10).text())
     for entry in (last, calm_last, calm_stopped):
         assert (entry["outcome"], entry["genotype_text"], entry["valid_error_percent"]) == ("diverged", None, None)
+
+
+@pytest.mark.parametrize(
+    ("method", "sentence"),
+    [
+        ("r_darts_l2", "r_darts_l2 is no method that reads an architecture off a search"),
+        ("__init__", "__init__ is no method that reads an architecture off a search"),
+        ("os.path", "os.path is no method that reads an architecture off a search"),
+    ],
+)
+def test_a_name_that_is_no_method_is_refused(method, sentence, tmp_path):
+    history = write_run(tmp_path / "run", made_up_run())
+    settings = {"stop": {}, "runs": [{"run": "run", "methods": [method]}]}
+    with pytest.raises(ValueError, match=sentence):
+        derive_architectures.run(settings, {"history": [history]}, {"architecture": [tmp_path / "a.yaml"]}, Silent())
+
+
+def test_a_method_that_chooses_an_epoch_which_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(darts, "choose", lambda search, rule: Choice(99, "wrong"))
+    with pytest.raises(ValueError, match="the method darts chose epoch 99, which the search run does not have"):
+        derived([write_run(tmp_path / "run", made_up_run())], tmp_path)
 
 
 def test_gathered_file_holds_all_in_order(tmp_path):

@@ -267,6 +267,8 @@ CHANGES = {
     "the stop rule": ("config/tiny.yaml", "start: 0", "start: 900"),
     "the data": ("workflow_scripts/data/sets/digits.py", "TRAIN_IMAGES = 1000", "TRAIN_IMAGES = 999"),
     "the depth search": ("workflow_scripts/depth/posterior.py", "\nimport ", "\nCHANGED = 1\nimport "),
+    "a method": ("workflow_scripts/cells/methods/darts_es.py", "\nSEARCH = ", "\nCHANGED = 1\nSEARCH = "),
+    "the gathering": ("workflow_scripts/steps/gather_architectures.py", "\nfrom ", "\nCHANGED = 1\nfrom "),
 }
 
 
@@ -279,6 +281,20 @@ def test_status_agrees_with_snakemake(tree: Path, change: str) -> None:
     assert counts is not None, said
     assert int(counts[1]) == sum(planned(tree).values()) - 1, "all jobs but the target itself"
     assert re.search(r"Running \d+ jobs would cost \w+ of one core", said)
+
+
+@pytest.mark.parametrize("change", ["a method", "the gathering"])
+def test_trainings_of_architectures_that_stay_the_same_may_follow_and_do_not(tree: Path, change: str) -> None:
+    file, old, new = CHANGES[change]
+    (tree / file).write_text((tree / file).read_text().replace(old, new, 1))
+    said = status(tree)
+    assert len(re.findall(r"^  may follow: evaluate_genotype/", said, re.MULTILINE)) == 4
+    assert "  follows: evaluate_genotype/" not in said
+    assert ("  follows: group_architectures/s4_digits" in said) == (change == "a method")
+    done = build(tree)
+    assert "(Rule: group_architectures)" in done
+    assert "(Rule: evaluate_genotype)" not in done
+    assert planned(tree) == {}
 
 
 def test_status_tells_reason_and_cost(tree: Path) -> None:

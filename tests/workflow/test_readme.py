@@ -1,4 +1,4 @@
-"""Every command of the README does what it says, and so does every example of adding to the project."""
+"""Every command of the README runs, and what it leaves is there; every example of adding to the project works."""
 
 import html
 import json
@@ -23,6 +23,9 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_commands_are_found_and_ci_runs_the_others() -> None:
     assert len(commands()) > 20
+    assert not any(blocks(language) for language in ("bash", "sh", "console")), (
+        "commands stand in blocks without a language"
+    )
     assert commands()[:2] == ["make demo", "make test"]
     assert set(RUN_BY_CI) <= set((ROOT / ".ci/run").read_text().splitlines())
     assert any("slurm" in command for command in commands()), "run by tests/services/test_slurm.py"

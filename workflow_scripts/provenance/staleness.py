@@ -15,8 +15,10 @@ from workflow_scripts.study.job_list import PlannedJob
 
 RUNS = ("missing", "without a record", "stale", "follows", "may follow", "altered")
 """States of jobs that should run before results are what they claim to be."""
-LOOKED_AT_AGAIN = ("fetch_data", "derive_architectures", "gather_architectures")
-"""Steps after which Snakemake looks again: what reads a file of theirs runs only where its content changed."""
+CHECKPOINTS = ("fetch_data", "gather_architectures")
+"""Steps after which Snakemake looks again: what reads a file of theirs that was there runs only where it changed."""
+BEHIND_ARCHITECTURES = ("evaluate_genotype", "select_architecture")
+"""Steps that Snakemake looks at again once the architectures of their group are gathered."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,15 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
         if state in ("fresh", "waived"):
             sure = sorted({maker for path in job.inputs if (maker := running.get(path))})
             maybe = sorted({maker for path in job.inputs if (maker := perhaps.get(path))})
+            if job.step in BEHIND_ARCHITECTURES and all((folder / path).exists() for path in job.inputs):
+                gathering = f"{job.root}/cells/architectures/{job.name.split('/')[1]}.yaml"
+                again = {maker for made in (running, perhaps) if (maker := made.get(gathering))}
+                maybe, sure = sorted({*maybe, *sure, *again}), []
             if sure or maybe:
                 state, reasons = ("follows", _reads(sure)) if sure else ("may follow", _reads(maybe))
         if state in RUNS:
             for path in job.outputs:
-                may_stay = job.step in LOOKED_AT_AGAIN and (folder / path).exists()
+                may_stay = job.step in CHECKPOINTS and (folder / path).exists()
                 (perhaps if may_stay or state == "may follow" else running)[path] = job.name
         found.append(Standing(job, state, reasons, times.get(job.record, times.get(job.step))))
     return found

@@ -4,6 +4,7 @@ import pandas as pd
 
 from workflow_scripts.report import words
 from workflow_scripts.report.results import DEPTH_SETTINGS
+from workflow_scripts.tables.cells import EVALUATIONS, TRAINED
 
 _SEARCH_SETTING = ["space", "data_set", "search", "l2", "drop_path"]
 _ARCHITECTURE = [*_SEARCH_SETTING, "run", "method"]
@@ -21,13 +22,17 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
             f"{words.amount(len(seeds), 'setting')}, {words.span(seeds)} of each, which differ in the seed alone."
             f"{_diverged(searches)}"
         )
-    if len(trainings := tables.get("evaluations", pd.DataFrame())):
+    evaluations = tables.get("evaluations", EVALUATIONS.frame([]))
+    if len(trainings := evaluations[evaluations["outcome"].isin(TRAINED)]):
         per_architecture = trainings.groupby(_ARCHITECTURE)["evaluation_seed"].nunique()
         said.append(
-            f"Trainings from scratch: {len(trainings)} of {words.amount(len(per_architecture), 'architecture')}, "
+            f"Trainings from scratch: {len(trainings)} of {words.amount(len(per_architecture), 'architecture')} (an "
+            "architecture that two methods take counts for each), "
             f"{words.span(per_architecture)} of each, which differ in the initial weights and the order of images."
             f"{_diverged(trainings)}"
         )
+    if lost := len(evaluations) - len(trainings):
+        said.append(f"{lost} more could not be trained, because the search gave no architecture.")
     if len(networks := tables.get("depth_runs", pd.DataFrame())):
         setting = ["experiment", "model", "max_depth", *DEPTH_SETTINGS]
         per_setting = networks.groupby(setting, dropna=False).size()
@@ -50,5 +55,5 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
 
 
 def _diverged(rows: pd.DataFrame) -> str:
-    diverged = int(rows["outcome"].astype(str).str.contains("diverged").sum())
+    diverged = int((rows["outcome"] == "diverged").sum())
     return f" {diverged} diverged and count in no mean." if diverged else ""

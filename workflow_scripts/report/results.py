@@ -7,13 +7,12 @@ import pandas as pd
 
 from workflow_scripts.report import words
 from workflow_scripts.tables.architectures import Architecture
-from workflow_scripts.tables.cells import COMPARISON, EVALUATIONS, SEARCHES
+from workflow_scripts.tables.cells import COMPARISON, EVALUATIONS, SEARCHES, TRAINED
 from workflow_scripts.tables.depth import DEPTH_RUNS
 from workflow_scripts.tables.genotype import parse_genotype
-from workflow_scripts.tables.names import METHOD_NAMES
+from workflow_scripts.tables.names import SELECTING, method_name, method_order
 
 _SEARCHES = {"darts": "DARTS", "darts_ada": "DARTS-ADA", "random_ws": "RS-ws", "published": "DARTS, published log"}
-_SELECTED = ("r_darts_dp", "r_darts_l2")
 DEPTH_SETTINGS = {
     "data_set": "data set",
     "width": "width",
@@ -47,9 +46,9 @@ def _test_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """Test error by space, data set, setting and method: mean and standard deviation over trainings."""
     rows = []
     evaluated = tables.get("evaluations", EVALUATIONS.frame([]))
-    evaluated = evaluated[evaluated["outcome"] != "search diverged"]
+    evaluated = evaluated[evaluated["outcome"].isin(TRAINED)]
     # What R-DARTS selected is of several settings, so its trainings are told together.
-    chosen = evaluated["method"].isin(_SELECTED)
+    chosen = evaluated["method"].isin(SELECTING)
     settings = evaluated[["l2", "drop_path"]].astype(object).where(~chosen, "selected")
     evaluated = evaluated.assign(
         l2_told=settings["l2"].map(words.cell), drop_path_told=settings["drop_path"].map(words.cell)
@@ -63,7 +62,7 @@ def _test_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
         ]
         error = words.spread(trainings["test_error_percent"], 1)
         seeds = str(trainings["seed"].nunique())
-        setting = [*words.group(space, data_set), l2, drop_path, words.method_name(method)]
+        setting = [*words.group(space, data_set), l2, drop_path, method_name(method)]
         rows.append([*setting, error, *counts, seeds, words.finished(trainings)])
     names = "space,data set,L2,drop path,method,test error (%),noise ops,skip ops,search seeds,trainings"
     note = (
@@ -77,8 +76,7 @@ def _order(values: Sequence[str]) -> tuple:
     """The order of the test results: settings by their numbers, what was selected last, methods as the paper has."""
     space, data_set, l2, drop_path, method = values
     numbers = [float("inf") if told == "selected" else float(told) for told in (l2, drop_path)]
-    methods = list(METHOD_NAMES)
-    return (data_set, space, *numbers, methods.index(method) if method in methods else len(methods))
+    return (data_set, space, *numbers, *method_order(method))
 
 
 def _comparison(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
@@ -91,7 +89,7 @@ def _comparison(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
         ours = words.with_deviation(row["ours_mean_percent"], row["ours_deviation_percent"], "no result")
         table_a = words.with_deviation(row["published_a_mean_percent"], row["published_a_deviation_percent"], none)
         table_b = words.with_deviation(row["published_b_percent"], None, none)
-        method = words.method_name(row["method"])
+        method = method_name(row["method"])
         names = [*words.group(row["space"], row["data_set"]), method]
         rows.append([*names, ours, str(row["ours_searches"]), table_a, table_b, row["sources"]])
     columns = "space,data set,method,ours (%),our searches,Table A (%),Table B (%),source of the published values"
@@ -110,12 +108,12 @@ def _selected(architectures: list[Architecture]) -> dict[str, Any]:
     rows = [
         [
             *words.group(each["space"], each["data_set"]),
-            words.method_name(each["method"]),
+            method_name(each["method"]),
             str(each["seed"]),
             *(("nothing", words.DASH, words.DASH) if each["genotype_text"] is None else _chosen(each)),
         ]
         for each in architectures
-        if each["method"] in _SELECTED
+        if each["method"] in SELECTING
     ]
     columns = "space,data set,method,seed,L2 selected,drop path selected,selection error (%)"
     note = (
@@ -139,7 +137,8 @@ def _search_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
         space, data_set, search, l2, drop_path = values
         fired = searches[searches["stopped"].fillna(False)]
         epochs = ", ".join(str(epoch) for epoch in sorted(fired["stop_epoch"].dropna())) or words.DASH
-        eigenvalue, error = searches["final_dominant_eigenvalue"], searches["valid_error_percent"]
+        whole = searches[searches["outcome"] != "diverged"]
+        eigenvalue, error = whole["final_dominant_eigenvalue"], whole["valid_error_percent"]
         measured = int(eigenvalue.notna().sum())
         stops = [f"{len(fired)} of {measured}", epochs] if measured else [words.DASH, words.DASH]
         setting = [

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.tables.names import DATA_SET_NAMES, METHOD_NAMES
+from workflow_scripts.tables.names import data_set_name
 
 DASH = "–"
 
@@ -24,12 +24,7 @@ def number(value: Any) -> str:
 
 def group(space: Any, data_set: Any) -> list[str]:
     """A search space and a data set as the papers write them."""
-    return [str(space).upper(), DATA_SET_NAMES.get(data_set, str(data_set).replace("_", " "))]
-
-
-def method_name(method: str) -> str:
-    """A method as the papers write it."""
-    return METHOD_NAMES.get(method, method.replace("_", " "))
+    return [str(space).upper(), data_set_name(str(data_set))]
 
 
 def with_deviation(mean: Any, deviation: Any, absent: str) -> str:

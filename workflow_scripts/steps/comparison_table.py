@@ -12,11 +12,10 @@ import pandas as pd
 
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.cells import COMPARISON, EVALUATIONS
-from workflow_scripts.tables.names import METHOD_NAMES
+from workflow_scripts.tables.names import METHOD_NAMES, SELECTING
 from workflow_scripts.tables.schema import Column, Table
 
 DEFAULT_L2, DEFAULT_DROP_PATH = 3e-4, 0.0
-SELECTED = ("r_darts_dp", "r_darts_l2")
 UNCONFIRMED = "no confirmed published value"
 
 PUBLISHED = Table(
@@ -103,7 +102,7 @@ def _of(rows: pd.DataFrame, space: str, data_set: str, method: str) -> pd.DataFr
 
 def _errors(trainings: pd.DataFrame, method: str) -> list[float]:
     """Per search at the setting that is compared, the mean test error of its finished trainings."""
-    if method not in SELECTED:
+    if method not in SELECTING:
         default = (trainings["l2"] == DEFAULT_L2) & (trainings["drop_path"] == DEFAULT_DROP_PATH)
         trainings = trainings[default]
     finished = trainings.dropna(subset=["test_error_percent"])

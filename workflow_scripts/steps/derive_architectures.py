@@ -12,12 +12,12 @@ from typing import Any
 from workflow_scripts.cells.choice import Choice
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cells import StopRule
+from workflow_scripts.study.methods import method_names, module_name
 from workflow_scripts.study.model import canonical
 from workflow_scripts.tables.architectures import Architecture, write_architectures
 from workflow_scripts.tables.genotype import parse_genotype
+from workflow_scripts.tables.names import SELECTING
 from workflow_scripts.tables.search_run import SearchRun, read_search_run
-
-METHODS = "workflow_scripts.cells.methods"
 
 
 def run(
@@ -44,9 +44,11 @@ def run(
 
 def _architecture(search: SearchRun, name: str, method: str, rule: StopRule) -> Architecture:
     settings = search.settings
-    choice: Choice = importlib.import_module(f"{METHODS}.{method}").choose(search, rule)
+    choice = _choice(search, method, rule)
     rows = search.history[search.history["epoch"] == choice.epoch]
     reached = len(rows) == 1 and choice.measured
+    if choice.measured and not reached and search.outcome["outcome"] == "finished":
+        raise ValueError(f"the method {method} chose epoch {choice.epoch}, which the search {name} does not have")
     text = str(rows["genotype"].iloc[0]) if reached else None
     return {
         "space": settings["space"],
@@ -64,6 +66,16 @@ def _architecture(search: SearchRun, name: str, method: str, rule: StopRule) -> 
         "genotype": parse_genotype(text).structure() if text else None,
         "genotype_text": text,
     }
+
+
+def _choice(search: SearchRun, method: str, rule: StopRule) -> Choice:
+    if method not in method_names() or method in SELECTING:
+        raise ValueError(f"{method} is no method that reads an architecture off a search")
+    module = importlib.import_module(module_name(method))
+    if not hasattr(module, "choose"):
+        raise ValueError(f"{method}.py defines no function choose(search, rule)")
+    choice: Choice = module.choose(search, rule)
+    return choice
 
 
 def _sha256_of_both(history: Path, curvature: Path) -> str:

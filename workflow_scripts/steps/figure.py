@@ -58,7 +58,7 @@ def run(
         "tables": list(module.TABLES),
     }
     write_json(files[".json"], description)
-    files[".rst"].write_text(_as_rst(description["caption"]), encoding="utf-8")
+    files[".rst"].write_text(as_rst(description["caption"]), encoding="utf-8")
     progress.say(f"drawn: {module.TITLE}")
 
 
@@ -109,9 +109,9 @@ def _make_white(palette: Image.Image) -> None:
     palette.putpalette([part for triple in triples for part in ([255] * 3 if min(triple) >= _NEARLY_WHITE else triple)])
 
 
-def _as_rst(text: str) -> str:
+def as_rst(text: str) -> str:
     """Plain text as reStructuredText in a template, where no character means anything but itself."""
-    return "{% raw %}" + re.sub(r"([\\*`_|])", r"\\\1", text) + "{% endraw %}\n"
+    return "{% raw %}" + re.sub(r"([^\w\s]|_)", r"\\\1", text) + "{% endraw %}\n"
 
 
 def _read(path: Path) -> Any:

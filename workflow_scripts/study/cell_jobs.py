@@ -15,9 +15,10 @@ from workflow_scripts.study.cells import (
     StopRule,
     Training,
 )
-from workflow_scripts.study.methods import SELECTING, SearchKind, search_of
+from workflow_scripts.study.methods import SearchKind, search_of
 from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, Probability
 from workflow_scripts.study.spaces import load_space
+from workflow_scripts.tables.names import SELECTING
 
 Layout = Literal["compiled", "modules"]
 COMPILED_CHANNELS = 8  # the compiled loops fill vector instructions where channels are a multiple of this

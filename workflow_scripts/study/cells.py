@@ -9,10 +9,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from workflow_scripts.data.entry import image_set_names, load_image_set
-from workflow_scripts.study.methods import SELECTING, method_names, search_of
+from workflow_scripts.study.methods import method_names, search_of
 from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, NotTrue, Positive, Probability, Share
 from workflow_scripts.study.names import Mistake, known
 from workflow_scripts.study.spaces import load_space, space_names
+from workflow_scripts.tables.names import SELECTING
 
 Fidelity = Literal["corrected", "published"]
 
@@ -258,6 +259,15 @@ class Cells(Model):
                 ruled = method in ("darts_es", "darts_ada") and grid.source == "own"
                 if ruled and self.search.curvature.kind == "none":
                     raise Mistake(f"grids.{number}.methods", f"{method} needs search.curvature.kind full or dominant")
+        return self
+
+    @model_validator(mode="after")
+    def _only_the_stop_epoch_is_read_where_searches_end_there(self) -> Self:
+        for number, grid in enumerate(self.grids):
+            others = [method for method in grid.methods if method != "darts_es"]
+            if self.search.end_when_stopped and grid.source == "own" and others:
+                reason = f"search.end_when_stopped leaves {others[0]} no architecture where a search stops"
+                raise Mistake(f"grids.{number}.methods", reason)
         return self
 
     @model_validator(mode="after")

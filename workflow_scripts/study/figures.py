@@ -32,8 +32,11 @@ def figure_title(figure: str) -> str:
 
 @cache
 def figure_category(figure: str) -> str:
-    """The literal `CATEGORY` of a figure module. Raises ValueError when it states none."""
-    return str(_stated(figure, "CATEGORY"))
+    """The literal `CATEGORY` of a figure module. Raises ValueError when it states none that is known."""
+    category = str(_stated(figure, "CATEGORY"))
+    if category not in CATEGORIES:
+        raise ValueError(f"figures/{figure}.py: its CATEGORY is {category}; known are {', '.join(CATEGORIES)}")
+    return category
 
 
 def report_mark(figure: str, caption: str) -> dict[str, Any]:

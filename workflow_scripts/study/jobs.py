@@ -32,9 +32,9 @@ from workflow_scripts.study.figures import figure_tables, is_animated, report_ma
 from workflow_scripts.study.model import canonical
 from workflow_scripts.study.spaces import load_space
 from workflow_scripts.study.study import Study
+from workflow_scripts.tables.names import SELECTING
 from workflow_scripts.tables.search_run import FILES
 
-CONFIG = Path(__file__).parents[2] / "config"
 CELL_TABLES = ("search_spaces", "searches", "search_epochs", "curvature", "spectra", "evaluations", "comparison")
 TRAINING_TABLES = ("evaluations", "comparison")  # only where architectures are trained from scratch
 DEPTH_TABLES = ("depth_runs", "depth_posteriors", "depth_calibration")
@@ -132,8 +132,15 @@ class Jobs:
         return [methods.module_name(name) for name in sorted(names)]
 
     def _derived(self, key: SearchKey) -> list[str]:
-        """The methods whose architecture is read off a search; that of a candidate is its last epoch's."""
-        return self._methods[key] or ["darts"]
+        """The methods whose architecture is read off a search; of a selection's candidate also its last epoch's."""
+        return list(dict.fromkeys([*self._methods[key], *(["darts"] if key in self._candidates else [])]))
+
+    @cached_property
+    def _candidates(self) -> set[SearchKey]:
+        """The searches that selections choose from."""
+        cells = self.study.cells
+        assert cells is not None
+        return {key for selection in selections(cells) for key in selection.candidates(cells.selection)}
 
     def stop_rule(self) -> dict[str, Any]:
         """The early-stopping rule as settings of a job."""
@@ -152,13 +159,13 @@ class Jobs:
 
     def architecture(self, wildcards: Any, checkpoints: Any) -> str:
         """The architecture file of one training, once the checkpoint over its group has passed."""
-        if wildcards.method not in methods.SELECTING:
+        if wildcards.method not in SELECTING:
             checkpoints.group_architectures.get(group=wildcards.group)
         return self.architecture_file_of(wildcards.group, wildcards.method, wildcards.run)
 
     def architecture_file_of(self, group: str, method: str, run: str) -> str:
         """The file of the architecture that a training trains: read off a search, or selected among several."""
-        if method in methods.SELECTING:
+        if method in SELECTING:
             return f"{self.results}/cells/selections/{group}/{method}/{run}/architecture.yaml"
         return f"{self.results}/cells/architectures/{group}/{method}/{run}.yaml"
 
@@ -317,11 +324,14 @@ class Jobs:
             ),
             "figures": study.figures,
             "departures": [list(departure) for departure in departures(study)],
-            "commands": self._commands() if (CONFIG / f"{study.study}.yaml").is_file() else {},
+            "commands": self._commands(),
         }
 
     def _commands(self) -> dict[str, str]:
-        """What a reader of the report can type; FIGURE stands for a figure's name."""
+        """What a reader of the report can type; FIGURE stands for a figure's name.
+
+        They hold where config/<study>.yaml is the study's file; settings of a command line are to be given again.
+        """
         name, results = self.study.study, self.results
         drawing = f"--force {results}/figures/FIGURE.png --profile profiles/local --configfile config/{name}.yaml"
         return {

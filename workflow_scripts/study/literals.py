@@ -6,24 +6,25 @@ from typing import Any
 
 
 def literal(path: Path, name: str) -> Any:
-    """The literal that a module assigns to `name` at its top level; None where it assigns none.
+    """The literal that a module last assigns to `name` at its top level; None where it assigns none.
 
     Raises ValueError, in one sentence, for a file that is no valid Python and for a value that is no literal.
     """
     try:
-        tree = ast.parse(path.read_text())
-    except SyntaxError as error:
-        raise ValueError(f"{path.name}, line {error.lineno}: this is not valid Python ({error.msg})") from None
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"{path.name}: this is not valid Python ({error})") from None
+    found = None
     for node in tree.body:
         if isinstance(node, ast.Assign):
-            target, value = node.targets[0], node.value
+            targets, value = node.targets, node.value
         elif isinstance(node, ast.AnnAssign) and node.value is not None:
-            target, value = node.target, node.value
+            targets, value = [node.target], node.value
         else:
             continue
-        if isinstance(target, ast.Name) and target.id == name:
+        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
             try:
-                return ast.literal_eval(value)
-            except ValueError:
+                found = ast.literal_eval(value)
+            except (ValueError, TypeError):
                 raise ValueError(f"{path.name}: {name} is not written as a plain value") from None
-    return None
+    return found

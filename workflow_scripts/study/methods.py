@@ -3,24 +3,26 @@
 A new method that reads an architecture off a finished search is one new file there.
 """
 
+import re
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from workflow_scripts.study.literals import literal
-from workflow_scripts.tables.names import METHOD_NAMES
+from workflow_scripts.tables.names import SELECTING, method_order
 
 SearchKind = Literal["darts", "darts_ada", "random_ws"]
-KINDS: tuple[SearchKind, ...] = ("darts", "darts_ada", "random_ws")
-SELECTING = ("r_darts_l2", "r_darts_dp")
-"""Methods that choose among the architectures of several searches."""
+KINDS: tuple[SearchKind, ...] = get_args(SearchKind)
 FOLDER = Path(__file__).parents[1] / "cells" / "methods"
 
 
 def method_names() -> list[str]:
-    """The names of all methods: the papers' in the order of their table, then others, sorted."""
-    found = {path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__"} | set(SELECTING)
-    return [name for name in METHOD_NAMES if name in found] + sorted(found - set(METHOD_NAMES))
+    """The names of all methods: the papers' in the order of their table, then others, sorted.
+
+    A file whose name is not of lower-case letters, digits and underscores, the first a letter, is none.
+    """
+    found = {path.stem for path in FOLDER.glob("*.py") if re.fullmatch("[a-z][a-z0-9_]*", path.stem)}
+    return sorted(found | set(SELECTING), key=method_order)
 
 
 @cache

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 from workflow_scripts.study.cells import Cells
 from workflow_scripts.study.data import Data
 from workflow_scripts.study.depth import Depth
-from workflow_scripts.study.figures import figure_names, figure_tables
+from workflow_scripts.study.figures import figure_category, figure_names, figure_tables, figure_title
 from workflow_scripts.study.model import Model
 from workflow_scripts.study.names import Mistake, known, nearest
 from workflow_scripts.study.resources import RULES, Resources
@@ -48,6 +48,9 @@ class Study(Model):
     @classmethod
     def _figures_exist(cls, names: list[str]) -> list[str]:
         known(names, figure_names(), "figure")
+        for name in names:
+            for stated in (figure_tables, figure_title, figure_category):
+                stated(name)
         return names
 
     @field_validator("resources")

@@ -82,14 +82,20 @@ SPECTRA = Table(
     ),
 )
 
+TRAINED = ("finished", "diverged")
+"""Outcomes of the evaluations that are trainings."""
 EVALUATIONS = Table(
     "evaluations",
     (
         *RUN_KEYS,
-        Column("method", "text", "darts, darts_es, darts_ada, r_darts_l2, r_darts_dp or random_ws"),
+        Column(
+            "method",
+            "text",
+            "a file of cells/methods, such as darts_es, or r_darts_l2 or r_darts_dp",
+        ),
         Column("epoch", "integer", "search epoch whose genotype was trained"),
         Column("evaluation_seed", "integer", "seed of the training from scratch"),
-        Column("outcome", "text", "finished, diverged, or search diverged where there was no genotype to train"),
+        Column("outcome", "text", "finished, diverged, or search and its outcome where it gave nothing to train"),
         Column("test_error_percent", "number", "at the last epoch"),
         Column("train_error_percent", "number", "over the last epoch's batches"),
         Column("parameters_millions", "number", "without the auxiliary head"),

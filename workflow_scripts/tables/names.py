@@ -1,4 +1,4 @@
-"""How the papers write the names of methods and data sets; figures and the report share them."""
+"""How the papers write the names of methods and data sets, and in which order; figures and the report share them."""
 
 METHOD_NAMES = {
     "darts": "DARTS",
@@ -16,3 +16,22 @@ DATA_SET_NAMES = {
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
 }
+
+SELECTING = ("r_darts_l2", "r_darts_dp")
+"""Methods that choose among the architectures of several searches."""
+
+
+def method_name(method: str) -> str:
+    """A method as the papers write it; one they do not have by its own name."""
+    return METHOD_NAMES.get(method, method.replace("_", " "))
+
+
+def method_order(method: str) -> tuple[int, str]:
+    """Sorts methods as the paper's table lists them, others after them by name."""
+    known = list(METHOD_NAMES)
+    return (known.index(method) if method in known else len(known), method)
+
+
+def data_set_name(data_set: str) -> str:
+    """A data set as the papers write it; one they do not have by its own name."""
+    return DATA_SET_NAMES.get(data_set, data_set.replace("_", " "))
