@@ -33,7 +33,7 @@ figures: $(INSTALLED) ## tables and figures of STUDY from the runs that are ther
 	@$(BIN)/snakemake figures $(STUDY_OPTIONS) --config figures_only=true $(SETTINGS)
 
 test: $(INSTALLED) lint ## all tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/services
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/services
 
 test-services: $(INSTALLED) ## tests on a headless browser and a real Slurm (Debian: chromium, slurm-wlm, munge)
 	@$(BIN)/python -m pytest -rs tests/services

@@ -13,3 +13,11 @@ os.environ["SLURM_CONF"] = "/dev/null"
 
 def pytest_addoption(parser):
     parser.addoption("--golden", action="store_true", help="take the pictures drawn now as those to compare with")
+
+
+LONG = ("tests/workflow/", "tests/test_kills.py", "tests/smoke/", "tests/test_plan.py")
+"""Begun first, so that no worker is left alone with them at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))

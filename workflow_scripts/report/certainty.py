@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from workflow_scripts.report import words
+from workflow_scripts.report import formats
 from workflow_scripts.report.results import DEPTH_SETTINGS
 from workflow_scripts.tables.cells import EVALUATIONS, TRAINED
 
@@ -18,17 +18,17 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
         seeds = searches.groupby(_SEARCH_SETTING)["seed"].nunique()
         counts.append(seeds)
         said.append(
-            f"Cell search: {words.amount(len(searches), 'search', 'searches')} of "
-            f"{words.amount(len(seeds), 'setting')}, {words.span(seeds)} of each, which differ in the seed alone."
+            f"Cell search: {formats.amount(len(searches), 'search', 'searches')} of "
+            f"{formats.amount(len(seeds), 'setting')}, {formats.span(seeds)} of each, which differ in the seed alone."
             f"{_diverged(searches)}"
         )
     evaluations = tables.get("evaluations", EVALUATIONS.frame([]))
     if len(trainings := evaluations[evaluations["outcome"].isin(TRAINED)]):
         per_architecture = trainings.groupby(_ARCHITECTURE)["evaluation_seed"].nunique()
         said.append(
-            f"Trainings from scratch: {len(trainings)} of {words.amount(len(per_architecture), 'architecture')} (an "
+            f"Trainings from scratch: {len(trainings)} of {formats.amount(len(per_architecture), 'architecture')} (an "
             "architecture that two methods take counts for each), "
-            f"{words.span(per_architecture)} of each, which differ in the initial weights and the order of images."
+            f"{formats.span(per_architecture)} of each, which differ in the initial weights and the order of images."
             f"{_diverged(trainings)}"
         )
     if lost := len(evaluations) - len(trainings):
@@ -38,8 +38,9 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
         per_setting = networks.groupby(setting, dropna=False).size()
         counts.append(per_setting)
         said.append(
-            f"Depth search: {words.amount(len(networks), 'network')} of {words.amount(len(per_setting), 'setting')}, "
-            f"{words.span(per_setting)} of each, which differ in their seeds.{_diverged(networks)}"
+            f"Depth search: {formats.amount(len(networks), 'network')} of "
+            f"{formats.amount(len(per_setting), 'setting')}, {formats.span(per_setting)} of each, which differ in "
+            f"their seeds.{_diverged(networks)}"
         )
     if any((each == 1).any() for each in counts):
         said.append(

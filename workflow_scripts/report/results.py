@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from workflow_scripts.report import words
+from workflow_scripts.report import formats
 from workflow_scripts.tables.architectures import Architecture
 from workflow_scripts.tables.cells import COMPARISON, EVALUATIONS, SEARCHES, TRAINED
 from workflow_scripts.tables.depth import DEPTH_RUNS
@@ -51,19 +51,19 @@ def _test_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     chosen = evaluated["method"].isin(SELECTING)
     settings = evaluated[["l2", "drop_path"]].astype(object).where(~chosen, "selected")
     evaluated = evaluated.assign(
-        l2_told=settings["l2"].map(words.cell), drop_path_told=settings["drop_path"].map(words.cell)
+        l2_told=settings["l2"].map(formats.cell), drop_path_told=settings["drop_path"].map(formats.cell)
     )
     keys = ["space", "data_set", "l2_told", "drop_path_told", "method"]
     for values, trainings in sorted(evaluated.groupby(keys), key=lambda group: _order(group[0])):
         space, data_set, l2, drop_path, method = values
         cells = [parse_genotype(text) for text in trainings.drop_duplicates("run")["genotype"].dropna()]
         counts = [
-            words.mean_count([cell.count(operation) for cell in cells]) for operation in ("noise", "skip_connect")
+            formats.mean_count([cell.count(operation) for cell in cells]) for operation in ("noise", "skip_connect")
         ]
-        error = words.spread(trainings["test_error_percent"], 1)
+        error = formats.spread(trainings["test_error_percent"], 1)
         seeds = str(trainings["seed"].nunique())
-        setting = [*words.group(space, data_set), l2, drop_path, method_name(method)]
-        rows.append([*setting, error, *counts, seeds, words.finished(trainings)])
+        setting = [*formats.group(space, data_set), l2, drop_path, method_name(method)]
+        rows.append([*setting, error, *counts, seeds, formats.finished(trainings)])
     names = "space,data set,L2,drop path,method,test error (%),noise ops,skip ops,search seeds,trainings"
     note = (
         "Test error at the last epoch of a training from scratch, mean ± standard deviation over all trainings of the "
@@ -86,11 +86,11 @@ def _comparison(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     none = "none confirmed"
     rows = []
     for row in table[known.any(axis=1)].to_dict("records"):
-        ours = words.with_deviation(row["ours_mean_percent"], row["ours_deviation_percent"], "no result")
-        table_a = words.with_deviation(row["published_a_mean_percent"], row["published_a_deviation_percent"], none)
-        table_b = words.with_deviation(row["published_b_percent"], None, none)
+        ours = formats.with_deviation(row["ours_mean_percent"], row["ours_deviation_percent"], "no result")
+        table_a = formats.with_deviation(row["published_a_mean_percent"], row["published_a_deviation_percent"], none)
+        table_b = formats.with_deviation(row["published_b_percent"], None, none)
         method = method_name(row["method"])
-        names = [*words.group(row["space"], row["data_set"]), method]
+        names = [*formats.group(row["space"], row["data_set"]), method]
         rows.append([*names, ours, str(row["ours_searches"]), table_a, table_b, row["sources"]])
     columns = "space,data set,method,ours (%),our searches,Table A (%),Table B (%),source of the published values"
     note = (
@@ -107,10 +107,10 @@ def _selected(architectures: list[Architecture]) -> dict[str, Any]:
     """What R-DARTS selected, seed by seed."""
     rows = [
         [
-            *words.group(each["space"], each["data_set"]),
+            *formats.group(each["space"], each["data_set"]),
             method_name(each["method"]),
             str(each["seed"]),
-            *(("nothing", words.DASH, words.DASH) if each["genotype_text"] is None else _chosen(each)),
+            *(("nothing", formats.DASH, formats.DASH) if each["genotype_text"] is None else _chosen(each)),
         ]
         for each in architectures
         if each["method"] in SELECTING
@@ -125,8 +125,8 @@ def _selected(architectures: list[Architecture]) -> dict[str, Any]:
 
 def _chosen(architecture: Architecture) -> tuple[str, str, str]:
     error = architecture["selection_error_percent"]
-    told = words.DASH if error is None else f"{error:.2f}"
-    return words.number(architecture["l2"]), words.number(architecture["drop_path"]), told
+    told = formats.DASH if error is None else f"{error:.2f}"
+    return formats.number(architecture["l2"]), formats.number(architecture["drop_path"]), told
 
 
 def _search_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
@@ -136,18 +136,20 @@ def _search_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     for values, searches in tables.get("searches", SEARCHES.frame([])).groupby(keys, sort=True):
         space, data_set, search, l2, drop_path = values
         fired = searches[searches["stopped"].fillna(False)]
-        epochs = ", ".join(str(epoch) for epoch in sorted(fired["stop_epoch"].dropna())) or words.DASH
+        epochs = ", ".join(str(epoch) for epoch in sorted(fired["stop_epoch"].dropna())) or formats.DASH
         whole = searches[searches["outcome"] != "diverged"]
         eigenvalue, error = whole["final_dominant_eigenvalue"], whole["valid_error_percent"]
-        measured = int(eigenvalue.notna().sum())
-        stops = [f"{len(fired)} of {measured}", epochs] if measured else [words.DASH, words.DASH]
+        measured = int(searches["final_dominant_eigenvalue"].notna().sum())
+        stops = [f"{len(fired)} of {measured}", epochs] if measured else [formats.DASH, formats.DASH]
         setting = [
-            *words.group(space, data_set),
+            *formats.group(space, data_set),
             _SEARCHES.get(search, search),
-            words.number(l2),
-            words.number(drop_path),
+            formats.number(l2),
+            formats.number(drop_path),
         ]
-        rows.append([*setting, words.spread(eigenvalue, 3), words.spread(error, 1), *stops, words.finished(searches)])
+        rows.append(
+            [*setting, formats.spread(eigenvalue, 3), formats.spread(error, 1), *stops, formats.finished(searches)]
+        )
     names = "space,data set,search,L2,drop path,last eigenvalue,validation error (%),rule fired,stop epochs,searches"
     note = (
         "Mean ± standard deviation over the searches of a setting: dominant eigenvalue at the last epoch measured, "
@@ -166,14 +168,14 @@ def _depth_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
         experiment, model, *setting = values
         rows.append(
             [
-                *(str(experiment).replace("_", " "), str(model).upper(), *map(words.cell, setting)),
-                *(words.spread(members[name], digits) for name, (_, digits) in _DEPTH_RESULTS.items()),
-                words.finished(members),
+                *(str(experiment).replace("_", " "), str(model).upper(), *map(formats.cell, setting)),
+                *(formats.spread(members[name], digits) for name, (_, digits) in _DEPTH_RESULTS.items()),
+                formats.finished(members),
             ]
         )
     titles = [title for title, _ in _DEPTH_RESULTS.values()]
     fixed = {name: title for name, title in DEPTH_SETTINGS.items() if name not in varied}
-    same = [f"{title} {words.cell(value)}" for name, title in fixed.items() for value in runs[name].unique()]
+    same = [f"{title} {formats.cell(value)}" for name, title in fixed.items() for value in runs[name].unique()]
     note = (
         "Mean ± standard deviation over runs that differ in their seeds. LDN: depth is learnt. DDN: depth is D. "
         "q* is the optimal posterior for the final weights."

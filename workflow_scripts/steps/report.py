@@ -13,7 +13,7 @@ import jinja2
 import pandas as pd
 import yaml
 
-from workflow_scripts.report import words
+from workflow_scripts.report import formats
 from workflow_scripts.report.certainty import repeated
 from workflow_scripts.report.results import results
 from workflow_scripts.runtime.progress import Progress
@@ -114,7 +114,7 @@ def _cell_parts(tables: dict[str, pd.DataFrame]) -> set[str]:
 def _extract(table: Table, frame: pd.DataFrame, path: Path) -> dict[str, Any]:
     """A table's first rows for reading, its columns with their meaning; long texts stay in the file."""
     shown = [column for column in table.columns if column.name != "genotype"]
-    rows = [[words.cell(row[column.name]) for column in shown] for _, row in frame.head(_FIRST_ROWS).iterrows()]
+    rows = [[formats.cell(row[column.name]) for column in shown] for _, row in frame.head(_FIRST_ROWS).iterrows()]
     return {
         "name": table.name,
         "columns": [{"name": column.name, "meaning": column.meaning} for column in shown],
