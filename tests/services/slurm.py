@@ -47,12 +47,23 @@ DEVICES = "Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n"
 
 def missing() -> str | None:
     """Why no cluster can be started here; None where one can."""
-    if any((SYSTEM / name).exists() for name in ("slurm.conf", "gres.conf")):
+    if any(_in_use(SYSTEM / name) for name in ("slurm.conf", "gres.conf")):
         return f"{SYSTEM} holds the configuration of a cluster already"
     absent = [program for program in PROGRAMS if _program(program) is None]
     if absent:
         return f"{', '.join(absent)} not installed (Debian: slurm-wlm, munge)"
     return None if os.geteuid() == 0 else "Slurm's daemons are started as root here"
+
+
+def _in_use(configuration: Path) -> bool:
+    """Whether a file of Slurm's configuration is a cluster's, and no link that a killed test left."""
+    if not configuration.is_symlink():
+        return configuration.exists()
+    try:
+        controller = (configuration.resolve().parent / "slurmctld.pid").read_text().strip()
+        return Path(f"/proc/{int(controller)}/comm").read_text().strip() == "slurmctld"
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
@@ -79,7 +90,7 @@ def cluster(folder: Path) -> Iterator[dict[str, str]]:
     environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
     SYSTEM.mkdir(exist_ok=True)
     for name in ("slurm.conf", "gres.conf"):
-        (SYSTEM / name).unlink(missing_ok=True)  # a link that a killed test left leads nowhere
+        (SYSTEM / name).unlink(missing_ok=True)  # a link that a killed test left
         (SYSTEM / name).symlink_to(folder / name)
     named = [f"--{name}={folder}/munge.{end}" for name, end in MUNGE_FILES.items()]
     daemons: list[subprocess.Popen[bytes]] = []
