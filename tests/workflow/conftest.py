@@ -7,9 +7,9 @@ from workflow.tree import build, copy_workflow
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree whose study has run to the end once, for copies of it."""
+    """A tree whose study has run to the end once, two jobs at once, for copies of it."""
     tree = copy_workflow(tmp_path_factory.mktemp("built") / "tree")
-    build(tree)
+    build(tree, "--cores", "2")
     return tree
 
 
