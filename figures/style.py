@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
+from workflow_scripts.tables.names import count as count
 from workflow_scripts.tables.names import data_set_name as data_set_name
 from workflow_scripts.tables.names import method_name as method_name
 from workflow_scripts.tables.names import method_order as method_order
@@ -234,11 +235,6 @@ def span(values: Iterable[float]) -> str:
         return "unknown"
     low, high = min(present), max(present)
     return number(low) if low == high else f"{number(low)} to {number(high)}"
-
-
-def count(amount: int, noun: str, plural: str | None = None) -> str:
-    """`1 run`, `3 runs`."""
-    return f"{amount} {noun if amount == 1 else plural or noun + 's'}"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ import pandas as pd
 from workflow_scripts.report import formats
 from workflow_scripts.report.results import DEPTH_SETTINGS
 from workflow_scripts.tables.cells import EVALUATIONS, TRAINED
+from workflow_scripts.tables.names import count
 
 _SEARCH_SETTING = ["space", "data_set", "search", "l2", "drop_path"]
 _ARCHITECTURE = [*_SEARCH_SETTING, "run", "method"]
@@ -18,15 +19,15 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
         seeds = searches.groupby(_SEARCH_SETTING)["seed"].nunique()
         counts.append(seeds)
         said.append(
-            f"Cell search: {formats.amount(len(searches), 'search', 'searches')} of "
-            f"{formats.amount(len(seeds), 'setting')}, {formats.span(seeds)} of each, which differ in the seed alone."
+            f"Cell search: {count(len(searches), 'search', 'searches')} of "
+            f"{count(len(seeds), 'setting')}, {formats.span(seeds)} of each, which differ in the seed alone."
             f"{_diverged(searches)}"
         )
     evaluations = tables.get("evaluations", EVALUATIONS.frame([]))
     if len(trainings := evaluations[evaluations["outcome"].isin(TRAINED)]):
         per_architecture = trainings.groupby(_ARCHITECTURE)["evaluation_seed"].nunique()
         said.append(
-            f"Trainings from scratch: {len(trainings)} of {formats.amount(len(per_architecture), 'architecture')} (an "
+            f"Trainings from scratch: {len(trainings)} of {count(len(per_architecture), 'architecture')} (an "
             "architecture that two methods take counts for each), "
             f"{formats.span(per_architecture)} of each, which differ in the initial weights and the order of images."
             f"{_diverged(trainings)}"
@@ -38,8 +39,8 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
         per_setting = networks.groupby(setting, dropna=False).size()
         counts.append(per_setting)
         said.append(
-            f"Depth search: {formats.amount(len(networks), 'network')} of "
-            f"{formats.amount(len(per_setting), 'setting')}, {formats.span(per_setting)} of each, which differ in "
+            f"Depth search: {count(len(networks), 'network')} of "
+            f"{count(len(per_setting), 'setting')}, {formats.span(per_setting)} of each, which differ in "
             f"their seeds.{_diverged(networks)}"
         )
     if any((each == 1).any() for each in counts):

@@ -55,11 +55,6 @@ def finished(rows: pd.DataFrame) -> str:
     return f"{len(rows)} ({diverged} diverged)" if diverged else str(len(rows))
 
 
-def amount(count: int, noun: str, plural: str | None = None) -> str:
-    """`1 run`, `3 runs`."""
-    return f"{count} {noun if count == 1 else plural or noun + 's'}"
-
-
 def span(counts: pd.Series) -> str:
     """`3`, or `1 to 3`."""
     low, high = int(counts.min()), int(counts.max())

@@ -40,7 +40,10 @@ def figure_category(figure: str) -> str:
 
 
 def report_mark(figure: str, caption: str) -> dict[str, Any]:
-    """How Snakemake's own report shows a figure: its category and label, and the file of its caption."""
+    """How Snakemake's own report shows a figure: its category and label, and the file of its caption.
+
+    The file's path is absolute, because Snakemake takes another one from the folder of the rules.
+    """
     label = {"figure": figure_title(figure)}
     return {"caption": Path(caption).absolute(), "category": CATEGORIES[figure_category(figure)], "labels": label}
 

@@ -1,4 +1,4 @@
-"""How the papers write the names of methods and data sets, and in which order; figures and the report share them."""
+"""How methods, data sets and amounts are named, as the papers do and in their order, in figures and in the report."""
 
 METHOD_NAMES = {
     "darts": "DARTS",
@@ -35,3 +35,8 @@ def method_order(method: str) -> tuple[int, str]:
 def data_set_name(data_set: str) -> str:
     """A data set as the papers write it; one they do not have by its own name."""
     return DATA_SET_NAMES.get(data_set, data_set.replace("_", " "))
+
+
+def count(amount: int, noun: str, plural: str | None = None) -> str:
+    """`1 run`, `3 runs`."""
+    return f"{amount} {noun if amount == 1 else plural or noun + 's'}"
