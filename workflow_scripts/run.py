@@ -277,6 +277,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--log", type=Path, required=True, metavar="FILE", help="what the step says; its place names the job"
     )
+    parser.add_argument("--gpu", type=int, default=0, metavar="N", help="devices")
     parser.add_argument("--root", type=Path, required=True, help="the results folder the job belongs to")
     return parser
 
