@@ -6,22 +6,24 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 START_SECONDS = 60
 NAMESPACE_PROGRAMS = ("unshare", "nsenter", "setpriv", "mount")
 WITH_THE_TEST = ("setpriv", "--pdeathsig", "KILL")
 """Put before a command: it is killed when the test's process ends, even if that one was killed itself."""
+MACHINE = ("unshare", "--mount", "--propagation", "slave", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""Put before a shell's command: it gets a host name, mounts and process numbers of its own, and ends with all of its
+processes, those of the jobs that it started too."""
 
 
 class Daemons:
-    """A mount namespace, made by the shell commands `setup`, and the daemons in it by name; `folder` takes what they say.
+    """A mount namespace, prepared by the shell commands `setup`, and daemons in it by name.
 
-    `inside` is the prefix that runs a command in the namespace. Mounts made later outside are seen inside where the
-    mount point is a shared one, and none made inside is seen outside. To be used in the test's main thread: a daemon
-    ends with the thread that started it.
+    What they say goes to files in `folder`. Mounts made inside are not seen outside, and those made outside are seen
+    inside below a `shared` folder. To be used in the test's main thread: a daemon ends with the thread that started it.
     """
 
     def __init__(self, folder: Path, setup: str) -> None:
@@ -34,7 +36,7 @@ class Daemons:
             stderr=(folder / "namespace.out").open("wb"),
             start_new_session=True,
         )
-        self.inside = ["nsenter", f"--target={self._holder.pid}", "--mount"]
+        self._inside = ["nsenter", f"--target={self._holder.pid}", "--mount"]
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != b"ready\n":
             self._holder.wait()
@@ -47,7 +49,7 @@ class Daemons:
         assert program is not None, command[0]
         with (self.folder / f"{name}.out").open("ab") as output:
             self._running[name] = subprocess.Popen(
-                [*self.inside, "--wd=/", *WITH_THE_TEST, program, *command[1:]],
+                [*self._inside, "--wd=/", *WITH_THE_TEST, program, *command[1:]],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -92,6 +94,17 @@ class Daemons:
         self._holder.wait()
 
 
+@contextmanager
+def shared(folder: Path) -> Iterator[None]:
+    """Make a folder a mount point of its own, so that what a test mounts below it is seen by the daemons too."""
+    subprocess.run(["mount", "--bind", folder, folder], check=True)
+    try:
+        subprocess.run(["mount", "--make-shared", folder], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
 def why_not(programs: Sequence[str], packages: str) -> str | None:
     """Why daemons of these programs cannot be started here; None where they can."""
     absent = [program for program in (*programs, *NAMESPACE_PROGRAMS) if find_program(program) is None]
@@ -99,7 +112,7 @@ def why_not(programs: Sequence[str], packages: str) -> str | None:
         return f"{', '.join(absent)} not installed (Debian: {packages})"
     if os.geteuid() != 0:
         return "the daemons are started as root here"
-    tried = subprocess.run(["unshare", "--mount", "--uts", "--pid", "--fork", "true"], capture_output=True, check=False)
+    tried = subprocess.run([*MACHINE, "true"], capture_output=True, check=False)
     return None if tried.returncode == 0 else f"no namespace can be made here: {tried.stderr.decode().strip()}"
 
 

@@ -9,16 +9,19 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from services.daemons import WITH_THE_TEST, Daemons, find_program, free_ports, why_not
+from services.daemons import MACHINE, Daemons, find_program, free_ports, shared, why_not
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "slurmdbd", "sacctmgr", "sbatch", "srun", "squeue", "scontrol", "mariadbd")
 NODES = ("n1", "n2", "n3", "n4")
 ACCOUNT = "lab"
 QOS = "tests"
+SYSTEM = Path("/etc/slurm")
+"""Where Slurm's commands look inside a job, which gets none of the variables set outside."""
 MEMORY = Path("/sys/fs/cgroup/memory")
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = """
@@ -27,7 +30,7 @@ SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root
 SlurmctldPort={controller_port}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=5
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool/%n
 SlurmctldPidFile={folder}/slurmctld.pid
@@ -113,16 +116,18 @@ class Cluster:
     version 1 here.
     """
 
-    def __init__(self, folder: Path, accounts: bool, tmp_megabytes: int) -> None:
+    def __init__(self, folder: Path, accounts: bool, tmp_megabytes: int, memory_group: Path | None) -> None:
         self.folder = folder
         self.accounts = accounts
         self.tmp_megabytes = tmp_megabytes
         self.environment = {**os.environ, "SLURM_CONF": str(folder / "etc/slurm.conf")}
-        self.memory_limited = os.access(MEMORY / "cgroup.procs", os.W_OK)
+        self.memory_limited = memory_group is not None
         self._nodes: dict[str, int] = {}
         self._configure()
-        system = "mkdir -p /etc/slurm; mount --bind {0}/etc /etc/slurm"
-        self._daemons = Daemons(folder, system.format(folder))
+        setup = [f"mkdir -p {SYSTEM}", f"mount --bind '{folder}/etc' {SYSTEM}"]
+        if memory_group is not None:
+            setup.append(f"mount --bind {memory_group} {MEMORY}")
+        self._daemons = Daemons(folder, "\n".join(setup))
 
     def _configure(self) -> None:
         for part in ("etc", "state", *(f"spool/{name}" for name in NODES)):
@@ -219,15 +224,14 @@ class Cluster:
 
     def start_node(self, name: str) -> None:
         """Start a node, with an empty /tmp."""
-        shared = {path for path in (self.folder.parent, ROOT, Path(sys.prefix)) if path.is_relative_to("/tmp")}
+        seen = {path for path in (self.folder.parent, ROOT, Path(sys.prefix)) if path.is_relative_to("/tmp")}
         script = NODE.format(
             name=name,
             tmp_megabytes=self.tmp_megabytes,
-            shared=" ".join(f"'{path.relative_to('/tmp')}'" for path in sorted(shared)),
+            shared=" ".join(f"'{path.relative_to('/tmp')}'" for path in sorted(seen)),
             slurmd=find_program("slurmd"),
         )
-        namespaces = ["--mount", "--propagation", "slave", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
-        self._nodes[name] = self._daemons.start(name, "unshare", *namespaces, "sh", "-c", script)
+        self._nodes[name] = self._daemons.start(name, *MACHINE, "sh", "-c", script)
 
     def fill_tmp(self, name: str) -> None:
         """Fill a node's /tmp to the last byte."""
@@ -265,8 +269,8 @@ def cluster(folder: Path, accounts: bool = True, tmp_megabytes: int = 200) -> It
 
     RuntimeError, with the ends of the logs, where a daemon does not start.
     """
-    with _shared(folder.parent), _memory_groups_removed():
-        started = Cluster(folder, accounts, tmp_megabytes)
+    with shared(folder.parent), _memory_group() as memory_group:
+        started = Cluster(folder, accounts, tmp_megabytes, memory_group)
         try:
             started.start()
             yield started
@@ -275,23 +279,15 @@ def cluster(folder: Path, accounts: bool = True, tmp_megabytes: int = 200) -> It
 
 
 @contextmanager
-def _shared(folder: Path) -> Iterator[None]:
-    """Make a folder a mount point of its own, so that what a test mounts below it is mounted on all nodes too."""
-    subprocess.run(["mount", "--bind", folder, folder], check=True)
+def _memory_group() -> Iterator[Path | None]:
+    """A memory cgroup in which the nodes make those of their jobs; None where there are no cgroups of version 1."""
+    if not os.access(MEMORY / "cgroup.procs", os.W_OK):
+        yield None
+        return
+    made = Path(tempfile.mkdtemp(prefix="slurm-test-", dir=MEMORY))
     try:
-        subprocess.run(["mount", "--make-shared", folder], check=True)
-        yield
+        yield made
     finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@contextmanager
-def _memory_groups_removed() -> Iterator[None]:
-    """Remove the memory cgroups that the nodes leave behind."""
-    try:
-        yield
-    finally:
-        for node in NODES:
-            for group, _, _ in os.walk(MEMORY / f"slurm_{node}", topdown=False):
-                with suppress(OSError):  # a process of it is still ending
-                    os.rmdir(group)
+        for group, _, _ in os.walk(made, topdown=False):
+            with suppress(OSError):  # a process of it is still ending
+                os.rmdir(group)
