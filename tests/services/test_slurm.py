@@ -36,7 +36,7 @@ def environment(tmp_path_factory):
             started = stack.enter_context(cluster(tmp_path_factory.mktemp("slurm")))
         except RuntimeError as error:
             pytest.skip(f"Slurm is installed and does not start here: {error}")
-        yield started
+        yield started.environment
 
 
 @pytest.fixture(scope="module")
