@@ -231,7 +231,7 @@ class Cluster:
             shared=" ".join(f"'{path.relative_to('/tmp')}'" for path in sorted(seen)),
             slurmd=find_program("slurmd"),
         )
-        self._nodes[name] = self._daemons.start(name, *MACHINE, "sh", "-c", script)
+        self._nodes[name] = self._daemons.start(name, *MACHINE, "sh", "-c", script, environment=self.environment)
 
     def fill_tmp(self, name: str) -> None:
         """Fill a node's /tmp to the last byte."""

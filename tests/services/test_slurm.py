@@ -10,15 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from readme import commands, run, small_tree
-from services.slurm import cluster, missing
+from services.conftest import skip_or_fail
 from workflow.tree import PROGRAM, ROOT, copy_workflow, edit
-
-pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
 SEARCH = "results/tiny/cells/searches/s4_digits/darts/l2-0.0003_drop-0_seed-1"
 RECORD = "results/tiny/records/cell_search/s4_digits/darts/l2-0.0003_drop-0_seed-1.json"
@@ -30,13 +27,8 @@ EPOCHS = 60
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    with ExitStack() as stack:
-        try:
-            started = stack.enter_context(cluster(tmp_path_factory.mktemp("slurm")))
-        except RuntimeError as error:
-            pytest.skip(f"Slurm is installed and does not start here: {error}")
-        yield started.environment
+def environment(slurm_cluster) -> dict[str, str]:
+    return slurm_cluster.environment
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +229,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(environment, tree, undist
         ["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(results)], capture_output=True, text=True
     )
     if mounted.returncode != 0:
-        pytest.skip(f"no small file system can be mounted here: {mounted.stderr.strip()}")
+        skip_or_fail(f"no small file system can be mounted here: {mounted.stderr.strip()}")
     try:
         said = finish(start(tree, environment, TARGET, "--retries", "0"), status=1)
         assert "no space is left for " in said + _logs(tree), said
