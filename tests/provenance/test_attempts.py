@@ -1,6 +1,7 @@
 """The trace of attempts, and what is told of the jobs that failed."""
 
-from workflow_scripts.provenance.attempts import all_attempts, append, begin, failures, read
+from workflow_scripts.provenance.attempts import all_attempts, append, begin, read
+from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.runtime.failures import JobError, Stopped, sentence
 
 MACHINE = {"host": "node1", "scheduler_job": "77"}
