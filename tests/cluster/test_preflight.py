@@ -47,8 +47,8 @@ def test_every_different_request_is_asked_once_as_it_would_be_submitted(profile)
     refusals, remarks = asked(profile, requests_of(profile, study))
     assert refusals == []
     assert remarks == [
-        "the cluster takes 20 jobs of yours at a time, fewer than the 100 of the profile's key jobs: the others wait until"
-        " it takes them"
+        "the cluster takes 20 jobs of yours at a time, fewer than the 100 of the profile's key jobs: the others"
+        " wait until it takes them"
     ]
     first, second = Path("asked").read_text().splitlines()
     assert "--test-only --parsable" in first and "--time=100 --mem=8000M" in first and "--gpus=1" in first

@@ -22,17 +22,18 @@ def test_failures_are_told_with_the_end_of_their_logs(tmp_path):
     log = tmp_path / "logs" / "broken.log"
     log.parent.mkdir()
     log.write_text("one\ntwo\nthree\nfour\n")
-    told = list(failures(tmp_path, log_lines=2))
+    told = list(failures(tmp_path))
     assert told == [
         "broken: no space is left for a; free some (2026-01-01T00:00:00+00:00)",
         f"    log: {log}",
+        "    | two",
         "    | three",
         "    | four",
-        told[4],
+        told[5],
         f"    log: {tmp_path / 'logs/group/killed.log'}",
     ]
-    assert told[4].startswith("group/killed: attempt 1 (")
-    assert "on node1, scheduler's job 77) did not end: it runs still, or was killed" in told[4]
+    assert told[5].startswith("group/killed: attempt 1 (")
+    assert "on node1, scheduler's job 77) did not end: it runs still, or was killed" in told[5]
     assert [attempts.job for attempts in all_attempts(tmp_path)] == ["broken", "good", "group/killed", "mended"]
     assert len(read(tmp_path / "attempts/mended.jsonl", "mended").ended_well) == 1
 

@@ -18,9 +18,9 @@ def failures(root: Path) -> Iterator[str]:
         reasons = list(_reasons(attempts.get(job, Attempts(job, [])), submissions.get(job)))
         if reasons:
             yield f"{job}: {'; '.join(reasons)}"
-            yield from _end_of(root / "logs" / f"{job}.log", "log")
-            if job in submissions:
-                yield from _end_of(submissions[job].output, "scheduler's log")
+            for name, log in (("log", root / "logs" / f"{job}.log"), *_output(submissions.get(job))):
+                yield f"    {name}: {log}"
+                yield from _end_of(log)
 
 
 def _reasons(attempts: Attempts, submission: Submission | None) -> Iterator[str]:
@@ -46,9 +46,11 @@ def _began(attempts: Attempts, submission: Submission) -> bool:
     return bool(started) and str(started[-1].get("job")) == str(submission.facts.get("id"))
 
 
-def _end_of(file: Path, name: str) -> Iterator[str]:
-    """Where a log is, and its last lines; nothing of one that is empty or not there."""
-    lines = file.read_text(errors="replace").splitlines() if file.is_file() else []
-    if lines:
-        yield f"    {name}: {file}"
-        yield from (f"    | {line[:WIDTH]}" for line in lines[-LOG_LINES:])
+def _output(submission: Submission | None) -> list[tuple[str, Path]]:
+    return [] if submission is None else [("scheduler's log", submission.output)]
+
+
+def _end_of(log: Path) -> Iterator[str]:
+    """The last lines of a log; none of one that is not there."""
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    yield from (f"    | {line[:WIDTH]}" for line in lines[-LOG_LINES:])
