@@ -62,6 +62,31 @@ def run(settings, inputs, outputs, progress):
     outputs["text"][0].write_text(f"{torch.get_num_threads()} {torch.are_deterministic_algorithms_enabled()}")
 """
 DEVICE = "from workflow_scripts.runtime.device import compute_device\n" + TORCH
+TRACE = """import os, re, sys
+
+sys.path.insert(0, os.getcwd())
+from workflow_scripts import run
+
+fsync, replace = os.fsync, os.replace
+
+
+def name(path):
+    return re.sub(rf"[.]{os.getpid()}$", "", os.path.relpath(path, "out"))
+
+
+def synced(number):
+    print("fsync", name(os.readlink(f"/proc/self/fd/{number}")))
+    fsync(number)
+
+
+def replaced(source, target):
+    print("replace", name(target))
+    replace(source, target)
+
+
+os.fsync, os.replace = synced, replaced
+sys.exit(run.main(sys.argv[1:]))
+"""
 SECRET = "hush-4711"
 RECORD_FIELDS = {
     *("version", "root", "job", "step", "settings", "code", "modules", "chosen_modules", "arguments", "inputs"),
@@ -313,6 +338,40 @@ def test_links_are_found_again_where_the_notes_on_them_are_lost(tree):
     shutil.rmtree(tree.root / "out/.producers")
     tree.run("--input", "text", "out/a.txt", "--output", "text", "out/b.txt", text="two", name="second")
     assert [read["record"] for read in tree.record("second")["inputs"]] == [digest_of(tree, "out/records/first.json")]
+
+
+@pytest.mark.parametrize("note", [b"\xff\x00", b"nobody", b"third"])
+def test_links_are_found_again_where_a_note_on_them_is_damaged(tree, note):
+    """Also where it names another job, or none."""
+    tree.run(*ONE, text="one", name="first")
+    tree.run("--output", "text", "out/c.txt", text="three", name="third")
+    [pointer] = [
+        path for path in (tree.root / "out/.producers").rglob("*") if path.is_file() and path.read_text() == "first"
+    ]
+    pointer.write_bytes(note)
+    status, said = tree.run("--input", "text", "out/a.txt", "--output", "text", "out/b.txt", text="two", name="second")
+    assert (status, "Traceback" in said) == (0, False)
+    assert [read["record"] for read in tree.record("second")["inputs"]] == [digest_of(tree, "out/records/first.json")]
+    assert pointer.read_text() == "first"
+
+
+def test_a_jobs_result_is_on_the_disk_before_its_record(tree, tmp_path):
+    """A record that outlasts a loss of power tells of outputs that do, too."""
+    trace = tmp_path / "trace.py"
+    trace.write_text(TRACE)
+    command = tree.command(tree.identity(text="one"), *ONE)
+    program = [sys.executable, str(trace), *command[3:]]
+    done = subprocess.run(program, cwd=tree.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    steps = [line for line in done.stdout.splitlines() if ".producers" not in line]
+    assert steps == [
+        "fsync .scratch/made_up/one/text/0/a.txt",
+        "replace a.txt",
+        "fsync .",
+        "fsync records/made_up/.one.json",
+        "replace records/made_up/one.json",
+        "fsync records/made_up",
+    ]
 
 
 # what goes wrong ------------------------------------------------------------------------------------------------------

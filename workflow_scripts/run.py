@@ -43,6 +43,7 @@ from workflow_scripts.provenance.record import (
 )
 from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease
+from workflow_scripts.runtime.durable import move_durably
 from workflow_scripts.runtime.failures import JobError, Stopped, sentence
 from workflow_scripts.runtime.job_lock import job_lock
 from workflow_scripts.runtime.progress import Console
@@ -132,7 +133,8 @@ def _run(
             step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
             device = _prepare_torch()
             settings = identity.settings if access is None else {**identity.settings, "access": access}
-            checkpoint = _checkpoint(step, identity, inputs_before, root / ".checkpoints" / f"{name}.pt", progress)
+            file = root / ".checkpoints" / f"{name}.pt"
+            checkpoint = _checkpoint(step, identity, inputs_before, device, file, progress)
             kept = {} if checkpoint is None else {"checkpoint": checkpoint}
             sources = step.run(settings, inputs, made, progress, **kept)
             unmade = [path.name for paths in made.values() for path in paths if not path.exists()]
@@ -199,15 +201,21 @@ def _is_done(identity: Identity, inputs: Paths, file: Path) -> bool:
 
 
 def _checkpoint(
-    step: ModuleType, identity: Identity, inputs: list[dict[str, Any]], file: Path, progress: Console
+    step: ModuleType,
+    identity: Identity,
+    inputs: list[dict[str, Any]],
+    device: dict[str, Any] | None,
+    file: Path,
+    progress: Console,
 ) -> "FileCheckpoint | None":
-    """The checkpoint of a job whose step keeps one, good for these settings, code, inputs and versions only."""
+    """The checkpoint of a job whose step keeps one, good for these settings, code, inputs, versions and device only."""
     if "checkpoint" not in inspect.signature(step.run).parameters:
         return None
     from workflow_scripts.runtime.checkpoint import FileCheckpoint
 
     read = [[fact["path"], fact["sha256"]] for fact in inputs]
-    key = json.dumps([text_of(identity), read, software(), machine()["processor"]], sort_keys=True)
+    hardware = [machine()["processor"], *((device["kind"], device["name"]) if device else ())]
+    key = json.dumps([text_of(identity), read, software(), hardware], sort_keys=True)
     return FileCheckpoint(file, hashlib.sha256(key.encode()).hexdigest(), progress)
 
 
@@ -243,13 +251,13 @@ def _scratch_paths(outputs: Paths, scratch: Path) -> Paths:
 
 
 def _move(made: Paths, outputs: Paths) -> None:
-    """Put finished outputs into place, each by one rename."""
+    """Put finished outputs into place, each by one rename, once it is on the disk."""
     for name, paths in outputs.items():
         for source, target in zip(made[name], paths, strict=True):
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.is_dir():
                 shutil.rmtree(target)
-            os.replace(source, target)
+            move_durably(source, target)
 
 
 def _plain(paths: Paths) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ import urllib3
 from filelock import FileLock, Timeout
 
 from workflow_scripts.data.entry import DataSet, Form, SourceFile
+from workflow_scripts.runtime.durable import move_durably
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.files import sha256_of
 
@@ -275,9 +276,7 @@ class _Fetcher:
         """Move a verified file to its name."""
         if form.sha256 is None:
             self.progress.say(f"no checksum of {form.name} has been published; recorded is sha256 {sha256_of(partial)}")
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, target)
+        move_durably(partial, target)
         return target
 
     def _failure(self, form: Form) -> str:
