@@ -26,6 +26,7 @@ OUTSIDE = (
     "workflow_scripts.runtime.device_lease",
     "workflow_scripts.runtime.checkpoint",
     "workflow_scripts.runtime.durable",
+    "workflow_scripts.runtime.locks",
     "workflow_scripts.data.fetch",
 )
 

@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
+
+from workflow_scripts.runtime.locks import try_lock
 
 POLL_SECONDS = 0.2
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -28,7 +30,8 @@ def device_lease(say: Callable[[str], None], folder: Path | None = None) -> Iter
     """Lend a device for as long as the context lasts, and make it the only one this process sees.
 
     Yields the device, or None where the scheduler has chosen or there is none. Waits while all are taken. Raises
-    ValueError for settings that are none. `folder` holds the locks; one per user of the machine where it is not given.
+    ValueError for settings that are none, and JobError where the locks' file system has none. `folder` holds the locks;
+    one per user of the machine where it is not given.
     """
     devices = devices_to_lend(os.environ)
     if not devices:
@@ -68,12 +71,9 @@ def _take(slots: list[tuple[str, Path]], say: Callable[[str], None]) -> tuple[Fi
     told = False
     while True:
         for device, file in slots:
-            lock = FileLock(file)
-            try:
-                lock.acquire(blocking=False)
+            lock = try_lock(file)
+            if lock is not None:
                 return lock, device
-            except Timeout:
-                continue
         if not told:
             told = True
             say("all devices are taken; waiting for one")
