@@ -442,7 +442,7 @@ def test_who_holds_a_lock_is_told(tree):
     second = tree.start(tree.identity(text="slow", ready="ready", go="go"), *ONE)
     log = tree.root / "out/logs/made_up/one.log"
     wait_for(lambda: "another process makes the same outputs" in log.read_text(), second)
-    assert f"process {first.pid}, scheduler job 4242); waiting for it to end" in log.read_text()
+    assert f"process {first.pid}, scheduler Slurm, job 4242); waiting for it to end" in log.read_text()
     (tree.root / "go").touch()
     for process in (first, second):
         process.communicate(timeout=60)

@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 FIRST_PARTY = ("workflow_scripts", "figures")
 
 # The wrapper, the settings models (resolved settings are the identity themselves), progress reports, how files are
-# written and locked, and the fetching of files, which are verified, decide no number: editing them makes nothing stale.
+# written and locked, whose job this is, and the fetching of files, which are verified, decide no number: editing them
+# makes nothing stale.
 OUTSIDE = (
     "workflow_scripts.run",
     "workflow_scripts.provenance",
@@ -27,6 +28,7 @@ OUTSIDE = (
     "workflow_scripts.runtime.checkpoint",
     "workflow_scripts.runtime.durable",
     "workflow_scripts.runtime.locks",
+    "workflow_scripts.runtime.scheduler",
     "workflow_scripts.data.fetch",
 )
 

@@ -21,6 +21,7 @@ from pydantic import AfterValidator, StringConstraints, ValidationError, model_v
 
 from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
 from workflow_scripts.runtime.durable import write_durably
+from workflow_scripts.runtime.scheduler import scheduler_job
 from workflow_scripts.study.model import Model
 from workflow_scripts.tables.files import sha256_of
 
@@ -270,7 +271,7 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "processor": _processor(),
         "gpu_driver": GPU_DRIVER.read_text().strip() if GPU_DRIVER.is_file() else None,
-        "scheduler_job": os.environ.get("SLURM_JOB_ID"),
+        "scheduler_job": scheduler_job(os.environ),
     }
 
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from filelock import FileLock
 
 from workflow_scripts.runtime.locks import try_lock
+from workflow_scripts.runtime.scheduler import scheduler_name
 
 POLL_SECONDS = 0.2
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-_SCHEDULER = "SLURM_JOB_ID"
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def device_lease(say: Callable[[str], None], folder: Path | None = None) -> Iter
 
 def devices_to_lend(environment: Mapping[str, str], dev: Path = Path("/dev")) -> list[str]:
     """The devices jobs are given from; none under a scheduler, whose choice stands."""
-    if _SCHEDULER in environment:
+    if scheduler_name(environment) is not None:
         return []
     for variable in ("NAS_DEVICES", VISIBLE):
         if variable in environment:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from workflow_scripts.runtime.locks import try_lock
+from workflow_scripts.runtime.scheduler import scheduler_job, scheduler_name
 
 TOLD_EVERY_SECONDS = 600.0
 POLL_SECONDS = 0.2
@@ -38,7 +39,8 @@ def job_lock(file: Path, say: Callable[[str], None]) -> Iterator[bool]:
 
 
 def _me() -> dict[str, str | int | None]:
-    return {"host": socket.gethostname(), "process": os.getpid(), "scheduler job": os.environ.get("SLURM_JOB_ID")}
+    scheduler, job = scheduler_name(os.environ), scheduler_job(os.environ)
+    return {"host": socket.gethostname(), "process": os.getpid(), "scheduler": scheduler, "job": job}
 
 
 def _owner(file: Path) -> str:
