@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -60,6 +61,21 @@ TORCH = """import torch
 
 def run(settings, inputs, outputs, progress):
     outputs["text"][0].write_text(f"{torch.get_num_threads()} {torch.are_deterministic_algorithms_enabled()}")
+"""
+LATE = """import atexit
+import time
+from pathlib import Path
+
+
+def run(settings, inputs, outputs, progress):
+    outputs["text"][0].write_text("late")
+    atexit.register(wait)
+
+
+def wait():
+    Path("ready").touch()
+    while not Path("go").exists():
+        time.sleep(0.02)
 """
 DEVICE = "from workflow_scripts.runtime.device import compute_device\n" + TORCH
 TRACE = """import os, re, sys
@@ -147,7 +163,13 @@ def origin(tmp_path_factory):
     shutil.copytree(ROOT / "workflow_scripts", root / "workflow_scripts", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "envs").mkdir()
     (root / "envs" / "requirements.txt").write_text("numpy==0\n")
-    for name, text in (("made_up", STEP), ("threads", THREADS), ("torch_step", TORCH), ("device_step", DEVICE)):
+    for name, text in (
+        ("made_up", STEP),
+        ("threads", THREADS),
+        ("torch_step", TORCH),
+        ("device_step", DEVICE),
+        ("late", LATE),
+    ):
         (root / "workflow_scripts" / "steps" / f"{name}.py").write_text(text)
     return root
 
@@ -394,7 +416,9 @@ def test_a_failed_job_leaves_the_old_result_and_a_trace(tree, failure, sentence)
     told = f"made_up/one failed: {sentence} (log: out/logs/made_up/one.log)"
     assert said.splitlines() == ["  made_up/one  at work", told]
     assert {path: tree.text(path) for path in before} == before
-    assert "Traceback (most recent call last)" in tree.text("out/logs/made_up/one.log")
+    log = tree.text("out/logs/made_up/one.log")
+    assert ("Traceback (most recent call last)" in log) == ("raises" in failure), "where it is of use"
+    assert log.endswith(f" failed: {sentence}\n")
     last = tree.attempts()[-1]
     assert (last["attempt"], last["failed"] is None) == (2, False)
     assert not (tree.root / "out/.scratch/made_up/one").exists()
@@ -425,15 +449,77 @@ def test_a_disk_without_space_is_one_sentence(tree):
     assert "Traceback" not in said
 
 
-def test_a_job_that_is_asked_to_end_says_how_it_goes_on(tree):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_job_that_is_asked_to_end_says_how_it_goes_on(tree, name):
     process = tree.start(tree.identity(text="one", ready="ready", go="go"), *ONE)
     wait_for((tree.root / "ready").exists, process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.Signals[name])
     _, said = process.communicate(timeout=60)
     assert process.returncode == TRY_AGAIN
-    assert "made_up/one failed: it was stopped (SIGTERM); started again, it goes on from its checkpoint" in said
+    told = f"it was stopped ({name}); started again, it goes on from its checkpoint where it keeps one"
+    log = "out/logs/made_up/one.log"
+    assert said.splitlines() == ["  made_up/one  at work", f"made_up/one failed: {told} (log: {log})"]
     assert tree.attempts()[-1]["failed"] == "Stopped"
     assert not (tree.root / "out/.scratch/made_up/one").exists()
+    assert tree.text(log).endswith(f" failed: {told}\n")
+    assert "Traceback" not in tree.text(log), "Snakemake shows the logs of failed jobs"
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_job_that_is_asked_to_end_while_its_modules_load(tree, name):
+    (tree.root / "pydantic.py").write_text(
+        "import time\nfrom pathlib import Path\nPath('ready').touch()\ntime.sleep(60)\n"
+    )
+    process = tree.start(tree.identity(text="one"), *ONE)
+    wait_for((tree.root / "ready").exists, process)
+    process.send_signal(signal.Signals[name])
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == TRY_AGAIN
+    assert said == f"a job was stopped ({name}) before it began; start the workflow again\n"
+
+
+def test_a_job_that_has_ended_is_not_stopped(tree):
+    process = tree.start(tree.identity("late"), "--output", "text", "out/a.txt")
+    wait_for((tree.root / "ready").exists, process)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    (tree.root / "go").touch()
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "")
+    assert tree.attempts()[-1]["failed"] is None
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("out", "out: a file stands where a folder should be; move it away, then start the workflow again"),
+        ("out/logs", "out/logs: a file stands where a folder should be; move it away, then start the workflow again"),
+        ("out/logs/made_up/one.log/x", "out/logs/made_up/one.log: a folder stands where a file should be; move it"),
+    ],
+)
+def test_a_log_that_cannot_be_written_is_one_sentence(tree, place, told):
+    (tree.root / place).parent.mkdir(parents=True, exist_ok=True)
+    (tree.root / place).touch()
+    status, said = tree.run(*ONE, text="one")
+    assert status == 1
+    assert said.startswith(f"made_up/one failed: {told}")
+    assert len(said.splitlines()) == 1
+    assert not (tree.root / "out/a.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "place", ["out", "out/.locks", "out/attempts", "out/.scratch", "out/records", "out/.producers"]
+)
+def test_a_results_folder_that_cannot_be_written_is_one_sentence(tree, place):
+    """Nobody, not even root, makes a file in a folder of the kernel's."""
+    (tree.root / place).parent.mkdir(parents=True, exist_ok=True)
+    (tree.root / place).symlink_to("/sys/kernel")
+    status, said = tree.run(*ONE, text="one")
+    assert status == 1
+    last = said.splitlines()[-1]
+    assert re.match(rf"made_up/one failed: ({place}|/sys/kernel)/.*: (there is no permission|its file system)", last)
+    assert "Traceback" not in said
+    assert place == "out" or "Traceback" not in tree.text("out/logs/made_up/one.log")
 
 
 def test_who_holds_a_lock_is_told(tree):
@@ -512,7 +598,18 @@ def test_a_waived_job_whose_input_changed_says_how_to_go_on(tree):
     assert "is kept by a waiver, but an input changed; delete out/waivers/made_up/one.json to make it anew" in said
 
 
-@pytest.mark.parametrize("identity", ["{", "{}", '{"step": "made_up"}'])
+IDENTITY = {"step": "made_up", "settings": {}, "modules": [], "code": "0"}
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        *("{", "{}", '{"step": "made_up"}', "[" * 100_000),
+        *(json.dumps({**IDENTITY, key: value}) for key, value in (("step", 1), ("settings", []), ("modules", None))),
+        *(json.dumps({**IDENTITY, key: value}) for key, value in (("modules", [1]), ("code", {}))),
+    ],
+    ids=str.__len__,
+)
 def test_an_identity_that_is_none(tree, identity):
     process = tree.start(identity, *ONE)
     _, said = process.communicate(timeout=60)

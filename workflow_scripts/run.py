@@ -8,6 +8,11 @@ writes the job's record, FOLDER/records/NAME.json. Every attempt, also one that 
 FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number depends on the machine's load.
 """
 
+from workflow_scripts.runtime.stopping import TRY_AGAIN, end_on_signals, ignore_signals, raise_on_signals
+
+if __name__ == "__main__":
+    end_on_signals()  # before the other modules load, which takes longer than anything else that a short job does
+
 import argparse
 import hashlib
 import importlib
@@ -15,14 +20,13 @@ import inspect
 import json
 import os
 import shutil
-import signal
 import sys
 import time
 import traceback
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.code_digest import combined
@@ -44,7 +48,7 @@ from workflow_scripts.provenance.record import (
 from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease
 from workflow_scripts.runtime.durable import move_durably
-from workflow_scripts.runtime.failures import JobError, Stopped, sentence
+from workflow_scripts.runtime.failures import JobError, Stopped, foreseen, sentence
 from workflow_scripts.runtime.job_lock import job_lock
 from workflow_scripts.runtime.progress import Console
 from workflow_scripts.tables.files import sha256_of
@@ -56,12 +60,10 @@ Paths = dict[str, list[Path]]
 THREADS = 1
 USES_DEVICE = "workflow_scripts.runtime.device"
 """The module that tells of a step which can use a GPU."""
-TRY_AGAIN = 75
-"""Exit status of a job that was stopped and goes on when it is started again (EX_TEMPFAIL)."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the job the command line describes; returns the exit status."""
+    """Run the job the command line describes; returns the exit status. Afterwards SIGINT and SIGTERM do nothing."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -71,30 +73,38 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.log.is_relative_to(options.root / "logs"):
         parser.error(f"--log: {options.log} is not in {options.root / 'logs'}, below which its path names the job")
     name = options.log.relative_to(options.root / "logs").as_posix().removesuffix(".log")
-    options.log.parent.mkdir(parents=True, exist_ok=True)
     inputs, outputs = _named(options.input), _named(options.output)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(THREADS)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS sums in an order of its own
-    signal.signal(signal.SIGTERM, _stop)
-    log = options.log.open("a")
+    log = None
     try:
+        raise_on_signals()
+        options.log.parent.mkdir(parents=True, exist_ok=True)
+        log = options.log.open("a")
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
         _run(identity, inputs, outputs, options.access, options.root, name, Console(name, log))
+        ignore_signals()
     except (Exception, Stopped) as error:
-        with suppress(OSError):  # the disk may be full
-            traceback.print_exc(file=log)
-        print(f"{name} failed: {sentence(error)} (log: {options.log})", file=sys.stderr, flush=True)
+        ignore_signals()
+        _tell(error, name, log)
         return TRY_AGAIN if isinstance(error, Stopped) else 1
     finally:
-        with suppress(OSError):
-            log.close()
+        if log is not None:
+            with suppress(OSError):
+                log.close()
     return 0
 
 
-def _stop(number: int, frame: object) -> None:
-    signal.signal(number, signal.SIG_IGN)  # once is enough
-    raise Stopped
+def _tell(error: BaseException, name: str, log: TextIO | None) -> None:
+    """Say why a job failed, in one sentence on the console; the log, where it could be opened, tells more."""
+    if log is not None:
+        with suppress(OSError):  # the disk may be full
+            if foreseen(error) is None:
+                traceback.print_exception(error, file=log)
+            print(f"{now()} failed: {sentence(error)}", file=log, flush=True)
+    place = "" if log is None else f" (log: {log.name})"
+    print(f"{name} failed: {sentence(error)}{place}", file=sys.stderr, flush=True)
 
 
 def _run(
@@ -121,11 +131,11 @@ def _run(
             progress.say("the other process made them, from the same settings, code and inputs; nothing is left to do")
             return
         attempts = root / "attempts" / f"{name}.jsonl"
-        attempt = begin(attempts, machine())
         scratch = root / ".scratch" / name
-        shutil.rmtree(scratch, ignore_errors=True)
         started, clock = now(), time.monotonic()
+        attempt = begin(attempts, machine())
         try:
+            shutil.rmtree(scratch, ignore_errors=True)
             inputs_before = link_inputs(file_facts(inputs), inputs, root)
             made = _scratch_paths(outputs, scratch)
             if USES_DEVICE in code:

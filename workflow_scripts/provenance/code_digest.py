@@ -29,6 +29,7 @@ OUTSIDE = (
     "workflow_scripts.runtime.durable",
     "workflow_scripts.runtime.locks",
     "workflow_scripts.runtime.scheduler",
+    "workflow_scripts.runtime.stopping",
     "workflow_scripts.data.fetch",
 )
 
