@@ -465,9 +465,9 @@ def test_a_job_that_is_asked_to_end_says_how_it_goes_on(tree, name):
     assert "Traceback" not in tree.text(log), "Snakemake shows the logs of failed jobs"
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_job_that_is_asked_to_end_while_its_modules_load(tree, name):
-    (tree.root / "pydantic.py").write_text(
+@pytest.mark.parametrize(("name", "module"), [("SIGINT", "signal"), ("SIGINT", "pydantic"), ("SIGTERM", "pydantic")])
+def test_a_job_that_is_asked_to_end_while_its_modules_load(tree, name, module):
+    (tree.root / f"{module}.py").write_text(
         "import time\nfrom pathlib import Path\nPath('ready').touch()\ntime.sleep(60)\n"
     )
     process = tree.start(tree.identity(text="one"), *ONE)
