@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.provenance.code_digest import code_digests, combined
+from workflow_scripts.provenance.identity import Identity
 from workflow_scripts.provenance.record import VERSION, parse_record
-from workflow_scripts.run import TRY_AGAIN
+from workflow_scripts.run import TRY_AGAIN, _checkpoint
+from workflow_scripts.runtime.progress import Silent
 
 ROOT = Path(__file__).parents[1]
 STEP = '''"""Does what its settings say."""
@@ -433,9 +435,42 @@ def test_a_first_failure_leaves_no_output_and_no_record(tree):
 
 def test_a_gpu_that_was_asked_for_and_is_not_there(tree, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "99")
-    status, said = tree.run("--output", "text", "out/a.txt", step="device_step")
+    status, said = tree.run("--output", "text", "out/a.txt", "--gpu", "1", step="device_step")
     assert status == 1
     assert "a GPU was asked for (CUDA_VISIBLE_DEVICES=99), but torch sees none; check the driver, or unset it" in said
+
+
+@pytest.mark.parametrize(("visible", "given", "seen"), [("99", [], ""), ("-1", ["--gpu", "1"], "-1")])
+def test_a_job_without_a_gpu_computes_on_the_processor(tree, monkeypatch, visible, given, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert tree.run("--output", "text", "out/a.txt", *given, step="device_step") == (0, "")
+    device = tree.record()["device"]
+    assert (device["kind"], device["visible_devices"]) == ("cpu", seen)
+
+
+@pytest.mark.parametrize("number", ["-1", "one", "0.5"])
+def test_a_number_of_gpus_that_is_none(tree, number):
+    status, said = tree.run(*ONE, f"--gpu={number}", text="one")
+    assert (status, said.splitlines()[-1].partition("error: ")[2]) == (
+        2,
+        f"argument --gpu: '{number}' is no number of devices",
+    )
+
+
+def test_a_checkpoint_is_of_one_kind_of_device(tmp_path):
+    """Numbers differ between kinds; which of two alike devices a job was lent decides nothing."""
+
+    class Step:
+        @staticmethod
+        def run(settings, inputs, outputs, progress, checkpoint):
+            pass
+
+    def key(kind, name, visible):
+        device = {"kind": kind, "name": name, "visible_devices": visible}
+        return _checkpoint(Step, Identity("a", {}, (), "0"), [], device, tmp_path / "a.pt", Silent()).key
+
+    assert key("cuda", "H100", "0") == key("cuda", "H100", "1")
+    assert len({key("cuda", "H100", "0"), key("cuda", "A100", "0"), key("cpu", None, "")}) == 3
 
 
 def test_a_disk_without_space_is_one_sentence(tree):

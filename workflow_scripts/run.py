@@ -1,11 +1,12 @@
 """Run one step as a job: the one wrapper that every rule calls.
 
     python -m workflow_scripts.run --root FOLDER --log FOLDER/logs/NAME.log --job IDENTITY
-        --input KEY PATH ... --output KEY PATH ... [--access JSON]
+        --input KEY PATH ... --output KEY PATH ... [--access JSON] [--gpu N]
 
 It holds the job's lock, runs the step in a scratch folder, moves the outputs into place when all are complete, and
 writes the job's record, FOLDER/records/NAME.json. Every attempt, also one that was killed, leaves its trace in
-FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number depends on the machine's load.
+FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number depends on the machine's load, and on the
+processor unless it was given a GPU.
 """
 
 from workflow_scripts.runtime.stopping import TRY_AGAIN, end_on_signals, ignore_signals, raise_on_signals
@@ -46,7 +47,7 @@ from workflow_scripts.provenance.record import (
     write_atomically,
 )
 from workflow_scripts.runtime.command_line import documented_parser
-from workflow_scripts.runtime.device_lease import VISIBLE, device_lease
+from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices
 from workflow_scripts.runtime.durable import move_durably
 from workflow_scripts.runtime.failures import JobError, Stopped, foreseen, sentence
 from workflow_scripts.runtime.job_lock import job_lock
@@ -83,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.log.parent.mkdir(parents=True, exist_ok=True)
         log = options.log.open("a")
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
-        _run(identity, inputs, outputs, options.access, options.root, name, Console(name, log))
+        _run(identity, inputs, outputs, options.access, options.root, name, options.gpu, Console(name, log))
         ignore_signals()
     except (Exception, Stopped) as error:
         ignore_signals()
@@ -114,6 +115,7 @@ def _run(
     access: dict[str, Any] | None,
     root: Path,
     name: str,
+    gpus: int,
     progress: Console,
 ) -> None:
     code = step_code(identity.step, identity.modules)
@@ -138,8 +140,7 @@ def _run(
             shutil.rmtree(scratch, ignore_errors=True)
             inputs_before = link_inputs(file_facts(inputs), inputs, root)
             made = _scratch_paths(outputs, scratch)
-            if USES_DEVICE in code:
-                stack.enter_context(device_lease(progress.say))
+            stack.enter_context(device_lease(progress.say, gpus if USES_DEVICE in code else 0))
             step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
             device = _prepare_torch()
             settings = identity.settings if access is None else {**identity.settings, "access": access}
@@ -240,7 +241,7 @@ def _prepare_torch() -> dict[str, Any] | None:
 
     make_deterministic(THREADS)
     visible = os.environ.get(VISIBLE)
-    if asked and visible and not torch.cuda.is_available():
+    if asked and named_devices(visible or "") and not torch.cuda.is_available():
         raise JobError(f"a GPU was asked for ({VISIBLE}={visible}), but torch sees none; check the driver, or unset it")
     flags = {
         "visible_devices": visible,
@@ -281,6 +282,12 @@ def _named(groups: list[list[str]]) -> Paths:
     return named
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of devices")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = documented_parser("run", __doc__)
     parser.add_argument("--job", required=True, metavar="IDENTITY", help="step, settings and code digest, as JSON")
@@ -291,6 +298,13 @@ def _parser() -> argparse.ArgumentParser:
         type=json.loads,
         metavar="JSON",
         help="where data files may come from; handed to the step, no part of the identity because it decides no byte",
+    )
+    parser.add_argument(
+        "--gpu",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="GPUs the job was given; with none it computes on the processor. No part of the identity",
     )
     parser.add_argument(
         "--log", type=Path, required=True, metavar="FILE", help="what the step says; its place names the job"

@@ -69,7 +69,7 @@ def test_a_job_fails_at_once_where_there_are_no_locks(tmp_path, refused):
 def test_no_device_is_lent_where_there_are_no_locks(tmp_path, refused, monkeypatch):
     monkeypatch.setenv("NAS_DEVICES", "0")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    with pytest.raises(JobError, match="gives no locks"), device_lease(print, tmp_path):
+    with pytest.raises(JobError, match="gives no locks"), device_lease(print, 1, tmp_path):
         pytest.fail("without a lock")
 
 
