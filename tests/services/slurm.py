@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -172,8 +173,6 @@ class Cluster:
 
     def end(self) -> None:
         """End all daemons and jobs."""
-        for name in list(self._nodes):
-            self.kill_node(name)
         self._daemons.end()
 
     def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
@@ -288,6 +287,8 @@ def _memory_group() -> Iterator[Path | None]:
     try:
         yield made
     finally:
-        for group, _, _ in os.walk(made, topdown=False):
-            with suppress(OSError):  # a process of it is still ending
-                os.rmdir(group)
+        deadline = time.monotonic() + 10
+        while made.exists() and time.monotonic() < deadline:
+            for group, _, _ in os.walk(made, topdown=False):
+                with suppress(OSError):  # a process of it is still ending
+                    os.rmdir(group)
