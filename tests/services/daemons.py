@@ -68,10 +68,6 @@ class Daemons:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
-    def runs(self, name: str) -> bool:
-        """Whether a daemon was started and has not ended."""
-        return name in self._running and self._running[name].poll() is None
-
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until the condition holds; RuntimeError with the ends of all logs where it does not in time."""
         deadline = time.monotonic() + START_SECONDS
@@ -87,9 +83,9 @@ class Daemons:
         return "\n".join(f"--- {name}\n{text}" for name, text in texts.items() if text)
 
     def end(self) -> None:
-        """End all daemons, the last started first, and the namespace with them."""
+        """Kill all daemons, the last started first, and the namespace with them: nothing of theirs is kept."""
         for name in reversed(list(self._running)):
-            self.stop(name)
+            self.stop(name, signal.SIGKILL)
         self._holder.kill()
         self._holder.wait()
 
@@ -98,11 +94,11 @@ class Daemons:
 def shared(folder: Path) -> Iterator[None]:
     """Make a folder a mount point of its own, so that what a test mounts below it is seen by the daemons too."""
     subprocess.run(["mount", "--bind", folder, folder], check=True)
-    try:
+    # The guard's input ends with this process, so that the mount is undone even where the test is killed.
+    undo = ["sh", "-c", 'read -r _; umount --lazy "$0"', str(folder)]
+    with subprocess.Popen(undo, stdin=subprocess.PIPE, start_new_session=True):
         subprocess.run(["mount", "--make-shared", folder], check=True)
         yield
-    finally:
-        subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def why_not(programs: Sequence[str], packages: str) -> str | None:

@@ -10,13 +10,17 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from services.daemons import MACHINE, Daemons, find_program, free_ports, shared, why_not
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "slurmdbd", "sacctmgr", "sbatch", "srun", "squeue", "scontrol", "mariadbd")
+PROGRAMS = (
+    *("munged", "slurmctld", "slurmd", "slurmdbd", "mariadbd", "mariadb-install-db"),
+    *("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo", "sacct", "sacctmgr"),
+)
 NODES = ("n1", "n2", "n3", "n4")
 ACCOUNT = "lab"
 QOS = "tests"
@@ -172,8 +176,6 @@ class Cluster:
 
     def end(self) -> None:
         """End all daemons and jobs."""
-        for name in list(self._nodes):
-            self.kill_node(name)
         self._daemons.end()
 
     def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
@@ -211,7 +213,9 @@ class Cluster:
         listed = [f"--{name}={value}" for name, value in options.items()]
         if not (self.folder / "database").exists():
             install = ["mariadb-install-db", "--no-defaults", "--user=root", "--skip-test-db", *listed]
-            subprocess.run(install, check=True, capture_output=True)
+            installed = subprocess.run(install, capture_output=True, text=True, check=False)
+            if installed.returncode != 0:
+                raise RuntimeError(f"MariaDB's tables cannot be made: {installed.stdout}{installed.stderr}")
         self._daemons.start("mariadbd", "mariadbd", "--no-defaults", "--user=root", "--skip-grant-tables", *listed)
         self._daemons.wait_for((self.folder / "database.socket").exists, "MariaDB")
         self._daemons.start("slurmdbd", "slurmdbd", "-D", environment=self.environment)
@@ -288,6 +292,8 @@ def _memory_group() -> Iterator[Path | None]:
     try:
         yield made
     finally:
-        for group, _, _ in os.walk(made, topdown=False):
-            with suppress(OSError):  # a process of it is still ending
-                os.rmdir(group)
+        deadline = time.monotonic() + 10
+        while made.exists() and time.monotonic() < deadline:
+            for group, _, _ in os.walk(made, topdown=False):
+                with suppress(OSError):  # a process of it is still ending
+                    os.rmdir(group)
