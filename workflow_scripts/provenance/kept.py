@@ -121,11 +121,28 @@ def _missing(record: Record, outputs: Paths, root: Path, job: str) -> dict[Path,
     altered = next((path for path, sha256 in found.items() if recorded.get(path) != sha256), None)
     if altered is not None:
         raise Mismatch(f"{altered} is there and is not what was recorded")
-    missing = {Path(path): kept_at(root, job, sha256) for path, sha256 in recorded.items() if path not in found}
+    return _sound({path: sha256 for path, sha256 in recorded.items() if path not in found}, root, job)
+
+
+def put_back_after(record: Record, root: Path) -> list[Path]:
+    """Put back what was removed after the recorded job had ended, as old as it was. All or nothing.
+
+    Returns the files put back. Raises Mismatch where what is kept is not what was recorded, and OSError.
+    """
+    gone = {each.path: each.sha256 for each in record.outputs if not Path(each.path).exists()}
+    missing = _sound(gone, root, record.job)
+    for path, kept in missing.items():
+        _link(kept, path)
+    return list(missing)
+
+
+def _sound(gone: Mapping[str, str], root: Path, job: str) -> dict[Path, Path]:
+    """The kept file of every output in `gone`, which gives their sha256. Raises Mismatch where one is not sound."""
+    missing = {Path(path): kept_at(root, job, sha256) for path, sha256 in gone.items()}
     for path, kept in missing.items():
         if kept.is_symlink() or not kept.is_file():
             raise Mismatch(f"the bytes of {path} are not in {kept.parent}")
-        if sha256_of(kept) != recorded[path.as_posix()]:
+        if sha256_of(kept) != gone[path.as_posix()]:
             raise Mismatch(f"the kept bytes of {path} were altered ({kept})")
     return missing
 
@@ -145,6 +162,6 @@ def _link(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno not in LINK_REFUSED:
             raise
-        shutil.copyfile(source, temporary)
+        shutil.copy2(source, temporary)
     os.replace(temporary, target)
     temporary.unlink(missing_ok=True)  # where both are links to one file already, a rename does nothing

@@ -15,6 +15,7 @@ LOCAL = ROOT / "config" / "local.yaml"
 
 # Keys of --config that steer the workflow and are no part of a study.
 FIGURES_ONLY = "figures_only"
+ANEW = "anew"  # set by the process that a person starts, for those that it starts on a cluster, and never by a person
 
 
 def study_names() -> list[str]:
@@ -39,30 +40,54 @@ def load(config_files: Sequence[Path], command_line: dict[str, Any]) -> Study:
 def open_study(workflow: Any, config: dict[str, Any]) -> Jobs:
     """The jobs of the study Snakemake was started with; ends the program with one sentence on a mistake."""
     settings = workflow.config_settings
+    given = dict(settings.config or {})
+    if not workflow.is_main_process:
+        given.pop(ANEW, None)
     try:
-        study = load([Path(path) for path in settings.configfiles or ()], dict(settings.config or {}))
+        study = load([Path(path) for path in settings.configfiles or ()], given)
     except StudyError as error:
         sys.exit(str(error))
     return Jobs(study, existing_only=bool(config.get(FIGURES_ONLY)))
 
 
 def shell_prefix(workflow: Any) -> str:
-    """What goes before each shell command so that `python` is the one running Snakemake.
+    """What goes before each shell command: whether it computes `anew`, and that `python` is the one running Snakemake.
 
-    Nothing where a conda environment is asked for, which brings its own.
+    The latter not where a conda environment is asked for, which brings its own.
     """
+    anew = f"anew={'--anew' if is_forced(workflow) else ''}; "
     methods = {str(method).lower() for method in workflow.deployment_settings.deployment_method}
     if any("conda" in method for method in methods):
-        return ""
-    return f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+        return anew
+    return f"{anew}export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
+
+
+def is_forced(workflow: Any) -> bool:
+    """Whether a person told Snakemake to compute what it could leave alone: --force, --forceall or --forcerun.
+
+    A job on a cluster is started by a Snakemake of its own, always with --force, so there the word of the process that
+    submitted it counts. In that one it is known only after the Snakefile was read: from `onstart` on.
+    """
+    if not workflow.is_main_process:
+        return bool(workflow.config_settings.config.get(ANEW))
+    asked = workflow.dag_settings
+    return asked is not None and bool(asked.forceall or asked.forcerun or asked.forcetargets)
+
+
+def pass_on_forcing(workflow: Any) -> None:
+    """Tell the processes that Snakemake starts on a cluster from now on whether their jobs are forced."""
+    settings = workflow.config_settings
+    if is_forced(workflow):
+        settings.config_args = [*(settings.config_args or ()), f"{ANEW}=true"]
 
 
 def command(root: str, *arguments: str, access: str | None = None) -> str:
     """The shell command of a rule: the wrapper with the job's place and identity, then its inputs and outputs.
 
-    `access` is JSON for the wrapper's option of that name; its braces are doubled, because Snakemake formats commands.
+    The prefix of all commands sets `$anew`. `access` is JSON for the wrapper's option of that name; its braces are
+    doubled, because Snakemake formats commands.
     """
-    wrapper = f"python -m workflow_scripts.run --root {root}"
+    wrapper = f"python -m workflow_scripts.run $anew --root {root}"
     quoted = [] if access is None else ["--access " + shlex.quote(access).replace("{", "{{").replace("}", "}}")]
     return " ".join([wrapper, "--log {log} --job {params.job:q}", *arguments, *quoted])
 
