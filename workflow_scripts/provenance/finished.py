@@ -57,12 +57,10 @@ def mend(before: Marks, roots: Iterable[Path]) -> list[str]:
     One line for a job, up to ten, then their number; none where all is there.
     """
     told = [line for each in finished_since(before, roots) for line in _mended(each)]
+    if not told:
+        return []
     more = [f"  and {len(told) - MOST} more jobs"] if len(told) > MOST else []
-    return (
-        [f"Something else removed or changed outputs of {len(told)} finished jobs:", *told[:MOST], *more]
-        if told
-        else []
-    )
+    return ["Outputs of finished jobs were removed or changed from outside:", *told[:MOST], *more]
 
 
 def _mended(finished: Finished) -> Iterator[str]:
@@ -86,7 +84,7 @@ def _mended(finished: Finished) -> Iterator[str]:
         yield f"{told} changed in size or went after the job had ended; remove {output}, then {again}"
         return
     trace = root / ATTEMPTS / f"{job}.jsonl"
-    if "started" in read(trace, job).entries[-1]:
+    if any("started" in entry for entry in read(trace, job).entries[-1:]):
         yield f"{told} went when the job was started again, and that attempt did not end; {again}"
         return
     try:
