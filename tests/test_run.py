@@ -579,7 +579,7 @@ def test_what_does_not_match_is_computed_and_the_log_says_why(tree, change, sett
     status, said = tree.run(*BOTH, **({"text": "one"} | settings))
     assert (status, said) == (0, "  made_up/one  at work\n")
     log = tree.text("out/logs/made_up/one.log")
-    assert "its missing outputs are not put back but computed, because " in log
+    assert "no earlier result is put back, because " in log
     assert why in log
     assert tree.record()["attempt"] == 2
 

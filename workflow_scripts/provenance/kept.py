@@ -84,7 +84,7 @@ def put_back(identity: Identity, inputs: Facts, outputs: Paths, root: Path, job:
     try:
         missing = _missing(same_job(identity, inputs, file), outputs, root, job)
     except Mismatch as why:
-        return PutBack(why_not=f"its missing outputs are not put back but computed, because {why}")
+        return PutBack(why_not=f"no earlier result is put back, because {why}")
     for path, kept in missing.items():
         _link(kept, path)
         os.utime(path)  # new, as if it had been computed: Snakemake makes again what is older than its input
