@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.study.job_command import ANEW
 from workflow_scripts.study.jobs import Jobs
 from workflow_scripts.study.names import nearest
 from workflow_scripts.study.study import Layer, Study, StudyError, command_line_layer, load_study, read_layer
@@ -52,6 +53,17 @@ def use_this_python() -> None:
     Where Snakemake sets up a conda environment, that goes before.
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
+def note_forcing(workflow: Any) -> None:
+    """Let jobs know, through the environment, that a person asked for what could be left alone to be computed.
+
+    That is --force, --forceall or --forcerun; known only after the Snakefile was read. The Snakemake that a cluster's job
+    may start is always told --force; it is not the main process, and what counts is the word of that one.
+    """
+    asked = workflow.dag_settings
+    if workflow.is_main_process and asked is not None and (asked.forceall or asked.forcerun or asked.forcetargets):
+        os.environ[ANEW] = "yes"
 
 
 def _shown(path: Path) -> str:
