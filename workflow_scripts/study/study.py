@@ -23,12 +23,15 @@ from workflow_scripts.study.model import Model
 from workflow_scripts.study.names import Mistake, known, nearest
 from workflow_scripts.study.resources import RULES, Resources
 
+REHEARSAL = "-rehearsal"
+"""The end of the name of a study's rehearsal (`study/rehearsal.py`)."""
+
 
 class Study(Model):
     """One study: its cell search, its depth search and the figures drawn from them."""
 
-    study: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    """name; results go to results/<study>"""
+    study: Annotated[str, Field(pattern=rf"^[a-z][a-z0-9_]*({REHEARSAL})?$")]
+    """name; results go to results/<study>; a study's rehearsal is named <study>-rehearsal"""
     title: str
     """one line, the heading of the report"""
     description: str
