@@ -16,13 +16,13 @@ IMAGES = 32
 SEARCH = {
     "epochs": 3,  # the fewest in which the stop rule can fire: the last epoch is not checked
     "steps_per_epoch": 1,
-    "batch_size": 4,
+    "batch_size": 2,
     "init_channels": 2,  # no multiple of 8: torch's modules, because the compiled loops take seconds to load
     "layers": 3,  # the fewest with a normal cell
     "subset": 16,
     "validation_fraction": 0.5,
 }
-CURVATURE = {"every": 1, "images": 2}
+CURVATURE = {"every": 1, "images": 1}
 STOP = {"window": 1, "factor": 1.001, "start": 0, "delta": 1}
 RANDOM_WS = {"samples": 2, "batches": 1, "finalists": 1}
 TRAINING = {
@@ -144,7 +144,7 @@ def _cut(study: Study, lengths: dict[Place, int]) -> Study:
             *above, key = path
             branch: Any = cut
             for part in above:
-                branch = branch[part] if isinstance(branch, list) else branch.setdefault(part, {})
+                branch = branch.setdefault(part, {}) if isinstance(part, str) else branch[part]
             branch[key] = values[:length]
     return Study.model_validate(cut)
 
