@@ -110,18 +110,20 @@ def _needs(facts: Sequence[JobFacts], study: str, real: int, loads: Sequence[Loa
         sizes = [each.stat().st_size for each in folder.rglob("*") if each.is_file()]
         bytes_, files = bytes_ + sum(sizes), files + len(sizes)
         if sizes:
-            yield (
-                f"- in {folder.name}/ {sum(sizes) / len(done) * real / MEGABYTE:,.1f} MB in "
-                f"{len(sizes) / len(done) * real:,.0f} files, {sum(sizes) / len(done) / KILOBYTE:.1f} kB a job"
-            )
+            needed = f"{_size(sum(sizes) / len(done) * real)} in {len(sizes) / len(done) * real:,.0f} files"
+            yield f"- in {folder.name}/ {needed}, {_size(sum(sizes) / len(done))} a job"
     yield (
-        f"- together {bytes_ / len(done) * real / MEGABYTE:,.1f} MB in {files / len(done) * real:,.0f} files; results "
+        f"- together {_size(bytes_ / len(done) * real)} in {files / len(done) * real:,.0f} files; results "
         "and checkpoints are as large as the study's networks, which those rehearsed are not: see make plan"
     )
 
 
 def _is_aside(name: str) -> bool:
     return name.startswith(".") or name in KEPT_ASIDE
+
+
+def _size(size: float) -> str:
+    return f"{size / MEGABYTE:,.1f} MB" if size >= MEGABYTE else f"{size / KILOBYTE:,.1f} kB"
 
 
 def _jobs(number: int) -> str:
