@@ -29,7 +29,7 @@ from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.rehearsal import number_of_jobs, rehearsal_of, sample_of
 from workflow_scripts.study.study import Study, StudyError
 
-SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_LOOKS = 2.0
 HANDED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

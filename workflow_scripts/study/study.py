@@ -32,7 +32,7 @@ class Study(Model):
     """One study: its cell search, its depth search and the figures drawn from them."""
 
     study: Annotated[str, Field(pattern=rf"^[a-z][a-z0-9_]*({REHEARSAL})?$")]
-    """name; results go to results/<study>; a study's rehearsal is named <study>-rehearsal"""
+    """name; results go to results/<study>"""
     title: str
     """one line, the heading of the report"""
     description: str
@@ -87,9 +87,7 @@ class Study(Model):
             raise Mistake("data.made_up", "the published search logs have no made-up form")
         for data_set, wanted in self._images_read():
             if wanted > made_up:
-                raise Mistake(
-                    "data.made_up", f"{made_up} are fewer than the {wanted} of {data_set} that are read"
-                )
+                raise Mistake("data.made_up", f"{made_up} are fewer than the {wanted} of {data_set} that are read")
         return self
 
     def _images_read(self) -> Iterator[tuple[str, int]]:
