@@ -50,7 +50,7 @@ if JOBS.existing_only:
     print(*tell_sources(JOBS), sep="\n", file=sys.stderr)
 else:
 
-    include: "rules/data.smk"
+    include: "rules/data.smk" if JOBS.study.data.made_up is None else "rules/made_up_data.smk"
     include: "rules/cells.smk"
     include: "rules/depth.smk"
 

@@ -9,7 +9,7 @@ from typing import Any
 from workflow_scripts.study.job_command import ANEW
 from workflow_scripts.study.jobs import Jobs
 from workflow_scripts.study.names import nearest
-from workflow_scripts.study.study import Layer, Study, StudyError, command_line_layer, load_study, read_layer
+from workflow_scripts.study.study import REHEARSAL, Layer, Study, StudyError, command_line_layer, load_study, read_layer
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "config" / "local.yaml"
@@ -19,8 +19,9 @@ FIGURES_ONLY = "figures_only"
 
 
 def study_names() -> list[str]:
-    """The studies that come with the repository, sorted."""
-    return sorted(path.stem for path in (ROOT / "config").glob("*.yaml") if path != LOCAL)
+    """The studies that come with the repository or were added to it, sorted; no rehearsals, which are made of them."""
+    names = (path.stem for path in (ROOT / "config").glob("*.yaml") if path != LOCAL)
+    return sorted(name for name in names if not name.endswith(REHEARSAL))
 
 
 def load(config_files: Sequence[Path], command_line: dict[str, Any]) -> Study:
