@@ -15,6 +15,7 @@ from workflow_scripts.study.job_command import access_option, named_files, rule_
 from workflow_scripts.study.open_study import (
     note_forcing,
     open_study,
+    require_locks,
     use_this_python,
 )
 
@@ -61,8 +62,9 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
-# Whether jobs are forced is known only after the workflow was read.
+# Before the first job. Whether jobs are forced is known only after the workflow was read.
 onstart:
+    require_locks(workflow, FOLDERS)
     note_forcing(workflow)
 
 

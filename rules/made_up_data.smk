@@ -17,8 +17,6 @@ checkpoint fetch_data:
             JOBS.make_up(w.data_set),
             [JOBS.make_up(w.data_set)["module"]],
         ),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--output data {output.data}",
-        )
+        rule_command(RESULTS)

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.report_only:
             if options.profile is None:
                 raise StudyError("--profile: name the profile that the study is to run with, such as slurm")
-            check_profile(options.profile)
+            check_profile(options.profile, study)
             small = _write(study, options.jobs, file)
             part = f"{number_of_jobs(small):,} of the {real:,} jobs of {study.study}"
             print(f"Rehearsing {part}: {_shown(file)}", flush=True)

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from workflow_scripts.provenance.attempts import failures
+from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.rehearsal.head_node import Load, kept
 from workflow_scripts.rehearsal.overhead import SCHEDULER, JobFacts, facts_of
 from workflow_scripts.runtime.progress import duration
