@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "benchmark": BASE | {"benchmark", "cells", "depth", "data", "provenance"},
 }
 # Commands a person types; the others have nothing to do with records.
-WITH_RECORDS = {"run", "audit", "status", "plan", "rehearse"}
+WITH_RECORDS = {"run", "audit", "status", "plan", "rehearse", "tidy"}
 HEAVY = {"torch", "torchvision", "matplotlib", "seaborn", "sklearn", "scipy"}
 
 
