@@ -11,13 +11,17 @@ from workflow_scripts.provenance.queries import tell_sources
 from workflow_scripts.provenance.page_file import write_page
 from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.provenance.waivers import Waivers
-from workflow_scripts.study.job_command import access_option, named_files, rule_command
-from workflow_scripts.study.open_study import (
+from workflow_scripts.runtime.job_command import (
+    access_option,
+    named_files,
+    rule_command,
+)
+from workflow_scripts.runtime.snakemake_start import (
     note_forcing,
-    open_study,
     require_locks,
     use_this_python,
 )
+from workflow_scripts.study.open_study import open_study
 
 min_version("9.27")
 

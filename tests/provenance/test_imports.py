@@ -14,7 +14,8 @@ MAY_IMPORT = {
     "tables": {"tables"},
     "runtime": {"runtime"},
     "study": {"study", "tables", "data.entry"},
-    "provenance": {"provenance", "study", "tables", "runtime.durable", "runtime.scheduler"},
+    "provenance": {"provenance", "study", "tables", "runtime.durable", "runtime.scheduler", "cluster.submission"},
+    "cluster": {"cluster", "runtime"},
     "data": BASE | {"data"},
     "cells": BASE | {"cells", "data"},
     "depth": BASE | {"depth", "data"},
@@ -25,6 +26,13 @@ MAY_IMPORT = {
 }
 # Commands a person types; the others have nothing to do with records.
 WITH_RECORDS = {"run", "audit", "status", "plan", "rehearse", "tidy"}
+LIGHT = (
+    "workflow_scripts.study",
+    "workflow_scripts.provenance",
+    "workflow_scripts.runtime.job_command",
+    "workflow_scripts.runtime.snakemake_start",
+)
+"""What the Snakefile and the rules may import."""
 HEAVY = {"torch", "torchvision", "matplotlib", "seaborn", "sklearn", "scipy"}
 
 

@@ -1,7 +1,7 @@
 # Many jobs of a step that takes a moment, to see that all are submitted; one of them fails.
 from workflow_scripts.provenance.identity import identity_text
-from workflow_scripts.study.job_command import named_files, rule_command
-from workflow_scripts.study.open_study import use_this_python
+from workflow_scripts.runtime.job_command import named_files, rule_command
+from workflow_scripts.runtime.snakemake_start import use_this_python
 
 use_this_python()
 FAILS = "7"

@@ -1,0 +1,37 @@
+"""What the Snakefile does before the first job, whatever the study."""
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.runtime.job_command import ANEW
+from workflow_scripts.runtime.locks import lock_problem
+
+
+def use_this_python() -> None:
+    """Make `python` the one that runs Snakemake, for the commands of rules and of profiles.
+
+    Where Snakemake sets up a conda environment, that goes before.
+    """
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
+def require_locks(workflow: Any, folders: Iterable[Path]) -> None:
+    """End the program, in one sentence, where the file system of a folder has no locks that hold where jobs run."""
+    for folder in folders:
+        problem = lock_problem(folder, several_machines=not workflow.local_exec)
+        if problem is not None:
+            sys.exit(problem)
+
+
+def note_forcing(workflow: Any) -> None:
+    """Let jobs know, through the environment, that a person asked for what could be left alone to be computed.
+
+    That is --force, --forceall or --forcerun; known only after the Snakefile was read. The Snakemake that a cluster's
+    job may start is always told --force, but it is not the main process, whose word counts.
+    """
+    asked = workflow.dag_settings
+    if workflow.is_main_process and asked is not None and (asked.forceall or asked.forcerun or asked.forcetargets):
+        os.environ[ANEW] = "yes"
