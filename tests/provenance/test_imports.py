@@ -120,7 +120,7 @@ def test_rules_import_settings_and_identities_only():
             name
             for name in named
             if under(name, ["workflow_scripts", "figures", *HEAVY])
-            and not under(name, ["workflow_scripts.study", "workflow_scripts.provenance"])
+            and not under(name, LIGHT)
         ]
         assert wrong == [], path.name
 
