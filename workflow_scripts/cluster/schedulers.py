@@ -20,7 +20,7 @@ PASSES = re.compile(
 
 STAYS = re.compile(
     r"(Partition|Assoc\w*|QOS\w*)(Time|Node|Wall\w*)?Limit|Partition(Down|Inactive)|MaxWall|PerJob|Held|Invalid|NotAllowed"
-    r"|BadConstraints|DependencyNeverSatisfied|ReqNodeNotAvail|ReservationDeleted|\bEqw\b|\bhqw\b"
+    r"|BadConstraints|DependencyNeverSatisfied|ReservationDeleted|\bEqw\b|\bhqw\b"
 )
 """Reasons for which a job may wait for ever unless somebody changes something."""
 QUEUED = re.compile(r"(Assoc|QOS)(Grp|Max)(?!\w*PerJob)(Jobs|Cpu|CPU|Mem|GRES|Gres|Node)\w*Limit")
