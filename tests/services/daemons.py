@@ -34,9 +34,10 @@ class Daemons:
             [*WITH_THE_TEST, "unshare", "--mount", "--propagation", "slave", "sh", "-c", script],
             stdout=subprocess.PIPE,
             stderr=(folder / "namespace.out").open("wb"),
+            cwd="/",
             start_new_session=True,
         )
-        self._inside = ["nsenter", f"--target={self._holder.pid}", "--mount"]
+        self._inside = ["nsenter", f"--target={self._holder.pid}", "--mount", "--root", "--wd"]
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != b"ready\n":
             self._holder.wait()
@@ -49,7 +50,7 @@ class Daemons:
         assert program is not None, command[0]
         with (self.folder / f"{name}.out").open("ab") as output:
             self._running[name] = subprocess.Popen(
-                [*self._inside, "--wd=/", *WITH_THE_TEST, program, *command[1:]],
+                [*self._inside, *WITH_THE_TEST, program, *command[1:]],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
