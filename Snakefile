@@ -5,19 +5,20 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from workflow_scripts.provenance.attempts import failures
 from workflow_scripts.provenance.identity import identity_text
 from workflow_scripts.provenance.queries import tell_sources
 from workflow_scripts.provenance.page_file import write_page
+from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.provenance.waivers import Waivers
-from workflow_scripts.study.open_study import command, open_study, shell_prefix
+from workflow_scripts.study.job_command import access_option, named_files, rule_command
+from workflow_scripts.study.open_study import open_study, use_this_python
 
 min_version("9.27")
 
 JOBS = open_study(workflow, config)
 RESULTS = JOBS.results
 job_identity = Waivers(RESULTS).identity
-shell.prefix(shell_prefix(workflow))
+use_this_python()
 
 
 wildcard_constraints:

@@ -25,15 +25,9 @@ for group in JOBS.searches:
                 JOBS.derivation(group),
                 JOBS.method_modules(group),
             ),
+            files=named_files(),
         shell:
-            command(
-                RESULTS,
-                "--input settings {input.settings}",
-                "--input history {input.history}",
-                "--input curvature {input.curvature}",
-                "--input outcome {input.outcome}",
-                "--output architecture {output.architecture}",
-            )
+            rule_command(RESULTS)
 
 
 # A checkpoint: trainings are looked at again after it, so that a new stop rule or a new search reruns only those whose
@@ -51,12 +45,9 @@ checkpoint group_architectures:
         job=lambda w: job_identity(
             f"group_architectures/{w.group}", "gather_architectures", {}
         ),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--input part {input.part}",
-            "--output architectures {output.architectures}",
-        )
+        rule_command(RESULTS)
 
 
 # All architectures of the study in one file, for people and tools. No rule but figures and the report reads it.
@@ -74,9 +65,6 @@ rule gather_architectures:
         "../envs/environment.yaml"
     params:
         job=job_identity("gather_architectures", "gather_architectures", {}),
+        files=named_files(together={"selected": "part"}),
     shell:
-        command(
-            RESULTS,
-            "--input part {input.part} {input.selected}",
-            "--output architectures {output.architectures}",
-        )
+        rule_command(RESULTS)

@@ -27,17 +27,9 @@ rule cell_search:
         job=lambda w: job_identity(
             f"cell_search/{w.group}/{w.search}/{w.run}", "cell_search", JOBS.search(w)
         ),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--input data {input.data}",
-            "--output settings {output.settings}",
-            "--output history {output.history}",
-            "--output curvature {output.curvature}",
-            "--output alphas {output.alphas}",
-            "--output discarded {output.discarded}",
-            "--output outcome {output.outcome}",
-        )
+        rule_command(RESULTS, gpu=True)
 
 
 # One random search with weight sharing, in the form of every search.
@@ -66,16 +58,9 @@ rule random_search:
             "random_search",
             JOBS.search(w),
         ),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--input data {input.data}",
-            "--output settings {output.settings}",
-            "--output history {output.history}",
-            "--output curvature {output.curvature}",
-            "--output samples {output.samples}",
-            "--output outcome {output.outcome}",
-        )
+        rule_command(RESULTS, gpu=True)
 
 
 # R-DARTS: of the architectures of one seed, the one best after a brief training, judged on validation images.
@@ -100,14 +85,9 @@ rule select_architecture:
             "select_architecture",
             JOBS.selection(w),
         ),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--input data {input.data}",
-            "--input candidate {input.candidate}",
-            "--output architecture {output.architecture}",
-            "--output candidates {output.candidates}",
-        )
+        rule_command(RESULTS, gpu=True)
 
 
 # One training of one architecture from scratch.
@@ -133,12 +113,6 @@ rule evaluate_genotype:
             "evaluate_genotype",
             JOBS.evaluation(w.group, w.seed),
         ),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--input data {input.data}",
-            "--input architecture {input.architecture}",
-            "--output history {output.history}",
-            "--output weights {output.weights}",
-            "--output outcome {output.outcome}",
-        )
+        rule_command(RESULTS, gpu=True)

@@ -18,12 +18,9 @@ checkpoint fetch_data:
         job=lambda w: identity_text(
             "fetch_data", JOBS.fetch(w.data_set), [JOBS.fetch(w.data_set)["module"]]
         ),
+        files=named_files(),
     shell:
-        command(
-            "data",
-            "--output data {output.data}",
-            access=JOBS.access(),
-        )
+        rule_command("data", access_option(JOBS.access()))
 
 
 # The published search logs of one space and data set, each search in the form of our own.
@@ -49,13 +46,6 @@ for group in JOBS.published_groups:
                 "import_published_logs",
                 JOBS.published_import(group),
             ),
+            files=named_files(),
         shell:
-            command(
-                RESULTS,
-                "--output settings {output.settings}",
-                "--output history {output.history}",
-                "--output curvature {output.curvature}",
-                "--output outcome {output.outcome}",
-                "--output report {output.report}",
-                access=JOBS.access(),
-            )
+            rule_command(RESULTS, access_option(JOBS.access()))

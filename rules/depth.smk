@@ -16,9 +16,6 @@ rule depth_search:
         job=lambda w: job_identity(
             f"depth_search/{w.group}", "depth_search", JOBS.depth_search(w.group)
         ),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--input data {input.data}",
-            "--output folder {output.folder}",
-        )
+        rule_command(RESULTS, gpu=True)

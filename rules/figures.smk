@@ -7,7 +7,7 @@ for figure in JOBS.study.figures:
         name:
             f"figure_{figure}"
         input:
-            JOBS.figure_inputs(figure),
+            tables=JOBS.figure_inputs(figure),
         output:
             # marked for those who want Snakemake's own report: snakemake --report
             **JOBS.figure_outputs(figure)
@@ -20,12 +20,9 @@ for figure in JOBS.study.figures:
             job=job_identity(
                 f"figure_{figure}", "figure", {"figure": figure}, [f"figures.{figure}"]
             ),
+            files=named_files(outputs="files"),
         shell:
-            command(
-                RESULTS,
-                "--input tables {input}",
-                "--output files {output}",
-            )
+            rule_command(RESULTS)
 
 
 # `make figures`: tables and figures from the runs that are there.
@@ -55,10 +52,6 @@ rule depth_run_picture:
             {"run": w.run},
             ["figures.depth_run"],
         ),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--input folder {input.folder}",
-            "--output pdf {output.pdf}",
-            "--output png {output.png}",
-        )
+        rule_command(RESULTS)

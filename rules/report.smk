@@ -19,17 +19,6 @@ rule report:
         "../envs/environment.yaml"
     params:
         job=job_identity("report", "report", JOBS.report()),
+        files=named_files(unread=("pdf", "slide", "caption")),
     shell:
-        command(
-            RESULTS,
-            "--input description {input.description}",
-            "--input png {input.png}",
-            "--input tables {input.tables}",
-            *(["--input gif {input.gif}"] if JOBS.animations() else []),
-            *(
-                ["--input architectures {input.architectures}"]
-                if JOBS.architecture_file()
-                else []
-            ),
-            "--output report {output.report}",
-        )
+        rule_command(RESULTS)

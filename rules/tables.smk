@@ -21,18 +21,9 @@ rule search_tables:
         job=lambda w: job_identity(
             f"search_tables/{w.group}", "search_tables", JOBS.stop_rule()
         ),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--input settings {input.settings}",
-            "--input history {input.history}",
-            "--input curvature {input.curvature}",
-            "--input outcome {input.outcome}",
-            "--output searches {output.searches}",
-            "--output search_epochs {output.search_epochs}",
-            "--output curvature {output.curvature}",
-            "--output spectra {output.spectra}",
-        )
+        rule_command(RESULTS)
 
 
 # The trainings from scratch of one space and data set.
@@ -51,13 +42,9 @@ rule evaluation_table:
         job=lambda w: job_identity(
             f"evaluation_table/{w.group}", "evaluation_table", {}
         ),
+        files=named_files(together={"selected": "architectures"}),
     shell:
-        command(
-            RESULTS,
-            "--input outcome {input.outcome}",
-            "--input architectures {input.architectures} {input.selected}",
-            "--output evaluations {output.evaluations}",
-        )
+        rule_command(RESULTS)
 
 
 # The search spaces of the study.
@@ -70,11 +57,9 @@ rule space_table:
         "../envs/environment.yaml"
     params:
         job=lambda w: job_identity("space_table", "space_table", JOBS.spaces()),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--output search_spaces {output.search_spaces}",
-        )
+        rule_command(RESULTS)
 
 
 # Test errors beside the published ones.
@@ -90,13 +75,9 @@ rule comparison_table:
         "../envs/environment.yaml"
     params:
         job=lambda w: job_identity("comparison_table", "comparison_table", {}),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--input evaluations {input.evaluations}",
-            "--input published {input.published}",
-            "--output comparison {output.comparison}",
-        )
+        rule_command(RESULTS)
 
 
 # One table over all groups of the study.
@@ -119,12 +100,9 @@ rule join_tables:
         job=lambda w: job_identity(
             f"join_tables/{w.table}", "join_tables", {"table": w.table}
         ),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--input part {input.part}",
-            "--output table {output.table}",
-        )
+        rule_command(RESULTS)
 
 
 # All depth networks of the study.
@@ -141,14 +119,9 @@ rule depth_tables:
         "../envs/environment.yaml"
     params:
         job=job_identity("depth_tables", "depth_tables", {}),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--input folder {input.folder}",
-            "--output depth_runs {output.depth_runs}",
-            "--output depth_posteriors {output.depth_posteriors}",
-            "--output depth_calibration {output.depth_calibration}",
-        )
+        rule_command(RESULTS)
 
 
 # How long forward passes take: a measurement, made where a figure draws it.
@@ -165,9 +138,6 @@ rule depth_speed:
         **JOBS.resources("depth_speed"),
     params:
         job=job_identity("depth_speed", "depth_speed", {}),
+        files=named_files(),
     shell:
-        command(
-            RESULTS,
-            "--input folder {input.folder}",
-            "--output depth_speed {output.depth_speed}",
-        )
+        rule_command(RESULTS, gpu=True)

@@ -1,7 +1,6 @@
 """One thread per test process: several of them, each with a thread per core, would wait for each other.
 
-And no Slurm but where a test starts one: Snakemake's plugin asks the cluster when it is loaded, and waits ten seconds
-where Slurm is installed and no cluster answers.
+And no Slurm but where a test starts one, whatever is configured on the machine.
 """
 
 import os
@@ -12,6 +11,7 @@ os.environ["SLURM_CONF"] = "/dev/null"
 
 
 def pytest_addoption(parser):
+    parser.addoption("--without-accounts", action="store_true", help="a Slurm without a database for the tests")
     parser.addoption("--golden", action="store_true", help="take the pictures drawn now as those to compare with")
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -13,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.provenance.code_digest import code_digests, combined
+from workflow_scripts.provenance.identity import Identity
 from workflow_scripts.provenance.record import VERSION, parse_record
-from workflow_scripts.run import TRY_AGAIN
+from workflow_scripts.run import TRY_AGAIN, _checkpoint
+from workflow_scripts.runtime.progress import Silent
 
 ROOT = Path(__file__).parents[1]
 STEP = '''"""Does what its settings say."""
@@ -61,7 +64,47 @@ TORCH = """import torch
 def run(settings, inputs, outputs, progress):
     outputs["text"][0].write_text(f"{torch.get_num_threads()} {torch.are_deterministic_algorithms_enabled()}")
 """
+LATE = """import atexit
+import time
+from pathlib import Path
+
+
+def run(settings, inputs, outputs, progress):
+    outputs["text"][0].write_text("late")
+    atexit.register(wait)
+
+
+def wait():
+    Path("ready").touch()
+    while not Path("go").exists():
+        time.sleep(0.02)
+"""
 DEVICE = "from workflow_scripts.runtime.device import compute_device\n" + TORCH
+TRACE = """import os, re, sys
+
+sys.path.insert(0, os.getcwd())
+from workflow_scripts import run
+
+fsync, replace = os.fsync, os.replace
+
+
+def name(path):
+    return re.sub(rf"[.]{os.getpid()}$", "", os.path.relpath(path, "out"))
+
+
+def synced(number):
+    print("fsync", name(os.readlink(f"/proc/self/fd/{number}")))
+    fsync(number)
+
+
+def replaced(source, target):
+    print("replace", name(target))
+    replace(source, target)
+
+
+os.fsync, os.replace = synced, replaced
+sys.exit(run.main(sys.argv[1:]))
+"""
 SECRET = "hush-4711"
 RECORD_FIELDS = {
     *("version", "root", "job", "step", "settings", "code", "modules", "chosen_modules", "arguments", "inputs"),
@@ -122,7 +165,13 @@ def origin(tmp_path_factory):
     shutil.copytree(ROOT / "workflow_scripts", root / "workflow_scripts", ignore=shutil.ignore_patterns("__pycache__"))
     (root / "envs").mkdir()
     (root / "envs" / "requirements.txt").write_text("numpy==0\n")
-    for name, text in (("made_up", STEP), ("threads", THREADS), ("torch_step", TORCH), ("device_step", DEVICE)):
+    for name, text in (
+        ("made_up", STEP),
+        ("threads", THREADS),
+        ("torch_step", TORCH),
+        ("device_step", DEVICE),
+        ("late", LATE),
+    ):
         (root / "workflow_scripts" / "steps" / f"{name}.py").write_text(text)
     return root
 
@@ -315,6 +364,40 @@ def test_links_are_found_again_where_the_notes_on_them_are_lost(tree):
     assert [read["record"] for read in tree.record("second")["inputs"]] == [digest_of(tree, "out/records/first.json")]
 
 
+@pytest.mark.parametrize("note", [b"\xff\x00", b"nobody", b"third"])
+def test_links_are_found_again_where_a_note_on_them_is_damaged(tree, note):
+    """Also where it names another job, or none."""
+    tree.run(*ONE, text="one", name="first")
+    tree.run("--output", "text", "out/c.txt", text="three", name="third")
+    [pointer] = [
+        path for path in (tree.root / "out/.producers").rglob("*") if path.is_file() and path.read_text() == "first"
+    ]
+    pointer.write_bytes(note)
+    status, said = tree.run("--input", "text", "out/a.txt", "--output", "text", "out/b.txt", text="two", name="second")
+    assert (status, "Traceback" in said) == (0, False)
+    assert [read["record"] for read in tree.record("second")["inputs"]] == [digest_of(tree, "out/records/first.json")]
+    assert pointer.read_text() == "first"
+
+
+def test_a_jobs_result_is_on_the_disk_before_its_record(tree, tmp_path):
+    """A record that outlasts a loss of power tells of outputs that do, too."""
+    trace = tmp_path / "trace.py"
+    trace.write_text(TRACE)
+    command = tree.command(tree.identity(text="one"), *ONE)
+    program = [sys.executable, str(trace), *command[3:]]
+    done = subprocess.run(program, cwd=tree.root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    steps = [line for line in done.stdout.splitlines() if ".producers" not in line]
+    assert steps == [
+        "fsync .scratch/made_up/one/text/0/a.txt",
+        "replace a.txt",
+        "fsync .",
+        "fsync records/made_up/.one.json",
+        "replace records/made_up/one.json",
+        "fsync records/made_up",
+    ]
+
+
 # what goes wrong ------------------------------------------------------------------------------------------------------
 
 
@@ -335,7 +418,9 @@ def test_a_failed_job_leaves_the_old_result_and_a_trace(tree, failure, sentence)
     told = f"made_up/one failed: {sentence} (log: out/logs/made_up/one.log)"
     assert said.splitlines() == ["  made_up/one  at work", told]
     assert {path: tree.text(path) for path in before} == before
-    assert "Traceback (most recent call last)" in tree.text("out/logs/made_up/one.log")
+    log = tree.text("out/logs/made_up/one.log")
+    assert ("Traceback (most recent call last)" in log) == ("raises" in failure), "where it is of use"
+    assert log.endswith(f" failed: {sentence}\n")
     last = tree.attempts()[-1]
     assert (last["attempt"], last["failed"] is None) == (2, False)
     assert not (tree.root / "out/.scratch/made_up/one").exists()
@@ -350,9 +435,42 @@ def test_a_first_failure_leaves_no_output_and_no_record(tree):
 
 def test_a_gpu_that_was_asked_for_and_is_not_there(tree, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "99")
-    status, said = tree.run("--output", "text", "out/a.txt", step="device_step")
+    status, said = tree.run("--output", "text", "out/a.txt", "--gpu", "1", step="device_step")
     assert status == 1
     assert "a GPU was asked for (CUDA_VISIBLE_DEVICES=99), but torch sees none; check the driver, or unset it" in said
+
+
+@pytest.mark.parametrize(("visible", "given", "seen"), [("99", [], ""), ("-1", ["--gpu", "1"], "-1")])
+def test_a_job_without_a_gpu_computes_on_the_processor(tree, monkeypatch, visible, given, seen):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert tree.run("--output", "text", "out/a.txt", *given, step="device_step") == (0, "")
+    device = tree.record()["device"]
+    assert (device["kind"], device["visible_devices"]) == ("cpu", seen)
+
+
+@pytest.mark.parametrize("number", ["-1", "one", "0.5"])
+def test_a_number_of_gpus_that_is_none(tree, number):
+    status, said = tree.run(*ONE, f"--gpu={number}", text="one")
+    assert (status, said.splitlines()[-1].partition("error: ")[2]) == (
+        2,
+        f"argument --gpu: '{number}' is no number of devices",
+    )
+
+
+def test_a_checkpoint_is_of_one_kind_of_device(tmp_path):
+    """Numbers differ between kinds; which of two alike devices a job was lent decides nothing."""
+
+    class Step:
+        @staticmethod
+        def run(settings, inputs, outputs, progress, checkpoint):
+            pass
+
+    def key(kind, name, visible):
+        device = {"kind": kind, "name": name, "visible_devices": visible}
+        return _checkpoint(Step, Identity("a", {}, (), "0"), [], device, tmp_path / "a.pt", Silent()).key
+
+    assert key("cuda", "H100", "0") == key("cuda", "H100", "1")
+    assert len({key("cuda", "H100", "0"), key("cuda", "A100", "0"), key("cpu", None, "")}) == 3
 
 
 def test_a_disk_without_space_is_one_sentence(tree):
@@ -366,15 +484,77 @@ def test_a_disk_without_space_is_one_sentence(tree):
     assert "Traceback" not in said
 
 
-def test_a_job_that_is_asked_to_end_says_how_it_goes_on(tree):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_job_that_is_asked_to_end_says_how_it_goes_on(tree, name):
     process = tree.start(tree.identity(text="one", ready="ready", go="go"), *ONE)
     wait_for((tree.root / "ready").exists, process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.Signals[name])
     _, said = process.communicate(timeout=60)
     assert process.returncode == TRY_AGAIN
-    assert "made_up/one failed: it was stopped (SIGTERM); started again, it goes on from its checkpoint" in said
+    told = f"it was stopped ({name}); started again, it goes on from its checkpoint where it keeps one"
+    log = "out/logs/made_up/one.log"
+    assert said.splitlines() == ["  made_up/one  at work", f"made_up/one failed: {told} (log: {log})"]
     assert tree.attempts()[-1]["failed"] == "Stopped"
     assert not (tree.root / "out/.scratch/made_up/one").exists()
+    assert tree.text(log).endswith(f" failed: {told}\n")
+    assert "Traceback" not in tree.text(log), "Snakemake shows the logs of failed jobs"
+
+
+@pytest.mark.parametrize(("name", "module"), [("SIGINT", "signal"), ("SIGINT", "pydantic"), ("SIGTERM", "pydantic")])
+def test_a_job_that_is_asked_to_end_while_its_modules_load(tree, name, module):
+    (tree.root / f"{module}.py").write_text(
+        "import time\nfrom pathlib import Path\nPath('ready').touch()\ntime.sleep(60)\n"
+    )
+    process = tree.start(tree.identity(text="one"), *ONE)
+    wait_for((tree.root / "ready").exists, process)
+    process.send_signal(signal.Signals[name])
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == TRY_AGAIN
+    assert said == f"a job was stopped ({name}) before it began; start the workflow again\n"
+
+
+def test_a_job_that_has_ended_is_not_stopped(tree):
+    process = tree.start(tree.identity("late"), "--output", "text", "out/a.txt")
+    wait_for((tree.root / "ready").exists, process)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    (tree.root / "go").touch()
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "")
+    assert tree.attempts()[-1]["failed"] is None
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("out", "out: a file stands where a folder should be; move it away, then start the workflow again"),
+        ("out/logs", "out/logs: a file stands where a folder should be; move it away, then start the workflow again"),
+        ("out/logs/made_up/one.log/x", "out/logs/made_up/one.log: a folder stands where a file should be; move it"),
+    ],
+)
+def test_a_log_that_cannot_be_written_is_one_sentence(tree, place, told):
+    (tree.root / place).parent.mkdir(parents=True, exist_ok=True)
+    (tree.root / place).touch()
+    status, said = tree.run(*ONE, text="one")
+    assert status == 1
+    assert said.startswith(f"made_up/one failed: {told}")
+    assert len(said.splitlines()) == 1
+    assert not (tree.root / "out/a.txt").exists()
+
+
+@pytest.mark.parametrize(
+    "place", ["out", "out/.locks", "out/attempts", "out/.scratch", "out/records", "out/.producers"]
+)
+def test_a_results_folder_that_cannot_be_written_is_one_sentence(tree, place):
+    """Nobody, not even root, makes a file in a folder of the kernel's."""
+    (tree.root / place).parent.mkdir(parents=True, exist_ok=True)
+    (tree.root / place).symlink_to("/sys/kernel")
+    status, said = tree.run(*ONE, text="one")
+    assert status == 1
+    last = said.splitlines()[-1]
+    assert re.match(rf"made_up/one failed: ({place}|/sys/kernel)/.*: (there is no permission|its file system)", last)
+    assert "Traceback" not in said
+    assert place == "out" or "Traceback" not in tree.text("out/logs/made_up/one.log")
 
 
 def test_who_holds_a_lock_is_told(tree):
@@ -383,7 +563,7 @@ def test_who_holds_a_lock_is_told(tree):
     second = tree.start(tree.identity(text="slow", ready="ready", go="go"), *ONE)
     log = tree.root / "out/logs/made_up/one.log"
     wait_for(lambda: "another process makes the same outputs" in log.read_text(), second)
-    assert f"process {first.pid}, scheduler job 4242); waiting for it to end" in log.read_text()
+    assert f"process {first.pid}, scheduler Slurm, job 4242); waiting for it to end" in log.read_text()
     (tree.root / "go").touch()
     for process in (first, second):
         process.communicate(timeout=60)
@@ -453,7 +633,18 @@ def test_a_waived_job_whose_input_changed_says_how_to_go_on(tree):
     assert "is kept by a waiver, but an input changed; delete out/waivers/made_up/one.json to make it anew" in said
 
 
-@pytest.mark.parametrize("identity", ["{", "{}", '{"step": "made_up"}'])
+IDENTITY = {"step": "made_up", "settings": {}, "modules": [], "code": "0"}
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        *("{", "{}", '{"step": "made_up"}', "[" * 100_000),
+        *(json.dumps({**IDENTITY, key: value}) for key, value in (("step", 1), ("settings", []), ("modules", None))),
+        *(json.dumps({**IDENTITY, key: value}) for key, value in (("modules", [1]), ("code", {}))),
+    ],
+    ids=str.__len__,
+)
 def test_an_identity_that_is_none(tree, identity):
     process = tree.start(identity, *ONE)
     _, said = process.communicate(timeout=60)

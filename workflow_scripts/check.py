@@ -3,8 +3,8 @@
     python -m workflow_scripts.check config/demo.yaml
 
 Says nothing and exits with 0 when all is well; otherwise one sentence that names the file, the key and what is allowed,
-and exit status 2. With `--profile` what that needs is checked, too. Files Snakemake itself cannot load are told apart
-here, so `make run` calls this first.
+and exit status 2. With `--profile` what that needs is checked, too, and a Slurm cluster is asked what it would refuse.
+Files Snakemake itself cannot load are told apart here, so `make run` calls this first.
 """
 
 import shutil
@@ -13,10 +13,11 @@ from pathlib import Path
 
 import yaml
 
+from workflow_scripts.cluster.preflight import asked, requests_of, submit_program
 from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.study.names import nearest
 from workflow_scripts.study.open_study import ROOT, load
-from workflow_scripts.study.study import StudyError
+from workflow_scripts.study.study import Study, StudyError
 
 PROFILES = ROOT / "profiles"
 
@@ -28,24 +29,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", metavar="NAME", help="a profile that it is to run with, a folder of profiles/")
     options = parser.parse_args(arguments)
     try:
-        load([options.file], {})
+        study = load([options.file], {})
         if options.profile is not None:
-            check_profile(options.profile)
+            check_profile(options.profile, study)
     except StudyError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
 
 
-def check_profile(name: str) -> None:
-    """Raise StudyError for a profile that is not there, or that needs a program this machine lacks."""
+def check_profile(name: str, study: Study) -> None:
+    """Raise StudyError for a profile that is not there, that needs a program this machine lacks, or whose cluster would
+    not run the study's jobs; says what else is worth knowing before a start."""
     known = sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))
     if name not in known:
         raise StudyError(f"profiles/{name}: there is no such profile{nearest(name, known)}")
     settings = yaml.safe_load((PROFILES / name / "config.yaml").read_text())
-    if settings.get("executor") == "slurm" and shutil.which("sbatch") is None:
-        missing = "jobs are submitted with sbatch, which this machine lacks"
+    program = submit_program(settings)
+    if program is not None and shutil.which(program) is None:
+        missing = f"jobs are submitted with {program}, which this machine lacks"
         raise StudyError(f"profiles/{name}: {missing}; start it where the cluster's commands are")
+    needs = {rule: resources.model_dump() for rule, resources in study.resources.items()}
+    refusals, remarks = asked(settings, requests_of(settings, needs))
+    if refusals:
+        what = "change the submit command of the profile, or resources of the study"
+        raise StudyError(f"profiles/{name}: {'; '.join(refusals)}; {what}")
+    print(*(f"profiles/{name}: {remark}" for remark in remarks), sep="\n", end="\n" if remarks else "", file=sys.stderr)
 
 
 if __name__ == "__main__":

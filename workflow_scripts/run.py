@@ -1,12 +1,18 @@
 """Run one step as a job: the one wrapper that every rule calls.
 
     python -m workflow_scripts.run --root FOLDER --log FOLDER/logs/NAME.log --job IDENTITY
-        --input KEY PATH ... --output KEY PATH ... [--access JSON]
+        --input KEY PATH ... --output KEY PATH ... [--access JSON] [--gpu N]
 
 It holds the job's lock, runs the step in a scratch folder, moves the outputs into place when all are complete, and
 writes the job's record, FOLDER/records/NAME.json. Every attempt, also one that was killed, leaves its trace in
-FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number depends on the machine's load.
+FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number depends on the machine's load, and on the
+processor unless it was given a GPU.
 """
+
+from workflow_scripts.runtime.stopping import TRY_AGAIN, end_on_signals, ignore_signals, raise_on_signals
+
+if __name__ == "__main__":
+    end_on_signals()  # before the other modules load, which takes longer than anything else that a short job does
 
 import argparse
 import hashlib
@@ -15,14 +21,13 @@ import inspect
 import json
 import os
 import shutil
-import signal
 import sys
 import time
 import traceback
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.code_digest import combined
@@ -42,8 +47,9 @@ from workflow_scripts.provenance.record import (
     write_atomically,
 )
 from workflow_scripts.runtime.command_line import documented_parser
-from workflow_scripts.runtime.device_lease import VISIBLE, device_lease
-from workflow_scripts.runtime.failures import JobError, Stopped, sentence
+from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices
+from workflow_scripts.runtime.durable import move_durably
+from workflow_scripts.runtime.failures import JobError, Stopped, foreseen, sentence
 from workflow_scripts.runtime.job_lock import job_lock
 from workflow_scripts.runtime.progress import Console
 from workflow_scripts.tables.files import sha256_of
@@ -55,12 +61,10 @@ Paths = dict[str, list[Path]]
 THREADS = 1
 USES_DEVICE = "workflow_scripts.runtime.device"
 """The module that tells of a step which can use a GPU."""
-TRY_AGAIN = 75
-"""Exit status of a job that was stopped and goes on when it is started again (EX_TEMPFAIL)."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the job the command line describes; returns the exit status."""
+    """Run the job the command line describes; returns the exit status. Afterwards SIGINT and SIGTERM do nothing."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
@@ -70,30 +74,38 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.log.is_relative_to(options.root / "logs"):
         parser.error(f"--log: {options.log} is not in {options.root / 'logs'}, below which its path names the job")
     name = options.log.relative_to(options.root / "logs").as_posix().removesuffix(".log")
-    options.log.parent.mkdir(parents=True, exist_ok=True)
     inputs, outputs = _named(options.input), _named(options.output)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(THREADS)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS sums in an order of its own
-    signal.signal(signal.SIGTERM, _stop)
-    log = options.log.open("a")
+    log = None
     try:
+        raise_on_signals()
+        options.log.parent.mkdir(parents=True, exist_ok=True)
+        log = options.log.open("a")
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
-        _run(identity, inputs, outputs, options.access, options.root, name, Console(name, log))
+        _run(identity, inputs, outputs, options.access, options.root, name, options.gpu, Console(name, log))
+        ignore_signals()
     except (Exception, Stopped) as error:
-        with suppress(OSError):  # the disk may be full
-            traceback.print_exc(file=log)
-        print(f"{name} failed: {sentence(error)} (log: {options.log})", file=sys.stderr, flush=True)
+        ignore_signals()
+        _tell(error, name, log)
         return TRY_AGAIN if isinstance(error, Stopped) else 1
     finally:
-        with suppress(OSError):
-            log.close()
+        if log is not None:
+            with suppress(OSError):
+                log.close()
     return 0
 
 
-def _stop(number: int, frame: object) -> None:
-    signal.signal(number, signal.SIG_IGN)  # once is enough
-    raise Stopped
+def _tell(error: BaseException, name: str, log: TextIO | None) -> None:
+    """Say why a job failed, in one sentence on the console; the log, where it could be opened, tells more."""
+    if log is not None:
+        with suppress(OSError):  # the disk may be full
+            if foreseen(error) is None:
+                traceback.print_exception(error, file=log)
+            print(f"{now()} failed: {sentence(error)}", file=log, flush=True)
+    place = "" if log is None else f" (log: {log.name})"
+    print(f"{name} failed: {sentence(error)}{place}", file=sys.stderr, flush=True)
 
 
 def _run(
@@ -103,6 +115,7 @@ def _run(
     access: dict[str, Any] | None,
     root: Path,
     name: str,
+    gpus: int,
     progress: Console,
 ) -> None:
     code = step_code(identity.step, identity.modules)
@@ -120,19 +133,19 @@ def _run(
             progress.say("the other process made them, from the same settings, code and inputs; nothing is left to do")
             return
         attempts = root / "attempts" / f"{name}.jsonl"
-        attempt = begin(attempts, machine())
         scratch = root / ".scratch" / name
-        shutil.rmtree(scratch, ignore_errors=True)
         started, clock = now(), time.monotonic()
+        attempt = begin(attempts, machine())
         try:
+            shutil.rmtree(scratch, ignore_errors=True)
             inputs_before = link_inputs(file_facts(inputs), inputs, root)
             made = _scratch_paths(outputs, scratch)
-            if USES_DEVICE in code:
-                stack.enter_context(device_lease(progress.say))
+            stack.enter_context(device_lease(progress.say, gpus if USES_DEVICE in code else 0))
             step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
             device = _prepare_torch()
             settings = identity.settings if access is None else {**identity.settings, "access": access}
-            checkpoint = _checkpoint(step, identity, inputs_before, root / ".checkpoints" / f"{name}.pt", progress)
+            file = root / ".checkpoints" / f"{name}.pt"
+            checkpoint = _checkpoint(step, identity, inputs_before, device, file, progress)
             kept = {} if checkpoint is None else {"checkpoint": checkpoint}
             sources = step.run(settings, inputs, made, progress, **kept)
             unmade = [path.name for paths in made.values() for path in paths if not path.exists()]
@@ -199,15 +212,21 @@ def _is_done(identity: Identity, inputs: Paths, file: Path) -> bool:
 
 
 def _checkpoint(
-    step: ModuleType, identity: Identity, inputs: list[dict[str, Any]], file: Path, progress: Console
+    step: ModuleType,
+    identity: Identity,
+    inputs: list[dict[str, Any]],
+    device: dict[str, Any] | None,
+    file: Path,
+    progress: Console,
 ) -> "FileCheckpoint | None":
-    """The checkpoint of a job whose step keeps one, good for these settings, code, inputs and versions only."""
+    """The checkpoint of a job whose step keeps one, good for these settings, code, inputs, versions and device only."""
     if "checkpoint" not in inspect.signature(step.run).parameters:
         return None
     from workflow_scripts.runtime.checkpoint import FileCheckpoint
 
     read = [[fact["path"], fact["sha256"]] for fact in inputs]
-    key = json.dumps([text_of(identity), read, software(), machine()["processor"]], sort_keys=True)
+    hardware = [machine()["processor"], *((device["kind"], device["name"]) if device else ())]
+    key = json.dumps([text_of(identity), read, software(), hardware], sort_keys=True)
     return FileCheckpoint(file, hashlib.sha256(key.encode()).hexdigest(), progress)
 
 
@@ -222,7 +241,7 @@ def _prepare_torch() -> dict[str, Any] | None:
 
     make_deterministic(THREADS)
     visible = os.environ.get(VISIBLE)
-    if asked and visible and not torch.cuda.is_available():
+    if asked and named_devices(visible or "") and not torch.cuda.is_available():
         raise JobError(f"a GPU was asked for ({VISIBLE}={visible}), but torch sees none; check the driver, or unset it")
     flags = {
         "visible_devices": visible,
@@ -243,13 +262,13 @@ def _scratch_paths(outputs: Paths, scratch: Path) -> Paths:
 
 
 def _move(made: Paths, outputs: Paths) -> None:
-    """Put finished outputs into place, each by one rename."""
+    """Put finished outputs into place, each by one rename, once it is on the disk."""
     for name, paths in outputs.items():
         for source, target in zip(made[name], paths, strict=True):
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.is_dir():
                 shutil.rmtree(target)
-            os.replace(source, target)
+            move_durably(source, target)
 
 
 def _plain(paths: Paths) -> dict[str, list[str]]:
@@ -263,6 +282,12 @@ def _named(groups: list[list[str]]) -> Paths:
     return named
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of devices")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = documented_parser("run", __doc__)
     parser.add_argument("--job", required=True, metavar="IDENTITY", help="step, settings and code digest, as JSON")
@@ -273,6 +298,13 @@ def _parser() -> argparse.ArgumentParser:
         type=json.loads,
         metavar="JSON",
         help="where data files may come from; handed to the step, no part of the identity because it decides no byte",
+    )
+    parser.add_argument(
+        "--gpu",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="GPUs the job was given; with none it computes on the processor. No part of the identity",
     )
     parser.add_argument(
         "--log", type=Path, required=True, metavar="FILE", help="what the step says; its place names the job"

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from workflow_scripts.provenance.attempts import failures
 from workflow_scripts.provenance.staleness import (
     RUNS,
     DryRunError,
@@ -22,6 +21,7 @@ from workflow_scripts.provenance.staleness import (
     standings,
 )
 from workflow_scripts.provenance.study_of_results import planned_of
+from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.runtime.command_line import documented_parser, stop_writing
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.open_study import load

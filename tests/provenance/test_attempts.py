@@ -1,6 +1,9 @@
 """The trace of attempts, and what is told of the jobs that failed."""
 
-from workflow_scripts.provenance.attempts import all_attempts, append, begin, failures, read
+import errno
+
+from workflow_scripts.provenance.attempts import all_attempts, append, begin, read
+from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.runtime.failures import JobError, Stopped, sentence
 
 MACHINE = {"host": "node1", "scheduler_job": "77"}
@@ -21,30 +24,36 @@ def test_failures_are_told_with_the_end_of_their_logs(tmp_path):
     log = tmp_path / "logs" / "broken.log"
     log.parent.mkdir()
     log.write_text("one\ntwo\nthree\nfour\n")
-    told = list(failures(tmp_path, log_lines=2))
+    told = list(failures(tmp_path))
     assert told == [
         "broken: no space is left for a; free some (2026-01-01T00:00:00+00:00)",
         f"    log: {log}",
+        "    | two",
         "    | three",
         "    | four",
-        told[4],
+        told[5],
         f"    log: {tmp_path / 'logs/group/killed.log'}",
     ]
-    assert told[4].startswith("group/killed: attempt 1 (")
-    assert "on node1, scheduler's job 77) did not end: it runs still, or was killed" in told[4]
+    assert told[5].startswith("group/killed: attempt 1 (")
+    assert "on node1, scheduler's job 77) did not end: it runs still, or was killed" in told[5]
     assert [attempts.job for attempts in all_attempts(tmp_path)] == ["broken", "good", "group/killed", "mended"]
     assert len(read(tmp_path / "attempts/mended.jsonl", "mended").ended_well) == 1
 
 
-def test_every_failure_is_a_sentence():
+def test_every_failure_is_a_sentence(tmp_path):
     full = OSError(28, "No space left on device")
     full.filename = "results/a.csv"
     denied = PermissionError(13, "Permission denied")
     denied.filename = "results"
+    read_only = OSError(errno.EROFS, "Read-only file system", "results/logs")
+    (tmp_path / "results").touch()
+    in_the_way = NotADirectoryError(errno.ENOTDIR, "Not a directory", str(tmp_path / "results" / "logs" / "a"))
     assert sentence(full) == "no space is left for results/a.csv; free some, then start the workflow again"
     assert sentence(denied) == "results: there is no permission for this; change it, then start the workflow again"
+    assert sentence(read_only).startswith("results/logs: its file system can only be read; make it writable, or put")
+    assert sentence(in_the_way).startswith(f"{tmp_path / 'results'}: a file stands where a folder should be; move it")
     for error in (MemoryError(), RuntimeError("CUDA out of memory. Tried"), RuntimeError("can't allocate memory: 9")):
         assert sentence(error) == "there is not enough memory; give the job more, or run fewer at once"
-    assert sentence(Stopped()).startswith("it was stopped (SIGTERM); started again, it goes on")
+    assert sentence(Stopped("SIGTERM")).startswith("it was stopped (SIGTERM); started again, it goes on")
     assert sentence(JobError("the input a\n is missing")) == "the input a is missing"
     assert sentence(KeyError("a")) == "KeyError('a')"

@@ -279,6 +279,10 @@ def test_what_stands_outside_is_declared_and_there():
         "workflow_scripts.runtime.job_lock",
         "workflow_scripts.runtime.device_lease",
         "workflow_scripts.runtime.checkpoint",
+        "workflow_scripts.runtime.durable",
+        "workflow_scripts.runtime.locks",
+        "workflow_scripts.runtime.scheduler",
+        "workflow_scripts.runtime.stopping",
         "workflow_scripts.data.fetch",
     )
     assert [name for name in OUTSIDE if module_path(name) is None] == []

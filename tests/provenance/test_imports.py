@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "tables": {"tables"},
     "runtime": {"runtime"},
     "study": {"study", "tables", "data.entry"},
-    "provenance": {"provenance", "study", "tables"},
+    "provenance": {"provenance", "study", "tables", "runtime.durable", "runtime.scheduler"},
     "data": BASE | {"data"},
     "cells": BASE | {"cells", "data"},
     "depth": BASE | {"depth", "data"},

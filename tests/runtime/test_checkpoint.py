@@ -1,12 +1,14 @@
 """Checkpoints: atomic, bound to their computation, cheap, and loaded without running anything."""
 
+import io
 import pickle
+import random
 
 import pytest
 import torch
 from said import Said
 
-from workflow_scripts.runtime.checkpoint import SHARE, FileCheckpoint, PartCheckpoint
+from workflow_scripts.runtime.checkpoint import SHARE, FileCheckpoint, PartCheckpoint, _header
 
 
 class Clock:
@@ -44,7 +46,8 @@ def test_a_checkpoint_of_another_computation_is_not_used(file):
     at(file, "settings and code").save(lambda: {"epoch": 3})
     said = Said()
     assert at(file, "other settings", said).load() is None
-    assert said.lines == ["the checkpoint is of other settings, code, inputs or versions; starting at the beginning"]
+    other = "the checkpoint is of other settings, code, inputs, versions or of another device"
+    assert said.lines == [f"{other}; starting at the beginning"]
 
 
 class Hostile:
@@ -57,19 +60,58 @@ class Hostile:
         return (open, (str(self.path), "w"))
 
 
-@pytest.mark.parametrize("content", [b"", b"half", "hostile", "cut"])
-def test_a_broken_or_hostile_file_is_told_and_left_unused(file, tmp_path, content):
+@pytest.mark.parametrize("header", [True, False])
+@pytest.mark.parametrize("kind", ["nothing", "half", "no dictionary", "hostile"])
+def test_a_broken_or_hostile_file_is_told_and_left_unused(file, tmp_path, kind, header):
+    plain = io.BytesIO()
+    torch.save([1, 2], plain)
+    hostile = pickle.dumps(Hostile(tmp_path / "executed"))
+    body = {"nothing": b"", "half": b"half", "no dictionary": plain.getvalue(), "hostile": hostile}[kind]
     file.parent.mkdir()
-    if content == "hostile":
-        content = pickle.dumps(Hostile(tmp_path / "executed"))
-    if content == "cut":
-        at(file).save(lambda: {"weights": torch.zeros(1000)})
-        content = file.read_bytes()[:-500]
-    file.write_bytes(content)
+    file.write_bytes((_header(body) if header else b"") + body)
     said = Said()
     assert at(file, said=said).load() is None
-    assert "cannot be read; starting at the beginning" in said.lines[0]
+    told = "is damaged (its content does not agree with its sha256)" if not header else "cannot be read"
+    told = "the checkpoint is of other settings" if header and kind == "no dictionary" else told
+    assert told in said.lines[0]
+    assert said.lines[0].endswith("; starting at the beginning")
     assert not (tmp_path / "executed").exists()
+
+
+def damaged(content, chance):
+    """A thousand copies with one bit flipped, a hundred with a block of zeros, fifty cut short, one with more."""
+    for _ in range(1000):
+        place = chance.randrange(8 * len(content))
+        flipped = bytearray(content)
+        flipped[place // 8] ^= 1 << place % 8
+        yield bytes(flipped)
+    for _ in range(100):
+        place = 512 * chance.randrange(-(-len(content) // 512))
+        yield content[:place] + bytes(min(512, len(content) - place)) + content[place + 512 :]
+    for _ in range(50):
+        yield content[: chance.randrange(len(content))]
+    yield content + b"\0"
+
+
+def test_no_damage_loads_another_state(file):
+    """Bits that flipped, blocks that a loss of power left empty, and files cut short."""
+    chance = random.Random(1)
+    weights = {"weights": torch.randn(40, 40, generator=torch.Generator().manual_seed(1)), "zeros": torch.zeros(500)}
+    at(file).save(lambda: {"epoch": 3, **weights})
+    content = file.read_bytes()
+    refused = 0
+    for copy in damaged(content, chance):
+        file.write_bytes(copy)
+        said = Said()
+        state = at(file, said=said).load()
+        if copy == content:  # a block that held zeros already
+            assert state["epoch"] == 3
+            continue
+        assert state is None
+        damage = f"the checkpoint {file} is damaged (its content does not agree with its sha256)"
+        assert said.lines == [f"{damage}; starting at the beginning"]
+        refused += 1
+    assert refused >= 1100
 
 
 def test_saving_takes_no_more_than_its_share(file):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.runtime.device_lease import device_lease, devices_to_lend
+from workflow_scripts.runtime.device_lease import device_lease, devices_to_lend, named_devices
 
 ROOT = Path(__file__).parents[2]
 JOB = """
@@ -25,7 +25,7 @@ def alive(pid):
         return False
 
 folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
-with device_lease(lambda text: None, folder / "locks") as device:
+with device_lease(lambda text: None, 1, folder / "locks") as device:
     assert os.environ["CUDA_VISIBLE_DEVICES"] == device
     held = folder / "held" / f"{device}-{os.getpid()}"
     held.touch()
@@ -82,7 +82,7 @@ def test_a_device_is_visible_inside_only(tmp_path, monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     said = []
-    with device_lease(said.append, tmp_path) as first, device_lease(said.append, tmp_path) as second:
+    with device_lease(said.append, 1, tmp_path) as first, device_lease(said.append, 1, tmp_path) as second:
         assert (first, second) == ("GPU-4a", "1")
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
@@ -99,12 +99,46 @@ def test_which_devices_there_are(tmp_path):
     assert devices_to_lend({"CUDA_VISIBLE_DEVICES": "1", "SLURM_JOB_ID": "9"}, tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        *(("-1", []), ("NoDevFiles", []), ("", []), (" -1 ", []), ("-1,0", []), ("NoDevFiles,0", [])),
+        *(("0,-1,1", ["0"]), ("0, 1", ["0", "1"]), ("GPU-4a-1", ["GPU-4a-1"]), ("0,,1", ["0"])),
+    ],
+)
+def test_a_list_that_names_no_device(tmp_path, text, names):
+    (tmp_path / "nvidia0").touch()
+    assert named_devices(text) == names
+    assert devices_to_lend({"CUDA_VISIBLE_DEVICES": text}, tmp_path) == names
+    assert devices_to_lend({"NAS_DEVICES": text}, tmp_path) == names
+
+
+@pytest.mark.parametrize("scheduler", [None, "4242"])
+def test_a_job_that_was_given_no_device_sees_none(tmp_path, monkeypatch, scheduler):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    if scheduler is not None:
+        monkeypatch.setenv("SLURM_JOB_ID", scheduler)
+    with device_lease(print, 0, tmp_path / "locks") as device:
+        assert device is None
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+    assert not (tmp_path / "locks").exists(), "it waits for nobody"
+
+
+def test_the_choice_of_a_scheduler_stands(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "4242")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    with device_lease(print, 1, tmp_path) as device:
+        assert (device, os.environ["CUDA_VISIBLE_DEVICES"]) == (None, "3")
+
+
 def test_a_share_that_is_none(tmp_path, monkeypatch):
     monkeypatch.setenv("NAS_DEVICES", "0")
     monkeypatch.setenv("NAS_JOBS_PER_DEVICE", "half")
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     with (
         pytest.raises(ValueError, match="NAS_JOBS_PER_DEVICE is 'half'; it must be a whole number from 1"),
-        device_lease(print, tmp_path),
+        device_lease(print, 1, tmp_path),
     ):
         pass

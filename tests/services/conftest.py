@@ -34,10 +34,12 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def slurm_cluster(tmp_path_factory) -> Iterator[slurm.Cluster]:
+def slurm_cluster(tmp_path_factory, request) -> Iterator[slurm.Cluster]:
     """A Slurm cluster of four nodes; its tests are skipped where none can be started."""
     with ExitStack() as stack:
-        yield _started(slurm.missing, lambda: stack.enter_context(slurm.cluster(tmp_path_factory.mktemp("slurm"))))
+        accounts = not request.config.getoption("--without-accounts")
+        started = slurm.cluster(tmp_path_factory.mktemp("slurm"), accounts=accounts)
+        yield _started(slurm.missing, lambda: stack.enter_context(started))
 
 
 @pytest.fixture(scope="module")

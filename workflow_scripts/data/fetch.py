@@ -16,13 +16,15 @@ from urllib.parse import unquote, urlsplit
 
 import requests
 import urllib3
-from filelock import FileLock, Timeout
 
 from workflow_scripts.data.entry import DataSet, Form, SourceFile
+from workflow_scripts.runtime.durable import move_durably
+from workflow_scripts.runtime.locks import try_lock
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.files import sha256_of
 
 TRIES = 5
+POLL_SECONDS = 0.2  # between two looks at a lock that another process holds
 BACK_OFF_SECONDS = 1.0  # before the second try; doubled before each further one
 TIMEOUT_SECONDS = (10, 60)  # to connect, and between two pieces of an answer
 PIECE = 1 << 16  # bytes; as much may be lost when a connection breaks
@@ -76,14 +78,16 @@ class _Fetcher:
 
     def _path(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / f".{self.file.key}.lock")
+        file, told = self.folder / f".{self.file.key}.lock", False
+        while (lock := try_lock(file)) is None:
+            if not told:
+                told = True
+                self.progress.say(f"another process fetches {self.file.forms[0].name}; waiting for it")
+            time.sleep(POLL_SECONDS)
         try:
-            held = lock.acquire(blocking=False)
-        except Timeout:
-            self.progress.say(f"another process fetches {self.file.forms[0].name}; waiting for it")
-            held = lock.acquire()
-        with held:
             return self._kept() or self._fetched()
+        finally:
+            lock.release()
 
     def _kept(self) -> Path | None:
         """The file if it is there already. Raises FetchError when something else has its name."""
@@ -275,9 +279,7 @@ class _Fetcher:
         """Move a verified file to its name."""
         if form.sha256 is None:
             self.progress.say(f"no checksum of {form.name} has been published; recorded is sha256 {sha256_of(partial)}")
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, target)
+        move_durably(partial, target)
         return target
 
     def _failure(self, form: Form) -> str:

@@ -76,15 +76,3 @@ def all_attempts(root: Path) -> Iterator[Attempts]:
     """The attempts of every job of a results folder, sorted by job."""
     for file in sorted((root / FOLDER).rglob("*.jsonl")):
         yield read(file, file.relative_to(root / FOLDER).as_posix().removesuffix(".jsonl"))
-
-
-def failures(root: Path, log_lines: int = 3) -> Iterator[str]:
-    """Every job whose last attempt left no result, with why, and the last lines of its log."""
-    for attempts in all_attempts(root):
-        if attempts.failure is None:
-            continue
-        log = root / "logs" / f"{attempts.job}.log"
-        yield f"{attempts.job}: {attempts.failure}"
-        yield f"    log: {log}"
-        if log.is_file():
-            yield from (f"    | {line[:160]}" for line in log.read_text(errors="replace").splitlines()[-log_lines:])

@@ -14,8 +14,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 FIRST_PARTY = ("workflow_scripts", "figures")
 
-# The wrapper, the settings models (resolved settings are the identity themselves), progress reports and the fetching of
-# files, which are verified, decide no number, so editing them makes nothing stale.
+# The wrapper, the settings models (resolved settings are the identity themselves), progress reports, how files are
+# written and locked, whose job this is, and the fetching of files, which are verified, decide no number: editing them
+# makes nothing stale.
 OUTSIDE = (
     "workflow_scripts.run",
     "workflow_scripts.provenance",
@@ -25,6 +26,10 @@ OUTSIDE = (
     "workflow_scripts.runtime.job_lock",
     "workflow_scripts.runtime.device_lease",
     "workflow_scripts.runtime.checkpoint",
+    "workflow_scripts.runtime.durable",
+    "workflow_scripts.runtime.locks",
+    "workflow_scripts.runtime.scheduler",
+    "workflow_scripts.runtime.stopping",
     "workflow_scripts.data.fetch",
 )
 

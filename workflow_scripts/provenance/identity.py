@@ -50,9 +50,16 @@ def text_of(identity: Identity) -> str:
 
 def parse_identity(text: str) -> Identity:
     """The parts of an identity text. Raises ValueError when it is none."""
-    value = json.loads(text)
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
     if not isinstance(value, dict) or set(value) != {"step", "settings", "modules", "code"}:
         raise ValueError("a job's identity has the keys step, settings, modules and code")
+    kinds = {"step": str, "settings": dict, "modules": list, "code": str}
+    wrong = [key for key, kind in kinds.items() if not isinstance(value[key], kind)]
+    if wrong or not all(isinstance(module, str) for module in value["modules"]):
+        raise ValueError(f"{(wrong or ['modules'])[0]} of a job's identity is not as a rule writes it")
     return Identity(value["step"], value["settings"], tuple(value["modules"]), value["code"])
 
 

@@ -5,7 +5,7 @@ A record is kept for as long as another links to it: one that is written anew, b
 So a results folder can be checked when it was copied away.
 
 `<root>/.producers/` holds the name of the job behind every output. It only saves a search through all records, and is
-written anew where it is missing.
+written anew where it is missing or names a job that did not make the output.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.record import RecordError, digest_of, parse_record, write_atomically
+from workflow_scripts.provenance.record import Record, RecordError, digest_of, parse_record, write_atomically
+from workflow_scripts.runtime.durable import write_quickly
 
 LINKED = "linked_records"
 
@@ -30,15 +31,14 @@ def link_inputs(
         str, tuple[str, dict[str, str]]
     ] = {}  # the output a job was given: its maker's record, and what that wrote
     for path in (path for paths in arguments.values() for path in paths):
-        file = _record_of(path, root)
-        if file is None:
+        found = _record_of(path, root)
+        if found is None:
             continue
-        content = file.read_bytes()
+        record, content, folder = found
         digest = digest_of(content)
-        with suppress(RecordError):  # an altered record tells of nobody's making
-            made[path.as_posix()] = digest, {each.path: each.sha256 for each in parse_record(content).outputs}
-            if not file.is_relative_to(root):
-                _keep(content, digest, root)
+        made[path.as_posix()] = digest, {each.path: each.sha256 for each in record.outputs}
+        if folder != root:
+            _keep(content, digest, root)
     return [{**fact, "record": _maker(fact, made)} for fact in facts]
 
 
@@ -54,7 +54,7 @@ def _maker(fact: Mapping[str, Any], made: Mapping[str, tuple[str, dict[str, str]
 def note_outputs(outputs: Mapping[str, Iterable[Path]], root: Path, job: str) -> None:
     """Remember which job made these outputs."""
     for path in (path for paths in outputs.values() for path in paths):
-        write_atomically(_pointer(path, root), job.encode())
+        write_quickly(_pointer(path, root), job.encode())
 
 
 def keep_earlier(record: Path, root: Path) -> None:
@@ -70,17 +70,27 @@ def _keep(content: bytes, digest: str, root: Path) -> None:
         write_atomically(place, content)
 
 
-def _record_of(path: Path, root: Path) -> Path | None:
-    """The file of the record of the job that made an output, in `root` or in the folder of the data sets."""
+def _record_of(path: Path, root: Path) -> tuple[Record, bytes, Path] | None:
+    """The record of the job that made an output, its bytes and its results folder: `root`, or that of the data sets."""
     for folder in (root, *(parent for parent in path.parents if parent != Path("."))):
         if path.is_relative_to(folder) and (folder / "records").is_dir():
-            pointer = _pointer(path, folder)
-            if not pointer.is_file():
+            found = _pointed_at(path, folder)
+            if found is None:
                 _note_all(folder)
-            if pointer.is_file():
-                record = folder / "records" / f"{pointer.read_text()}.json"
-                return record if record.is_file() else None
+                found = _pointed_at(path, folder)
+            return None if found is None else (*found, folder)
     return None
+
+
+def _pointed_at(path: Path, root: Path) -> tuple[Record, bytes] | None:
+    """The record that the note on an output names; None where that is missing, damaged or wrong."""
+    try:
+        content = (root / "records" / f"{_pointer(path, root).read_text()}.json").read_bytes()
+        record = parse_record(content)
+    except (OSError, ValueError):  # also a record that was altered: it tells of nobody's making
+        return None
+    written = (place for places in record.arguments.outputs.values() for place in places)
+    return (record, content) if path.as_posix() in written else None
 
 
 def _note_all(root: Path) -> None:

@@ -20,6 +20,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, StringConstraints, ValidationError, model_validator
 
 from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
+from workflow_scripts.runtime.durable import write_durably
+from workflow_scripts.runtime.scheduler import scheduler_job
 from workflow_scripts.study.model import Model
 from workflow_scripts.tables.files import sha256_of
 
@@ -269,7 +271,7 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "processor": _processor(),
         "gpu_driver": GPU_DRIVER.read_text().strip() if GPU_DRIVER.is_file() else None,
-        "scheduler_job": os.environ.get("SLURM_JOB_ID"),
+        "scheduler_job": scheduler_job(os.environ),
     }
 
 
@@ -297,8 +299,5 @@ def _git(*arguments: str) -> str | None:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name and move it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    """Write a file that a kill or a loss of power leaves as it was before or whole."""
+    write_durably(path, content)

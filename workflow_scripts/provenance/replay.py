@@ -58,6 +58,8 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
         arguments += ["--output", key, *paths]
     if record.step in ("fetch_data", "import_published_logs"):
         arguments += ["--access", ACCESS]
+    if record.device is not None and record.device.get("kind") == "cuda":
+        arguments += ["--gpu", "1"]
     _lay_out(ledger, scratch)
     # -P: no module is taken from the folder it runs in, where the results of a stranger are linked.
     command = [sys.executable, "-P", "-m", "workflow_scripts.run", *arguments]

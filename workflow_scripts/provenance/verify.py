@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.cluster.submission import is_trace
 from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.code_digest import module_path
@@ -234,7 +235,7 @@ def _unrecorded(ledger: Ledger) -> Iterator[Finding]:
         if file.is_symlink():
             yield Finding("unrecorded", path, "it is a link to elsewhere, not a file")
             continue
-        of_audit = len(place.parts) > 1 and UNPROVEN.get(place.parts[0]) == file.suffix
+        of_audit = (len(place.parts) > 1 and UNPROVEN.get(place.parts[0]) == file.suffix) or is_trace(place)
         if not of_audit and file not in recorded and place.as_posix() != PAGE:
             yield Finding("unrecorded", path, "no record tells where it came from")
 

@@ -1,12 +1,13 @@
 """One rolling checkpoint of a long computation: where it goes on after a kill, and never for any other computation.
 
-A checkpoint is a file of tensors and plain values, written under a temporary name and moved, that torch loads with
-`weights_only`. It bears a key, and is used only by a computation with the same key: same settings, code, inputs and
-versions. What a computation does from a checkpoint on is what it would have done without the kill, byte for byte.
+A checkpoint is a file of tensors and plain values that torch loads with `weights_only`, behind a line with the sha256
+of all that follows: a damaged one is refused, because torch itself loads most damaged files, with other numbers. It
+bears a key, and is used only by a computation with the same key: same settings, code, inputs, versions and device.
+What a computation does from a checkpoint on is what it would have done without the kill, byte for byte.
 """
 
+import hashlib
 import io
-import os
 import pickle
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from typing import Any, Protocol
 
 import torch
 
+from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.progress import Progress
 
 State = dict[str, Any]
@@ -58,15 +60,19 @@ class FileCheckpoint:
     def load(self) -> State | None:
         """The state, where the file holds one with this computation's key; a file that does not is left unused."""
         try:
-            with self.file.open("rb") as file:
-                content = torch.load(file, weights_only=True)
+            header, body = _parts(self.file.read_bytes())
+            if header != _header(body):
+                why = "its content does not agree with its sha256"
+                self.progress.say(f"the checkpoint {self.file} is damaged ({why}); starting at the beginning")
+                return None
+            content = torch.load(io.BytesIO(body), weights_only=True)
         except FileNotFoundError:
             return None
         except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError):
             self.progress.say(f"the checkpoint {self.file} cannot be read; starting at the beginning")
             return None
         if not isinstance(content, dict) or content.get("key") != self.key:
-            other = "the checkpoint is of other settings, code, inputs or versions"
+            other = "the checkpoint is of other settings, code, inputs, versions or of another device"
             self.progress.say(f"{other}; starting at the beginning")
             return None
         state: State = content["state"]
@@ -77,21 +83,27 @@ class FileCheckpoint:
         start = self.clock()
         if start - self.saved_at < self.cost / SHARE:
             return
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.file.with_name(f".{self.file.name}.{os.getpid()}")
-        try:
-            content = io.BytesIO()  # torch does not tell that a disk is full
-            torch.save({"key": self.key, "state": state()}, content)
-            temporary.write_bytes(content.getbuffer())
-            os.replace(temporary, self.file)
-        finally:
-            temporary.unlink(missing_ok=True)
+        content = io.BytesIO()  # torch does not tell that a disk is full
+        torch.save({"key": self.key, "state": state()}, content)
+        body = content.getvalue()
+        write_durably(self.file, _header(body) + body)
         self.saved_at = self.clock()
         self.cost = self.saved_at - start
 
     def clear(self) -> None:
         """Remove the file, once the result is in place."""
         self.file.unlink(missing_ok=True)
+
+
+def _header(body: bytes) -> bytes:
+    """The one line before a checkpoint's content."""
+    return f"checkpoint 1 sha256 {hashlib.sha256(body).hexdigest()}\n".encode()
+
+
+def _parts(content: bytes) -> tuple[bytes, bytes]:
+    """A file's header and what is behind it."""
+    length = len(_header(b""))
+    return content[:length], content[length:]
 
 
 class PartCheckpoint:

@@ -1,7 +1,8 @@
 """A GPU for each job on one machine: devices are lent by kernel locks, which any death frees.
 
-Snakemake's `resources: gpu` only counts; it hands out no device. Here a job takes a lock before it touches CUDA, and
-sees that device alone. All processes of a user on the machine share the locks, so two runs of Snakemake do not clash.
+Snakemake's `resources: gpu` only counts; it hands out no device. Here a job that was given one takes a lock before it
+touches CUDA, and sees that device alone; a job that was given none sees none. All processes of a user on the machine
+share the locks, so two runs of Snakemake do not clash.
 
 Under a scheduler, which has already chosen, nothing is lent. Elsewhere the devices are those of `NAS_DEVICES`, else of
 `CUDA_VISIBLE_DEVICES` (numbers or names as CUDA takes them, with commas between), else all that there are.
@@ -14,22 +15,31 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
+
+from workflow_scripts.runtime.locks import try_lock
+from workflow_scripts.runtime.scheduler import scheduler_name
 
 POLL_SECONDS = 0.2
 VISIBLE = "CUDA_VISIBLE_DEVICES"
-_SCHEDULER = "SLURM_JOB_ID"
 
 
 @contextmanager
-def device_lease(say: Callable[[str], None], folder: Path | None = None) -> Iterator[str | None]:
+def device_lease(say: Callable[[str], None], given: int, folder: Path | None = None) -> Iterator[str | None]:
     """Lend a device for as long as the context lasts, and make it the only one this process sees.
 
-    Yields the device, or None where the scheduler has chosen or there is none. Waits while all are taken. Raises
-    ValueError for settings that are none. `folder` holds the locks; one per user of the machine where it is not given.
+    `given` is the number of devices that the job may use: with none, the process sees none. Yields the device, or None
+    where the scheduler has chosen or there is none. Waits while all are taken. Raises ValueError for settings that are
+    none, and JobError where the locks' file system has none. `folder` holds the locks; one per user of the machine
+    where it is not given.
     """
+    if given == 0:
+        with _visible(""):
+            yield None
+        return
     devices = devices_to_lend(os.environ)
     if not devices:
         yield None
@@ -40,25 +50,43 @@ def device_lease(say: Callable[[str], None], folder: Path | None = None) -> Iter
     # Slot by slot, so that jobs are spread over all devices before two share one.
     slots = [(device, folder / f"{_file_name(device)}.{slot}.lock") for slot in range(share) for device in devices]
     lock, device = _take(slots, say)
-    before = os.environ.get(VISIBLE)
-    os.environ[VISIBLE] = device
     try:
-        yield device
+        with _visible(device):
+            yield device
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _visible(devices: str) -> Iterator[None]:
+    """Make these devices the only ones that this process sees, if it has not touched CUDA yet."""
+    before = os.environ.get(VISIBLE)
+    os.environ[VISIBLE] = devices
+    try:
+        yield
     finally:
         if before is None:
             del os.environ[VISIBLE]
         else:
             os.environ[VISIBLE] = before
-        lock.release()
+
+
+def named_devices(text: str) -> list[str]:
+    """The devices of a list as CUDA reads it: what follows a negative number, or a name that is none, is not seen.
+
+    `-1` and `NoDevFiles`, which a scheduler writes for a job without a device, so name none.
+    """
+    names = [name.strip() for name in text.split(",")]
+    return list(takewhile(lambda name: not re.fullmatch(r"-\d+|NoDevFiles|", name), names))
 
 
 def devices_to_lend(environment: Mapping[str, str], dev: Path = Path("/dev")) -> list[str]:
     """The devices jobs are given from; none under a scheduler, whose choice stands."""
-    if _SCHEDULER in environment:
+    if scheduler_name(environment) is not None:
         return []
     for variable in ("NAS_DEVICES", VISIBLE):
         if variable in environment:
-            return [name.strip() for name in environment[variable].split(",") if name.strip()]
+            return named_devices(environment[variable])
     return sorted(
         (match[1] for path in dev.glob("nvidia*") if (match := re.fullmatch(r"nvidia(\d+)", path.name))), key=int
     )
@@ -68,12 +96,9 @@ def _take(slots: list[tuple[str, Path]], say: Callable[[str], None]) -> tuple[Fi
     told = False
     while True:
         for device, file in slots:
-            lock = FileLock(file)
-            try:
-                lock.acquire(blocking=False)
+            lock = try_lock(file)
+            if lock is not None:
                 return lock, device
-            except Timeout:
-                continue
         if not told:
             told = True
             say("all devices are taken; waiting for one")

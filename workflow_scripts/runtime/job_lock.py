@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from workflow_scripts.runtime.locks import try_lock
+from workflow_scripts.runtime.scheduler import scheduler_job, scheduler_name
 
 TOLD_EVERY_SECONDS = 600.0
 POLL_SECONDS = 0.2
@@ -16,20 +17,19 @@ POLL_SECONDS = 0.2
 
 @contextmanager
 def job_lock(file: Path, say: Callable[[str], None]) -> Iterator[bool]:
-    """Hold a job's lock; wait for whoever holds it, and say so. Yields whether it was waited for."""
+    """Hold a job's lock; wait for whoever holds it, and say so. Yields whether it was waited for.
+
+    Raises JobError where the file system has no locks.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    lock, owner = FileLock(file), file.with_suffix(".owner")
+    owner = file.with_suffix(".owner")
     waited, told = False, -TOLD_EVERY_SECONDS
-    while True:
-        try:
-            lock.acquire(blocking=False)
-            break
-        except Timeout:
-            waited = True
-            if time.monotonic() - told > TOLD_EVERY_SECONDS:
-                told = time.monotonic()
-                say(f"another process makes the same outputs ({_owner(owner)}); waiting for it to end")
-            time.sleep(POLL_SECONDS)
+    while (lock := try_lock(file)) is None:
+        waited = True
+        if time.monotonic() - told > TOLD_EVERY_SECONDS:
+            told = time.monotonic()
+            say(f"another process makes the same outputs ({_owner(owner)}); waiting for it to end")
+        time.sleep(POLL_SECONDS)
     try:
         owner.write_text(json.dumps(_me()))
         yield waited
@@ -39,7 +39,8 @@ def job_lock(file: Path, say: Callable[[str], None]) -> Iterator[bool]:
 
 
 def _me() -> dict[str, str | int | None]:
-    return {"host": socket.gethostname(), "process": os.getpid(), "scheduler job": os.environ.get("SLURM_JOB_ID")}
+    scheduler, job = scheduler_name(os.environ), scheduler_job(os.environ)
+    return {"host": socket.gethostname(), "process": os.getpid(), "scheduler": scheduler, "job": job}
 
 
 def _owner(file: Path) -> str:

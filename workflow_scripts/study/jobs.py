@@ -308,9 +308,9 @@ class Jobs:
         return [f"{self.results}/architectures.yaml"] if self.study.cells is not None else []
 
     def resources(self, rule: str) -> dict[str, int]:
-        """What a job of a rule asks a scheduler for; nothing where the profile's defaults do."""
+        """What a job of a rule asks a scheduler for; no device, and the profile's defaults, where it is not named."""
         needs = self.study.resources.get(rule)
-        return {} if needs is None else needs.model_dump()
+        return {"gpu": 0} if needs is None else needs.model_dump()
 
     def report(self) -> dict[str, Any]:
         """Settings of the report."""

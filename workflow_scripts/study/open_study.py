@@ -1,6 +1,6 @@
 """Opening a study inside the Snakefile: configuration in, jobs out; a mistake ends in one sentence."""
 
-import shlex
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,25 +46,12 @@ def open_study(workflow: Any, config: dict[str, Any]) -> Jobs:
     return Jobs(study, existing_only=bool(config.get(FIGURES_ONLY)))
 
 
-def shell_prefix(workflow: Any) -> str:
-    """What goes before each shell command so that `python` is the one running Snakemake.
+def use_this_python() -> None:
+    """Make `python` the one that runs Snakemake, for the commands of rules and of profiles.
 
-    Nothing where a conda environment is asked for, which brings its own.
+    Where Snakemake sets up a conda environment, that goes before.
     """
-    methods = {str(method).lower() for method in workflow.deployment_settings.deployment_method}
-    if any("conda" in method for method in methods):
-        return ""
-    return f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH; "
-
-
-def command(root: str, *arguments: str, access: str | None = None) -> str:
-    """The shell command of a rule: the wrapper with the job's place and identity, then its inputs and outputs.
-
-    `access` is JSON for the wrapper's option of that name; its braces are doubled, because Snakemake formats commands.
-    """
-    wrapper = f"python -m workflow_scripts.run --root {root}"
-    quoted = [] if access is None else ["--access " + shlex.quote(access).replace("{", "{{").replace("}", "}}")]
-    return " ".join([wrapper, "--log {log} --job {params.job:q}", *arguments, *quoted])
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def _shown(path: Path) -> str:

@@ -1,0 +1,130 @@
+"""How a job stands, where `status.sh` cannot say it at once: prints `running`, `success` or `failed`.
+
+    python -m workflow_scripts.cluster.status LIST COMMAND ... NUMBER
+
+A job that ended by itself left its exit status on disk. One that did not is taken for ended only when the scheduler
+answers, and two answers some time apart do not list it. So a scheduler that does not answer, for however long, costs
+nothing: every job is taken to run on. Why a job was lost or waits for ever is said once, in the scheduler's words.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from workflow_scripts.cluster.schedulers import COMPLETING, end_of, listed, stays
+from workflow_scripts.cluster.submission import REGISTER, Submission, digits_of, now, one_line, registered, write
+
+LISTED = REGISTER / "listed"
+UNANSWERED = REGISTER / "unanswered"
+FRESH_SECONDS = 15.0
+"""For which a list of jobs, or the lack of one, is not asked for again; `status.sh` has the same."""
+LOST_AFTER_SECONDS = 20.0
+"""Between the answers that do not list a job: its exit status may need a moment to show on a shared file system."""
+TOLD_EVERY_SECONDS = 600.0
+KILLED = 128
+"""Exit statuses from here on are those of signals."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the state of one job; returns the exit status, which is always 0."""
+    *lister, number = arguments
+    print(state(lister, number))
+    return 0
+
+
+def state(lister: Sequence[str], number: str) -> str:
+    """`running`, `success` or `failed`."""
+    submission = registered(number)
+    if submission is not None and submission.exit_status == 0:
+        return "success"
+    known = _listed(lister)
+    if known is None:
+        return "running"
+    line = known.get(digits_of(number))
+    if line is not None and COMPLETING not in line:
+        if submission is not None:
+            (submission.folder / "missing").unlink(missing_ok=True)
+        return "running"
+    if submission is None:  # its folder was removed: nothing more will be known of it
+        return "failed"
+    status = submission.exit_status
+    if status is None and not _lost(submission):
+        return "running"
+    if status is None or status >= KILLED:
+        reason = end_of(lister[0], number) or ("it was killed" if status else "the scheduler lost it")
+        submission.note("failure.json", {"noticed": now(), "reason": reason})
+        _say(f"{submission.job} (scheduler's job {number}): {reason}")
+    return "success" if status == 0 else "failed"
+
+
+def _listed(lister: Sequence[str]) -> dict[str, str] | None:
+    """The jobs that the scheduler holds, and what it says of each; None where it does not answer."""
+    if _age(UNANSWERED) < FRESH_SECONDS:
+        return None
+    if _age(LISTED) < FRESH_SECONDS:
+        return listed(LISTED.read_text())
+    try:
+        done = subprocess.run(lister, capture_output=True, text=True, timeout=60, check=False)
+        complaint = None if done.returncode == 0 else one_line(done.stderr or done.stdout)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        complaint = one_line(str(error))
+    if complaint is not None:
+        _unanswered(complaint)
+        return None
+    if UNANSWERED.exists():
+        UNANSWERED.unlink()
+        _say("the scheduler answers again")
+    found = listed(done.stdout)
+    write(LISTED, "".join(f"{number} {line}\n" for number, line in found.items()))
+    _tell_waiting(found)
+    return found
+
+
+def _unanswered(complaint: str) -> None:
+    """Say that the scheduler does not answer, once and then every ten minutes."""
+    try:
+        begun, told = map(float, UNANSWERED.read_text().split())
+    except (OSError, ValueError):
+        begun, told = time.time(), 0.0
+    if time.time() - told > TOLD_EVERY_SECONDS:
+        told = time.time()
+        _say(f"the scheduler does not answer ({complaint}); its jobs are taken to run on")
+    write(UNANSWERED, f"{begun} {told}\n")
+
+
+def _tell_waiting(found: dict[str, str]) -> None:
+    """Say once of every job for which reason it waits, where that lasts until somebody changes something."""
+    for number, line in found.items():
+        submission = registered(number)
+        if submission is None or not stays(line) or submission.waiting == line or submission.has_begun():
+            continue
+        submission.note("waiting", line)
+        _say(
+            f"{submission.job} (scheduler's job {number}) waits, and will until something changes: {line}; change what"
+            " it asks for (resources of its rule in the study, the profile's submit command), or ask the site"
+        )
+
+
+def _lost(submission: Submission) -> bool:
+    """Whether an answer some time ago did not list the job either."""
+    mark = submission.folder / "missing"
+    if not mark.exists():
+        submission.note("missing", now())
+    return _age(mark) > LOST_AFTER_SECONDS
+
+
+def _age(file: Path) -> float:
+    try:
+        return time.time() - file.stat().st_mtime
+    except OSError:
+        return float("inf")
+
+
+def _say(text: str) -> None:
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

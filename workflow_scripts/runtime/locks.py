@@ -1,0 +1,112 @@
+"""Kernel locks on files (flock), and what stands in their way on a file system that has none.
+
+Every lock of the program is taken here, because the kernel frees it on any death of its owner. A file system without
+such locks is refused: a lock that is only a file is left behind by a kill, and the next job waits for it for ever.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from workflow_scripts.runtime.failures import JobError, sentence
+
+MOUNTS = Path("/proc/self/mounts")
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
+"""What a file system answers that has no locks, or whose lock server does not answer."""
+LUSTRE = "have it mounted with `-o flock`"
+NFS = "have it mounted without `nolock` and `local_lock`, with the lock service (rpc.statd) of its server running"
+ELSEWHERE = "use a folder on another file system"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A file system as it is mounted: its type, where, and its options."""
+
+    kind: str
+    point: str
+    options: tuple[str, ...]
+
+    @property
+    def locks_hold_here_only(self) -> bool:
+        """Whether other machines that mount it do not see the locks taken on this one."""
+        return "localflock" in self.options or bool({"local_lock=flock", "local_lock=all"} & set(self.options))
+
+
+def try_lock(file: Path) -> FileLock | None:
+    """Take a lock, which the caller releases; None while another process holds it. Raises JobError where none can be.
+
+    The folder must be there.
+    """
+    lock = FileLock(file, fallback_to_soft=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return None
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            raise JobError(_refusal(file.parent, error, MOUNTS)) from error
+        raise
+    return lock
+
+
+def lock_problem(folder: Path, several_machines: bool, mounts: Path = MOUNTS) -> str | None:
+    """Why locks in a folder do not hold, in one sentence that says what to do; None where they do.
+
+    The folder is made where it is missing, and a lock is taken in it. With `several_machines`, processes on several
+    machines share the folder. `mounts` is a table in the form of /proc/mounts.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                return _refusal(folder, error, mounts)
+    except OSError as error:
+        return sentence(error)
+    mount = mount_of(folder, mounts)
+    if several_machines and mount is not None and mount.locks_hold_here_only:
+        return (
+            f"{folder} is on a file system ({mount.kind}, mounted at {mount.point}) whose locks hold on one machine "
+            f"only, so jobs on two machines could write the same files; {_remedy(mount)}"
+        )
+    return None
+
+
+def mount_of(folder: Path, mounts: Path = MOUNTS) -> Mount | None:
+    """The file system that a folder is on; None where the table of mounts cannot be read."""
+    try:
+        lines = mounts.read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    found = None
+    for line in lines:
+        _, point, kind, options, *_ = (re.sub(r"\\([0-7]{3})", _unescaped, part) for part in line.split(" "))
+        # Of two at the same place, the later one is seen.
+        if folder.resolve().is_relative_to(point) and (found is None or len(point) >= len(found.point)):
+            found = Mount(kind, point, tuple(options.split(",")))
+    return found
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    """A space and the like, as the table of mounts writes them."""
+    return chr(int(match[1], 8))
+
+
+def _refusal(folder: Path, error: OSError, mounts: Path) -> str:
+    mount = mount_of(folder, mounts)
+    where = "a file system" if mount is None else f"a file system ({mount.kind}, mounted at {mount.point})"
+    reason = os.strerror(error.errno) if error.errno is not None else str(error)
+    return f"{folder} is on {where} that gives no locks ({reason}); {_remedy(mount)}"
+
+
+def _remedy(mount: Mount | None) -> str:
+    kind = "" if mount is None else mount.kind
+    remedy = LUSTRE if kind == "lustre" else NFS if kind.startswith("nfs") else None
+    return ELSEWHERE if remedy is None else f"{remedy}, or {ELSEWHERE}"

@@ -1,0 +1,66 @@
+"""What Ctrl-C (SIGINT, to every process at once) and a scheduler's SIGTERM do to a job: one sentence, no traceback.
+
+A job goes through three phases: while its modules load it ends at once; while it works it raises Stopped, so that its
+attempt is closed; once it has ended, and Python unloads, it is too late.
+
+This module loads nothing that Python has not loaded already: until it is there, Ctrl-C prints a traceback.
+"""
+
+import os
+import sys
+
+TRY_AGAIN = 75
+"""Exit status of a job that was stopped and goes on when it is started again (EX_TEMPFAIL)."""
+
+
+def end_on_signals() -> None:
+    """End the process with a sentence when it is asked to; for the time before anything is written."""
+    sys.excepthook = _after_interrupt  # for as long as the module for signals loads
+    _handle(_end)
+    sys.excepthook = sys.__excepthook__
+
+
+def raise_on_signals() -> None:
+    """Raise Stopped, once, when the process is asked to end."""
+    _handle(_stop)
+
+
+def ignore_signals() -> None:
+    """Let a process that is about to end do so."""
+    _handle(None)
+
+
+def _handle(handler: object) -> None:
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN if handler is None else handler)  # type: ignore[arg-type]
+
+
+def _after_interrupt(kind: type[BaseException], error: BaseException, trace: object) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, error.__traceback__)
+    else:
+        _end_at_once("SIGINT")
+
+
+def _end(number: int, frame: object) -> None:
+    _end_at_once(_name(number))
+
+
+def _end_at_once(name: str) -> None:
+    os.write(2, f"a job was stopped ({name}) before it began; start the workflow again\n".encode())
+    os._exit(TRY_AGAIN)
+
+
+def _stop(number: int, frame: object) -> None:
+    from workflow_scripts.runtime.failures import Stopped
+
+    ignore_signals()  # once is enough
+    raise Stopped(_name(number))
+
+
+def _name(number: int) -> str:
+    import signal
+
+    return signal.Signals(number).name
