@@ -95,10 +95,16 @@ class Daemons:
 def shared(folder: Path) -> Iterator[None]:
     """Make a folder a mount point of its own, so that what a test mounts below it is seen by the daemons too."""
     subprocess.run(["mount", "--bind", folder, folder], check=True)
-    # The guard's input ends with this process, so that the mount is undone even where the test is killed.
-    undo = ["sh", "-c", 'read -r _; umount --lazy "$0"', str(folder)]
-    with subprocess.Popen(undo, stdin=subprocess.PIPE, start_new_session=True):
+    with at_the_end('umount --lazy "$0"', folder):
         subprocess.run(["mount", "--make-shared", folder], check=True)
+        yield
+
+
+@contextmanager
+def at_the_end(script: str, path: Path) -> Iterator[None]:
+    """Run a shell script, whose $0 is `path`, when the block ends, and also where the test is killed within it."""
+    # The shell's input ends with the block or with this process.
+    with subprocess.Popen(["sh", "-c", f"read -r _; {script}", path], stdin=subprocess.PIPE, start_new_session=True):
         yield
 
 
