@@ -4,13 +4,14 @@ SHELL := /bin/bash
 STUDY ?= demo
 PROFILE ?= local
 SET ?=
+JOBS ?=
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 STUDY_OPTIONS := --profile profiles/$(PROFILE) --configfile config/$(STUDY).yaml
 SETTINGS := $(if $(SET),set='$(SET)')
 
-.PHONY: help demo run status plan figures test test-services smoke lint lock
+.PHONY: help demo run status plan rehearse tidy figures test test-services smoke lint lock
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
@@ -27,6 +28,13 @@ status: $(INSTALLED) ## what is stale in STUDY, why, and what rerunning it would
 
 plan: $(INSTALLED) ## what STUDY will cost: jobs, hours, disk
 	@$(BIN)/python -m workflow_scripts.plan config/$(STUDY).yaml $(if $(SET),--set '$(SET)')
+
+rehearse: $(INSTALLED) ## every job of STUDY under PROFILE, each made to take a moment: [JOBS=300], a sample
+	@$(BIN)/python -m workflow_scripts.rehearse config/$(STUDY).yaml --profile $(PROFILE) \
+		$(if $(JOBS),--jobs $(JOBS)) $(if $(SET),--set '$(SET)')
+
+tidy: $(INSTALLED) ## remove what the jobs of STUDY left and nobody needs any more; never a result or a record
+	@$(BIN)/python -m workflow_scripts.tidy config/$(STUDY).yaml $(if $(SET),--set '$(SET)')
 
 figures: $(INSTALLED) ## tables and figures of STUDY from the runs that are there; never starts a search
 	@$(BIN)/python -m workflow_scripts.check config/$(STUDY).yaml

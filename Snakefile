@@ -5,18 +5,26 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
+from workflow_scripts.provenance.finished import marks, mend
 from workflow_scripts.provenance.identity import identity_text
 from workflow_scripts.provenance.queries import tell_sources
 from workflow_scripts.provenance.page_file import write_page
 from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.job_command import access_option, named_files, rule_command
-from workflow_scripts.study.open_study import open_study, use_this_python
+from workflow_scripts.study.open_study import (
+    note_forcing,
+    open_study,
+    require_locks,
+    use_this_python,
+)
 
 min_version("9.27")
 
 JOBS = open_study(workflow, config)
 RESULTS = JOBS.results
+FOLDERS = (Path(RESULTS), Path("data"))
+BEFORE = marks(FOLDERS) if workflow.is_main_process else {}
 job_identity = Waivers(RESULTS).identity
 use_this_python()
 
@@ -43,7 +51,7 @@ if JOBS.existing_only:
     print(*tell_sources(JOBS), sep="\n", file=sys.stderr)
 else:
 
-    include: "rules/data.smk"
+    include: "rules/data.smk" if JOBS.study.data.made_up is None else "rules/made_up_data.smk"
     include: "rules/cells.smk"
     include: "rules/depth.smk"
 
@@ -54,13 +62,25 @@ include: "rules/figures.smk"
 include: "rules/report.smk"
 
 
-# The page of records is a view: no job's output, and made anew after every run, also one that failed.
+# Before the first job. Whether jobs are forced is known only after the workflow was read.
+onstart:
+    require_locks(workflow, FOLDERS)
+    note_forcing(workflow)
+
+
+# After every run, also one that failed: the outputs of the jobs that it finished are looked for, and the page of records
+# is made anew, which is a view and no job's output.
 onsuccess:
+    gone = mend(BEFORE, FOLDERS)
     write_page(RESULTS, JOBS.study)
     print(f"Report: {RESULTS}/report.html")
     print(f"Provenance: {RESULTS}/provenance.html")
+    # Of all that a handler can raise, Snakemake shows this text whatever `quiet` says.
+    if gone:
+        sys.exit("\n".join(gone))
 
 
 onerror:
+    gone = mend(BEFORE, FOLDERS)
     write_page(RESULTS, JOBS.study)
-    print("Failed:", *failures(Path(RESULTS)), sep="\n", file=sys.stderr)
+    print("Failed:", *failures(Path(RESULTS)), *gone, sep="\n", file=sys.stderr)

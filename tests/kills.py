@@ -69,7 +69,7 @@ def command(job: PlannedJob) -> list[str]:
     for path in job.inputs:
         key = {".npz": "data", ".yaml": "architecture"}.get(Path(path).suffix, Path(path).stem)
         groups.setdefault(key, []).append(path)
-    arguments = ["--root", job.root, "--log", f"{job.root}/logs/{job.name}.log"]
+    arguments = ["--anew", "--root", job.root, "--log", f"{job.root}/logs/{job.name}.log"]
     arguments += ["--job", identity_text(job.step, job.settings, job.modules)]
     if job.step == "derive_architectures":
         outputs = {"architecture": list(job.outputs)}

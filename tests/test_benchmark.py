@@ -1,6 +1,8 @@
 """The benchmark command: it measures, prints a table and writes what it measured."""
 
 import json
+import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -9,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from workflow.tree import edit
 
 from tests.reference.loader import SearchLoaders
 from workflow_scripts.benchmark import cell_search
+from workflow_scripts.benchmark.against import against
 from workflow_scripts.benchmark.arithmetic import floating_point_operations, operations_dispatched
-from workflow_scripts.benchmark.compare import compare
+from workflow_scripts.benchmark.compare import Work, compare, timed
+from workflow_scripts.benchmark.job_start import FIRST_EPOCH, LOG, RESULT, job_of_a_search
 from workflow_scripts.benchmark.verification import verification
 
 ROOT = Path(__file__).parents[1]
@@ -46,9 +51,63 @@ def test_a_wrong_argument_is_refused(arguments, complaint):
     assert complaint in done.stderr
 
 
+@pytest.fixture
+def earlier(tmp_path):
+    """A checkout that knows nothing of comparing, and has neither tests nor a benchmark."""
+    tree = tmp_path / "earlier"
+    shutil.copytree(ROOT / "workflow_scripts", tree / "workflow_scripts", ignore=shutil.ignore_patterns("benchmark"))
+    return tree
+
+
+def test_an_earlier_checkout_is_measured_in_turn(earlier, tmp_path):
+    numbers = tmp_path / "numbers.json"
+    done = run("--against", str(earlier), "--only", "data", "--rounds", "2", "--json", str(numbers))
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(numbers.read_text())["compared"]
+    assert (row["name"], row["baseline"], len(row["ratios"])) == ("data batch", "earlier", 2)
+    assert re.search(r"^One thread; processor \S", done.stdout)
+    row_of_table = r"^data batch +64 images, 32x32, augmented +[\d.]+ +[\d.]+ +[\d.]+ \(.* to .*\) +earlier$"
+    assert re.search(row_of_table, done.stdout, re.MULTILINE)
+
+
+def test_the_earlier_checkouts_own_code_runs_and_what_it_cannot_do_is_said(earlier):
+    images = earlier / "workflow_scripts/data/images.py"
+    edit(images, "import torch\n", "import torch\nraise RuntimeError('the earlier code')\n")
+    done = run("--against", str(earlier), "--only", "data", "jobs", "--rounds", "1")
+    assert done.returncode == 1
+    complaints = done.stderr.splitlines()
+    assert complaints[0] == f"data: it cannot be measured in {earlier} (RuntimeError: the earlier code)"
+    assert complaints[1].startswith(f"jobs: it cannot be measured in {earlier} (CalledProcessError: ")
+    assert len(complaints) == 2
+
+
+def test_what_is_no_checkout_is_refused(tmp_path):
+    done = run("--against", str(tmp_path))
+    assert done.returncode == 2
+    assert f"{tmp_path} is no checkout of this project" in done.stderr
+
+
+def test_a_side_that_dies_is_told_and_started_anew_for_the_next_part(earlier):
+    edit(earlier / "workflow_scripts/data/images.py", "import torch\n", "import os\nos._exit(9)\n")
+    complaints = []
+    assert list(against(earlier, ["data", "data"], 1, complaints.append)) == []
+    assert complaints == [f"data: its process in {earlier} ended with status 9"] * 2
+
+
+def test_the_start_of_a_job_is_timed_to_its_first_epoch():
+    with job_of_a_search(grids=False, channels=2) as job:
+        assert job.wrapper[1:3] == ["-m", "workflow_scripts.run"]
+        assert job.seconds(job.wrapper) > 0
+        assert (job.tree / RESULT).is_file(), "it ran to its end"
+        assert len(FIRST_EPOCH.findall((job.tree / LOG).read_text())) == 1
+        with pytest.raises(RuntimeError, match="ended with status 1 before"):
+            job.seconds([sys.executable, "-c", "import sys; sys.exit(1)"])
+
+
 def test_both_are_timed_in_turn_after_a_call_that_does_not_count():
     calls = []
-    found = compare("name", "setting", lambda: calls.append("ours"), lambda: calls.append("theirs"), "theirs", 3)
+    work = Work("name", "setting", timed(lambda: calls.append("ours")))
+    found = compare(work, timed(lambda: calls.append("theirs")), "theirs", 3)
     assert calls == ["ours", "theirs"] * 4
     assert found.ratio == statistics.median(found.ratios)
     assert len(found.ratios) == 3

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from workflow_scripts.study.open_study import study_names
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -14,9 +16,9 @@ def check(file: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("study", sorted(path.name for path in (ROOT / "config").glob("*.yaml")))
+@pytest.mark.parametrize("study", study_names())
 def test_every_study_of_the_repository_is_sound(study: str) -> None:
-    done = check(f"config/{study}")
+    done = check(f"config/{study}.yaml")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

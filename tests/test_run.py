@@ -156,7 +156,7 @@ class Tree:
     def left_over(self):
         """Files in scratch folders, and hidden files beside results."""
         hidden = [path for path in (self.root / "out").rglob("*") if path.is_file() and "/." in str(path)]
-        return [path for path in hidden if "/.producers/" not in str(path)]
+        return [path for path in hidden if "/.producers/" not in str(path) and "/.kept/" not in str(path)]
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +270,7 @@ def test_the_same_job_again_writes_the_same_bytes(tree):
     tree.run(*ONE, text="one")
     first = tree.record()
     (tree.root / "out/a.txt").unlink()
-    tree.run(*ONE, text="one")
+    tree.run(*ONE, "--anew", text="one")
     again = tree.record()
     assert {key for key in first if first[key] != again[key]} <= {"attempt", "started", "ended", "seconds", "digest"}
     assert (first["attempt"], again["attempt"]) == (1, 2)
@@ -651,6 +651,167 @@ def test_an_identity_that_is_none(tree, identity):
     assert process.returncode == 2
     assert "error: --job: " in said.splitlines()[-1]
     assert "Traceback" not in said
+
+
+# results that were removed from outside -------------------------------------------------------------------------------
+
+BOTH = (*ONE, "out/b.txt")
+PUT_BACK = (
+    "missing and put back from out/.kept, from the same settings, code and inputs; nothing was computed; "
+    "to compute anew, run Snakemake with --force or --forcerun"
+)
+
+
+def kept(tree, name="made_up/one"):
+    """The texts that are kept of a job, sorted."""
+    files = (tree.root / "out/.kept" / name).iterdir()
+    return sorted(file.read_text() for file in files if file.is_file())
+
+
+def test_a_missing_output_is_put_back_and_not_computed(tree):
+    tree.run(*BOTH, text="one")
+    record, before = tree.text("out/records/made_up/one.json"), time.time_ns()
+    (tree.root / "out/b.txt").unlink()
+    status, said = tree.run(*BOTH, text="one")
+    assert (status, said) == (0, f"  made_up/one  its output out/b.txt was {PUT_BACK}\n")
+    assert said.split("  ")[-1] in tree.text("out/logs/made_up/one.log")
+    assert tree.text("out/b.txt") == "one bread 1"
+    assert (tree.root / "out/b.txt").stat().st_mtime_ns >= before - 10**9, "Snakemake takes old files for outdated"
+    assert tree.text("out/records/made_up/one.json") == record
+    begun, ended = tree.attempts()[-2:]
+    assert (begun["attempt"], ended["attempt"], ended["failed"], ended["put_back"]) == (2, 2, None, 1)
+
+
+def test_all_outputs_missing_are_put_back_again_and_again(tree):
+    tree.run(*BOTH, text="one")
+    for _ in range(2):
+        for name in "ab":
+            (tree.root / f"out/{name}.txt").unlink()
+        assert tree.run(*BOTH, text="one") == (0, f"  made_up/one  2 of its outputs were {PUT_BACK}\n")
+        assert [tree.text(f"out/{name}.txt") for name in "ab"] == ["one bread 0", "one bread 1"]
+
+
+def test_kept_bytes_take_no_room_while_the_output_is_there(tree):
+    tree.run(*BOTH, text="one")
+    output = tree.root / "out/a.txt"
+    assert (tree.root / "out/.kept/made_up/one" / sha256("one bread 0")).samefile(output)
+    output.unlink()
+    tree.run(*BOTH, text="one")
+    assert (tree.root / "out/.kept/made_up/one" / sha256("one bread 0")).samefile(output)
+
+
+@pytest.mark.parametrize("removed", ["whole", "part"])
+def test_folders_empty_files_and_equal_files_are_put_back(tree, removed):
+    files = {"a.txt": "", "b.txt": "", "deep/er/c.txt": "c"} | {
+        f"n{number}/d.txt": str(number) for number in range(300)
+    }
+    arguments = ("--output", "folder", "out/results")
+    tree.run(*arguments, files=files)
+    (tree.root / "out/results/.snakemake_timestamp").touch()
+    gone = "out/results" if removed == "whole" else "out/results/deep"
+    shutil.rmtree(tree.root / gone)
+    status, said = tree.run(*arguments, files=files)
+    assert (status, "nothing was computed" in said) == (0, True)
+    found = {
+        path.relative_to(tree.root / "out/results").as_posix(): path.read_text()
+        for path in (tree.root / "out/results").rglob("*.txt")
+    }
+    assert found == files
+
+
+def test_anew_computes_although_the_result_is_kept(tree):
+    tree.run(*ONE, text="one")
+    (tree.root / "out/a.txt").unlink()
+    assert tree.run(*ONE, "--anew", text="one") == (0, "  made_up/one  at work\n")
+    assert tree.record()["attempt"] == 2
+    assert "put_back" not in tree.attempts()[-1]
+
+
+def test_a_job_that_is_the_folder_of_another_keeps_its_own(tree):
+    inner = ("--output", "text", "out/inner.txt")
+    tree.run(*inner, text="inner", name="made_up/one/inner")
+    tree.run(*ONE, text="one")
+    tree.run(*ONE, text="two")
+    assert (kept(tree), kept(tree, "made_up/one/inner")) == (["two bread 0"], ["inner  0"])
+    (tree.root / "out/inner.txt").unlink()
+    assert "nothing was computed" in tree.run(*inner, text="inner", name="made_up/one/inner")[1]
+
+
+def test_what_is_kept_is_replaced_when_the_job_succeeds_again(tree):
+    tree.run(*BOTH, text="one")
+    tree.run(*BOTH, text="two", raises="KeyError")
+    assert kept(tree) == ["one bread 0", "one bread 1"], "a failure replaces nothing"
+    tree.run(*BOTH, text="two")
+    assert kept(tree) == ["two bread 0", "two bread 1"]
+
+
+def _alter(path):
+    path.write_text(path.read_text() + "!")
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "why"),
+    [
+        (lambda root: None, {"text": "two"}, "the record tells of other settings"),
+        (lambda root: _alter(root / "in.txt"), {}, "the record does not tell of its input in.txt as it is now"),
+        (lambda root: _alter(root / "out/b.txt"), {}, "out/b.txt is there and is not what was recorded"),
+        (lambda root: _alter(next((root / "out/.kept/made_up/one").glob("*"))), {}, "were altered (out/.kept/"),
+        (lambda root: shutil.rmtree(root / "out/.kept"), {}, "bytes of out/a.txt are not in out/.kept/made_up/one"),
+        (lambda root: _alter(root / "out/records/made_up/one.json"), {}, "its record cannot be trusted: it is no JSON"),
+    ],
+)
+def test_what_does_not_match_is_computed_and_the_log_says_why(tree, change, settings, why):
+    tree.run(*BOTH, text="one")
+    (tree.root / "out/a.txt").unlink()
+    for file in (tree.root / "out/.kept/made_up/one").iterdir():  # only that of the missing output is looked at
+        if file.read_text() != "one bread 0":
+            file.unlink()
+    change(tree.root)
+    status, said = tree.run(*BOTH, **({"text": "one"} | settings))
+    assert (status, said) == (0, "  made_up/one  at work\n")
+    log = tree.text("out/logs/made_up/one.log")
+    assert "no earlier result is put back, because " in log
+    assert why in log
+    assert tree.record()["attempt"] == 2
+
+
+def test_other_outputs_than_recorded_are_computed(tree):
+    tree.run(*ONE, text="one")
+    (tree.root / "out/a.txt").unlink()
+    assert tree.run(*BOTH, text="one") == (0, "  made_up/one  at work\n")
+    assert "because the record tells of other outputs" in tree.text("out/logs/made_up/one.log")
+
+
+def test_a_result_that_cannot_be_kept_is_a_result(tree):
+    (tree.root / "out").mkdir()
+    (tree.root / "out/.kept").touch()
+    status, said = tree.run(*ONE, text="one")
+    assert status == 0
+    assert "made_up/one  its outputs are not kept in out/.kept: " in said
+    assert tree.text("out/a.txt") == "one bread 0"
+    assert tree.attempts()[-1]["failed"] is None
+
+
+def test_without_a_record_nothing_is_put_back(tree):
+    tree.run(*ONE, text="one")
+    (tree.root / "out/a.txt").unlink()
+    (tree.root / "out/records/made_up/one.json").unlink()
+    assert tree.run(*ONE, text="one") == (0, "  made_up/one  at work\n")
+
+
+def test_a_result_of_code_that_is_gone_is_put_back(origin, tmp_path):
+    """As for a waived job, whose code at hand is another."""
+    copy = tmp_path / "copy"
+    shutil.copytree(origin, copy)
+    (copy / "in.txt").write_text("bread")
+    tree = Tree(copy)
+    identity = tree.identity(text="one")
+    tree.start(identity, *ONE).communicate(timeout=60)
+    (copy / "workflow_scripts/steps/made_up.py").write_text(STEP.replace("FACTOR = 2", "FACTOR = 3"))
+    (copy / "out/a.txt").unlink()
+    process = tree.start(identity, *ONE)
+    assert "nothing was computed" in process.communicate(timeout=60)[1]
+    assert tree.text("out/a.txt") == "one bread 0"
 
 
 # several processes ----------------------------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """Run one step as a job: the one wrapper that every rule calls.
 
     python -m workflow_scripts.run --root FOLDER --log FOLDER/logs/NAME.log --job IDENTITY
-        --input KEY PATH ... --output KEY PATH ... [--access JSON] [--gpu N]
+        --input KEY PATH ... --output KEY PATH ... [--access JSON] [--gpu N] [--anew]
 
 It holds the job's lock, runs the step in a scratch folder, moves the outputs into place when all are complete, and
-writes the job's record, FOLDER/records/NAME.json. Every attempt, also one that was killed, leaves its trace in
+writes the job's record, FOLDER/records/NAME.json. Outputs of a finished job that are missing are put back from
+FOLDER/.kept instead, unless --anew is given. Every attempt, also one that was killed, leaves its trace in
 FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number depends on the machine's load, and on the
 processor unless it was given a GPU.
 """
@@ -32,16 +33,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
+from workflow_scripts.provenance.kept import KEPT, Mismatch, forget_others, keep, put_back, same_job
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.record import (
     VERSION,
-    RecordError,
     canonical_bytes,
     file_facts,
     git_state,
     machine,
     now,
-    parse_record,
     sealed,
     software,
     write_atomically,
@@ -84,7 +84,12 @@ def main(arguments: list[str] | None = None) -> int:
         options.log.parent.mkdir(parents=True, exist_ok=True)
         log = options.log.open("a")
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
-        _run(identity, inputs, outputs, options.access, options.root, name, options.gpu, Console(name, log))
+        _run(
+            *(identity, inputs, outputs, options.access, options.root, name),
+            gpus=options.gpu,
+            anew=options.anew,
+            progress=Console(name, log),
+        )
         ignore_signals()
     except (Exception, Stopped) as error:
         ignore_signals()
@@ -115,15 +120,11 @@ def _run(
     access: dict[str, Any] | None,
     root: Path,
     name: str,
+    *,
     gpus: int,
+    anew: bool,
     progress: Console,
 ) -> None:
-    code = step_code(identity.step, identity.modules)
-    if combined(code) != identity.code:
-        waiver = root / "waivers" / f"{name}.json"
-        if waiver.exists():
-            raise JobError(f"its result is kept by a waiver, but an input changed; delete {waiver} to make it anew")
-        raise JobError("the code of this step changed after the workflow was started; start the workflow again")
     missing = [path for paths in inputs.values() for path in paths if not path.exists()]
     if missing:
         raise JobError(f"the input {missing[0]} does not exist")
@@ -138,7 +139,17 @@ def _run(
         attempt = begin(attempts, machine())
         try:
             shutil.rmtree(scratch, ignore_errors=True)
-            inputs_before = link_inputs(file_facts(inputs), inputs, root)
+            read = file_facts(inputs)
+            if not anew:
+                kept = put_back(identity, read, outputs, root, name)
+                if kept.files:
+                    progress.say(kept.sentence(root))
+                    append(attempts, {"attempt": attempt, "ended": now(), "failed": None, "put_back": len(kept.files)})
+                    return
+                if kept.why_not is not None:
+                    print(kept.why_not, file=progress.log, flush=True)
+            code = _code(identity, root / "waivers" / f"{name}.json")
+            inputs_before = link_inputs(read, inputs, root)
             made = _scratch_paths(outputs, scratch)
             stack.enter_context(device_lease(progress.say, gpus if USES_DEVICE in code else 0))
             step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
@@ -146,14 +157,16 @@ def _run(
             settings = identity.settings if access is None else {**identity.settings, "access": access}
             file = root / ".checkpoints" / f"{name}.pt"
             checkpoint = _checkpoint(step, identity, inputs_before, device, file, progress)
-            kept = {} if checkpoint is None else {"checkpoint": checkpoint}
-            sources = step.run(settings, inputs, made, progress, **kept)
+            resumable = {} if checkpoint is None else {"checkpoint": checkpoint}
+            sources = step.run(settings, inputs, made, progress, **resumable)
             unmade = [path.name for paths in made.values() for path in paths if not path.exists()]
             if unmade:
                 raise JobError(f"the step did not write {unmade[0]}")
             file = root / "records" / f"{name}.json"
             keep_earlier(file, root)
             _move(made, outputs)
+            written = file_facts(outputs)
+            forget_others(root, name, written)
             record = {
                 "version": VERSION,
                 "root": root.as_posix(),
@@ -165,7 +178,7 @@ def _run(
                 "chosen_modules": list(identity.modules),
                 "arguments": {"inputs": _plain(inputs), "outputs": _plain(outputs)},
                 "inputs": inputs_before + [{**source, "record": None} for source in file_facts(sources or {})],
-                "outputs": file_facts(outputs),
+                "outputs": written,
                 "software": software(),
                 "machine": machine(),
                 "device": device,
@@ -179,6 +192,10 @@ def _run(
             }
             write_atomically(file, canonical_bytes(sealed(record)))
             note_outputs(outputs, root, name)
+            try:
+                keep(root, name, written)
+            except OSError as error:  # the result itself is whole
+                progress.say(f"its outputs are not kept in {root / KEPT}: {sentence(error)}")
             if checkpoint is not None:
                 checkpoint.clear()
         except BaseException as error:
@@ -194,21 +211,21 @@ def _run(
 def _is_done(identity: Identity, inputs: Paths, file: Path) -> bool:
     """Whether a job's result is there, made from these settings, this code and these inputs, and unaltered."""
     try:
-        record = parse_record(file.read_bytes())
-    except (OSError, RecordError):
+        record = same_job(identity, file_facts(inputs), file)
+    except (OSError, Mismatch):
         return False
-    read = {(fact["path"], fact["sha256"]) for fact in file_facts(inputs)}
-    same = (record.step, record.settings, record.code) == (identity.step, identity.settings, identity.code)
-    given = {(each.path, each.sha256) for each in record.inputs}
-    written = (Path(each.path) for each in record.outputs)
-    return (
-        same
-        and read <= given
-        and all(
-            path.is_file() and sha256_of(path) == each.sha256
-            for path, each in zip(written, record.outputs, strict=True)
-        )
-    )
+    written = ((Path(each.path), each.sha256) for each in record.outputs)
+    return all(path.is_file() and sha256_of(path) == sha256 for path, sha256 in written)
+
+
+def _code(identity: Identity, waiver: Path) -> dict[str, str]:
+    """The digests of the modules that the step runs. Raises JobError where they are not those of the identity."""
+    code = step_code(identity.step, identity.modules)
+    if combined(code) == identity.code:
+        return code
+    if waiver.exists():
+        raise JobError(f"its result is kept by a waiver, but an input changed; delete {waiver} to make it anew")
+    raise JobError("the code of this step changed after the workflow was started; start the workflow again")
 
 
 def _checkpoint(
@@ -305,6 +322,9 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         metavar="N",
         help="GPUs the job was given; with none it computes on the processor. No part of the identity",
+    )
+    parser.add_argument(
+        "--anew", action="store_true", help="compute, although the result of the same job is kept and could be put back"
     )
     parser.add_argument(
         "--log", type=Path, required=True, metavar="FILE", help="what the step says; its place names the job"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.crate import export
+from workflow_scripts.provenance.kept import kept_at
 from workflow_scripts.provenance.ledger import LedgerError, read_ledger
 from workflow_scripts.provenance.record import VERSION, canonical_bytes, sealed
 from workflow_scripts.provenance.verify import verify
@@ -329,6 +330,45 @@ def test_what_a_kill_left_behind_is_no_finding(results):
         (results / place).parent.mkdir(parents=True, exist_ok=True)
         (results / place).write_text("1")
     assert findings(results) == {}
+
+
+def test_kept_bytes_are_known_by_their_exact_place(results, tmp_path):
+    keep_all(results)
+    assert findings(results) == {}
+    export(read_ledger(results), tmp_path / "crate")
+    assert not list((tmp_path / "crate").rglob(".kept"))
+    assert findings(tmp_path / "crate" / ROOT) == {}
+
+
+def keep_all(results):
+    """Keep the outputs of a search, as the wrapper does."""
+    for output in json.loads((results / SEARCH_RECORD).read_bytes())["outputs"]:
+        kept = kept_at(results, "cell_search/s1_cifar10/darts/l2-0.0003_drop-0_seed-1", output["sha256"])
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.hardlink_to(results.parents[1] / output["path"])
+    return kept
+
+
+@pytest.mark.parametrize("where", [".", "more", "..", "../l2-0.0003_drop-0_seed-2"])
+def test_any_other_kept_file_is_named(results, where):
+    kept = keep_all(results)
+    other = kept.parent / where / (kept.name if where != "." else "0" * 64)
+    other.parent.mkdir(parents=True, exist_ok=True)
+    other.write_text("1")
+    assert set(findings(results)) == {("unrecorded", f"{ROOT}/{other.resolve().relative_to(results)}")}
+
+
+def test_a_link_among_kept_files_is_named(results, tmp_path):
+    kept = keep_all(results)
+    kept.rename(tmp_path / "elsewhere")
+    kept.symlink_to(tmp_path / "elsewhere")
+    assert set(findings(results)) == {("unrecorded", f"{ROOT}/{kept.relative_to(results)}")}
+
+
+def test_what_is_kept_of_a_job_without_record_is_named(results):
+    kept = keep_all(results)
+    (results / SEARCH_RECORD).unlink()
+    assert ("unrecorded", f"{ROOT}/{kept.relative_to(results)}") in findings(results)
 
 
 def test_a_link_to_elsewhere_is_named(results, tmp_path):

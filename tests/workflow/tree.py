@@ -17,7 +17,9 @@ def copy_workflow(folder: Path) -> Path:
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "local.yaml"))
+            shutil.copytree(
+                source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "local.yaml", "*-rehearsal.yaml")
+            )
         else:
             shutil.copy2(source, folder / part)
     shutil.copy2(Path(__file__).with_name("tiny.yaml"), folder / "config" / "tiny.yaml")

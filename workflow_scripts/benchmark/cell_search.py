@@ -13,7 +13,7 @@ from workflow_scripts.benchmark.arithmetic import (
     floating_point_operations,
     operations_dispatched,
 )
-from workflow_scripts.benchmark.compare import Comparison, compare
+from workflow_scripts.benchmark.compare import Comparison, Work, compare, timed
 from workflow_scripts.cells.bilevel import (
     Batch,
     Noise,
@@ -107,14 +107,18 @@ class Pair:
             reference.gradient_second_order(self.theirs, batch, self.buffers, CONFIG)
         reference.weight_step(self.theirs, batch, self.buffers, CONFIG)
 
+    def steps(self) -> dict[int, Work]:
+        """Our steps to time, by order."""
+        names = {2: "search step, second order", 1: "search step, first order"}
+        return {order: Work(name, self.setting, timed(_of(self.our_step, order))) for order, name in names.items()}
+
 
 def search_steps(space: str, size: tuple[int, int, int], rounds: int) -> tuple[list[Comparison], dict[str, Any]]:
     """Second- and first-order steps; with them what they dispatch and what their arithmetic alone would take."""
     pair = Pair(space, size)
-    orders = {2: "search step, second order", 1: "search step, first order"}
     compared = [
-        compare(name, pair.setting, _of(pair.our_step, order), _of(pair.their_step, order), "plain reference", rounds)
-        for order, name in orders.items()
+        compare(step, timed(_of(pair.their_step, order)), "plain reference", rounds)
+        for order, step in pair.steps().items()
     ]
     counted: dict[str, Any] = {"setting": pair.setting}
     counted["operations_ours"] = operations_dispatched(_of(pair.our_step, 2))
@@ -125,22 +129,38 @@ def search_steps(space: str, size: tuple[int, int, int], rounds: int) -> tuple[l
     return compared, counted
 
 
+def random_search_work(pair: Pair, choices: torch.Generator) -> Work:
+    """A weight step of RS-ws, of architectures drawn from `choices`."""
+    pair.our_step(1)  # compiles the loops of all operations, of which a step runs a few
+
+    def step() -> None:
+        choice = random_choice(pair.ours, choices)
+        random_weight_step(pair.ours, pair.optimizer, pair.train_batch(), choice, GRAD_CLIP, QUIET)
+
+    return Work("RS-ws step", pair.setting, timed(step))
+
+
 def random_search_step(space: str, size: tuple[int, int, int], rounds: int) -> Comparison:
     """A weight step of RS-ws; the published code runs all operations and multiplies those not chosen by 0."""
     pair = Pair(space, size)
     choices = torch.Generator().manual_seed(5)
-    pair.our_step(1)  # compiles the loops of all operations, of which a step runs a few
-
-    def ours() -> None:
-        choice = random_choice(pair.ours, choices)
-        random_weight_step(pair.ours, pair.optimizer, pair.train_batch(), choice, GRAD_CLIP, QUIET)
 
     def theirs() -> None:
         x, y = pair.loaders.train_batch()
         weights = one_hot(pair.ours, random_choice(pair.ours, choices))._asdict()
         reference.weight_step(pair.theirs, {"x_train": x, "y_train": y}, pair.buffers, CONFIG, weights)
 
-    return compare("RS-ws step", pair.setting, ours, theirs, "plain reference, all run", rounds)
+    return compare(random_search_work(pair, choices), timed(theirs), "plain reference, all run", rounds)
+
+
+def curvature_work(pair: Pair, batch: Batch) -> Work:
+    """The dominant eigenvalue of one batch."""
+
+    def measurement() -> None:
+        product = hessian_product(pair.ours, pair.alphas, batch, QUIET)
+        dominant_eigenvalue(product, pair.alphas, ARCH_L2, torch.Generator().manual_seed(6))
+
+    return Work("dominant eigenvalue", pair.setting, timed(measurement))
 
 
 def curvature(space: str, size: tuple[int, int, int], rounds: int) -> Comparison:
@@ -148,22 +168,23 @@ def curvature(space: str, size: tuple[int, int, int], rounds: int) -> Comparison
     pair = Pair(space, size)
     images, labels = pair.alpha_batch()
 
-    def ours() -> None:
-        product = hessian_product(pair.ours, pair.alphas, (images, labels), QUIET)
-        dominant_eigenvalue(product, pair.alphas, ARCH_L2, torch.Generator().manual_seed(6))
-
     def theirs() -> None:
         matrix = reference.hessian_alphas(pair.theirs, images.contiguous(), labels, ARCH_L2)
         reference.dominant_eigenvalue(matrix)
 
-    return compare("dominant eigenvalue", pair.setting, ours, theirs, "full Hessian by rows", rounds)
+    return compare(curvature_work(pair, (images, labels)), timed(theirs), "full Hessian by rows", rounds)
+
+
+def data_work(pair: Pair) -> Work:
+    """A batch for the alphas."""
+    _, _, side = PAPER
+    return Work("data batch", f"{BATCH} images, {side}x{side}, augmented", timed(pair.alpha_batch))
 
 
 def data_batch(rounds: int) -> Comparison:
     """A batch for the alphas."""
     pair = Pair("s2", PAPER)
-    setting = f"{BATCH} images, 32x32, augmented"
-    return compare("data batch", setting, pair.alpha_batch, pair.loaders.alpha_batch, "a new loader", rounds)
+    return compare(data_work(pair), timed(pair.loaders.alpha_batch), "a new loader", rounds)
 
 
 def _of(step: Callable[[int], None], order: int) -> Callable[[], None]:

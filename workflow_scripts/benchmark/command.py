@@ -1,4 +1,4 @@
-"""How fast we are, against the plain reference or the naive way, in the same process.
+"""How fast we are, against the plain reference or the naive way in the same process, or against an earlier checkout.
 
 Each thing is done in both ways in turn, on one thread, data included. Times are medians over the rounds; ratios are
 taken round by round, and shown with the lowest and the highest. The plain reference (tests/reference) is the published
@@ -7,10 +7,17 @@ code's way in current PyTorch: it dispatches about as many operations, and its d
     python -m workflow_scripts.benchmark                                   everything; a quarter of an hour
     python -m workflow_scripts.benchmark --only depth data --rounds 3
     python -m workflow_scripts.benchmark --json benchmark.json
+
+With --against, the other is what an earlier checkout does, such as a git worktree: each thing is done in both in turn,
+by a process of each with the same Python and packages, and measured by this checkout's code.
+
+    python -m workflow_scripts.benchmark --against ../earlier --only small evaluation
 """
 
 import argparse
+import os
 import platform
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,9 +27,11 @@ import numpy as np
 import torch
 
 from workflow_scripts.benchmark import cell_search, memory, workflow
+from workflow_scripts.benchmark.against import against, is_checkout
 from workflow_scripts.benchmark.compare import HEADER, Comparison
 from workflow_scripts.benchmark.depth import depth_run
 from workflow_scripts.benchmark.evaluation import evaluation_step
+from workflow_scripts.benchmark.job_start import start_of_a_job
 from workflow_scripts.benchmark.verification import verification
 from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.tables.files import write_json
@@ -84,8 +93,14 @@ def audit(rounds: int) -> Found:
     yield from verification(min(rounds, SLOW_ROUNDS))
 
 
+def start(rounds: int) -> Found:
+    """From the start of a job's command to its search's first epoch."""
+    yield start_of_a_job(min(rounds, SLOW_ROUNDS))
+
+
 PARTS: dict[str, Callable[[int], Found]] = {
-    part.__name__: part for part in (small, paper, random_search, curvature, evaluation, depth, data, jobs, audit)
+    part.__name__: part
+    for part in (small, paper, random_search, curvature, evaluation, depth, data, jobs, audit, start)
 }
 
 
@@ -95,25 +110,37 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--rounds", type=_positive, default=7, help="measurements of each, in turn (default 7)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write what was measured to this file")
+    parser.add_argument("--against", type=_checkout, metavar="FOLDER", help="compare with this checkout, side by side")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     facts = machine()
     print(f"One thread; {', '.join(f'{key} {value}' for key, value in facts.items())}")
     print(HEADER)
-    compared, counted = list[dict[str, Any]](), list[dict[str, Any]]()
-    for part in options.only:
-        for found in PARTS[part](options.rounds):
-            if isinstance(found, Comparison):
-                print(found.line(), flush=True)
-                compared.append(found.numbers())
-            else:
-                name, numbers = found
-                print(f"{name}: " + ", ".join(f"{key} {_short(value)}" for key, value in numbers.items()), flush=True)
-                counted.append({"name": name, **numbers})
+    compared, counted, complaints = list[dict[str, Any]](), list[dict[str, Any]](), list[str]()
+    for found in _found(options, complaints):
+        if isinstance(found, Comparison):
+            print(found.line(), flush=True)
+            compared.append(found.numbers())
+        else:
+            name, numbers = found
+            print(f"{name}: " + ", ".join(f"{key} {_short(value)}" for key, value in numbers.items()), flush=True)
+            counted.append({"name": name, **numbers})
+    print(*complaints, sep="\n", end="\n" if complaints else "", file=sys.stderr)
     if options.json:
         written = {"machine": facts, "compared": compared, "counted": counted}
         write_json(options.json, written)
-    return 0
+    return 1 if complaints else 0
+
+
+def _found(options: argparse.Namespace, complaints: list[str]) -> Found:
+    """What the command line asks to measure; what cannot be measured is added to `complaints`."""
+    if options.against is None:
+        for part in options.only:
+            yield from PARTS[part](options.rounds)
+        return
+    yield "load average", {"before": os.getloadavg()[0]}
+    yield from against(options.against, options.only, options.rounds, complaints.append)
+    yield "load average", {"after": os.getloadavg()[0]}
 
 
 def machine() -> dict[str, str]:
@@ -140,3 +167,9 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is less than 1")
     return number
+
+
+def _checkout(text: str) -> Path:
+    if not is_checkout(folder := Path(text)):
+        raise argparse.ArgumentTypeError(f"{text} is no checkout of this project: it holds no workflow_scripts")
+    return folder

@@ -1,4 +1,4 @@
-"""Two ways of doing one thing, timed in turn in one process."""
+"""Two ways of doing one thing, timed in turn."""
 
 import statistics
 import time
@@ -7,6 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 Call = Callable[[], object]
+Measure = Callable[[], float]
+"""Does something once and returns the seconds that it took."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """Something to time: what it is, its sizes, and how it is done once and timed."""
+
+    name: str
+    setting: str
+    measure: Measure
 
 
 @dataclass(frozen=True)
@@ -46,17 +57,27 @@ class Comparison:
 HEADER = f"{'':<24} {'':<34} {'ours, ms':>11} {'other, ms':>11}   {'other / ours (spread)':<22} other is"
 
 
-def compare(name: str, setting: str, ours: Call, baseline: Call, baseline_is: str, rounds: int) -> Comparison:
-    """Time both in turn after a call of each that does not count, which compiles and fills caches."""
-    ours()
+def compare(work: Work, baseline: Measure, baseline_is: str, rounds: int) -> Comparison:
+    """Measure both in turn after a first time of each that does not count, which compiles and fills caches."""
+    work.measure()
     baseline()
-    pairs = [(_seconds(ours), _seconds(baseline)) for _ in range(rounds)]
+    return in_turn(work, baseline, baseline_is, rounds)
+
+
+def in_turn(work: Work, baseline: Measure, baseline_is: str, rounds: int) -> Comparison:
+    """Measure both in turn."""
+    pairs = [(work.measure(), baseline()) for _ in range(rounds)]
     mine, theirs = zip(*pairs, strict=True)
     ratios = tuple(other / own for own, other in pairs)
-    return Comparison(name, setting, statistics.median(mine), statistics.median(theirs), baseline_is, ratios)
+    return Comparison(work.name, work.setting, statistics.median(mine), statistics.median(theirs), baseline_is, ratios)
 
 
-def _seconds(call: Call) -> float:
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
+def timed(call: Call) -> Measure:
+    """Time a call from its start to its end."""
+
+    def measure() -> float:
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+
+    return measure

@@ -5,7 +5,7 @@ import time
 import torch
 
 from tests.reference import depth as reference
-from workflow_scripts.benchmark.compare import Comparison, compare
+from workflow_scripts.benchmark.compare import Comparison, Work, compare, timed
 from workflow_scripts.depth import compiled
 from workflow_scripts.depth.runs import build, load
 from workflow_scripts.study.depth import DepthRun
@@ -15,15 +15,21 @@ SECONDS = 1.0  # that the reference's part of a round takes, about
 
 def depth_run(max_depth: int, rounds: int) -> Comparison:
     """An LDN of the paper's spirals, width 20, 200 training points; unlike ours the reference tests nothing."""
-    run = DepthRun(model="ldn", max_depth=max_depth, data_seed=1, weight_seed=1)
+    run = _run(max_depth)
     start = time.perf_counter()
     _theirs(run, 4)
     epochs = max(4, round(4 * SECONDS / (time.perf_counter() - start)))
-    setting = f"LDN, D={max_depth}, {epochs} epochs"
-    return compare("depth run", setting, lambda: _ours(run, epochs), lambda: _theirs(run, epochs), REFERENCE, rounds)
+    return compare(depth_work(max_depth, epochs), timed(lambda: _theirs(run, epochs)), "plain reference", rounds)
 
 
-REFERENCE = "plain reference"
+def depth_work(max_depth: int, epochs: int) -> Work:
+    """Our training of the same."""
+    run = _run(max_depth)
+    return Work("depth run", f"LDN, D={max_depth}, {epochs} epochs", timed(lambda: _ours(run, epochs)))
+
+
+def _run(max_depth: int) -> DepthRun:
+    return DepthRun(model="ldn", max_depth=max_depth, data_seed=1, weight_seed=1)
 
 
 def _ours(run: DepthRun, epochs: int) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.benchmark.compare import Comparison, compare
+from workflow_scripts.benchmark.compare import Comparison, Work, compare, timed
 from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.ledger import Ledger, read_ledger
@@ -27,11 +27,19 @@ def verification(
         ledger = read_ledger(folder)
         files = _files(ledger)
         setting = f"{len(ledger.jobs)} jobs, {total_bytes / 1e9:g} GB"
-        ours, theirs = (lambda: sha256_of_files(files)), (lambda: _sha256sum(files))
-        yield compare("hashing, all processors", setting, ours, theirs, "sha256sum", rounds)
+        hashing = Work("hashing, all processors", setting, timed(lambda: sha256_of_files(files)))
+        yield compare(hashing, timed(lambda: _sha256sum(files)), "sha256sum", rounds)
         besides = [_besides(folder, files) for _ in range(rounds)]
         seconds = {"median_seconds": statistics.median(besides), "seconds": besides}
         yield "verify, besides hashing", {"setting": setting, **seconds}
+
+
+def verification_work(searches: int = SEARCHES) -> Iterator[Work]:
+    """Verifying a folder whose files are small."""
+    with tempfile.TemporaryDirectory() as base:
+        folder = make_results(Path(base), searches)
+        setting = f"{len(read_ledger(folder).jobs)} jobs, small files"
+        yield Work("verify", setting, timed(lambda: verify(read_ledger(folder), None)))
 
 
 def _files(ledger: Ledger) -> list[Path]:

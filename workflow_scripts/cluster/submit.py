@@ -25,7 +25,7 @@ from typing import Any
 
 from workflow_scripts.cluster.schedulers import job_number, passes
 from workflow_scripts.cluster.submission import Submission, new_submission, now, one_line, register
-from workflow_scripts.study.job_command import job_command
+from workflow_scripts.study.job_command import ANEW, job_command
 
 PROPERTIES = "# properties = "
 DEPLOYED = "--software-deployment-method"
@@ -109,7 +109,8 @@ def own_command(properties: dict[str, Any], root: str, script: str) -> str | Non
         return None
     gpu = properties.get("resources", {}).get("gpu", 0)
     log, identity = shlex.quote(properties["log"][0]), shlex.quote(params["job"])
-    return job_command(root, log, identity, params["files"], gpu=gpu)
+    forced = ["--anew"] if os.environ.get(ANEW) else []
+    return job_command(root, log, identity, params["files"], *forced, gpu=gpu)
 
 
 def job_script(command: str, folder: Path, workdir: Path) -> str:

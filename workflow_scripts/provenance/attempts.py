@@ -59,10 +59,10 @@ def append(file: Path, entry: Mapping[str, Any]) -> None:
         lines.write(json.dumps(entry, sort_keys=True) + "\n")
 
 
-def read(file: Path, job: str) -> Attempts:
-    """The attempts of one job; a line that a killed job did not end is passed over."""
+def read(file: Path, job: str, start: int = 0) -> Attempts:
+    """The attempts of one job, from byte `start` of its file; a line that a killed job did not end is passed over."""
     entries = []
-    for line in file.read_text(errors="replace").splitlines() if file.exists() else ():
+    for line in file.read_bytes()[start:].decode(errors="replace").splitlines() if file.exists() else ():
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):

@@ -51,7 +51,7 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     code = step_code(record.step, record.chosen_modules)
     identity = Identity(record.step, record.settings, tuple(record.chosen_modules), combined(code))
     made = _paths_in_scratch(record.arguments.outputs, record.root)
-    arguments = ["--root", "again", "--log", f"again/logs/{record.job}.log", "--job", text_of(identity)]
+    arguments = ["--root", "again", "--log", f"again/logs/{record.job}.log", "--job", text_of(identity), "--anew"]
     for key, paths in record.arguments.inputs.items():
         arguments += ["--input", key, *paths] if paths else []
     for key, paths in made.items():

@@ -12,6 +12,7 @@ from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.code_digest import module_path
 from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.identity import parse_identity, planned_identity, step_code
+from workflow_scripts.provenance.kept import kept_files
 from workflow_scripts.provenance.ledger import RECORDS, Entry, Ledger
 from workflow_scripts.provenance.links import LINKED
 from workflow_scripts.provenance.notes import notes_on, some
@@ -227,8 +228,17 @@ def _is_declared(record: Record, read: InputFile) -> bool:
 
 
 def _unrecorded(ledger: Ledger) -> Iterator[Finding]:
-    """Files of the folder that nothing tells of, and links, which may lead anywhere."""
+    """Files of the folder that nothing tells of, and links, which may lead anywhere.
+
+    Kept bytes are known by their place alone: they are hashed when they are put back.
+    """
     recorded = {ledger.at(output.path) for output, _ in _in_force(ledger)}
+    recorded |= {
+        file
+        for job, entry in ledger.jobs.items()
+        if entry.record.job == job
+        for file in kept_files(entry.record, ledger.folder)
+    }
     for file in _files(ledger.folder):
         place = file.relative_to(ledger.folder)
         path = f"{ledger.root}/{place.as_posix()}"

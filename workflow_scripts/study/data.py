@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from workflow_scripts.study.model import Model
+from workflow_scripts.study.model import Count, Model
 
 
 def _without_credentials(mirror: str) -> str:
@@ -19,9 +19,14 @@ Mirror = Annotated[str, AfterValidator(_without_credentials)]
 
 
 class Data(Model):
-    """Where data files may come from. It decides no result: every file is checked against its known checksum."""
+    """Where data files may come from. It decides no result: every file is checked against its known checksum.
+
+    But for `made_up`, whose images are another file, in the results folder.
+    """
 
     mirrors: tuple[Mirror, ...] = ()
     """folders, file:// or http(s) addresses, asked in this order before the official addresses"""
     offline: bool = False
     """never use the network; a file that no local mirror holds is an error that says where to put it"""
+    made_up: Count | None = None
+    """for rehearsals: so many images of each part are made up, and none is fetched"""

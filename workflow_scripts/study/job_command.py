@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 NamedFiles = Callable[..., str]
+ANEW = "NAS_ANEW"
+"""Set in the environment where a person asked for what could be put back to be computed: --force and its kin."""
 
 
 def job_command(root: str, log: str, identity: str, files: str, *more: str, gpu: str | int = 0) -> str:
@@ -22,7 +24,8 @@ def job_command(root: str, log: str, identity: str, files: str, *more: str, gpu:
 def rule_command(root: str, *more: str, gpu: bool = False) -> str:
     """The same as a rule's `shell`, for a rule with the params `job` and `files`, and with the resource `gpu`."""
     devices = "{resources.gpu}" if gpu else 0
-    return job_command(root, "{log}", "{params.job:q}", "{params.files}", *more, gpu=devices)
+    forced = f"${{{{{ANEW}:+--anew}}}}"
+    return job_command(root, "{log}", "{params.job:q}", "{params.files}", forced, *more, gpu=devices)
 
 
 def access_option(access: str) -> str:

@@ -9,11 +9,10 @@ from pathlib import PurePath
 from typing import Any
 
 from workflow_scripts.study.depth import ImageRun
-from workflow_scripts.study.jobs import DEPTH_SPEED, DEPTH_TABLES, Jobs
+from workflow_scripts.study.jobs import DATA_ROOT, DEPTH_SPEED, DEPTH_TABLES, Jobs
 from workflow_scripts.study.model import Model
 from workflow_scripts.tables.search_run import FILES
 
-DATA_ROOT = "data"
 SEARCH_TABLES = ("searches", "search_epochs", "curvature", "spectra")
 MORE_FILES = {"cell_search": ("alphas.npz", "discarded.csv"), "random_search": ("samples.csv",)}
 """What a search writes beside the four files that every search has."""
@@ -68,9 +67,13 @@ def _fetching(jobs: Jobs) -> Iterator[PlannedJob]:
     wanted = [data_set for group, data_set in jobs.data_sets.items() if group not in jobs.published_groups]
     wanted += [data_set for group in jobs.depth_groups if (data_set := _depth_data(jobs, group))]
     for data_set in dict.fromkeys(wanted):
-        settings = jobs.fetch(data_set)
-        outputs = (_data(data_set),)
-        yield PlannedJob(data_set, "fetch_data", settings, (), outputs, DATA_ROOT, (settings["module"],))
+        outputs = (jobs.data_file(data_set),)
+        if jobs.study.data.made_up is None:
+            settings = jobs.fetch(data_set)
+            yield PlannedJob(data_set, "fetch_data", settings, (), outputs, DATA_ROOT, (settings["module"],))
+        else:
+            made_up, name = jobs.make_up(data_set), f"made_up_data/{data_set}"
+            yield PlannedJob(name, "made_up_data", made_up, (), outputs, jobs.results, (made_up["module"],))
 
 
 def _searches(jobs: Jobs, group: str) -> Iterator[PlannedJob]:
@@ -85,7 +88,7 @@ def _searches(jobs: Jobs, group: str) -> Iterator[PlannedJob]:
         step = "random_search" if key.search == "random_ws" else "cell_search"
         files = tuple(f"{jobs.search_folder(key)}/{file}" for file in (*FILES, *MORE_FILES[step]))
         name = f"{step}/{group}/{key.place}"
-        yield PlannedJob(name, step, jobs.search_of(key), (_data(key.data_set),), files, jobs.results)
+        yield PlannedJob(name, step, jobs.search_of(key), (jobs.data_file(key.data_set),), files, jobs.results)
 
 
 def _architectures(jobs: Jobs, group: str) -> Iterator[PlannedJob]:
@@ -100,7 +103,7 @@ def _architectures(jobs: Jobs, group: str) -> Iterator[PlannedJob]:
 
 def _trainings(jobs: Jobs, group: str) -> Iterator[PlannedJob]:
     assert jobs.study.cells is not None
-    data = _data(jobs.data_sets[group])
+    data = jobs.data_file(jobs.data_sets[group])
     for key in jobs.selections.get(group, []):
         candidates = [jobs.architecture_of(each, "darts") for each in key.candidates(jobs.study.cells.selection)]
         outputs = tuple(f"{jobs.selection_folder(key)}/{file}" for file in ("architecture.yaml", "candidates.csv"))
@@ -118,7 +121,7 @@ def _trainings(jobs: Jobs, group: str) -> Iterator[PlannedJob]:
 def _depth(jobs: Jobs) -> Iterator[PlannedJob]:
     for group in jobs.depth_groups:
         data_set = _depth_data(jobs, group)
-        inputs = (_data(data_set),) if data_set else ()
+        inputs = (jobs.data_file(data_set),) if data_set else ()
         settings, outputs = jobs.depth_search(group), (jobs.depth_folder(group),)
         yield PlannedJob(f"depth_search/{group}", "depth_search", settings, inputs, outputs, jobs.results)
 
@@ -165,10 +168,6 @@ def _figures(jobs: Jobs) -> Iterator[PlannedJob]:
     drawn = (path for end in ("json", "png", "pdf", "slide.pdf", "rst") for path in jobs.figure_files(end))
     inputs = (*drawn, *jobs.animations(), *jobs.table_files(), *jobs.architecture_file())
     yield PlannedJob("report", "report", jobs.report(), inputs, (f"{root}/report.html",), root)
-
-
-def _data(data_set: str) -> str:
-    return f"{DATA_ROOT}/{data_set}.npz"
 
 
 def _depth_data(jobs: Jobs, group: str) -> str | None:

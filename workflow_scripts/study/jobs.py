@@ -38,6 +38,7 @@ from workflow_scripts.tables.search_run import FILES
 CELL_TABLES = ("search_spaces", "searches", "search_epochs", "curvature", "spectra", "evaluations", "comparison")
 TRAINING_TABLES = ("evaluations", "comparison")  # only where architectures are trained from scratch
 DEPTH_TABLES = ("depth_runs", "depth_posteriors", "depth_calibration")
+DATA_ROOT = "data"
 DEPTH_SPEED = "depth_speed"  # only where a figure draws it, because times are not the same when they are measured again
 
 
@@ -87,6 +88,15 @@ class Jobs:
         """Settings of the job that prepares a data set."""
         return {"module": module_name(data_set)}
 
+    def make_up(self, data_set: str) -> dict[str, Any]:
+        """Settings of the job that makes up a data set, in a rehearsal."""
+        return {"module": module_name(data_set), "images": self.study.data.made_up}
+
+    def data_file(self, data_set: str) -> str:
+        """The prepared form of a data set: shared by all studies, but made up for a rehearsal alone."""
+        folder = DATA_ROOT if self.study.data.made_up is None else f"{self.results}/data"
+        return f"{folder}/{data_set}.npz"
+
     @property
     def published_groups(self) -> list[str]:
         """The groups whose searches are read from the published logs."""
@@ -100,7 +110,7 @@ class Jobs:
 
     def access(self) -> str:
         """Where data files may come from, as JSON: an option of a job's command, because it decides no result."""
-        return canonical(self.study.data)
+        return canonical(self.study.data.model_dump(mode="json", exclude={"made_up"}))
 
     # cell search -----------------------------------------------------------------------------------------------
 

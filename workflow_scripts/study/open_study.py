@@ -2,13 +2,15 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.runtime.locks import lock_problem
+from workflow_scripts.study.job_command import ANEW
 from workflow_scripts.study.jobs import Jobs
 from workflow_scripts.study.names import nearest
-from workflow_scripts.study.study import Layer, Study, StudyError, command_line_layer, load_study, read_layer
+from workflow_scripts.study.study import REHEARSAL, Layer, Study, StudyError, command_line_layer, load_study, read_layer
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "config" / "local.yaml"
@@ -18,8 +20,9 @@ FIGURES_ONLY = "figures_only"
 
 
 def study_names() -> list[str]:
-    """The studies that come with the repository, sorted."""
-    return sorted(path.stem for path in (ROOT / "config").glob("*.yaml") if path != LOCAL)
+    """The studies that come with the repository or were added to it, sorted; no rehearsals, which are made of them."""
+    names = (path.stem for path in (ROOT / "config").glob("*.yaml") if path != LOCAL)
+    return sorted(name for name in names if not name.endswith(REHEARSAL))
 
 
 def load(config_files: Sequence[Path], command_line: dict[str, Any]) -> Study:
@@ -52,6 +55,25 @@ def use_this_python() -> None:
     Where Snakemake sets up a conda environment, that goes before.
     """
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
+def require_locks(workflow: Any, folders: Iterable[Path]) -> None:
+    """End the program, in one sentence, where the file system of a folder has no locks that hold where jobs run."""
+    for folder in folders:
+        problem = lock_problem(folder, several_machines=not workflow.local_exec)
+        if problem is not None:
+            sys.exit(problem)
+
+
+def note_forcing(workflow: Any) -> None:
+    """Let jobs know, through the environment, that a person asked for what could be left alone to be computed.
+
+    That is --force, --forceall or --forcerun; known only after the Snakefile was read. The Snakemake that a cluster's
+    job may start is always told --force, but it is not the main process, whose word counts.
+    """
+    asked = workflow.dag_settings
+    if workflow.is_main_process and asked is not None and (asked.forceall or asked.forcerun or asked.forcetargets):
+        os.environ[ANEW] = "yes"
 
 
 def _shown(path: Path) -> str:

@@ -4,7 +4,7 @@ Layers, later over earlier: the study's file, `config/local.yaml`, the command l
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from workflow_scripts.data.entry import load_image_set
 from workflow_scripts.study.cells import Cells
 from workflow_scripts.study.data import Data
 from workflow_scripts.study.depth import Depth
@@ -23,11 +24,14 @@ from workflow_scripts.study.model import Model
 from workflow_scripts.study.names import Mistake, known, nearest
 from workflow_scripts.study.resources import RULES, Resources
 
+REHEARSAL = "-rehearsal"
+"""The end of the name of a study's rehearsal (`study/rehearsal.py`)."""
+
 
 class Study(Model):
     """One study: its cell search, its depth search and the figures drawn from them."""
 
-    study: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    study: Annotated[str, Field(pattern=rf"^[a-z][a-z0-9_]*({REHEARSAL})?$")]
     """name; results go to results/<study>"""
     title: str
     """one line, the heading of the report"""
@@ -73,6 +77,36 @@ class Study(Model):
                     reason = f"{figure} draws the table {table}, which a study with cells.evaluation null does not make"
                     raise Mistake("figures", reason)
         return self
+
+    @model_validator(mode="after")
+    def _made_up_images_suffice(self) -> Self:
+        made_up = self.data.made_up
+        if made_up is None:
+            return self
+        if self.cells is not None and any(grid.source == "published" for grid in self.cells.grids):
+            raise Mistake("data.made_up", "the published search logs have no made-up form")
+        for data_set, wanted in self._images_read():
+            if wanted > made_up:
+                raise Mistake("data.made_up", f"{made_up} are fewer than the {wanted} of {data_set} that are read")
+        return self
+
+    def _images_read(self) -> Iterator[tuple[str, int]]:
+        """Data sets with how many images of a part jobs read of them."""
+        if self.cells is not None:
+            for data_set in dict.fromkeys(name for grid in self.cells.grids for name in grid.data_sets):
+                entry = load_image_set(data_set)
+                yield data_set, self.cells.search.subset or entry.train_images
+                if self.cells.evaluation is not None:
+                    seen = self.cells.evaluation_of(data_set).subset
+                    yield data_set, seen.start + (seen.train or entry.train_images - seen.start)
+                    yield data_set, seen.test or entry.test_images
+        for experiment in self.depth.experiments.values() if self.depth is not None else ():
+            images = experiment.images
+            for data_set in images.data_sets if images is not None else ():
+                assert images is not None
+                entry = load_image_set(data_set)
+                yield data_set, images.train_images or entry.train_images
+                yield data_set, images.test_images or entry.test_images
 
 
 @dataclass(frozen=True)

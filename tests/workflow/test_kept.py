@@ -1,0 +1,93 @@
+"""Outputs of finished jobs that something outside removes, through Snakemake itself."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from workflow.tree import PROGRAM, build, edit, planned, snakemake
+
+FILE = "results/tiny/figures/test_error.json"
+TRACE = "results/tiny/attempts/figure_test_error.jsonl"
+OPTIONS = ["--profile", "profiles/local", "--configfile", "config/tiny.yaml"]
+DRAWS = "    groups = _groups(tables)[:_PANELS]\n    if not groups:\n        return style.empty("
+WAITS = """    import time
+    from pathlib import Path
+
+    while not Path("go").exists():
+        time.sleep(0.05)
+"""
+FAILS = '    raise ValueError("no figure")\n'
+
+
+@pytest.fixture
+def tree(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the finished tree, one file per test."""
+    subprocess.run(["cp", "-a", str(finished), str(tmp_path / "copy")], check=True)
+    return tmp_path / "copy"
+
+
+def _last_attempt(tree: Path) -> dict[str, object]:
+    last: dict[str, object] = json.loads((tree / TRACE).read_text().splitlines()[-1])
+    return last
+
+
+def _said_until(process: subprocess.Popen[str], text: str) -> Iterator[str]:
+    """The lines that a process says, up to the first with `text`."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        yield line
+        if text in line:
+            return
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_during_which_a_finished_output_is_removed_puts_it_back_and_fails(tree: Path, fails: bool) -> None:
+    """No job of this run reads the file; another figure waits until it is removed, and then is drawn, or fails."""
+    edit(tree / "figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
+    edit(tree / "figures/depth_posterior.py", DRAWS, WAITS + (FAILS if fails else "") + DRAWS)
+    command = [str(PROGRAM), "figures", *OPTIONS, "--cores", "2"]
+    with subprocess.Popen(command, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            said = list(_said_until(process, "(Rule: figure_test_error)"))
+            content = (tree / FILE).read_bytes()
+            (tree / FILE).unlink()
+        finally:
+            (tree / "go").touch()
+        said += list(process.stdout or ())
+    told = f"  figure_test_error: {FILE} went after the job had ended; it was put back from results/tiny/.kept; "
+    assert process.returncode == 1
+    assert "Outputs of finished jobs were removed or changed from outside:\n" in said
+    assert f"{told}start the same command again\n" in said
+    assert b"Changed: " in content
+    assert (tree / FILE).read_bytes() == content
+    assert _last_attempt(tree)["put_back"] == 1
+    assert "figure_test_error" not in planned(tree, "figures", FILE)
+
+
+@pytest.mark.parametrize("where", ["here", "cluster"])
+def test_a_removed_output_is_put_back_unless_forced(tree: Path, where: str) -> None:
+    """On a cluster each job has a Snakemake of its own, which knows the command line alone and nothing of `--force`."""
+    bare = f"env -i PATH={os.environ['PATH']} HOME={tree} bash"
+    cluster = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", bare, "--jobs", "1"]
+    more = cluster if where == "cluster" else []
+    content = (tree / FILE).read_bytes()
+    (tree / FILE).unlink()
+    build(tree, FILE, *more)
+    assert (tree / FILE).read_bytes() == content
+    assert _last_attempt(tree)["put_back"] == 5
+    assert "nothing was computed; to compute anew, run Snakemake with --force or --forcerun" in (
+        (tree / "results/tiny/logs/figure_test_error.log").read_text()
+    )
+    assert planned(tree) == {}
+    build(tree, FILE, "--force", *more)
+    assert (tree / FILE).read_bytes() == content
+    assert (_last_attempt(tree)["failed"], "put_back" in _last_attempt(tree)) == (None, False)
+
+
+def test_what_a_person_may_not_say(tree: Path) -> None:
+    done = snakemake(tree, "--dry-run", "--config", "anew=true")
+    assert done.returncode == 1
+    assert "anew is no known key" in done.stdout + done.stderr

@@ -1,0 +1,156 @@
+"""The rehearsal of a study: the same jobs at the smallest settings that the steps take, on made-up images.
+
+Grids, methods, spaces, data sets, figures and resources are the study's own, and so are the names of its jobs.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from typing import Any
+
+from workflow_scripts.study.job_list import planned_jobs
+from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.study import REHEARSAL, Study, StudyError
+
+IMAGES = 32
+"""Made-up images of each part of a data set; every number of images below fits in."""
+SEARCH = {
+    "epochs": 3,  # the fewest in which the stop rule can fire: the last epoch is not checked
+    "steps_per_epoch": 1,
+    "batch_size": 2,
+    "init_channels": 2,  # no multiple of 8: torch's modules, because the compiled loops take seconds to load
+    "layers": 3,  # the fewest with a normal cell
+    "subset": 16,
+    "validation_fraction": 0.5,
+}
+CURVATURE = {"every": 1, "images": 1}
+STOP = {"window": 1, "factor": 1.001, "start": 0, "delta": 1}
+RANDOM_WS = {"samples": 2, "batches": 1, "finalists": 1}
+TRAINING = {
+    "epochs": 1,
+    "batch_size": 4,
+    "init_channels": 2,
+    "layers": 3,
+    "subset": {"start": 0, "train": 8, "test": 4},
+}
+DEPTH_EPOCHS = 1
+DEPTH_IMAGES = {"train_images": 10, "test_images": 2, "held_out_fraction": 0.1, "inner_width": 1, "image_size": 8}
+DEPTH_BATCH = 16  # of images: 9 or 10 of them train, which leaves no batch of one
+
+Place = tuple[str | int, ...]
+
+
+def rehearsal_of(study: Study) -> Study:
+    """The study's rehearsal, which is named after it. Raises StudyError where the study has none."""
+    if study.study.endswith(REHEARSAL):
+        raise StudyError(f"{study.study} is a rehearsal itself; rehearse {study.study.removesuffix(REHEARSAL)}")
+    if study.cells is not None and any(grid.source == "published" for grid in study.cells.grids):
+        raise StudyError(
+            f"{study.study} reads the published search logs, which have no made-up form; it cannot be rehearsed"
+        )
+    small = study.model_dump(mode="json", exclude_unset=True)
+    small["study"] = f"{study.study}{REHEARSAL}"
+    small["title"] = f"Rehearsal: {study.title}"
+    small["description"] = (
+        f"Every job of the study {study.study} at the smallest settings, on made-up images. It shows whether the "
+        "workflow runs here; no number of it says anything about the study's question."
+    )
+    small["data"] = {**small.get("data", {}), "made_up": IMAGES}
+    if study.cells is not None:
+        small["cells"] |= _cells(small["cells"], study)
+    for experiment in small.get("depth", {}).get("experiments", {}).values():
+        experiment["training"] = {**experiment.get("training", {}), "epochs": DEPTH_EPOCHS}
+        if experiment.get("images") is not None:
+            experiment["training"]["batch_size"] = DEPTH_BATCH
+            experiment["images"] |= DEPTH_IMAGES
+    return Study.model_validate(small)
+
+
+def _cells(given: dict[str, Any], study: Study) -> dict[str, Any]:
+    """The keys of `cells` that a rehearsal changes; `given` are those the study sets."""
+    assert study.cells is not None
+    curvature = CURVATURE | {"kind": "none" if study.cells.search.curvature.kind == "none" else "dominant"}
+    selection = given.get("selection", {})
+    small = {
+        "search": {**given.get("search", {}), **SEARCH, "curvature": curvature},
+        "stop": STOP,
+        "random_ws": RANDOM_WS,
+        "selection": {**selection, "training": {**selection.get("training", {}), **TRAINING}},
+        "evaluation_for": {
+            data_set: {key: value for key, value in changes.items() if key not in TRAINING}
+            for data_set, changes in given.get("evaluation_for", {}).items()
+        },
+    }
+    if study.cells.evaluation is not None:
+        small["evaluation"] = {**given.get("evaluation", {}), **TRAINING}
+    return small
+
+
+def sample_of(study: Study, most: int) -> Study:
+    """The study with its lists shortened, the longest first, until it has at most `most` jobs.
+
+    Every step, method and experiment stays. Spaces and data sets are left out last, and only where nothing else helps;
+    where even that leaves more jobs, so many there are.
+    """
+    lengths = list(_shortenings(study))
+    first = bisect_left(range(len(lengths)), -most, key=lambda number: -number_of_jobs(_cut(study, lengths[number])))
+    return _cut(study, lengths[min(first, len(lengths) - 1)])
+
+
+def number_of_jobs(study: Study) -> int:
+    """How many jobs a study has."""
+    return sum(1 for _ in planned_jobs(Jobs(study)))
+
+
+def _shortenings(study: Study) -> Iterator[dict[Place, int]]:
+    """How long each list is, from the study's own to the shortest, one value less each time."""
+    first, last = _lists(study)
+    whole = study.model_dump(mode="json")
+    lengths = {path: len(_at(whole, path)) for path in (*first, *last)}
+    yield dict(lengths)
+    for fewest in (first, last):
+        while longest := [path for path in fewest if lengths[path] > fewest[path]]:
+            lengths[max(longest, key=lambda path: lengths[path])] -= 1
+            yield dict(lengths)
+
+
+def _lists(study: Study) -> tuple[dict[Place, int], dict[Place, int]]:
+    """The lists that a sample shortens first, and last, each with its fewest values."""
+    first: dict[Place, int] = {}
+    last: dict[Place, int] = {}
+    if study.cells is not None:
+        for number in range(len(study.cells.grids)):
+            first |= {("cells", "grids", number, name): 1 for name in ("l2", "drop_path", "seeds")}
+            last |= {("cells", "grids", number, name): 1 for name in ("spaces", "data_sets")}
+        first |= {("cells", "selection", name): 2 for name in ("l2", "drop_path")}
+        if study.cells.evaluation is not None:
+            first[("cells", "evaluation", "seeds")] = 1
+        for data_set, changes in study.cells.evaluation_for.items():
+            if "seeds" in changes:
+                first[("cells", "evaluation_for", data_set, "seeds")] = 1
+    for name, experiment in (study.depth.experiments if study.depth is not None else {}).items():
+        place = ("depth", "experiments", name)
+        first |= {(*place, key): 1 for key in ("max_depths", "widths", "seeds")}
+        if experiment.images is not None:
+            last[(*place, "images", "data_sets")] = 1
+    return first, last
+
+
+def _cut(study: Study, lengths: dict[Place, int]) -> Study:
+    """The study with its lists as long as `lengths` says."""
+    whole, cut = study.model_dump(mode="json"), study.model_dump(mode="json", exclude_unset=True)
+    for path, length in lengths.items():
+        values = _at(whole, path)
+        if length < len(values):
+            *above, key = path
+            branch: Any = cut
+            for part in above:
+                branch = branch.setdefault(part, {}) if isinstance(part, str) else branch[part]
+            branch[key] = values[:length]
+    return Study.model_validate(cut)
+
+
+def _at(values: Any, path: Place) -> list[Any]:
+    for part in path:
+        values = values[part]
+    found: list[Any] = values
+    return found

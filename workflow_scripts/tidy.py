@@ -1,0 +1,226 @@
+"""Remove what the jobs of a study have left behind and nobody needs any more.
+
+    python -m workflow_scripts.tidy config/paper.yaml --dry-run
+
+Of jobs that are finished, or no longer in the study: checkpoints, scratch folders and the scheduler's scripts and logs;
+beside them locks that nobody holds, kept bytes that no record names, and temporary files that kills left. Results,
+records, attempts, logs and waivers stay, and nothing is touched of a job that runs now.
+"""
+
+import argparse
+import re
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from workflow_scripts.provenance.attempts import all_attempts
+from workflow_scripts.provenance.record import Record, RecordError, parse_record
+from workflow_scripts.provenance.study_of_results import planned_of
+from workflow_scripts.runtime.command_line import documented_parser
+from workflow_scripts.study.open_study import load
+from workflow_scripts.study.study import StudyError
+
+CHECKPOINTS, SCRATCH, SCHEDULER, LOCKS, KEPT = ".checkpoints", ".scratch", "scheduler", ".locks", ".kept"
+SNAKEMAKE_LOCKS = ".snakemake/locks"
+TEMPORARY = re.compile(r"\..+\.\d+")
+"""The name of a file that is being written: `.<name>.<process>`."""
+OLD_SECONDS = 3600.0
+"""Age from which such a file is one that a kill left: writing takes seconds."""
+
+
+@dataclass
+class Removed:
+    """Files and freed bytes by kind; with `dry_run` nothing is removed. `running` are jobs that were left alone.
+
+    `workflow_runs` says that Snakemake holds its lock: jobs may wait at the scheduler, so that its folders are needed.
+    """
+
+    dry_run: bool
+    workflow_runs: bool = False
+    files: Counter[str] = field(default_factory=Counter)
+    bytes: Counter[str] = field(default_factory=Counter)
+    running: set[str] = field(default_factory=set)
+
+    def remove(self, kind: str, path: Path) -> None:
+        """Remove a file, or a folder with all in it."""
+        inside = [path] if path.is_symlink() or not path.is_dir() else list(path.rglob("*"))
+        files = [each.lstat() for each in inside if each.is_symlink() or not each.is_dir()]
+        self.files[kind] += len(files)
+        self.bytes[kind] += sum(each.st_size for each in files if each.st_nlink == 1)  # else it is there still
+        if self.dry_run:
+            return
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Tidy the results of the study on the command line; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        study = load([options.file], {} if options.set is None else {"set": options.set})
+        root = Path(f"results/{study.study}")
+        removed = tidy(root, {job.name for job in planned_of(study) if job.root == root.as_posix()}, options.dry_run)
+    except StudyError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"{error.filename or 'a file'} cannot be removed ({error.strerror})", file=sys.stderr)
+        return 2
+    _tell(root, removed)
+    return 0
+
+
+def tidy(root: Path, planned: set[str], dry_run: bool = False) -> Removed:
+    """Tidy a results folder; `planned` are the names of the study's jobs. Raises OSError where a file cannot go."""
+    removed = Removed(dry_run, any((root.parents[1] / SNAKEMAKE_LOCKS).glob("*.lock")))
+    records = dict(_records(root / "records"))
+    attempted = {attempts.job: attempts.failure for attempts in all_attempts(root)}
+    checkpoints = {_name(file, root / CHECKPOINTS, ".pt") for file in _files(root / CHECKPOINTS, "*.pt")}
+    for job in sorted(planned | records.keys() | attempted.keys() | checkpoints):
+        # A finished job that was begun anew and killed goes on from its checkpoint.
+        if job not in planned or (job in records and attempted.get(job) is None):
+            _tidy_job(root, job, removed)
+    for file in _files(root / KEPT, "*"):
+        job = _name(file.parent, root / KEPT)
+        if not TEMPORARY.fullmatch(file.name) and not _is_named(file.name, job, records):
+            with _held(root, job, removed) as held:
+                if held:
+                    removed.remove("kept bytes", file)
+    _remove_locks(root, removed)
+    _remove_temporary_files(root, removed)
+    return removed
+
+
+def _tidy_job(root: Path, job: str, removed: Removed) -> None:
+    """Remove a job's checkpoint, scratch folder and what the scheduler left, unless it runs."""
+    numbered = [] if removed.workflow_runs else _below(root / SCHEDULER / job)
+    found = {
+        "checkpoints": [root / CHECKPOINTS / f"{job}.pt"],
+        "scratch": [root / SCRATCH / job],
+        "scheduler": [folder for folder in numbered if folder.name.isdecimal()],
+    }
+    if not any(path.exists() for paths in found.values() for path in paths):
+        return
+    with _held(root, job, removed) as held:
+        for kind, path in ((kind, path) for kind, paths in found.items() for path in paths):
+            if held and path.exists():
+                removed.remove(kind, path)
+        if held and not removed.dry_run:
+            with suppress(OSError):  # it is not there, or holds something else
+                (root / SCHEDULER / job).rmdir()
+
+
+@contextmanager
+def _held(root: Path, job: str, removed: Removed) -> Iterator[bool]:
+    """Hold a job's lock, so that it cannot run; yields False where it runs now."""
+    file = root / LOCKS / f"{job.replace('/', '.')}.lock"
+    was_there = file.exists()
+    with _lock(file) as held:
+        if not held:
+            removed.running.add(job)
+        yield held
+        if held and not was_there:
+            file.unlink()
+
+
+@contextmanager
+def _lock(file: Path) -> Iterator[bool]:
+    """Hold a lock if nobody does; yields whether."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file, fallback_to_soft=False)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _remove_locks(root: Path, removed: Removed) -> None:
+    """Remove the locks that nobody holds, and their owners' names."""
+    for file in _below(root / LOCKS):
+        if file.suffix != ".lock":
+            continue
+        with _lock(file) as held:
+            if held:
+                for path in (file, file.with_suffix(".owner")):
+                    if path.exists():
+                        removed.remove("locks", path)
+    for file in _below(root / LOCKS):
+        if file.suffix == ".owner" and not file.with_suffix(".lock").exists():
+            removed.remove("locks", file)
+
+
+def _remove_temporary_files(root: Path, removed: Removed) -> None:
+    """Remove what a kill left half written, anywhere but in scratch folders, which go as a whole."""
+    before = time.time() - OLD_SECONDS
+    for file in _files(root, ".*"):
+        if TEMPORARY.fullmatch(file.name) and file.relative_to(root).parts[0] != SCRATCH:
+            with suppress(FileNotFoundError):  # it was being written, and is in place now
+                if file.lstat().st_mtime < before:
+                    removed.remove("temporary files", file)
+
+
+def _records(folder: Path) -> Iterator[tuple[str, Record | None]]:
+    """Every record by its job; None for one that cannot be trusted, whose job may need all that is there."""
+    for file in _files(folder, "*.json"):
+        try:
+            yield _name(file, folder, ".json"), parse_record(file.read_bytes())
+        except RecordError:
+            yield _name(file, folder, ".json"), None
+
+
+def _is_named(sha256: str, job: str, records: dict[str, Record | None]) -> bool:
+    """Whether a record in force may name these bytes."""
+    if job not in records:
+        return False
+    record = records[job]
+    return record is None or any(output.sha256 == sha256 for output in record.outputs)
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    """The files below a folder; a link to a file counts as one, a link to a folder is not followed."""
+    return [path for path in sorted(folder.rglob(pattern)) if path.is_symlink() or not path.is_dir()]
+
+
+def _below(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _name(path: Path, folder: Path, suffix: str = "") -> str:
+    return path.relative_to(folder).as_posix().removesuffix(suffix)
+
+
+def _tell(root: Path, removed: Removed) -> None:
+    verb = "would be removed" if removed.dry_run else "removed"
+    for kind, count in removed.files.items():
+        print(f"{kind:<16}{count:>8} files{removed.bytes[kind] / 1e6:>12.3f} MB {verb}")
+    print(f"{root}: {sum(removed.files.values())} files, {sum(removed.bytes.values()) / 1e6:.3f} MB {verb}")
+    if removed.workflow_runs:
+        print(f"{root / SCHEDULER} is left alone, because a workflow runs here (or was killed; snakemake --unlock)")
+    if removed.running:
+        print("Left alone, because they run now:", *sorted(removed.running), sep="\n  ")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = documented_parser("tidy", __doc__)
+    parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
+    parser.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
