@@ -43,7 +43,7 @@ figures: $(INSTALLED) ## tables and figures of STUDY from the runs that are ther
 test: $(INSTALLED) lint ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/services
 
-test-services: $(INSTALLED) ## tests on a headless browser and a real Slurm (Debian: chromium, slurm-wlm, munge)
+test-services: $(INSTALLED) ## tests on a headless browser and real clusters (.ci/run names the Debian packages)
 	@$(BIN)/python -m pytest -rs tests/services
 
 smoke: $(INSTALLED) ## one training step of every preset of the papers on made-up images

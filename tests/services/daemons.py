@@ -34,9 +34,10 @@ class Daemons:
             [*WITH_THE_TEST, "unshare", "--mount", "--propagation", "slave", "sh", "-c", script],
             stdout=subprocess.PIPE,
             stderr=(folder / "namespace.out").open("wb"),
+            cwd="/",
             start_new_session=True,
         )
-        self._inside = ["nsenter", f"--target={self._holder.pid}", "--mount"]
+        self._inside = ["nsenter", f"--target={self._holder.pid}", "--mount", "--root", "--wd"]
         assert self._holder.stdout is not None
         if self._holder.stdout.readline() != b"ready\n":
             self._holder.wait()
@@ -49,7 +50,7 @@ class Daemons:
         assert program is not None, command[0]
         with (self.folder / f"{name}.out").open("ab") as output:
             self._running[name] = subprocess.Popen(
-                [*self._inside, "--wd=/", *WITH_THE_TEST, program, *command[1:]],
+                [*self._inside, *WITH_THE_TEST, program, *command[1:]],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -94,10 +95,16 @@ class Daemons:
 def shared(folder: Path) -> Iterator[None]:
     """Make a folder a mount point of its own, so that what a test mounts below it is seen by the daemons too."""
     subprocess.run(["mount", "--bind", folder, folder], check=True)
-    # The guard's input ends with this process, so that the mount is undone even where the test is killed.
-    undo = ["sh", "-c", 'read -r _; umount --lazy "$0"', str(folder)]
-    with subprocess.Popen(undo, stdin=subprocess.PIPE, start_new_session=True):
+    with at_the_end('umount --lazy "$0"', folder):
         subprocess.run(["mount", "--make-shared", folder], check=True)
+        yield
+
+
+@contextmanager
+def at_the_end(script: str, path: Path) -> Iterator[None]:
+    """Run a shell script, whose $0 is `path`, when the block ends, and also where the test is killed within it."""
+    # The shell's input ends with the block or with this process.
+    with subprocess.Popen(["sh", "-c", f"read -r _; {script}", path], stdin=subprocess.PIPE, start_new_session=True):
         yield
 
 

@@ -10,12 +10,11 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from services.daemons import MACHINE, Daemons, find_program, free_ports, shared, why_not
+from services.daemons import MACHINE, Daemons, at_the_end, find_program, free_ports, shared, why_not
 
 PROGRAMS = (
     *("munged", "slurmctld", "slurmd", "slurmdbd", "mariadbd", "mariadb-install-db"),
@@ -105,6 +104,13 @@ chmod 1777 /mnt
 for shared in {shared}; do mkdir -p /mnt/$shared; mount --rbind /tmp/$shared /mnt/$shared; done
 mount --move /mnt /tmp
 {slurmd} -D -N {name}
+"""
+REMOVE_GROUPS = """
+for try in 1 2 3 4 5 6 7 8 9 10; do
+    find "$0" -depth -type d -exec rmdir {} \\; 2>/dev/null
+    [ -d "$0" ] || break
+    sleep 0.5  # a process of one is still ending
+done
 """
 
 
@@ -289,11 +295,5 @@ def _memory_group() -> Iterator[Path | None]:
         yield None
         return
     made = Path(tempfile.mkdtemp(prefix="slurm-test-", dir=MEMORY))
-    try:
+    with at_the_end(REMOVE_GROUPS, made):
         yield made
-    finally:
-        deadline = time.monotonic() + 10
-        while made.exists() and time.monotonic() < deadline:
-            for group, _, _ in os.walk(made, topdown=False):
-                with suppress(OSError):  # a process of it is still ending
-                    os.rmdir(group)

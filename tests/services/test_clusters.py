@@ -1,6 +1,7 @@
 """The clusters that other tests use are real ones: what makes a cluster one is tried on each."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -138,6 +139,27 @@ def test_a_node_whose_tmp_is_full_and_that_dies(slurm_cluster, tmp_path):
 
 def sleeping(seconds: str) -> bool:
     return subprocess.run(["pgrep", "--full", f"^sleep {seconds}$"], capture_output=True, check=False).returncode == 0
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from services.slurm import cluster
+with cluster(Path(sys.argv[1]), accounts=False) as started:
+    assert started.run("srun", "--nodelist=n4", "hostname").stdout == "n4\\n"
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_killed_test_leaves_no_daemon_and_no_mount(slurm_cluster, tmp_path):
+    folder = tmp_path / "killed/slurm"
+    folder.parent.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    killed = subprocess.run([sys.executable, "-c", KILLED, folder], env=environment, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    command = ["pgrep", "--full", str(folder)]
+    wait_for(lambda: subprocess.run(command, capture_output=True).returncode == 1, slurm_cluster.log_tail)
+    wait_for(lambda: str(folder.parent) not in Path("/proc/mounts").read_text(), slurm_cluster.log_tail)
 
 
 # ---- Grid Engine -----------------------------------------------------------------------------------------------------
