@@ -1,17 +1,32 @@
 """What a study will cost, from recorded times or from a short measurement on the device at hand."""
 
+import io
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from workflow_scripts import plan
 from workflow_scripts.benchmark.calibration import Calibration
+from workflow_scripts.benchmark.checkpoints import SEPARABLE, depth_checkpoint, search_checkpoint, training_checkpoint
 from workflow_scripts.benchmark.made_up_results import Writer
+from workflow_scripts.cells.evaluation import train_genotype
+from workflow_scripts.cells.search import run_search
+from workflow_scripts.data.images import Part
+from workflow_scripts.depth.runs import build
+from workflow_scripts.depth.runs import load as load_points
+from workflow_scripts.depth.runs import train as train_depth
+from workflow_scripts.disk import beside_results
 from workflow_scripts.provenance.study_of_results import planned_of
+from workflow_scripts.runtime.checkpoint import NoCheckpoint
+from workflow_scripts.runtime.progress import Silent
+from workflow_scripts.study.cells import Adaptive, Curvature, StopRule
+from workflow_scripts.study.depth import DepthRun, DepthTraining
 from workflow_scripts.study.open_study import load
+from workflow_scripts.tables.genotype import Genotype
 
 ROOT = Path(__file__).parents[1]
 CPU = torch.device("cpu")
@@ -29,6 +44,9 @@ def test_the_demo_is_planned_from_a_measurement():
     assert re.search(r"^cell_search +2 .* calibrated$", done.stdout, re.MULTILINE)
     assert re.search(r"^all +31 ", done.stdout, re.MULTILINE)
     assert re.search(r"^On 2 devices: (\d+m)?\d+s from start to end, at least\.$", done.stdout, re.MULTILINE)
+    assert re.search(
+        r"^checkpoints +[1-9]\d*\.\d +at most, of 2 jobs at once; one of cell_search has", done.stdout, re.MULTILINE
+    )
     assert "Assumed:\n- every search and training runs to its last epoch" in done.stdout
 
 
@@ -55,6 +73,73 @@ def test_more_work_takes_longer():
     assert training.training.epochs == 8
     assert calibration.training(more, 1000, 797) > 2 * seconds
     assert calibration.training(training, 2000, 797) > 1.3 * seconds
+
+
+class Weighed(NoCheckpoint):
+    """Tells how large the file of each state would be."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def save(self, state):
+        content = io.BytesIO()
+        torch.save(state(), content)
+        self.sizes.append(len(content.getbuffer()))
+
+
+def job_of(step):
+    return next(job.settings for job in planned_of(load([ROOT / "config/demo.yaml"], {})) if job.step == step)
+
+
+def part(images, count):
+    pixels = torch.zeros(count, images.channels, images.side, images.side, dtype=torch.uint8)
+    return Part(pixels, torch.arange(count) % images.classes, images)
+
+
+@pytest.mark.parametrize("adaptive", [None, Adaptive()])
+def test_a_searchs_checkpoint_becomes_as_large_as_planned(adaptive):
+    job = job_of("cell_search")
+    search = job.search.model_copy(update={"epochs": 5, "steps_per_epoch": 1, "batch_size": 8, "init_channels": 8})
+    search = search.model_copy(update={"layers": 3, "curvature": Curvature(kind="dominant", every=1)})
+    rule = StopRule(start=0, delta=2, window=2, factor=1e9)  # never fires
+    small = {
+        "search": search,
+        "stop": rule,
+        "adaptive": adaptive,
+        "layout": "modules",
+        "weight_images": 100,
+        "alpha_images": 8,
+    }
+    job, weighed = job.model_copy(update=small), Weighed()
+    run_search(job, part(job.images, 108), Silent(), CPU, weighed)
+    assert max(weighed.sizes) == pytest.approx(search_checkpoint(job), rel=0.15)
+
+
+def test_a_trainings_checkpoint_becomes_as_large_as_planned():
+    job = job_of("evaluate_genotype")
+    training = job.training.model_copy(update={"epochs": 2, "batch_size": 50, "auxiliary_weight": 0.0})
+    job, weighed = job.model_copy(update={"training": training, "layout": "modules"}), Weighed()
+    train_genotype(
+        Genotype(SEPARABLE, SEPARABLE), job, part(job.images, 100), part(job.images, 10), Silent(), CPU, weighed
+    )
+    assert max(weighed.sizes) == pytest.approx(training_checkpoint(job, 100), rel=0.15)
+
+
+def test_a_depth_runs_checkpoint_becomes_as_large_as_planned():
+    training = DepthTraining(epochs=200)
+    run = DepthRun(model="ldn", max_depth=20, width=100, training=training, data_seed=1, weight_seed=1)
+    weighed = Weighed()
+    train_depth(build(run), load_points(run), run, checkpoint=weighed)
+    assert max(weighed.sizes) == pytest.approx(depth_checkpoint([run]), rel=0.15)
+
+
+def test_what_stays_beside_results_is_told_by_kind_and_grows_with_the_study():
+    jobs = planned_of(load([ROOT / "config/demo.yaml"], {}))
+    lines = {line[:24].strip(): float(line[24:34]) for line in list(beside_results(jobs, 2))[1:6]}
+    assert list(lines) == ["records, attempts", "logs", "notes on outputs", "scheduler's files", "checkpoints"]
+    assert lines["scheduler's files"] == pytest.approx(len(jobs) * 0.012, abs=0.05)
+    more = {line[:24].strip(): float(line[24:34]) for line in list(beside_results([*jobs] * 10, 20))[1:6]}
+    assert all(more[kind] == pytest.approx(10 * lines[kind], rel=0.2, abs=0.6) for kind in lines)
 
 
 def test_a_mistake_in_the_study_is_told():

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflow_scripts.data.entry import load_image_set
+from workflow_scripts.disk import beside_results, image_counts, training_of
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.runtime.progress import duration
-from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob, layout_of
+from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob
 from workflow_scripts.study.depth import DepthRun
 from workflow_scripts.study.job_list import PlannedJob
 from workflow_scripts.study.open_study import load
@@ -37,7 +37,9 @@ ASSUMPTIONS = (
     "the image sets are as large as their modules state",
     "sizes that are not measured scale with the multiply-adds of a forward pass, on torch's modules",
     "a found architecture is made of separable convolutions",
-    "disk without records counts the weights of trained networks alone",
+    "disk of results without records counts the weights of trained networks alone",
+    "records, attempts, logs, notes on outputs and a scheduler's files take what those of a small study took",
+    "a checkpoint holds weights, momentum and the order of images; of DARTS-ADA, for every epoch it may go back to",
     "devices are all like the one at hand, and always busy; small jobs take part in that",
 )
 
@@ -70,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stage.sources.add(source)
         stage.bytes += estimator.bytes(job)
     _tell(stages, options.devices)
+    print(*beside_results(jobs, options.devices), sep="\n")
+    print("Assumed:", *(f"- {line}" for line in ASSUMPTIONS), sep="\n")
     print(f"Planned in {duration(time.monotonic() - begun)}.")
     return 0
 
@@ -129,11 +133,9 @@ class _Estimator:
         if isinstance(settings, SearchJob):
             return self.calibration.search(settings)
         if isinstance(settings, EvaluationJob):
-            return self.calibration.training(settings, *_images_of(settings))
+            return self.calibration.training(settings, *image_counts(settings))
         if isinstance(settings, SelectionJob):
-            layout = layout_of(settings.training.init_channels)
-            one = EvaluationJob(images=settings.images, training=settings.training, seed=1, layout=layout)
-            candidates = len(job.inputs) - 1
+            one, candidates = training_of(settings), len(job.inputs) - 1
             return candidates * self.calibration.training(one, settings.weight_images, settings.alpha_images)
         if job.step == "depth_search" and isinstance(settings, dict):
             runs = (DepthRun.model_validate(run) for run in settings["runs"].values())
@@ -146,12 +148,6 @@ class _Estimator:
         from workflow_scripts.benchmark.calibration import weights_bytes
 
         return weights_bytes(job.settings)
-
-
-def _images_of(job: EvaluationJob) -> tuple[int, int]:
-    """Training and test images of a training."""
-    entry, subset = load_image_set(job.images.data_set), job.training.subset
-    return subset.train or entry.train_images, subset.test or entry.test_images
 
 
 def _recorded(jobs: list[PlannedJob]) -> dict[str, Record]:
@@ -176,7 +172,6 @@ def _tell(stages: dict[str, Stage], devices: int) -> None:
     wall = max(total / devices, max(seconds))
     print(f"{'all':<24}{len(seconds):>6}{'':>10}{total / 3600:>12.2f}{disk / 1e6:>10.1f}")
     print(f"On {devices} devices: {duration(wall)} from start to end, at least.")
-    print("Assumed:", *(f"- {line}" for line in ASSUMPTIONS), sep="\n")
 
 
 def _parser() -> argparse.ArgumentParser:
