@@ -753,7 +753,7 @@ def _alter(path):
     ("change", "settings", "why"),
     [
         (lambda root: None, {"text": "two"}, "the record tells of other settings"),
-        (lambda root: _alter(root / "in.txt"), {}, "the record does not tell of its input in.txt as it is now"),
+        (lambda root: _alter(root / "in.txt"), {}, "its input in.txt is not as the record tells"),
         (lambda root: _alter(root / "out/b.txt"), {}, "out/b.txt is there and is not what was recorded"),
         (lambda root: _alter(next((root / "out/.kept/made_up/one").glob("*"))), {}, "were altered (out/.kept/"),
         (lambda root: shutil.rmtree(root / "out/.kept"), {}, "bytes of out/a.txt are not in out/.kept/made_up/one"),
@@ -773,6 +773,33 @@ def test_what_does_not_match_is_computed_and_the_log_says_why(tree, change, sett
     assert "no earlier result is put back, because " in log
     assert why in log
     assert tree.record()["attempt"] == 2
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        ("--input", "text", "in.txt"),
+        ("--input", "text", "more.txt", "in.txt"),
+        ("--input", "text", "in.txt", "--input", "other", "more.txt"),
+    ],
+)
+def test_fewer_inputs_or_in_another_order_are_computed(tree, inputs):
+    """As of a table of all searches, when the study has dropped one."""
+    (tree.root / "more.txt").write_text("butter")
+    tree.run("--input", "text", "in.txt", "more.txt", *ONE[3:], text="one")
+    (tree.root / "out/a.txt").unlink()
+    assert tree.run(*inputs, *ONE[3:], text="one") == (0, "  made_up/one  at work\n")
+    assert "because the record tells of other inputs" in tree.text("out/logs/made_up/one.log")
+
+
+def test_a_folder_of_inputs_that_lost_a_file_is_computed(tree):
+    tree.run("--output", "folder", "out/stock", files={"a.txt": "a", "b.txt": "b"}, name="first")
+    second = ("--input", "stock", "out/stock", "--output", "text", "out/b.txt")
+    tree.run(*second, text="two", name="second")
+    (tree.root / "out/b.txt").unlink()
+    (tree.root / "out/stock/b.txt").unlink()
+    assert tree.run(*second, text="two", name="second") == (0, "  second  at work\n")
+    assert "because its input out/stock/b.txt is not as the record tells" in tree.text("out/logs/second.log")
 
 
 def test_other_outputs_than_recorded_are_computed(tree):

@@ -141,7 +141,7 @@ def _run(
             shutil.rmtree(scratch, ignore_errors=True)
             read = file_facts(inputs)
             if not anew:
-                kept = put_back(identity, read, outputs, root, name)
+                kept = put_back(identity, inputs, read, outputs, root, name)
                 if kept.files:
                     progress.say(kept.sentence(root))
                     append(attempts, {"attempt": attempt, "ended": now(), "failed": None, "put_back": len(kept.files)})
@@ -211,7 +211,7 @@ def _run(
 def _is_done(identity: Identity, inputs: Paths, file: Path) -> bool:
     """Whether a job's result is there, made from these settings, this code and these inputs, and unaltered."""
     try:
-        record = same_job(identity, file_facts(inputs), file)
+        record = same_job(identity, inputs, file_facts(inputs), file)
     except (OSError, Mismatch):
         return False
     written = ((Path(each.path), each.sha256) for each in record.outputs)

@@ -72,17 +72,17 @@ def keep(root: Path, job: str, outputs: Facts) -> None:
         _link(Path(fact["path"]), kept_at(root, job, fact["sha256"]))
 
 
-def put_back(identity: Identity, inputs: Facts, outputs: Paths, root: Path, job: str) -> PutBack:
+def put_back(identity: Identity, inputs: Paths, read: Facts, outputs: Paths, root: Path, job: str) -> PutBack:
     """Put back what is missing of a job's outputs, if its result was made from this identity and these inputs.
 
-    `inputs` are the facts of the files that the job would read now. All or nothing: what is there must be what was
-    recorded, and what is kept of the rest, too. Raises OSError where a file cannot be written.
+    `read` are the facts of the input files as they are now. All or nothing: what is there must be what was recorded,
+    and what is kept of the rest, too. Raises OSError where a file cannot be written.
     """
     file = root / "records" / f"{job}.json"
     if not file.is_file():
         return PutBack()
     try:
-        missing = _missing(same_job(identity, inputs, file), outputs, root, job)
+        missing = _missing(same_job(identity, inputs, read, file), outputs, root, job)
     except Mismatch as why:
         return PutBack(why_not=f"no earlier result is put back, because {why}")
     for path, kept in missing.items():
@@ -91,8 +91,11 @@ def put_back(identity: Identity, inputs: Facts, outputs: Paths, root: Path, job:
     return PutBack(files=list(missing))
 
 
-def same_job(identity: Identity, inputs: Facts, file: Path) -> Record:
-    """The record in `file`, if its result was made from this identity and these inputs. Raises Mismatch, or OSError."""
+def same_job(identity: Identity, inputs: Paths, read: Facts, file: Path) -> Record:
+    """The record in `file`, if its result was made from this identity and these inputs, whose facts are `read`.
+
+    Raises Mismatch, or OSError.
+    """
     try:
         record = parse_record(file.read_bytes())
     except RecordError as error:
@@ -100,16 +103,18 @@ def same_job(identity: Identity, inputs: Facts, file: Path) -> Record:
     for what in ("step", "settings", "code"):
         if getattr(record, what) != getattr(identity, what):
             raise Mismatch(f"the record tells of other {what}")
-    read = {(each.path, each.sha256) for each in record.inputs}
-    other = next((fact["path"] for fact in inputs if (fact["path"], fact["sha256"]) not in read), None)
-    if other is not None:
-        raise Mismatch(f"the record does not tell of its input {other} as it is now")
+    if record.arguments.inputs != _plain(inputs):
+        raise Mismatch("the record tells of other inputs")
+    given = {(each.path, each.sha256) for each in record.inputs if record.was_given(each.path)}
+    changed = given ^ {(fact["path"], fact["sha256"]) for fact in read}
+    if changed:
+        raise Mismatch(f"its input {min(changed)[0]} is not as the record tells")
     return record
 
 
 def _missing(record: Record, outputs: Paths, root: Path, job: str) -> dict[Path, Path]:
     """The kept file of every output that is missing, all of them sound. Raises Mismatch where anything is not."""
-    asked = {key: [path.as_posix() for path in paths] for key, paths in outputs.items()}
+    asked = _plain(outputs)
     if (record.root, record.job, record.arguments.outputs) != (root.as_posix(), job, asked):
         raise Mismatch("the record tells of other outputs")
     recorded = {each.path: each.sha256 for each in record.outputs}
@@ -134,6 +139,10 @@ def put_back_after(record: Record, root: Path) -> list[Path]:
     for path, kept in missing.items():
         _link(kept, path)
     return list(missing)
+
+
+def _plain(named: Paths) -> dict[str, list[str]]:
+    return {key: [path.as_posix() for path in paths] for key, paths in named.items()}
 
 
 def _sound(gone: Mapping[str, str], root: Path, job: str) -> dict[Path, Path]:
