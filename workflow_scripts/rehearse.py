@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -86,7 +87,8 @@ def _run(file: Path, profile: str, results: str) -> int:
     child = subprocess.Popen(command, process_group=0)
 
     def hand_on(number: int, frame: FrameType | None) -> None:
-        os.killpg(child.pid, number)
+        with suppress(ProcessLookupError):  # it has ended
+            os.killpg(child.pid, number)
 
     before = {number: signal.signal(number, hand_on) for number in HANDED_ON}
     try:

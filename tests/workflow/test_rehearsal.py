@@ -1,48 +1,74 @@
 """A study is rehearsed from end to end, in files of its own."""
 
+import signal
 import subprocess
 import sys
+import time
 
+import psutil
 from workflow.tree import ROOT, copy_workflow
 
 from workflow_scripts.rehearsal import head_node
 
 RESULTS = "results/tiny-rehearsal"
+SAMPLE = ("--profile", "local", "--jobs", "1", "--set", "figures=[test_error]")
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "workflow_scripts.rehearse", "config/tiny.yaml", *arguments]
 
 
 def rehearse(tree, *arguments):
-    command = [sys.executable, "-m", "workflow_scripts.rehearse", "config/tiny.yaml", *arguments]
-    return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=600, check=False)
+    return subprocess.run(command(*arguments), cwd=tree, capture_output=True, text=True, timeout=600, check=False)
 
 
-def test_a_rehearsal_runs_its_jobs_and_leaves_data_and_results_of_the_study_alone(tmp_path):
+def interrupted(tree):
+    """Start a rehearsal and interrupt it when its first job has ended; its exit status and what it said."""
+    started = subprocess.Popen(command(*SAMPLE), cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list((tree / RESULTS / "records").rglob("*.json")) and started.poll() is None:
+        time.sleep(0.1)
+    started.send_signal(signal.SIGINT)
+    said, _ = started.communicate(timeout=300)
+    return started.returncode, said
+
+
+def running_in(tree):
+    return [each.info for each in psutil.process_iter(["cwd", "cmdline"]) if each.info["cwd"] == str(tree)]
+
+
+def rows(said):
+    return {words[0]: words[1:] for line in said.splitlines() if (words := line.split())}
+
+
+def test_a_rehearsal_that_was_interrupted_goes_on_and_leaves_data_and_results_of_the_study_alone(tmp_path):
     tree = copy_workflow(tmp_path / "tree")
-    done = rehearse(tree, "--profile", "local", "--jobs", "1", "--set", "figures=[test_error]")
+    status, said = interrupted(tree)
+    planned, ended, *_ = rows(said)["all"]
+    assert status not in (0, 2) and 0 < int(ended) < int(planned), said
+    assert running_in(tree) == []
+
+    done = rehearse(tree, *SAMPLE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(path.name for path in (tree / "results").iterdir()) == ["tiny-rehearsal"]
     assert not (tree / "data").exists()
     assert (tree / RESULTS / "report.html").is_file()
+    assert rows(done.stdout)["cell_search"][:3] == ["1", "1", "0"], "one of the two searches is left"
+    assert rows(done.stdout)["all"][:3] == [planned, planned, "0"]
+    first, second = head_node.kept(tree / RESULTS)
+    assert first.processor_seconds > 0 and second.largest_share > 0
 
-    columns = {words[0]: words[1:] for line in done.stdout.splitlines() if (words := line.split())}
-    assert columns["cell_search"] == ["1", "1", "0", "1", "0"], "one of the two searches is left"
-    planned, ended, failed, *_ = columns["all"]
-    assert (planned, failed) == (ended, "0")
-    assert [load for load in head_node.kept(tree / RESULTS) if load.processor_seconds > 0 and load.largest_share > 0]
-
-    verified = subprocess.run(
-        [sys.executable, "-m", "workflow_scripts.audit", "verify", RESULTS], cwd=tree, capture_output=True, text=True
-    )
+    verify = [sys.executable, "-m", "workflow_scripts.audit", "verify", RESULTS]
+    verified = subprocess.run(verify, cwd=tree, capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert "configuration is not at hand" not in verified.stdout
 
     again = rehearse(tree, "--report-only")
     assert again.returncode == 0
-    assert again.stdout.splitlines() == [line for line in done.stdout.splitlines() if line in again.stdout.splitlines()]
-    assert "cell_search" in again.stdout
+    assert rows(again.stdout)["all"] == rows(done.stdout)["all"]
 
 
 def test_a_study_of_published_logs_is_refused_in_one_sentence():
-    command = [sys.executable, "-m", "workflow_scripts.rehearse", "config/published.yaml", "--profile", "local"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    refused = [sys.executable, "-m", "workflow_scripts.rehearse", "config/published.yaml", "--profile", "local"]
+    done = subprocess.run(refused, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1 and "published search logs" in done.stderr
