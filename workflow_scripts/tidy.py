@@ -18,12 +18,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import documented_parser
+from workflow_scripts.runtime.locks import try_lock
 from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError
 
@@ -136,10 +135,8 @@ def _held(root: Path, job: str, removed: Removed) -> Iterator[bool]:
 def _lock(file: Path) -> Iterator[bool]:
     """Hold a lock if nobody does; yields whether."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(file, fallback_to_soft=False)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
+    lock = try_lock(file)
+    if lock is None:
         yield False
         return
     try:

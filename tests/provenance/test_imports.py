@@ -117,10 +117,7 @@ def test_rules_import_settings_and_identities_only():
     for path in [ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk"))]:
         named = re.findall(r"^\s*(?:from|import) +([\w.]+)", path.read_text(), flags=re.MULTILINE)
         wrong = [
-            name
-            for name in named
-            if under(name, ["workflow_scripts", "figures", *HEAVY])
-            and not under(name, LIGHT)
+            name for name in named if under(name, ["workflow_scripts", "figures", *HEAVY]) and not under(name, LIGHT)
         ]
         assert wrong == [], path.name
 
