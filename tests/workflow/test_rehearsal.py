@@ -6,7 +6,7 @@ import sys
 import time
 
 import psutil
-from workflow.tree import ROOT, copy_workflow
+from workflow.tree import ROOT, copy_workflow, edit
 
 from workflow_scripts.rehearsal import head_node
 
@@ -65,6 +65,13 @@ def test_a_rehearsal_that_was_interrupted_goes_on_and_leaves_data_and_results_of
     again = rehearse(tree, "--report-only")
     assert again.returncode == 0
     assert rows(again.stdout)["all"] == rows(done.stdout)["all"]
+
+    edit(tree / "workflow_scripts/steps/made_up_data.py", "test images, made up", "test images made up")
+    status = [sys.executable, "-m", "workflow_scripts.status", "config/tiny-rehearsal.yaml"]
+    stands = subprocess.run(status, cwd=tree, capture_output=True, text=True, check=False).stdout
+    assert "stale: made_up_data/digits" in stands
+    assert "may follow: cell_search/" in stands, "images that are made up again may have the same bytes"
+    assert "Snakemake would run the same jobs" in stands
 
 
 def test_a_study_of_published_logs_is_refused_in_one_sentence():

@@ -15,7 +15,7 @@ from workflow_scripts.study.job_list import PlannedJob
 
 RUNS = ("missing", "without a record", "stale", "follows", "may follow", "altered")
 """States of jobs that should run before results are what they claim to be."""
-CHECKPOINTS = ("fetch_data", "gather_architectures")
+CHECKPOINTS = ("fetch_data", "made_up_data", "gather_architectures")
 """Steps after which Snakemake looks again: what reads a file of theirs that was there runs only where it changed."""
 BEHIND_ARCHITECTURES = ("evaluate_genotype", "select_architecture")
 """Steps that Snakemake looks at again once the architectures of their group are gathered."""
