@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workflow.tree import PROGRAM, build, edit, planned, snakemake
+from workflow.tree import PROGRAM, build, edit, planned
 
 FILE = "results/tiny/figures/test_error.json"
 TRACE = "results/tiny/attempts/figure_test_error.jsonl"
@@ -69,9 +69,11 @@ def test_a_run_during_which_a_finished_output_is_removed_puts_it_back_and_fails(
 
 @pytest.mark.parametrize("where", ["here", "cluster"])
 def test_a_removed_output_is_put_back_unless_forced(tree: Path, where: str) -> None:
-    """On a cluster each job has a Snakemake of its own, which knows the command line alone and nothing of `--force`."""
-    bare = f"env -i PATH={os.environ['PATH']} HOME={tree} bash"
-    cluster = ["--executor", "cluster-generic", "--cluster-generic-submit-cmd", bare, "--jobs", "1"]
+    """On a cluster a job may know nothing of the environment in which Snakemake was started."""
+    (tree / "take").write_text(f"env -i PATH={os.environ['PATH']} HOME={tree} sh $1 >out.log 2>&1; echo 1\n")
+    cluster = ["--executor", "cluster-generic", "--jobs", "1", "--seconds-between-status-checks", "1"]
+    cluster += ["--cluster-generic-submit-cmd", "python -m workflow_scripts.cluster.submit sh take"]
+    cluster += ["--cluster-generic-status-cmd", "sh workflow_scripts/cluster/status.sh true"]
     more = cluster if where == "cluster" else []
     content = (tree / FILE).read_bytes()
     (tree / FILE).unlink()
@@ -85,9 +87,3 @@ def test_a_removed_output_is_put_back_unless_forced(tree: Path, where: str) -> N
     build(tree, FILE, "--force", *more)
     assert (tree / FILE).read_bytes() == content
     assert (_last_attempt(tree)["failed"], "put_back" in _last_attempt(tree)) == (None, False)
-
-
-def test_what_a_person_may_not_say(tree: Path) -> None:
-    done = snakemake(tree, "--dry-run", "--config", "anew=true")
-    assert done.returncode == 1
-    assert "anew is no known key" in done.stdout + done.stderr
