@@ -26,6 +26,7 @@ STAYS = re.compile(
 QUEUED = re.compile(r"(Assoc|QOS)(Grp|Max)(?!\w*PerJob)(Jobs|Cpu|CPU|Mem|GRES|Gres|Node)\w*Limit")
 """Of these, limits on what runs at once: they end as other jobs end."""
 COMPLETING = "COMPLETING"
+NOT_ENDED = re.compile("PENDING|RUNNING|COMPLETING|REQUEUED|SUSPENDED|CONFIGURING")
 
 
 def passes(refusal: str) -> bool:
@@ -66,11 +67,11 @@ def end_of(lister: str, number: str) -> str | None:
     program = PurePath(lister).name
     if program == "squeue":
         said = _said(["sacct", "-X", "-n", "-P", "-j", number, "-o", "State,ExitCode,NodeList"])
-        if said:
-            state, code, nodes = (*said.splitlines()[-1].split("|"), "", "", "")[:3]
-            return _slurm_end(state, code, nodes)
-        facts = dict(re.findall(r"(\w+)=(\S*)", _said(["scontrol", "show", "job", "-o", number])))
-        return _slurm_end(facts["JobState"], facts.get("ExitCode", ""), facts.get("NodeList", "")) if facts else None
+        state, code, nodes, *_ = [*(said.splitlines() or [""])[-1].split("|"), "", "", ""]
+        if not state or NOT_ENDED.match(state):  # no accounts, or not there yet
+            facts = dict(re.findall(r"(\w+)=(\S*)", _said(["scontrol", "show", "job", "-o", number])))
+            state, code, nodes = (facts.get(key, "") for key in ("JobState", "ExitCode", "NodeList"))
+        return None if not state or NOT_ENDED.match(state) else _slurm_end(state, code, nodes)
     if program == "qstat":
         facts = dict(
             re.findall(r"^(failed|exit_status|maxvmem|hostname) +(.*?) *$", _said(["qacct", "-j", number]), re.M)

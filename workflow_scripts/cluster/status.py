@@ -23,8 +23,8 @@ FRESH_SECONDS = 15.0
 LOST_AFTER_SECONDS = 20.0
 """Between the answers that do not list a job: its exit status may need a moment to show on a shared file system."""
 TOLD_EVERY_SECONDS = 600.0
-KILLED = 128
-"""Exit statuses from here on are those of signals."""
+KILLED, STOPPED = 128, 75
+"""Exit statuses from the first on are those of signals; a wrapper that was asked to end has the second."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,10 +52,12 @@ def state(lister: Sequence[str], number: str) -> str:
     status = submission.exit_status
     if status is None and not _lost(submission):
         return "running"
-    if status is None or status >= KILLED:
-        reason = end_of(lister[0], number) or ("it was killed" if status else "the scheduler lost it")
-        submission.note("failure.json", {"noticed": now(), "reason": reason})
-        _say(f"{submission.job} (scheduler's job {number}): {reason}")
+    if status is None or status >= KILLED or status == STOPPED:
+        otherwise = "the scheduler lost it" if status is None else None if status == STOPPED else "it was killed"
+        reason = end_of(lister[0], number) or otherwise
+        if reason is not None:
+            submission.note("failure.json", {"noticed": now(), "reason": reason})
+            _say(f"{submission.job} (scheduler's job {number}): {reason}")
     return "success" if status == 0 else "failed"
 
 
