@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "depth": BASE | {"depth", "data"},
     "report": {"report", "tables"},
     "steps": BASE | {"cells", "depth", "data", "report"},
-    "rehearsal": {"rehearsal", "runtime", "study", "provenance"},
+    "rehearsal": {"rehearsal", "runtime", "study", "provenance", "cluster.submission"},
     "benchmark": BASE | {"benchmark", "cells", "depth", "data", "provenance"},
 }
 # Commands a person types; the others have nothing to do with records.

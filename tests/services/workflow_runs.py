@@ -44,6 +44,8 @@ class Run:
         command += ["--configfile", f"config/{study}.yaml"] if "--snakefile" not in arguments else []
         self.output = tree / f"said-{time.monotonic_ns()}.txt"
         with self.output.open("w") as output:
+            # Ctrl-C is ignored by what a shell starts in the background, and so by what that starts.
+            command = ["env", "--default-signal=INT", *command]
             self.process = subprocess.Popen(
                 command, cwd=tree, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )

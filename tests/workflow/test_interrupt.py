@@ -24,7 +24,17 @@ def test_ctrl_c_is_a_sentence_per_job(tmp_path: Path) -> None:
     tree = copy_workflow(tmp_path / "tree")
     for step in STEPS:
         (tree / f"workflow_scripts/steps/{step}.py").write_text(WAITING.format(step=step))
-    command = [str(PROGRAM), *STEPS.values(), "--profile", "profiles/local", "--configfile", "config/tiny.yaml"]
+    # Ctrl-C is ignored by what a shell starts in the background, and so by what that starts.
+    command = [
+        "env",
+        "--default-signal=INT",
+        str(PROGRAM),
+        *STEPS.values(),
+        "--profile",
+        "profiles/local",
+        "--configfile",
+        "config/tiny.yaml",
+    ]
     process = subprocess.Popen(
         [*command, "--cores", "2"],
         cwd=tree,

@@ -24,7 +24,8 @@ def rehearse(tree, *arguments):
 
 def interrupted(tree):
     """Start a rehearsal and interrupt it when its first job has ended; its exit status and what it said."""
-    started = subprocess.Popen(command(*SAMPLE), cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heard = ["env", "--default-signal=INT", *command(*SAMPLE)]  # a shell in the background ignores it
+    started = subprocess.Popen(heard, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not list((tree / RESULTS / "records").rglob("*.json")) and started.poll() is None:
         time.sleep(0.1)
     started.send_signal(signal.SIGINT)

@@ -70,6 +70,16 @@ class Submission:
         status, _, _ = (_first_line(self.folder / "exit") or "").partition(" ")
         return int(status) if status.isdigit() else None
 
+    @property
+    def began(self) -> float | None:
+        """When its script began, in seconds since 1970; None where it has not."""
+        return _number((_first_line(self.folder / "started") or "").partition(" ")[0])
+
+    @property
+    def ended(self) -> float | None:
+        """When its script ended, in seconds since 1970; None where it has not ended by itself."""
+        return _number((_first_line(self.folder / "exit") or "").partition(" ")[2])
+
     def has_begun(self) -> bool:
         """Whether its script has started to run."""
         return (self.folder / "started").exists()
@@ -154,6 +164,13 @@ def _first_line(path: Path) -> str | None:
     try:
         return path.read_text(errors="replace").split("\n", 1)[0]
     except OSError:
+        return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
         return None
 
 

@@ -1,22 +1,19 @@
 """What the workflow took for every job beside computing, from the files that a run left.
 
-Of a submission to a scheduler, `<root>/scheduler/<job>/<n>/` holds `submission.json`, `started`, `exit` and, where the
-scheduler lost the job, `gone.json`. Any of them may be absent: a job that ran on this machine has none.
+What a submission to a scheduler leaves is described in `cluster/submission.py`; a job that ran on this machine left none.
 """
 
-import json
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.cluster.submission import Submission, submissions
 from workflow_scripts.provenance import attempts
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
 from workflow_scripts.study.job_list import PlannedJob
 
-SCHEDULER = "scheduler"
 METADATA = Path(".snakemake/metadata")
 """Where Snakemake notes a job that ended, a file for each of its outputs."""
 LONGEST_NAME = 254
@@ -60,60 +57,37 @@ def facts_of(job: PlannedJob, base: Path = Path()) -> JobFacts:
     """What is known of a job; paths of jobs are from `base`."""
     root = base / job.root
     traced = attempts.read(root / attempts.FOLDER / f"{job.name}.jsonl", job.name)
-    submissions = list(_submissions(root / SCHEDULER / job.name))
+    sent = submissions(root, job.name)
     record = _record(base / job.record)
-    times = {} if record is None else _times(job, record, traced, submissions, base)
+    times = {} if record is None else _times(job, record, traced, sent, base)
     return JobFacts(
         name=job.name,
         step=job.step,
         done=record is not None,
         failed=traced.failure is not None,
         attempts=sum("started" in entry for entry in traced.entries),
-        submissions=len(submissions),
-        lost=tuple(str(each.gone.get("reason")) for each in submissions if each.gone),
-        refused=sum(_number(each.submission.get("refused_seconds")) or 0.0 for each in submissions),
+        submissions=len(sent),
+        lost=tuple(each.failure for each in sent if each.failure is not None),
+        refused=sum(each.facts.get("refused_seconds", 0.0) for each in sent),
         **times,
     )
 
 
-@dataclass(frozen=True)
-class _Submission:
-    submission: dict[str, Any]
-    gone: dict[str, Any]
-    started: float | None
-    ended: float | None
-    status: int | None
-
-
-def _submissions(folder: Path) -> Iterator[_Submission]:
-    """The submissions of one job, in their order; jobs whose name goes on below this one's are others."""
-    numbered = [each for each in folder.glob("*") if each.name.isdigit()]
-    for place in sorted(numbered, key=lambda each: int(each.name)):
-        started, ended = _words(place / "started"), _words(place / "exit")
-        yield _Submission(
-            submission=_json(place / "submission.json"),
-            gone=_json(place / "gone.json"),
-            started=_number(started[0]) if started else None,
-            ended=_number(ended[1]) if len(ended) > 1 else None,
-            status=int(ended[0]) if ended and ended[0].isdigit() else None,
-        )
-
-
 def _times(
-    job: PlannedJob, record: Record, traced: attempts.Attempts, submissions: list[_Submission], base: Path
+    job: PlannedJob, record: Record, traced: attempts.Attempts, sent: list[Submission], base: Path
 ) -> dict[str, float | None]:
     """The times of the submission that ended well."""
-    well = [each for each in submissions if each.status == 0 and each.started is not None and each.ended is not None]
+    well = [each for each in sent if each.exit_status == 0 and each.began is not None and each.ended is not None]
     begun = [_seconds(each.get("started")) for each in traced.entries if each.get("attempt") == record.attempt]
     if not well or not begun or begun[0] is None:
         return {}
     one, attempt = well[-1], begun[0]
-    assert one.started is not None and one.ended is not None
-    submitted = _seconds(one.submission.get("submitted"))
+    assert one.began is not None and one.ended is not None
+    submitted = _seconds(one.facts.get("submitted"))
     return {
-        "waiting": None if submitted is None else max(0.0, one.started - submitted),
-        "start": max(0.0, attempt - one.started),
-        "wrapper": max(0.0, one.ended - max(attempt, one.started) - record.seconds),
+        "waiting": None if submitted is None else max(0.0, one.began - submitted),
+        "start": max(0.0, attempt - one.began),
+        "wrapper": max(0.0, one.ended - max(attempt, one.began) - record.seconds),
         "noticing": _noticing(job, one.ended, base),
     }
 
@@ -134,28 +108,6 @@ def _record(file: Path) -> Record | None:
     try:
         return parse_record(file.read_bytes())
     except (OSError, RecordError):
-        return None
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text())
-    except (OSError, ValueError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def _words(file: Path) -> list[str]:
-    try:
-        return file.read_text(errors="replace").split()
-    except OSError:
-        return []
-
-
-def _number(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
         return None
 
 
