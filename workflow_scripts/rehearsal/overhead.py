@@ -1,6 +1,6 @@
 """What the workflow took for every job beside computing, from the files that a run left.
 
-What a submission to a scheduler leaves is described in `cluster/submission.py`; a job that ran on this machine left none.
+`cluster/submission.py` describes what a submission to a scheduler leaves; a job that ran on this machine left none.
 """
 
 from base64 import urlsafe_b64encode

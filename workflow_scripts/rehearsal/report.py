@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from workflow_scripts.cluster.submission import FOLDER as SCHEDULER
 from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.rehearsal.head_node import Load, kept
-from workflow_scripts.rehearsal.overhead import SCHEDULER, JobFacts, facts_of
+from workflow_scripts.rehearsal.overhead import JobFacts, facts_of
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.job_list import PlannedJob
 
