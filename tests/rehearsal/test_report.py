@@ -86,7 +86,7 @@ def rehearsed(tmp_path, jobs):
     note(tmp_path, one, 13)
     finish(tmp_path, other)
     gone = {"noticed": at(3), "reason": "NODE_FAIL"}
-    submit(tmp_path, other, 1, submission={"id": "4", "submitted": at(0), "refused_seconds": 61.0}, gone=gone)
+    submit(tmp_path, other, 1, submission={"id": "4", "submitted": at(0), "refused_seconds": 61.0}, failure=gone)
     submit(
         tmp_path,
         other,
