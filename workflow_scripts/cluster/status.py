@@ -5,6 +5,8 @@
 A job that ended by itself left its exit status on disk. One that did not is taken for ended only when the scheduler
 answers, and two answers some time apart do not list it. So a scheduler that does not answer, for however long, costs
 nothing: every job is taken to run on. Why a job was lost or waits for ever is said once, in the scheduler's words.
+
+Times are written into the files, because a file server's clock may differ from that of the machine that asks.
 """
 
 import subprocess
@@ -63,9 +65,9 @@ def state(lister: Sequence[str], number: str) -> str:
 
 def _listed(lister: Sequence[str]) -> dict[str, str] | None:
     """The jobs that the scheduler holds, and what it says of each; None where it does not answer."""
-    if _age(UNANSWERED) < FRESH_SECONDS:
+    if _is_fresh(UNANSWERED):
         return None
-    if _age(LISTED) < FRESH_SECONDS:
+    if _is_fresh(LISTED):
         return listed(LISTED.read_text())
     try:
         done = subprocess.run(lister, capture_output=True, text=True, timeout=60, check=False)
@@ -79,21 +81,19 @@ def _listed(lister: Sequence[str]) -> dict[str, str] | None:
         UNANSWERED.unlink()
         _say("the scheduler answers again")
     found = listed(done.stdout)
-    write(LISTED, "".join(f"{number} {line}\n" for number, line in found.items()))
+    lines = (f"{number} {line}\n" for number, line in found.items())
+    write(LISTED, "".join([f"asked {int(time.time())}\n", *lines]))
     _tell_waiting(found)
     return found
 
 
 def _unanswered(complaint: str) -> None:
     """Say that the scheduler does not answer, once and then every ten minutes."""
-    try:
-        begun, told = map(float, UNANSWERED.read_text().split())
-    except (OSError, ValueError):
-        begun, told = time.time(), 0.0
-    if time.time() - told > TOLD_EVERY_SECONDS:
+    told = _number_in(UNANSWERED, 2)
+    if told is None or time.time() - told > TOLD_EVERY_SECONDS:
         told = time.time()
         _say(f"the scheduler does not answer ({complaint}); its jobs are taken to run on")
-    write(UNANSWERED, f"{begun} {told}\n")
+    write(UNANSWERED, f"asked {int(time.time())} {int(told)}\n")
 
 
 def _tell_waiting(found: dict[str, str]) -> None:
@@ -112,16 +112,25 @@ def _tell_waiting(found: dict[str, str]) -> None:
 def _lost(submission: Submission) -> bool:
     """Whether an answer some time ago did not list the job either."""
     mark = submission.folder / "missing"
-    if not mark.exists():
-        submission.note("missing", now())
-    return _age(mark) > LOST_AFTER_SECONDS
+    since = _number_in(mark, 1)
+    if since is None:
+        submission.note("missing", f"since {int(time.time())}")
+        return False
+    return time.time() - since > LOST_AFTER_SECONDS
 
 
-def _age(file: Path) -> float:
+def _is_fresh(file: Path) -> bool:
+    """Whether the scheduler was asked a moment ago, as the first line of a file says."""
+    asked = _number_in(file, 1)
+    return asked is not None and 0 <= time.time() - asked < FRESH_SECONDS
+
+
+def _number_in(file: Path, place: int) -> float | None:
+    """A number in the first line of a file, by its place; None where there is none."""
     try:
-        return time.time() - file.stat().st_mtime
-    except OSError:
-        return float("inf")
+        return float(file.read_text().split("\n", 1)[0].split()[place])
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _say(text: str) -> None:

@@ -11,7 +11,8 @@ digits=${number%%[!0-9]*}
 folder=$(sed -n 2p "$here/$digits" 2>/dev/null)
 if [ -n "$folder" ] && read -r status _ 2>/dev/null <"$folder/exit" && [ "$status" = 0 ]; then
 	echo success
-elif [ -n "$(find "$here/listed" -newermt '-15 seconds' 2>/dev/null)" ] && grep -q "^$digits " "$here/listed"; then
+elif read -r _ asked 2>/dev/null <"$here/listed" && age=$(($(date +%s) - ${asked%%.*})) &&
+	[ "$age" -ge 0 ] && [ "$age" -lt 15 ] && grep -q "^$digits " "$here/listed"; then
 	echo running
 else
 	exec python -m workflow_scripts.cluster.status "$@"
