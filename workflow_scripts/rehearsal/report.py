@@ -108,7 +108,8 @@ def _needs(facts: Sequence[JobFacts], study: str, real: int, loads: Sequence[Loa
         yield f"- of a processor where Snakemake runs {duration(mean * real)}, {mean:.2f} s a job"
     bytes_, files = 0, 0
     for folder in sorted(each for each in root.iterdir() if each.is_dir() and _is_aside(each.name)):
-        sizes = [each.stat().st_size for each in folder.rglob("*") if each.is_file()]
+        found = [each.stat() for each in folder.rglob("*") if each.is_file()]
+        sizes = [each.st_size for each in found if each.st_nlink == 1]  # of a hard link, the result itself is counted
         bytes_, files = bytes_ + sum(sizes), files + len(sizes)
         if sizes:
             needed = f"{_size(sum(sizes) / len(done) * real)} in {len(sizes) / len(done) * real:,.0f} files"
