@@ -5,6 +5,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
+from workflow_scripts.cluster.left_running import cancel_left_running, numbers
 from workflow_scripts.provenance.finished import marks, mend
 from workflow_scripts.provenance.identity import identity_text
 from workflow_scripts.provenance.queries import tell_sources
@@ -29,6 +30,7 @@ JOBS = open_study(workflow, config)
 RESULTS = JOBS.results
 FOLDERS = (Path(RESULTS), Path("data"))
 BEFORE = marks(FOLDERS) if workflow.is_main_process else {}
+SUBMITTED = numbers() if workflow.is_main_process else set()
 job_identity = Waivers(RESULTS).identity
 use_this_python()
 
@@ -85,6 +87,7 @@ onsuccess:
 
 
 onerror:
+    cancel_left_running(workflow, SUBMITTED)
     gone = mend(BEFORE, FOLDERS)
     write_page(RESULTS, JOBS.study)
     print("Failed:", *failures(Path(RESULTS)), *gone, sep="\n", file=sys.stderr)

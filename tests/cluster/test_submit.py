@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.cluster import submit
+from workflow_scripts.cluster.left_running import cancel, left_running, numbers
 from workflow_scripts.cluster.schedulers import job_number, listed, passes, stays
-from workflow_scripts.cluster.submission import Submission, new_submission, registered, submissions
+from workflow_scripts.cluster.submission import Submission, new_submission, register, registered, submissions
 
 PROPERTIES = {
     "type": "single",
@@ -198,3 +199,20 @@ def test_reasons_to_wait_that_last_and_those_that_end():
         assert stays(f"PENDING {reason}"), reason
     for reason in ("None", "Priority", "Resources", "AssocMaxJobsLimit", "AssocGrpCpuLimit", "QOSMaxJobsPerUserLimit"):
         assert not stays(f"PENDING {reason}"), reason
+
+
+def test_jobs_that_run_still_when_snakemake_ends_are_cancelled(here):
+    for number in ("4", "5", "6", "7"):
+        register(number, new_submission(Path("results/tiny"), f"job{number}"))
+        registered(number).note("submission.json", {"id": f"{number}.head"})
+    registered("5").note("exit", "0 1.0")
+    registered("6").note("failure.json", {"reason": "NODE_FAIL"})
+    left = left_running({"4"})
+    assert left == ["7.head"]
+    program = scheduler(here, 'echo "$@" >cancelled')
+    assert cancel(program, left) == "jobs that still ran were cancelled: 7.head"
+    assert Path("cancelled").read_text() == "7.head\n"
+    assert cancel(program, []) is None
+    assert "no command that cancels" in cancel(None, left)
+    assert "could not be cancelled" in cancel("./nowhere", left)
+    assert numbers() == {"4", "5", "6", "7"}

@@ -27,6 +27,7 @@ MAY_IMPORT = {
 # Commands a person types; the others have nothing to do with records.
 WITH_RECORDS = {"run", "audit", "status", "plan", "rehearse", "tidy"}
 LIGHT = (
+    "workflow_scripts.cluster.left_running",
     "workflow_scripts.study",
     "workflow_scripts.provenance",
     "workflow_scripts.runtime.job_command",
