@@ -35,7 +35,7 @@ from workflow_scripts.cluster.submission import submissions
 
 PROFILE = "profiles/slurm/config.yaml"
 AWAY_SECONDS = 180
-"""For which the controller, or the database, is away."""
+"""For which the controller is away."""
 MANY = 300
 """Jobs, of which at most 100 are submitted at a time."""
 
@@ -236,22 +236,32 @@ def test_a_dead_node_costs_one_attempt(start, tree, undisturbed, slurm_cluster):
         assert "NODE_FAIL" in process.said
 
 
-@pytest.mark.parametrize("what", ["controller", "database"])
-def test_a_daemon_is_away_for_minutes_while_a_job_ends(start, tree, undisturbed, slurm_cluster, what):
-    if what == "database" and not slurm_cluster.accounts:
-        pytest.skip("this cluster keeps no accounts")
+def test_the_controller_is_away_for_minutes_while_a_job_ends(start, tree, undisturbed, slurm_cluster):
     process = start(TARGET, "results/tiny/tables/s4_digits/searches.csv")
     process.wait_for(lambda: epochs_done(tree) >= 5)
-    getattr(slurm_cluster, f"stop_{what}")()
-    time.sleep(AWAY_SECONDS)
-    assert process.process.poll() is None, process.said
-    assert (tree / f"results/tiny/records/{JOB}.json").exists(), "the job ended meanwhile"
-    getattr(slurm_cluster, f"start_{what}")()
+    slurm_cluster.stop_controller()
+    try:
+        time.sleep(AWAY_SECONDS)
+        assert process.process.poll() is None, process.said
+        assert (tree / f"results/tiny/records/{JOB}.json").exists(), "the job ended meanwhile"
+    finally:
+        slurm_cluster.start_controller()
     said = process.finish()
     assert same_bytes(tree, undisturbed)
     assert starts(tree) == 1, "no attempt is used up"
-    if what == "controller":
-        assert "the scheduler does not answer" in said or "the scheduler takes no job now" in said
+    assert "the scheduler does not answer" in said or "the scheduler takes no job now" in said
+
+
+def test_the_database_is_away_from_before_a_job_ends_until_the_run_has_ended(start, tree, undisturbed, accounts):
+    process = start(TARGET, "results/tiny/tables/s4_digits/searches.csv")
+    process.wait_for(lambda: epochs_done(tree) >= 5)
+    accounts.stop_database()
+    try:
+        process.finish()
+    finally:
+        accounts.start_database()
+    assert same_bytes(tree, undisturbed)
+    assert starts(tree) == 1, "no attempt is used up"
 
 
 def test_a_preempted_job_that_is_not_requeued_is_submitted_again(start, tree, undisturbed, slurm_cluster):
