@@ -70,7 +70,7 @@ include: "rules/report.smk"
 
 # Before the first job. Whether jobs are forced is known only after the workflow was read.
 onstart:
-    require_locks(workflow, FOLDERS)
+    require_locks(workflow, Path(RESULTS))
     note_forcing(workflow)
 
 

@@ -79,7 +79,8 @@ def test_a_removed_output_is_put_back_unless_forced(tree: Path, where: str) -> N
     (tree / FILE).unlink()
     build(tree, FILE, *more)
     assert (tree / FILE).read_bytes() == content
-    assert _last_attempt(tree)["put_back"] == 5
+    # Snakemake itself, where it starts the job, removes the other four first
+    assert _last_attempt(tree)["put_back"] == (5 if where == "here" else 1)
     assert "nothing was computed; to compute anew, run Snakemake with --force or --forcerun" in (
         (tree / "results/tiny/logs/figure_test_error.log").read_text()
     )

@@ -56,7 +56,8 @@ class JobOfASearch:
         told = subprocess.run(asked, cwd=tree, capture_output=True, text=True, check=True)
         found = re.search(r"python -m (workflow_scripts\.run .*)", told.stdout + told.stderr)
         assert found is not None
-        self.wrapper = [sys.executable, "-m", *shlex.split(found[1])]
+        words = [word for word in shlex.split(found[1]) if not word.startswith("$")]  # a shell would leave it out
+        self.wrapper = [sys.executable, "-m", *words]
 
     def work(self) -> Work:
         """The wrapper's start to time."""

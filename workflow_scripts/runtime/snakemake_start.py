@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,11 @@ def use_this_python() -> None:
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
-def require_locks(workflow: Any, folders: Iterable[Path]) -> None:
-    """End the program, in one sentence, where the file system of a folder has no locks that hold where jobs run."""
-    for folder in folders:
-        problem = lock_problem(folder, several_machines=not workflow.local_exec)
-        if problem is not None:
-            sys.exit(problem)
+def require_locks(workflow: Any, results: Path) -> None:
+    """End the program, in one sentence, where the results' file system has no locks that hold where jobs run."""
+    problem = lock_problem(results, several_machines=not workflow.local_exec)
+    if problem is not None:
+        sys.exit(problem)
 
 
 def note_forcing(workflow: Any) -> None:
