@@ -361,7 +361,7 @@ def test_a_job_that_fails_before_its_wrapper_begins_is_told_with_the_schedulers_
 def test_a_constraint_a_quality_of_service_and_an_account_are_one_line_each(start, tree, accounts, line, seen):
     ask_for(tree, line)
     start("results/tiny/tables/search_spaces.csv").finish()
-    assert attempts(tree, "space_table")[-1]["host"] in seen
+    assert attempts(tree, "space_table")[0]["host"] in seen
 
 
 @pytest.mark.parametrize("form", ["--gpus=@gpu", "--gres=gpu:a100:@gpu", "--gres=gpu:@gpu"])
