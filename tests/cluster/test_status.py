@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.cluster import status
+from workflow_scripts.cluster import status as status_module
 from workflow_scripts.cluster.submission import REGISTER, new_submission, register, registered
 from workflow_scripts.provenance.unfinished import failures
 
@@ -45,7 +45,7 @@ def state(jobs: str | None = None) -> str:
     Path("jobs").unlink(missing_ok=True)
     if jobs is not None:
         Path("jobs").write_text(jobs)
-    return status.state(["./list"], "7")
+    return status_module.state(["./list"], "7")
 
 
 def asked() -> int:
@@ -55,7 +55,7 @@ def asked() -> int:
 def test_a_job_that_is_listed_runs_and_the_list_is_asked_for_once(submission):
     assert [state("7 RUNNING None\n") for _ in range(20)] == ["running"] * 20
     assert asked() == 1
-    later(status.FRESH_SECONDS + 1)
+    later(status_module.FRESH_SECONDS + 1)
     assert state("7 RUNNING None\n") == "running"
     assert asked() == 2
 
@@ -69,18 +69,18 @@ def test_a_job_that_ended_well_needs_no_scheduler(submission):
 def test_a_job_that_ended_with_an_error_has_failed_unless_it_was_put_back_into_the_queue(submission):
     submission.note("exit", "75 1.5")
     assert state("7 PENDING BeginTime\n") == "running"
-    later(status.FRESH_SECONDS + 1)
+    later(status_module.FRESH_SECONDS + 1)
     assert state("7 COMPLETING None\n") == "failed"
-    later(status.FRESH_SECONDS + 1)
+    later(status_module.FRESH_SECONDS + 1)
     assert state("") == "failed"
     assert submission.failure is None, "its own attempt says why"
 
 
 def test_a_job_that_is_gone_has_failed_only_after_two_answers_some_time_apart(submission, capsys):
     assert state("") == "running"
-    later(status.FRESH_SECONDS + 1)
+    later(status_module.FRESH_SECONDS + 1)
     assert state("") == "running"
-    later(status.LOST_AFTER_SECONDS)
+    later(status_module.LOST_AFTER_SECONDS)
     assert state("") == "failed"
     assert submission.failure == "the scheduler lost it"
     assert "search/a (scheduler's job 7): the scheduler lost it" in capsys.readouterr().err
@@ -88,16 +88,16 @@ def test_a_job_that_is_gone_has_failed_only_after_two_answers_some_time_apart(su
 
 def test_a_job_that_shows_up_again_is_not_lost(submission):
     assert state("") == "running"
-    later(status.LOST_AFTER_SECONDS + 1)
+    later(status_module.LOST_AFTER_SECONDS + 1)
     assert state("7 PENDING None\n") == "running"
-    later(status.LOST_AFTER_SECONDS + 1)
+    later(status_module.LOST_AFTER_SECONDS + 1)
     assert state("") == "running", "the time begins anew"
 
 
 def test_a_scheduler_that_does_not_answer_costs_no_job(submission, capsys):
     for _ in range(10):
         assert state(None) == "running"
-        later(status.LOST_AFTER_SECONDS + 1)
+        later(status_module.LOST_AFTER_SECONDS + 1)
     assert capsys.readouterr().err.count("the scheduler does not answer (no controller)") == 1
     assert state("7 RUNNING None\n") == "running"
     assert "the scheduler answers again" in capsys.readouterr().err
@@ -112,7 +112,7 @@ def test_a_scheduler_that_does_not_answer_is_not_asked_for_every_job(submission)
 def test_a_job_that_will_wait_for_ever_is_told_once(submission, capsys):
     for _ in range(3):
         assert state("7 PENDING PartitionTimeLimit\n8 PENDING Priority\n") == "running"
-        later(status.FRESH_SECONDS + 1)
+        later(status_module.FRESH_SECONDS + 1)
     said = capsys.readouterr().err
     assert (
         said.count("search/a (scheduler's job 7) waits, and will until something changes: PENDING PartitionTimeLimit")
@@ -148,7 +148,7 @@ def test_the_shell_answers_by_itself_what_needs_no_thought(submission, tmp_path)
     state("7 RUNNING None\n")
     assert answer() == "running"
     state("77 RUNNING None\n")
-    later(status.FRESH_SECONDS + 1)
+    later(status_module.FRESH_SECONDS + 1)
     assert answer() == "thought"
     submission.note("exit", "1 1.5")
     assert answer() == "thought"
@@ -166,3 +166,34 @@ def test_the_shell_hands_on_what_needs_thought(submission):
     begun = time.monotonic()
     done = subprocess.run(["sh", SHELL, "./list", "7"], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "running\n", f"after {time.monotonic() - begun} s: {done.stderr}"
+
+
+@pytest.mark.parametrize(
+    ("accounts", "status", "reason"),
+    [
+        (
+            "OUT_OF_MEMORY|0:125|n2",
+            "137 1.5",
+            "Slurm: OUT_OF_MEMORY on n2, exit code 0:125: it used more memory than it",
+        ),
+        ("TIMEOUT|0:0|n2", "75 1.5", "Slurm: TIMEOUT on n2, exit code 0:0: it reached its time limit"),
+        ("NODE_FAIL|0:0|None assigned", None, "Slurm: NODE_FAIL, exit code 0:0: its node died"),
+        ("CANCELLED by 0|0:0|n1", None, "Slurm: CANCELLED by 0 on n1, exit code 0:0: it was cancelled"),
+        ("FAILED|9:0|n2", "137 1.5", "it was killed by signal 9"),
+        ("RUNNING|0:0|n2", "137 1.5", "Slurm: TIMEOUT on n3, exit code 0:15: it reached"),
+        ("", "75 1.5", "Slurm: TIMEOUT on n3, exit code 0:15: it reached"),
+    ],
+)
+def test_why_a_job_ended_in_slurms_words(submission, tmp_path, monkeypatch, accounts, status, reason):
+    """What accounts do not tell yet, the controller may."""
+    controller = "JobId=7 JobState=TIMEOUT Reason=None ExitCode=0:15 NodeList=n3"
+    for program, said in {"sacct": accounts, "scontrol": controller, "squeue": ""}.items():
+        (tmp_path / program).write_text(f"#!/bin/sh\necho '{said}'\n")
+        (tmp_path / program).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    if status is not None:
+        submission.note("exit", status)
+    assert status_module.state(["squeue"], "7") == ("running" if status is None else "failed")
+    later(status_module.LOST_AFTER_SECONDS + 1)
+    assert status_module.state(["squeue"], "7") == "failed"
+    assert submission.failure.startswith(reason)

@@ -27,6 +27,8 @@ QUEUED = re.compile(r"(Assoc|QOS)(Grp|Max)(?!\w*PerJob)(Jobs|Cpu|CPU|Mem|GRES|Gr
 """Of these, limits on what runs at once: they end as other jobs end."""
 COMPLETING = "COMPLETING"
 NOT_ENDED = re.compile("PENDING|RUNNING|COMPLETING|REQUEUED|SUSPENDED|CONFIGURING")
+BY_ITSELF = re.compile("FAILED|COMPLETED")
+"""States of a job whose script ended, of which its own marks say more."""
 
 
 def passes(refusal: str) -> bool:
@@ -71,7 +73,8 @@ def end_of(lister: str, number: str) -> str | None:
         if not state or NOT_ENDED.match(state):  # no accounts, or not there yet
             facts = dict(re.findall(r"(\w+)=(\S*)", _said(["scontrol", "show", "job", "-o", number])))
             state, code, nodes = (facts.get(key, "") for key in ("JobState", "ExitCode", "NodeList"))
-        return None if not state or NOT_ENDED.match(state) else _slurm_end(state, code, nodes)
+        told = bool(state) and not NOT_ENDED.match(state) and not BY_ITSELF.match(state)
+        return _slurm_end(state, code, nodes) if told else None
     if program == "qstat":
         facts = dict(
             re.findall(r"^(failed|exit_status|maxvmem|hostname) +(.*?) *$", _said(["qacct", "-j", number]), re.M)

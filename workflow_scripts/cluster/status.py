@@ -55,12 +55,18 @@ def state(lister: Sequence[str], number: str) -> str:
     if status is None and not _lost(submission):
         return "running"
     if status is None or status >= KILLED or status == STOPPED:
-        otherwise = "the scheduler lost it" if status is None else None if status == STOPPED else "it was killed"
-        reason = end_of(lister[0], number) or otherwise
+        reason = end_of(lister[0], number) or _without_scheduler(status)
         if reason is not None:
             submission.note("failure.json", {"noticed": now(), "reason": reason})
             _say(f"{submission.job} (scheduler's job {number}): {reason}")
     return "success" if status == 0 else "failed"
+
+
+def _without_scheduler(status: int | None) -> str | None:
+    """Why a job has no result, where the scheduler does not say; None where its attempt's own trace says it."""
+    if status is None:
+        return "the scheduler lost it"
+    return None if status == STOPPED else f"it was killed by signal {status - KILLED}"
 
 
 def _listed(lister: Sequence[str]) -> dict[str, str] | None:
