@@ -63,6 +63,10 @@ def test_a_rehearsal_that_was_interrupted_goes_on_and_leaves_data_and_results_of
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert "configuration is not at hand" not in verified.stdout
 
+    table = f"{RESULTS}/tables/search_spaces.csv"
+    replayed = [sys.executable, "-m", "workflow_scripts.audit", "replay", table]
+    assert subprocess.run(replayed, cwd=tree, capture_output=True, check=False).returncode == 0
+
     again = rehearse(tree, "--report-only")
     assert again.returncode == 0
     assert rows(again.stdout)["all"] == rows(done.stdout)["all"]

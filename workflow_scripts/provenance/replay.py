@@ -14,6 +14,7 @@ from workflow_scripts.provenance.identity import Identity, step_code, text_of
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.queries import differences, module_changes
 from workflow_scripts.provenance.record import machine, software
+from workflow_scripts.study.study import STUDY_NAME
 from workflow_scripts.tables.files import read_json
 
 ACCESS = '{"mirrors": [], "offline": true}'
@@ -43,7 +44,7 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     record = entry.record
     if ledger.base is None:
         raise ReplayError(f"{ledger.folder}: a job runs again only where the workflow made it, at {ledger.root}")
-    if re.fullmatch(r"data|results/[a-z][a-z0-9_]*", record.root) is None or not _is_in_place(ledger, entry):
+    if re.fullmatch(f"data|results/{STUDY_NAME}", record.root) is None or not _is_in_place(ledger, entry):
         raise ReplayError(f"{entry.file}: this record is not in its place, so its job is not run")
     if module_path(f"workflow_scripts.steps.{record.step}") is None:
         raise ReplayError(f"{record.job}: the code at hand has no step {record.step}")

@@ -26,12 +26,13 @@ from workflow_scripts.study.resources import RULES, Resources
 
 REHEARSAL = "-rehearsal"
 """The end of the name of a study's rehearsal (`study/rehearsal.py`)."""
+STUDY_NAME = f"[a-z][a-z0-9_]*({REHEARSAL})?"
 
 
 class Study(Model):
     """One study: its cell search, its depth search and the figures drawn from them."""
 
-    study: Annotated[str, Field(pattern=rf"^[a-z][a-z0-9_]*({REHEARSAL})?$")]
+    study: Annotated[str, Field(pattern=f"^{STUDY_NAME}$")]
     """name; results go to results/<study>"""
     title: str
     """one line, the heading of the report"""
