@@ -18,7 +18,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from workflow_scripts.cluster.submission import FOLDER as SCHEDULER
 from workflow_scripts.provenance.attempts import all_attempts
+from workflow_scripts.provenance.kept import KEPT
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import documented_parser
@@ -26,7 +28,7 @@ from workflow_scripts.runtime.locks import try_lock
 from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError
 
-CHECKPOINTS, SCRATCH, SCHEDULER, LOCKS, KEPT = ".checkpoints", ".scratch", "scheduler", ".locks", ".kept"
+CHECKPOINTS, SCRATCH, LOCKS = ".checkpoints", ".scratch", ".locks"
 SNAKEMAKE_LOCKS = ".snakemake/locks"
 TEMPORARY = re.compile(r"\..+\.\d+")
 """The name of a file that is being written: `.<name>.<process>`."""
