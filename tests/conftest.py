@@ -15,6 +15,11 @@ def pytest_addoption(parser):
     parser.addoption("--golden", action="store_true", help="take the pictures drawn now as those to compare with")
 
 
+def pytest_make_parametrize_id(val):
+    """Bytes do not name a test: packed ones hold the time, and the workers of xdist must collect the same names."""
+    return f"{len(val)}_bytes" if isinstance(val, bytes) else None
+
+
 LONG = ("tests/workflow/", "tests/test_kills.py", "tests/smoke/", "tests/test_plan.py")
 """Begun first, so that no worker is left alone with them at the end."""
 

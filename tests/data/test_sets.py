@@ -277,7 +277,6 @@ def idx_files(folder, entry, change=None, content=b""):
         (gzip.compress(idx(np.zeros((5, 28, 28), np.uint8))), r"it should have \(6, 1, 28, 28\)"),
         (gzip.compress(idx(np.zeros(6, np.uint8))), r"it should have \(6, 1, 28, 28\)"),
     ],
-    ids=range(8),  # the contents hold times
 )
 def test_idx_file_that_is_not_as_stated(tmp_path, content, told):
     entry = small(mnist)
