@@ -24,7 +24,7 @@ from workflow_scripts.provenance.replay import ReplayError, replay
 from workflow_scripts.provenance.study_of_results import planned_of, study_of
 from workflow_scripts.provenance.verify import Verdict, verify
 from workflow_scripts.provenance.waive import WaiverError, waive
-from workflow_scripts.runtime.command_line import documented_parser, stop_writing
+from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell, tell_error
 from workflow_scripts.study.study import Study, StudyError
 
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
@@ -42,13 +42,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.answer(options))
     except (AuditError, LedgerError, ReplayError, StudyError, WaiverError, ValueError) as error:
-        print(error, file=sys.stderr)
+        tell_error(error)
     except BrokenPipeError:
         stop_writing()
     except RecursionError:
-        print("the chain of records is deeper than any workflow makes it, so it is not followed", file=sys.stderr)
+        tell_error("the chain of records is deeper than any workflow makes it, so it is not followed")
     except OSError as error:
-        print(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})", file=sys.stderr)
+        tell_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
     return UNREADABLE
 
 
@@ -77,18 +77,18 @@ def _tell(verdict: Verdict) -> None:
     for kind in KINDS:
         found = [finding for finding in verdict.findings if finding.kind == kind]
         for finding in found[:SHOWN]:
-            print(finding)
+            tell(finding)
         if len(found) > SHOWN:
-            print(f"{kind}: ... and {len(found) - SHOWN} more (--json lists all)")
+            tell(f"{kind}: ... and {len(found) - SHOWN} more (--json lists all)")
     for waived in verdict.waived:
-        print(waived)
+        tell(waived)
     for note in verdict.notes:
-        print(f"note: {note}")
+        tell(f"note: {note}")
     if verdict.views:
-        print(f"views, made from records and results for reading: {', '.join(verdict.views)}")
-    print(f"{verdict.jobs} jobs, {verdict.files} files, {verdict.bytes / 1e6:.1f} MB hashed")
-    print(f"root digest {verdict.root_digest}")
-    print(f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file is what its record tells of")
+        tell(f"views, made from records and results for reading: {', '.join(verdict.views)}")
+    tell(f"{verdict.jobs} jobs, {verdict.files} files, {verdict.bytes / 1e6:.1f} MB hashed")
+    tell(f"root digest {verdict.root_digest}")
+    tell(f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file matches its record")
 
 
 def _why(options: argparse.Namespace) -> int:
@@ -100,7 +100,7 @@ def _why(options: argparse.Namespace) -> int:
                 raise KeyError(path)
             print(json.dumps([each.record.model_dump() for each in history.ancestors(ledger, entry)], indent=1))
         else:
-            print(*history.why(ledger, path, options.all), sep="\n")
+            tell(*history.why(ledger, path, options.all))
     except KeyError:
         raise AuditError(f"{path}: no record tells of this file{_unknown(ledger)}") from None
     return CLEAN
@@ -115,7 +115,7 @@ def _affected(options: argparse.Namespace) -> int:
         lines = list(history.affected(ledger, what, options.all))
         told += len(lines)
         if lines:
-            print(f"{folder}:", *lines, sep="\n")
+            tell(f"{folder}:", *lines)
     if not told:
         places = ", ".join(map(str, folders)) or "any folder below results/"
         raise AuditError(f"{options.what}: no record in {places} tells of such a file, module or setting")
@@ -132,12 +132,12 @@ def _diff(options: argparse.Namespace) -> int:
     for name, causes in found:
         told.setdefault(tuple(causes), []).append(name)
     for shared, names in told.items():
-        print(", ".join(names))
-        print(*(f"  {cause}" for cause in shared[:SHOWN]), sep="\n")
+        tell(", ".join(names))
+        tell(*(f"  {cause}" for cause in shared[:SHOWN]))
         if len(shared) > SHOWN:
-            print(f"  ... and {len(shared) - SHOWN} more causes")
+            tell(f"  ... and {len(shared) - SHOWN} more causes")
     if not found:
-        print("every figure is the same bytes in both folders")
+        tell("every figure is the same bytes in both folders")
     return FINDINGS if found else CLEAN
 
 
@@ -146,10 +146,10 @@ def _replay(options: argparse.Namespace) -> int:
     entry = _maker(ledger, path)
     with tempfile.TemporaryDirectory(prefix="replay-") as scratch:
         result = replay(ledger, entry, Path(scratch))
-    print(*(f"same bytes: {name}" for name in result.same), sep="\n", end="\n" if result.same else "")
-    print(*(f"different: {name}" for name in result.different), sep="\n", end="\n" if result.different else "")
-    print(*(f"not as then: {line}" for line in result.conditions), sep="\n", end="\n" if result.conditions else "")
-    print(f"{result.job}: {len(result.same)} of {len(result.same) + len(result.different)} files are the same bytes")
+    tell(*(f"same bytes: {name}" for name in result.same))
+    tell(*(f"different: {name}" for name in result.different))
+    tell(*(f"not as then: {line}" for line in result.conditions))
+    tell(f"{result.job}: {len(result.same)} of {len(result.same) + len(result.different)} files are the same bytes")
     return FINDINGS if result.different else CLEAN
 
 
@@ -159,13 +159,13 @@ def _waive(options: argparse.Namespace) -> int:
     if study is None:
         raise AuditError(f"{ledger.root}: its study is not at hand; name it with --configfile")
     for file in waive(ledger, path, options.reason, planned_of(study)):
-        print(f"kept: {file}")
+        tell(f"kept: {file}")
     return CLEAN
 
 
 def _page(options: argparse.Namespace) -> int:
     ledger = read_ledger(options.folder)
-    print(page_of(ledger, _study(ledger, options)))
+    tell(page_of(ledger, _study(ledger, options)))
     return CLEAN
 
 
@@ -174,7 +174,7 @@ def _export(options: argparse.Namespace) -> int:
 
     ledger = read_ledger(options.folder)
     export(ledger, options.target)
-    print(options.target)
+    tell(options.target)
     return CLEAN
 
 
