@@ -1,4 +1,4 @@
-"""Whatever is done to a results folder is a finding, changes the root digest, or touches what docs/provenance.md excludes.
+"""Whatever is done to a results folder is found, changes the root digest, or is what docs/provenance.md excludes.
 
 Alterations, links, odd files and records edited and sealed again are drawn at random; the same ones in every run.
 """
