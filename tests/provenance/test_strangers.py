@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from provenance.forging import (
@@ -23,8 +24,9 @@ from workflow_scripts import audit, run
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import identity_text, step_code
 from workflow_scripts.provenance.ledger import LedgerError, read_ledger
+from workflow_scripts.provenance.links import link_inputs
 from workflow_scripts.provenance.reading import MOST_BYTES
-from workflow_scripts.provenance.record import RecordError, read_record
+from workflow_scripts.provenance.record import RecordError, digest_of, file_facts, read_record
 from workflow_scripts.provenance.verify import verify
 
 REPORT_RECORD = "records/report.json"
@@ -344,6 +346,20 @@ def test_a_job_that_runs_again_writes_nothing_here(made):
     assert done.returncode == 0, done.stderr
     assert "1 of 1 files are the same bytes" in done.stdout
     assert snapshot(made) == before
+
+
+def test_the_notes_on_who_made_what_are_written_in_the_jobs_own_folder_only(results, monkeypatch):
+    """A job that runs again reads the audited folder, where these notes may be missing."""
+    monkeypatch.chdir(results.parents[1])
+    shutil.rmtree(results / ".producers")
+    given = {"figure": [Path(ROOT) / "figures/test_error.png", Path("data/cifar10.npz")]}
+    before = snapshot(results)
+    facts = link_inputs(file_facts(given), given, Path("again"))
+    assert [fact["record"] for fact in facts] == [
+        digest_of((results / "records/figure_test_error.json").read_bytes()),
+        digest_of(Path("data/records/cifar10.json").read_bytes()),
+    ]
+    assert snapshot(results) == before
 
 
 def test_a_forged_key_is_never_a_path(made):
