@@ -20,7 +20,9 @@ from workflow_scripts.provenance.record import RecordError, digest_of, read_reco
 from workflow_scripts.provenance.verify import verify
 
 SECRET = b"a secret outside the results folder"
-ACTIONS = ("alter", "delete", "swap", "add", "edit a record", "exchange an output")
+ACTIONS = ("alter", "delete", "swap", "add", *("edit a record",) * 2, *("exchange an output",) * 3)
+HOW_MANY = (1, 1, 1, 2, 2, 3)
+"""Actions at once: mostly one, because a second one that is found would hide that the first is not."""
 FOLDERS = (
     "",
     "logs",
@@ -101,7 +103,7 @@ class Forger:
         return self.draw(st.sampled_from(list(choices)))
 
     def act(self):
-        self.__getattribute__(self.one_of(ACTIONS).replace(" ", "_"))()
+        getattr(self, self.one_of(ACTIONS).replace(" ", "_"))()
 
     def files(self):
         places = (self.results, self.results.parents[1] / "data")
@@ -138,11 +140,14 @@ class Forger:
         else:
             file.symlink_to(self.outside / "secret.log" if kind == "link to a file" else self.outside)
 
-    def record(self):
-        """A sound record, parked or not where its readers find it; None where the drawn one is none any more."""
-        file = self.one_of(sorted((self.results / "records").rglob("*.json")) or [Path("none")])
-        if not file.is_file() or not _is_record(file):
+    def record(self, several_outputs=False):
+        """The file of a sound record, parked or not where its readers find it; None where there is none."""
+        files = [file for file in sorted((self.results / "records").rglob("*.json")) if _is_record(file)]
+        if several_outputs:
+            files = [file for file in files if len(json.loads(file.read_bytes())["outputs"]) > 1]
+        if not files:
             return None
+        file = self.one_of(files)
         if self.draw(st.booleans()):
             park(file, self.results)
         return file
@@ -153,7 +158,7 @@ class Forger:
             forge(file, **{self.one_of(FIELDS): self.one_of(VALUES)})
 
     def exchange_an_output(self):
-        file = self.record()
+        file = self.record(several_outputs=self.draw(st.booleans()))
         outputs = [] if file is None else json.loads(file.read_bytes())["outputs"]
         if outputs:
             path = self.one_of(outputs)["path"]
@@ -253,7 +258,7 @@ def test_nothing_forged_passes(small, tmp_path, capsys, request):
         shutil.copytree(top / "base", tmp_path / "tried" / "base")
         results = tmp_path / "tried" / "base" / ROOT
         forger = Forger(results, top / "outside", data.draw)
-        for _ in range(data.draw(st.integers(1, 4), label="actions")):
+        for _ in range(data.draw(st.sampled_from(HOW_MANY), label="actions")):
             forger.act()
         after = snapshot(results)
         changed = {place for place in before.keys() | after.keys() if before.get(place) != after.get(place)}
