@@ -18,6 +18,8 @@ from workflow_scripts.provenance.links import LINKED
 from workflow_scripts.provenance.notes import notes_on, some
 from workflow_scripts.provenance.queries import DIGITS, changes, module_changes
 from workflow_scripts.provenance.record import InputFile, OutputFile, Record, lies_at
+from workflow_scripts.provenance.signature import FOLDER as SIGNATURES
+from workflow_scripts.provenance.signature import check, signatures_in, signed_text
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
 from workflow_scripts.provenance.waivers import Waiver, Waivers
 from workflow_scripts.study.job_list import PlannedJob
@@ -60,6 +62,7 @@ class Verdict:
     waived: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     views: list[str] = field(default_factory=list)
+    signed: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """The verdict as plain values."""
@@ -67,12 +70,17 @@ class Verdict:
 
 
 def verify(
-    ledger: Ledger, planned: Iterable[PlannedJob] | None, against: str | None = None, rehash: bool = True
+    ledger: Ledger,
+    planned: Iterable[PlannedJob] | None,
+    against: str | None = None,
+    rehash: bool = True,
+    signers: Path | None = None,
 ) -> Verdict:
     """Check a results folder against its records, and its records against `planned`, the study's jobs at hand, if any.
 
-    `against` is a root digest kept elsewhere. Without `rehash`, files that are there are taken to be what was recorded.
-    Raises OSError for a file that cannot be read.
+    `against` is a root digest kept elsewhere, `signers` a file of those whose signatures the caller takes. Without
+    `rehash`, files that are there are taken to be what was recorded. Raises OSError for a file that cannot be read, and
+    SignatureError where signatures cannot be checked.
     """
     planned = None if planned is None else list(planned)
     verdict = Verdict(str(ledger.folder), ledger.root_digest, jobs=len(ledger.jobs))
@@ -88,10 +96,18 @@ def verify(
     ]
     if against is not None and against != ledger.root_digest:
         findings.append(Finding("root", str(ledger.folder), f"its root digest is {ledger.root_digest}, not {against}"))
+    findings += _signatures(ledger, signers, verdict)
     verdict.findings = list(dict.fromkeys(findings))
     _compare_with_study(ledger, planned, verdict)
     verdict.notes += notes_on(ledger)
     return verdict
+
+
+def require_sound(ledger: Ledger, what: str) -> None:
+    """Refuse to do `what` with results that verification finds fault with; stale ones are sound. Raises ValueError."""
+    unsound = [finding for finding in verify(ledger, None).findings if finding.kind != "stale"]
+    if unsound:
+        raise ValueError(f"only sound results are {what}, and there are {len(unsound)} findings; first, {unsound[0]}")
 
 
 def _hash(ledger: Ledger, verdict: Verdict, rehash: bool) -> dict[str, str | None]:
@@ -239,6 +255,7 @@ def _unrecorded(ledger: Ledger) -> Iterator[Finding]:
         if entry.record.job == job
         for file in kept_files(entry.record, ledger.folder)
     }
+    recorded |= {each.file for each in signatures_in(ledger.folder)}
     for file in _files(ledger.folder):
         place = file.relative_to(ledger.folder)
         path = f"{ledger.root}/{place.as_posix()}"
@@ -259,6 +276,26 @@ def _files(folder: Path, is_top: bool = True) -> Iterator[Path]:
             yield from _files(path, is_top=False)
         else:
             yield path
+
+
+def _signatures(ledger: Ledger, signers: Path | None, verdict: Verdict) -> Iterator[Finding]:
+    """Signatures that do not hold; those that do, and those that nobody asked to check, are told in the verdict."""
+    place = f"{ledger.root}/{SIGNATURES}"
+    if signers is None:
+        keys = [each.fingerprint for each in signatures_in(ledger.folder)]
+        if keys:
+            verdict.notes.append(f"signatures that were not checked, since no signers were given: {some(keys)}")
+        return
+    checked = check(ledger.folder, signed_text(ledger.root, ledger.root_digest), signers)
+    if not checked:
+        yield Finding("signature", place, "there is no signature in it")
+    for each in checked:
+        signature = each.signature
+        if each.fault is not None:
+            yield Finding("signature", f"{place}/{signature.file.name}", each.fault)
+        else:
+            who = f"{', '.join(each.signers)} with the key {signature.fingerprint}"
+            verdict.signed.append(f"signed by {who}, over the root digest {ledger.root_digest}")
 
 
 def _broken_waivers(ledger: Ledger) -> Iterator[Finding]:
