@@ -134,7 +134,8 @@ class _Builder:
         files = [file for name in (RECORDS, LINKED, WAIVERS) for file in _json_files(here / name)]
         files += [each.file for each in signatures_in(here)]
         added = {f"{self.ledger.root}/{file.relative_to(here).as_posix()}": file for file in files}
-        added |= {f"{DATA_ROOT}/{RECORDS}/{entry.file.name}": entry.file for entry in self.ledger.data.values()}
+        for entry in self.ledger.data.values():
+            added[f"{DATA_ROOT}/{RECORDS}/{entry.record.job}.json"] = entry.file
         digests = {entry.file: entry.sha256 for entry in self.ledger.by_sha256.values()}
         for path, file in added.items():
             self._copy(file, path, digests.get(file))

@@ -154,7 +154,9 @@ def _said(done: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def _lines(done: subprocess.CompletedProcess[bytes]) -> list[str]:
-    lines = (line.strip() for line in done.stderr.decode(errors="replace").splitlines())
+    """What ssh-keygen said, without its questions and what it does."""
+    said = re.sub(r"Enter passphrase[^:\n]*: ?", "", done.stderr.decode(errors="replace"))
+    lines = (line.strip() for line in said.splitlines())
     return [line for line in lines if line and not line.startswith("Signing file ")]
 
 
