@@ -156,8 +156,16 @@ def test_records_that_came_after_verification_are_not_exported(results, target, 
     refused(results, target, "its records changed while they were copied")
 
 
-@pytest.mark.parametrize("what", ["link", "folder", "fifo"])
-def test_no_link_and_no_pipe_is_followed_for_the_same_bytes(results, target, tmp_path, monkeypatch, what):
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ("link", "no regular file"),
+        ("fifo", "no regular file"),
+        ("folder", "a link is on the way to it"),
+        ("gone", "it is not there any more"),
+    ],
+)
+def test_no_link_and_no_pipe_is_followed_for_the_same_bytes(results, target, tmp_path, monkeypatch, what, why):
     """What a record tells of is in a crate only as a regular file that lies in the results folder itself."""
     place = results / "tables" / ("searches.csv" if what != "folder" else "")
 
@@ -165,13 +173,11 @@ def test_no_link_and_no_pipe_is_followed_for_the_same_bytes(results, target, tmp
         place.rename(tmp_path / "elsewhere")
         if what == "fifo":
             os.mkfifo(place)
-        else:
+        elif what != "gone":
             place.symlink_to(tmp_path / "elsewhere")
 
     meanwhile(monkeypatch, exchange)
-    if what == "fifo":  # no file any more
-        monkeypatch.setattr(Path, "is_file", lambda path: path.exists())
-    refused(results, target, "no regular file" if what != "folder" else "a link is on the way to it")
+    refused(results, target, why)
 
 
 def test_an_empty_folder_takes_the_crate(results, target):

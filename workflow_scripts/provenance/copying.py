@@ -60,6 +60,8 @@ def _opened(folder: Path, inside: str) -> Iterator[BinaryIO]:
     except OSError as error:
         if error.errno in LEADS_ELSEWHERE:
             raise CopyError(f"{folder / inside}: a link is on the way to it, and none is followed") from None
+        if isinstance(error, FileNotFoundError):
+            raise CopyError(f"{folder / inside}: it is not there any more") from None
         raise
     finally:
         os.close(here)

@@ -113,20 +113,21 @@ class _Builder:
         properties = {"name": _text(each.path), "contentSize": str(each.bytes), "sha256": each.sha256}
         place, maker = self.ledger.at(each.path), self.ledger.makers.get(each.path)
         is_now = maker is None or maker.record.sha256_of(each.path) == each.sha256
-        if is_now and place is not None and place.is_file():
-            self._copy(place, each.path, each.sha256)
+        # A source may be thrown away; what a job wrote is there, or was when it was verified.
+        if is_now and place is not None and (maker is not None or os.path.lexists(place)):
+            properties["contentSize"] = str(self._copy(place, each.path, each.sha256))
             return self.crate.add_file(dest_path=each.path, properties=properties)
         identifier = f"#sha256-{each.sha256}"
         properties |= {"@type": "CreativeWork", "alternateName": _text(each.path)}
         return self.crate.add(ContextEntity(self.crate, identifier, properties=properties))
 
-    def _copy(self, place: Path, path: str, sha256: str | None = None) -> None:
-        """Copy a file to its path in the crate; in the results folder, no link on the way is followed."""
+    def _copy(self, place: Path, path: str, sha256: str | None = None) -> int:
+        """Copy a file to its path in the crate, past no link in the results folder; returns its size in bytes."""
         start = self.ledger.folder
         if not place.is_relative_to(start):
             place = place.resolve()  # data may be kept elsewhere, behind a link; its content is the recorded one
             start = place.parent
-        copy_regular(start, place.relative_to(start).as_posix(), self.folder / path, sha256)
+        return copy_regular(start, place.relative_to(start).as_posix(), self.folder / path, sha256)
 
     def _add_records(self) -> None:
         """Records, waivers and signatures, so that the crate can be verified without us."""
