@@ -59,8 +59,4 @@ lock: $(INSTALLED) ## write envs/requirements.txt anew from envs/requirements.in
 		--upgrade envs/requirements.in --output-file envs/requirements.txt
 
 $(INSTALLED): envs/requirements.txt
-	@echo "Installing the locked packages into .venv (several GB, a few minutes) ..."
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=python3.11 ...")'
-	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.txt
-	@touch $@
+	@envs/install.sh $(PYTHON) $< .venv

@@ -12,6 +12,7 @@ os.environ["SLURM_CONF"] = "/dev/null"
 
 def pytest_addoption(parser):
     parser.addoption("--without-accounts", action="store_true", help="a Slurm without a database for the tests")
+    parser.addoption("--forgeries", type=int, default=100, help="random forgeries of a results folder to try")
     parser.addoption("--golden", action="store_true", help="take the pictures drawn now as those to compare with")
 
 

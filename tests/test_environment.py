@@ -1,10 +1,13 @@
 """The conda environment names what jobs import, at the versions of the lock."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
@@ -48,3 +51,46 @@ def test_every_line_of_the_lock_has_its_hash_and_names_no_registry() -> None:
     assert len(packages) > 50
     assert all(line.endswith("\\") for line in packages)
     assert "://" not in lock
+
+
+# installing -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An environment that must not be lost, in the folder where the tests stand."""
+    (tmp_path / "real/bin").mkdir(parents=True)
+    (tmp_path / "real/bin/python").symlink_to(sys.executable)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "real"
+
+
+def install(folder: str, python: str = sys.executable) -> subprocess.CompletedProcess[str]:
+    """Start the installation, of packages that no index has."""
+    Path("lock.txt").write_text("uv==0.0.0 \\\n    --hash=sha256:" + "0" * 64 + "\n")
+    command = [str(ENVS / "install.sh"), python, "lock.txt", folder]
+    environment = {**os.environ, "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, "PIP_FIND_LINKS": ""}
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=environment)
+
+
+def test_an_environment_behind_a_link_is_refused(environment: Path) -> None:
+    Path("link").symlink_to(environment)
+    done = install("link")
+    assert done.returncode == 1
+    assert "link is a link to" in done.stderr
+    assert (environment / "bin/python").exists()
+
+
+@pytest.mark.parametrize("python", [sys.executable, "false"])
+def test_a_failed_installation_leaves_the_environment_that_is_there(environment: Path, python: str) -> None:
+    before = sorted(environment.parent.rglob("*"))
+    assert install("real", python).returncode != 0
+    assert sorted(environment.parent.rglob("*")) == sorted({*before, environment.parent / "lock.txt"})
+
+
+def test_nothing_is_installed_beside_a_running_study(environment: Path) -> None:
+    Path(".snakemake/locks").mkdir(parents=True)
+    Path(".snakemake/locks/0.output.lock").touch()
+    done = install("real", "false")
+    assert done.returncode == 0
+    assert "real stays as it is" in done.stderr

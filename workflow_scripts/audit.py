@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workflow_scripts.provenance import history
+from workflow_scripts.provenance.check_signatures import check_signatures
 from workflow_scripts.provenance.compare import differing_figures
 from workflow_scripts.provenance.ledger import RECORDS, Entry, Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.page_file import page_of
@@ -25,7 +26,7 @@ from workflow_scripts.provenance.signature import SignatureError, sign, signed_t
 from workflow_scripts.provenance.study_of_results import planned_of, study_of
 from workflow_scripts.provenance.verify import Verdict, require_sound, verify
 from workflow_scripts.provenance.waive import WaiverError, waive
-from workflow_scripts.runtime.command_line import documented_parser, stop_writing
+from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell, tell_error
 from workflow_scripts.study.study import Study, StudyError
 
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
@@ -43,13 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.answer(options))
     except (AuditError, LedgerError, ReplayError, SignatureError, StudyError, WaiverError, ValueError) as error:
-        print(error, file=sys.stderr)
+        tell_error(error)
     except BrokenPipeError:
         stop_writing()
     except RecursionError:
-        print("the chain of records is deeper than any workflow makes it, so it is not followed", file=sys.stderr)
+        tell_error("the chain of records is deeper than any workflow makes it, so it is not followed")
     except OSError as error:
-        print(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})", file=sys.stderr)
+        tell_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
     return UNREADABLE
 
 
@@ -59,7 +60,8 @@ def _verify(options: argparse.Namespace) -> int:
         raise AuditError(f"--against {options.against!r}: a root digest has 64 hexadecimal digits")
     ledger = read_ledger(options.folder)
     study = _study(ledger, options)
-    verdict = verify(ledger, None if study is None else planned_of(study), against, signers=options.signers)
+    verdict = verify(ledger, None if study is None else planned_of(study), against)
+    check_signatures(ledger, options.signers, verdict)
     if options.json:
         print(json.dumps(verdict.as_json(), indent=1))
     else:
@@ -78,19 +80,19 @@ def _tell(verdict: Verdict) -> None:
     for kind in KINDS:
         found = [finding for finding in verdict.findings if finding.kind == kind]
         for finding in found[:SHOWN]:
-            print(finding)
+            tell(finding)
         if len(found) > SHOWN:
-            print(f"{kind}: ... and {len(found) - SHOWN} more (--json lists all)")
+            tell(f"{kind}: ... and {len(found) - SHOWN} more (--json lists all)")
     for waived in verdict.waived:
-        print(waived)
+        tell(waived)
     for note in verdict.notes:
-        print(f"note: {note}")
+        tell(f"note: {note}")
     if verdict.views:
-        print(f"views, made from records and results for reading: {', '.join(verdict.views)}")
-    print(*verdict.signed, sep="\n", end="\n" if verdict.signed else "")
-    print(f"{verdict.jobs} jobs, {verdict.files} files, {verdict.bytes / 1e6:.1f} MB hashed")
-    print(f"root digest {verdict.root_digest}")
-    print(f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file is what its record tells of")
+        tell(f"views, made from records and results for reading: {', '.join(verdict.views)}")
+    tell(*verdict.signed)
+    tell(f"{verdict.jobs} jobs, {verdict.files} files, {verdict.bytes / 1e6:.1f} MB hashed")
+    tell(f"root digest {verdict.root_digest}")
+    tell(f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file matches its record")
 
 
 def _why(options: argparse.Namespace) -> int:
@@ -102,7 +104,7 @@ def _why(options: argparse.Namespace) -> int:
                 raise KeyError(path)
             print(json.dumps([each.record.model_dump() for each in history.ancestors(ledger, entry)], indent=1))
         else:
-            print(*history.why(ledger, path, options.all), sep="\n")
+            tell(*history.why(ledger, path, options.all))
     except KeyError:
         raise AuditError(f"{path}: no record tells of this file{_unknown(ledger)}") from None
     return CLEAN
@@ -117,7 +119,7 @@ def _affected(options: argparse.Namespace) -> int:
         lines = list(history.affected(ledger, what, options.all))
         told += len(lines)
         if lines:
-            print(f"{folder}:", *lines, sep="\n")
+            tell(f"{folder}:", *lines)
     if not told:
         places = ", ".join(map(str, folders)) or "any folder below results/"
         raise AuditError(f"{options.what}: no record in {places} tells of such a file, module or setting")
@@ -134,12 +136,12 @@ def _diff(options: argparse.Namespace) -> int:
     for name, causes in found:
         told.setdefault(tuple(causes), []).append(name)
     for shared, names in told.items():
-        print(", ".join(names))
-        print(*(f"  {cause}" for cause in shared[:SHOWN]), sep="\n")
+        tell(", ".join(names))
+        tell(*(f"  {cause}" for cause in shared[:SHOWN]))
         if len(shared) > SHOWN:
-            print(f"  ... and {len(shared) - SHOWN} more causes")
+            tell(f"  ... and {len(shared) - SHOWN} more causes")
     if not found:
-        print("every figure is the same bytes in both folders")
+        tell("every figure is the same bytes in both folders")
     return FINDINGS if found else CLEAN
 
 
@@ -148,10 +150,10 @@ def _replay(options: argparse.Namespace) -> int:
     entry = _maker(ledger, path)
     with tempfile.TemporaryDirectory(prefix="replay-") as scratch:
         result = replay(ledger, entry, Path(scratch))
-    print(*(f"same bytes: {name}" for name in result.same), sep="\n", end="\n" if result.same else "")
-    print(*(f"different: {name}" for name in result.different), sep="\n", end="\n" if result.different else "")
-    print(*(f"not as then: {line}" for line in result.conditions), sep="\n", end="\n" if result.conditions else "")
-    print(f"{result.job}: {len(result.same)} of {len(result.same) + len(result.different)} files are the same bytes")
+    tell(*(f"same bytes: {name}" for name in result.same))
+    tell(*(f"different: {name}" for name in result.different))
+    tell(*(f"not as then: {line}" for line in result.conditions))
+    tell(f"{result.job}: {len(result.same)} of {len(result.same) + len(result.different)} files are the same bytes")
     return FINDINGS if result.different else CLEAN
 
 
@@ -161,13 +163,13 @@ def _waive(options: argparse.Namespace) -> int:
     if study is None:
         raise AuditError(f"{ledger.root}: its study is not at hand; name it with --configfile")
     for file in waive(ledger, path, options.reason, planned_of(study)):
-        print(f"kept: {file}")
+        tell(f"kept: {file}")
     return CLEAN
 
 
 def _page(options: argparse.Namespace) -> int:
     ledger = read_ledger(options.folder)
-    print(page_of(ledger, _study(ledger, options)))
+    tell(page_of(ledger, _study(ledger, options)))
     return CLEAN
 
 
@@ -176,7 +178,7 @@ def _export(options: argparse.Namespace) -> int:
 
     ledger = read_ledger(options.folder)
     export(ledger, options.target)
-    print(options.target)
+    tell(options.target)
     return CLEAN
 
 
@@ -184,7 +186,7 @@ def _sign(options: argparse.Namespace) -> int:
     ledger = read_ledger(options.folder)
     require_sound(ledger, "signed")
     made = sign(ledger.folder, signed_text(ledger.root, ledger.root_digest), options.key)
-    print(f"{made.file}: signed with the key {made.fingerprint}, over the root digest {ledger.root_digest}")
+    tell(f"{made.file}: signed with the key {made.fingerprint}, over the root digest {ledger.root_digest}")
     return CLEAN
 
 

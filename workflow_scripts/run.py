@@ -1,7 +1,7 @@
 """Run one step as a job: the one wrapper that every rule calls.
 
     python -m workflow_scripts.run --root FOLDER --log FOLDER/logs/NAME.log --job IDENTITY
-        --input KEY PATH ... --output KEY PATH ... [--access JSON] [--gpu N] [--anew]
+        --input KEY PATH ... --output KEY PATH ... [--access JSON] [--gpu N] [--anew] [--within FOLDER]
 
 It holds the job's lock, runs the step in a scratch folder, moves the outputs into place when all are complete, and
 writes the job's record, FOLDER/records/NAME.json. Outputs of a finished job that are missing are put back from
@@ -46,7 +46,8 @@ from workflow_scripts.provenance.record import (
     software,
     write_atomically,
 )
-from workflow_scripts.runtime.command_line import documented_parser
+from workflow_scripts.runtime.command_line import documented_parser, tell
+from workflow_scripts.runtime.confined import confine
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices
 from workflow_scripts.runtime.durable import move_durably
 from workflow_scripts.runtime.failures import JobError, Stopped, foreseen, sentence
@@ -75,6 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"--log: {options.log} is not in {options.root / 'logs'}, below which its path names the job")
     name = options.log.relative_to(options.root / "logs").as_posix().removesuffix(".log")
     inputs, outputs = _named(options.input), _named(options.output)
+    if options.within is not None:
+        confine(options.within)
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[variable] = str(THREADS)
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it cuBLAS sums in an order of its own
@@ -107,10 +110,10 @@ def _tell(error: BaseException, name: str, log: TextIO | None) -> None:
     if log is not None:
         with suppress(OSError):  # the disk may be full
             if foreseen(error) is None:
-                traceback.print_exception(error, file=log)
-            print(f"{now()} failed: {sentence(error)}", file=log, flush=True)
+                tell(*"".join(traceback.format_exception(error)).splitlines(), file=log)
+            tell(f"{now()} failed: {sentence(error)}", file=log)
     place = "" if log is None else f" (log: {log.name})"
-    print(f"{name} failed: {sentence(error)}{place}", file=sys.stderr, flush=True)
+    tell(f"{name} failed: {sentence(error)}{place}", file=sys.stderr)
 
 
 def _run(
@@ -326,6 +329,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--anew", action="store_true", help="compute, although the result of the same job is kept and could be put back"
     )
+    parser.add_argument("--within", type=Path, metavar="FOLDER", help="refuse to write anywhere else; for audit replay")
     parser.add_argument(
         "--log", type=Path, required=True, metavar="FILE", help="what the step says; its place names the job"
     )

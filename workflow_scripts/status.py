@@ -22,7 +22,7 @@ from workflow_scripts.provenance.staleness import (
 )
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.provenance.unfinished import failures
-from workflow_scripts.runtime.command_line import documented_parser, stop_writing
+from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell_error
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError
@@ -41,13 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(*_failed(Path(results)), sep="\n", end="")
         plan = snakemake_plan(options.file, options.set)
     except (StudyError, DryRunError, ValueError) as error:
-        print(error, file=sys.stderr)
+        tell_error(error)
         return 2
     except BrokenPipeError:
         stop_writing()
         return 2
     except OSError as error:
-        print(f"{error.filename or 'a file'} cannot be read ({error.strerror})", file=sys.stderr)
+        tell_error(f"{error.filename or 'a file'} cannot be read ({error.strerror})")
         return 2
     different = disagreements(found, plan)
     print(*different[:SHOWN], sep="\n", end="\n" if different else "")

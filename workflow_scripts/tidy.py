@@ -21,9 +21,9 @@ from pathlib import Path
 from workflow_scripts.cluster.submission import FOLDER as SCHEDULER
 from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.kept import KEPT
-from workflow_scripts.provenance.record import Record, RecordError, parse_record
+from workflow_scripts.provenance.record import Record, RecordError, read_record
 from workflow_scripts.provenance.study_of_results import planned_of
-from workflow_scripts.runtime.command_line import documented_parser
+from workflow_scripts.runtime.command_line import documented_parser, tell, tell_error
 from workflow_scripts.runtime.locks import try_lock
 from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError
@@ -71,10 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         root = Path(f"results/{study.study}")
         removed = tidy(root, {job.name for job in planned_of(study) if job.root == root.as_posix()}, options.dry_run)
     except StudyError as error:
-        print(error, file=sys.stderr)
+        tell_error(error)
         return 2
     except OSError as error:
-        print(f"{error.filename or 'a file'} cannot be removed ({error.strerror})", file=sys.stderr)
+        tell_error(f"{error.filename or 'a file'} cannot be removed ({error.strerror})")
         return 2
     _tell(root, removed)
     return 0
@@ -176,7 +176,7 @@ def _records(folder: Path) -> Iterator[tuple[str, Record | None]]:
     """Every record by its job; None for one that cannot be trusted, whose job may need all that is there."""
     for file in _files(folder, "*.json"):
         try:
-            yield _name(file, folder, ".json"), parse_record(file.read_bytes())
+            yield _name(file, folder, ".json"), read_record(file)
         except RecordError:
             yield _name(file, folder, ".json"), None
 
@@ -210,7 +210,7 @@ def _tell(root: Path, removed: Removed) -> None:
     if removed.workflow_runs:
         print(f"{root / SCHEDULER} is left alone, because a workflow runs here (or was killed; snakemake --unlock)")
     if removed.running:
-        print("Left alone, because they run now:", *sorted(removed.running), sep="\n  ")
+        tell("Left alone, because they run now:", *(f"  {job}" for job in sorted(removed.running)))
 
 
 def _parser() -> argparse.ArgumentParser:

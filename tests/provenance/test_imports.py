@@ -14,7 +14,10 @@ MAY_IMPORT = {
     "tables": {"tables"},
     "runtime": {"runtime"},
     "study": {"study", "tables", "data.entry"},
-    "provenance": {"provenance", "study", "tables", "runtime.durable", "runtime.scheduler", "cluster.submission"},
+    "provenance": {
+        *("provenance", "study", "tables", "runtime.durable", "runtime.scheduler", "cluster.submission"),
+        *("data.entry", "data.fetch"),
+    },
     "cluster": {"cluster", "runtime"},
     "data": BASE | {"data"},
     "cells": BASE | {"cells", "data"},

@@ -9,14 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from provenance.forging import ROOT
 
 from workflow_scripts import audit
-from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance import signature
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.signature import NAMESPACE, signatures_in, signed_text
 
-ROOT = "results/made_up"
 REPORT = "records/report.json"
 REPOSITORY = Path(__file__).parents[2]
 
@@ -33,17 +32,6 @@ def keys(tmp_path_factory):
     return {
         name: make_key(folder / name, kind="ecdsa" if name == "bob" else "ed25519") for name in ("ada", "bob", "eve")
     }
-
-
-@pytest.fixture(scope="session")
-def original(tmp_path_factory):
-    return make_results(tmp_path_factory.mktemp("made_up"), searches=1).parents[1]
-
-
-@pytest.fixture
-def results(original, tmp_path):
-    shutil.copytree(original, tmp_path / "base")
-    return tmp_path / "base" / ROOT
 
 
 @pytest.fixture

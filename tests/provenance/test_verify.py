@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from provenance.forging import FIGURE, ROOT, SEARCH, SEARCH_RECORD, change, findings, forge
 
 from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.crate import export
@@ -16,47 +17,7 @@ from workflow_scripts.provenance.ledger import LedgerError, read_ledger
 from workflow_scripts.provenance.record import VERSION, canonical_bytes, sealed
 from workflow_scripts.provenance.verify import verify
 
-SEARCH = "cells/searches/s1_cifar10/darts/l2-0.0003_drop-0_seed-1"
 OTHER_SEED = "cells/searches/s1_cifar10/darts/l2-0.0003_drop-0_seed-2"
-SEARCH_RECORD = "records/cell_search/s1_cifar10/darts/l2-0.0003_drop-0_seed-1.json"
-FIGURE = "figures/test_error.png"
-ROOT = "results/made_up"
-
-
-@pytest.fixture(scope="session")
-def original(tmp_path_factory):
-    base = tmp_path_factory.mktemp("made_up")
-    make_results(base, searches=8)
-    return base
-
-
-@pytest.fixture
-def results(original, tmp_path):
-    shutil.copytree(original, tmp_path / "base")
-    return tmp_path / "base" / ROOT
-
-
-def findings(folder, against=None):
-    """What verification finds, by kind and path; notes left out."""
-    found = verify(read_ledger(folder), None, against).findings
-    return {(finding.kind, finding.path): finding.cause for finding in found}
-
-
-def paths(folder):
-    return {path for _, path in findings(folder)}
-
-
-def change(file, old=b"made up", new=b"made_up"):
-    content = file.read_bytes()
-    assert old in content
-    file.write_bytes(content.replace(old, new, 1))
-
-
-def forge(file, **entries):
-    """Change a record and seal it again, as someone would who knows how records are made."""
-    record = json.loads(file.read_bytes())
-    fields = {key: value for key, value in record.items() if key != "digest"} | entries
-    file.write_bytes(canonical_bytes(sealed(fields)))
 
 
 # one alteration at a time ---------------------------------------------------------------------------------------------
@@ -325,10 +286,10 @@ def test_what_a_kill_left_behind_is_no_finding(results):
         ".locks/a.lock",
         ".checkpoints/a.pt",
         "records/.a.json.4711",
-        "cells/.snakemake_timestamp",
     ):
         (results / place).parent.mkdir(parents=True, exist_ok=True)
         (results / place).write_text("1")
+    (results / "cells/.snakemake_timestamp").touch()
     assert findings(results) == {}
 
 

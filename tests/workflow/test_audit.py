@@ -83,7 +83,7 @@ def test_the_planned_jobs_are_those_of_snakemake(study: str, tmp_path: Path) -> 
 
 def test_a_finished_study_is_clean_here_and_copied_away(tree: Path, tmp_path: Path) -> None:
     said = audit(tree, "verify", TINY)
-    assert "clean: every file is what its record tells of" in said
+    assert "clean: every file matches its record" in said
     assert "views, made from records and results for reading: report.html, provenance.html" in said
     digest = re.search(r"root digest (\w{64})", said)
     assert digest is not None
@@ -348,7 +348,7 @@ def test_the_exported_crate_is_read_by_rocrate_and_runcrate(finished: Path, tmp_
     report = subprocess.run([program, "report", crate], capture_output=True, text=True, check=True).stdout
     assert report.count("action: ") == len(actions)
     assert f"{TINY}/figures/test_error.png" in report
-    assert "clean: every file is what its record tells of" in audit(ROOT, "verify", str(crate / TINY))
+    assert "clean: every file matches its record" in audit(ROOT, "verify", str(crate / TINY))
     assert "it exists already" in audit(finished, "export", TINY, str(crate), status=2)
 
 

@@ -16,7 +16,7 @@ AT_ONCE = 20
 
 def numbers() -> set[str]:
     """The digits of the scheduler's numbers of all jobs that were ever submitted from this folder."""
-    return {file.name for file in REGISTER.iterdir() if file.name.isdigit()} if REGISTER.is_dir() else set()
+    return {file.name for file in REGISTER.iterdir() if file.name.isdecimal()} if REGISTER.is_dir() else set()
 
 
 def left_running(earlier: Collection[str]) -> list[str]:

@@ -103,7 +103,7 @@ def _too_long(command: Sequence[str], minutes: int) -> Iterator[str]:
 
 def _most_jobs() -> int | None:
     """How many jobs the user may have submitted at a time; None where there is no limit, or no accounts."""
-    limits = [int(text) for most, group, _ in _associations(None) for text in (most, group) if text.isdigit()]
+    limits = [int(text) for most, group, _ in _associations(None) for text in (most, group) if text.isdecimal()]
     return min(limits, default=None)
 
 
@@ -155,4 +155,4 @@ def _filled(word: str, values: Mapping[str, str]) -> str:
 
 
 def _is_whole(value: object) -> bool:
-    return isinstance(value, int) or (isinstance(value, str) and value.isdigit())
+    return isinstance(value, int) or (isinstance(value, str) and value.isdecimal())

@@ -68,7 +68,7 @@ class Submission:
     def exit_status(self) -> int | None:
         """The exit status of its script; None where it has not ended by itself."""
         status, _, _ = (_first_line(self.folder / "exit") or "").partition(" ")
-        return int(status) if status.isdigit() else None
+        return int(status) if status.isdecimal() else None
 
     @property
     def began(self) -> float | None:
@@ -102,7 +102,7 @@ def new_submission(root: Path, job: str) -> Submission:
 def submissions(root: Path, job: str) -> list[Submission]:
     """All submissions of a job, the first one first."""
     place = root / FOLDER / job
-    found = [Submission(job, path) for path in place.iterdir() if path.name.isdigit()] if place.is_dir() else []
+    found = [Submission(job, path) for path in place.iterdir() if path.name.isdecimal()] if place.is_dir() else []
     return sorted(found, key=lambda submission: submission.number)
 
 
@@ -112,14 +112,14 @@ def latest_submissions(root: Path) -> dict[str, Submission]:
     for script in sorted((root / FOLDER).rglob("script.sh")):
         folder = script.parent
         job = folder.parent.relative_to(root / FOLDER).as_posix()
-        if folder.name.isdigit() and (job not in found or found[job].number < int(folder.name)):
+        if folder.name.isdecimal() and (job not in found or found[job].number < int(folder.name)):
             found[job] = Submission(job, folder)
     return dict(sorted(found.items()))
 
 
 def is_trace(place: Path) -> bool:
     """Whether a path below a results folder is where a submission leaves a trace."""
-    return len(place.parts) > 3 and place.parts[0] == FOLDER and place.parent.name.isdigit() and place.name in FILES
+    return len(place.parts) > 3 and place.parts[0] == FOLDER and place.parent.name.isdecimal() and place.name in FILES
 
 
 def register(number: str, submission: Submission) -> None:

@@ -245,7 +245,7 @@ class _Fetcher:
                 raise _Broken("the server sent another part than the one asked for")
             have = have if going_on else 0
             length = answer.headers.get("Content-Length")
-            total = have + int(length) if length and length.isdigit() else limit
+            total = have + int(length) if length and length.isdecimal() else limit
             with partial.open("ab" if going_on else "wb") as file:
                 have = self._write(answer, file, have, total, limit)
         megabytes = round(have / MEGABYTE)

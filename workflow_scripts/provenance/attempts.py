@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.provenance.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.provenance.record import now
 
 FOLDER = "attempts"
@@ -17,6 +18,8 @@ class Attempts:
 
     job: str
     entries: list[dict[str, Any]]
+    fault: str | None = None
+    """why the file cannot be read, in a few words"""
 
     @property
     def unfinished(self) -> list[dict[str, Any]]:
@@ -60,9 +63,12 @@ def append(file: Path, entry: Mapping[str, Any]) -> None:
 
 
 def read(file: Path, job: str, start: int = 0) -> Attempts:
-    """The attempts of one job, from byte `start` of its file; a line that a killed job did not end is passed over."""
+    """The attempts of one job, from byte `start` of its file; a line that a killed job did not end is passed over.
+
+    Raises UnreadableError where there is a file that cannot be read.
+    """
     entries = []
-    for line in file.read_bytes()[start:].decode(errors="replace").splitlines() if file.exists() else ():
+    for line in _content(file)[start:].decode(errors="replace").splitlines():
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):
@@ -72,7 +78,19 @@ def read(file: Path, job: str, start: int = 0) -> Attempts:
     return Attempts(job, entries)
 
 
+def _content(file: Path) -> bytes:
+    try:
+        return read_regular(file)
+    except FileNotFoundError:
+        return b""
+
+
 def all_attempts(root: Path) -> Iterator[Attempts]:
-    """The attempts of every job of a results folder, sorted by job."""
-    for file in sorted((root / FOLDER).rglob("*.jsonl")):
-        yield read(file, file.relative_to(root / FOLDER).as_posix().removesuffix(".jsonl"))
+    """The attempts of every job of a results folder, sorted by job; of a file that cannot be read, why not."""
+    for found in found_below(root / FOLDER):
+        if found.path.suffix == ".jsonl":
+            job = found.path.relative_to(root / FOLDER).as_posix().removesuffix(".jsonl")
+            try:
+                yield read(found.path, job)
+            except UnreadableError as error:
+                yield Attempts(job, [], str(error))

@@ -22,6 +22,7 @@ OUTSIDE = (
     "workflow_scripts.provenance",
     "workflow_scripts.study",
     "workflow_scripts.runtime.progress",
+    "workflow_scripts.runtime.confined",
     "workflow_scripts.runtime.failures",
     "workflow_scripts.runtime.job_lock",
     "workflow_scripts.runtime.device_lease",

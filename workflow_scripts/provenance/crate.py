@@ -8,11 +8,10 @@ https://w3id.org/ro/wfrun/provenance/0.5 and those it rests on.
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from rocrate.model.contextentity import ContextEntity
@@ -22,7 +21,8 @@ from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.copying import copy_regular
 from workflow_scripts.provenance.ledger import DATA_ROOT, RECORDS, Entry, Ledger, read_ledger
 from workflow_scripts.provenance.links import LINKED
-from workflow_scripts.provenance.record import OutputFile, Record
+from workflow_scripts.provenance.reading import found_below
+from workflow_scripts.provenance.record import OutputFile
 from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.verify import require_sound
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
@@ -45,7 +45,7 @@ def export(ledger: Ledger, target: Path) -> None:
     """Write the crate of a results folder into a new folder `target`, which is there whole or not at all.
 
     Raises ValueError where that is not empty or lies in the results folder, where a file is not what its record tells
-    of, since a crate states checksums, where it is no regular file, and where a record's text or time is none.
+    of, since a crate states checksums, where it is no regular file, and where a report's title is no text.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target}: it exists already; name a new folder for the crate")
@@ -96,7 +96,7 @@ class _Builder:
                 told[key] = text
         self.crate.name, self.crate.description = _text(told["title"]), _text(told["description"])
         self.crate.license = LICENCE
-        self.crate.datePublished = max(_time(entry.record, "ended") for entry in self.entries).isoformat()
+        self.crate.datePublished = max(entry.record.ended for entry in self.entries)
         for address, name in PROFILES.items():
             properties = {"@type": "CreativeWork", "name": name, "version": address.rpartition("/")[2]}
             profile = self.crate.add(ContextEntity(self.crate, address, properties=properties))
@@ -132,7 +132,8 @@ class _Builder:
     def _add_records(self) -> None:
         """Records, waivers and signatures, so that the crate can be verified without us."""
         here = self.ledger.folder
-        files = [file for name in (RECORDS, LINKED, WAIVERS) for file in _json_files(here / name)]
+        found = [each.path for name in (RECORDS, LINKED, WAIVERS) for each in found_below(here / name)]
+        files = [file for file in found if file.suffix == ".json"]
         files += [each.file for each in signatures_in(here)]
         added = {f"{self.ledger.root}/{file.relative_to(here).as_posix()}": file for file in files}
         for entry in self.ledger.data.values():
@@ -167,8 +168,8 @@ class _Builder:
         properties: dict[str, Any] = {
             "@type": "CreateAction",
             "name": _text(record.job),
-            "startTime": _time(record, "started").isoformat(),
-            "endTime": _time(record, "ended").isoformat(),
+            "startTime": record.started,
+            "endTime": record.ended,
             "actionStatus": COMPLETED,
         }
         action = self.crate.add_action(self._tool(record.step), f"#run-{name}", properties=properties)
@@ -177,7 +178,7 @@ class _Builder:
             entities = []
             for each in files:
                 entity = self.files[_key(each)]
-                parameter = self._parameter(record.step, key, _text(each.name))
+                parameter = self._parameter(record.step, key, each.name)
                 if parameter not in _as_list(entity.get("exampleOfWork")):
                     entity.append_to("exampleOfWork", parameter)
                 entities.append(entity)
@@ -192,10 +193,7 @@ class _Builder:
     def _whole_run(self, controls: list[Any]) -> None:
         """The run of the workflow as a whole, and the engine's part in it."""
         records = [entry.record for entry in self.entries]
-        times = {
-            "startTime": min(_time(each, "started") for each in records).isoformat(),
-            "endTime": max(_time(each, "ended") for each in records).isoformat(),
-        }
+        times = {"startTime": min(each.started for each in records), "endTime": max(each.ended for each in records)}
         read = {_key(each) for record in records for each in record.inputs}
         made = {_key(each) for record in records for each in record.outputs}
         properties = {"@type": "CreateAction", "name": f"run of {self.ledger.root}", "actionStatus": COMPLETED, **times}
@@ -218,30 +216,12 @@ def _key(each: OutputFile) -> tuple[str, str]:
     return each.path, each.sha256
 
 
-def _json_files(folder: Path) -> Iterator[Path]:
-    """The files of one of the audit's own folders, sorted; in hidden folders, and behind links, there are none."""
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(names) if name.endswith(".json") and not name.startswith("."))
-
-
 def _text(text: str) -> str:
     """Plain text: no control characters, and no angle brackets, which a reader that draws pages may take for markup."""
     shown = "".join(
         letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text
     )
     return shown.translate(PLAIN)
-
-
-def _time(record: Record, field: Literal["started", "ended"]) -> datetime:
-    """A record's time. Raises ValueError where it is none."""
-    try:
-        time = datetime.fromisoformat(getattr(record, field))
-    except ValueError:
-        time = None
-    if time is None or time.utcoffset() is None:
-        raise ValueError(f"{record.job}: its record's {field} is no time in UTC, so no crate is made of it")
-    return time
 
 
 def _as_list(value: Any) -> list[Any]:

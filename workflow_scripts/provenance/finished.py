@@ -11,7 +11,7 @@ from pathlib import Path
 from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import append, begin, read
 from workflow_scripts.provenance.kept import KEPT, Mismatch, put_back_after
-from workflow_scripts.provenance.record import OutputFile, Record, RecordError, lies_at, machine, now, parse_record
+from workflow_scripts.provenance.record import OutputFile, Record, RecordError, lies_at, machine, now, read_record
 
 RECORDS = "records"
 MOST = 10
@@ -67,7 +67,7 @@ def _mended(finished: Finished) -> Iterator[str]:
     root, job = finished.root, finished.job
     file = root / RECORDS / f"{job}.json"
     try:
-        record = parse_record(file.read_bytes())
+        record = read_record(file)
     except (OSError, RecordError) as error:
         why = "it is not there" if isinstance(error, FileNotFoundError) else error
         yield f"  {job}: its record {file} cannot be read: {why}; run it again, with --forcerun and one of its outputs"

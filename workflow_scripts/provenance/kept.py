@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.provenance.identity import Identity
-from workflow_scripts.provenance.record import Record, RecordError, file_facts, lies_at, parse_record
+from workflow_scripts.provenance.record import Record, RecordError, file_facts, lies_at, read_record
 from workflow_scripts.tables.files import sha256_of
 
 KEPT = ".kept"
@@ -69,7 +69,8 @@ def forget_others(root: Path, job: str, outputs: Facts) -> None:
 def keep(root: Path, job: str, outputs: Facts) -> None:
     """Keep the bytes of a finished job's outputs, of which `outputs` are the facts. Raises OSError."""
     for fact in outputs:
-        _link(Path(fact["path"]), kept_at(root, job, fact["sha256"]))
+        kept = kept_at(root, job, fact["sha256"])
+        _link(Path(fact["path"]), kept, kept)
 
 
 def put_back(identity: Identity, inputs: Paths, read: Facts, outputs: Paths, root: Path, job: str) -> PutBack:
@@ -86,7 +87,7 @@ def put_back(identity: Identity, inputs: Paths, read: Facts, outputs: Paths, roo
     except Mismatch as why:
         return PutBack(why_not=f"no earlier result is put back, because {why}")
     for path, kept in missing.items():
-        _link(kept, path)
+        _link(kept, path, kept)
         os.utime(path)  # new, as if it had been computed: Snakemake makes again what is older than its input
     return PutBack(files=list(missing))
 
@@ -97,7 +98,7 @@ def same_job(identity: Identity, inputs: Paths, read: Facts, file: Path) -> Reco
     Raises Mismatch, or OSError.
     """
     try:
-        record = parse_record(file.read_bytes())
+        record = read_record(file)
     except RecordError as error:
         raise Mismatch(f"its record cannot be trusted: {error}") from None
     for what in ("step", "settings", "code"):
@@ -137,7 +138,7 @@ def put_back_after(record: Record, root: Path) -> list[Path]:
     gone = {each.path: each.sha256 for each in record.outputs if not Path(each.path).exists()}
     missing = _sound(gone, root, record.job)
     for path, kept in missing.items():
-        _link(kept, path)
+        _link(kept, path, kept)
     return list(missing)
 
 
@@ -161,10 +162,14 @@ def kept_files(record: Record, folder: Path) -> Iterator[Path]:
     yield from (kept_at(folder, record.job, each.sha256) for each in record.outputs)
 
 
-def _link(source: Path, target: Path) -> None:
-    """Make `target` a hard link to `source`, or a copy of it, by one rename."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+def _link(source: Path, target: Path, kept: Path) -> None:
+    """Make `target` a hard link to `source`, or a copy of it, by one rename.
+
+    One of the two is `kept`, beside which the temporary name is, so that a kill leaves none among the results.
+    """
+    for path in (target, kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = kept.with_name(f".{kept.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     try:
         os.link(source, temporary, follow_symlinks=False)

@@ -1,6 +1,8 @@
 """All records of a results folder, read without trusting them: the ledger that the audit's questions go to.
 
 The folder may lie where the workflow made it, beside the data sets and below the code, or may have been copied away.
+What vouches for a result or a data set lies in the folder itself: the records of its jobs, and the copies of the data
+sets' records that they link to. The records in `data/records` only tell whether a data set was made again since.
 """
 
 import os
@@ -10,6 +12,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.links import LINKED
+from workflow_scripts.provenance.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.provenance.record import InputFile, Record, RecordError, digest_of, parse_record
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
 from workflow_scripts.study.names import nearest
@@ -75,9 +78,9 @@ class Ledger:
 
     @cached_property
     def _linked_from_elsewhere(self) -> list[Entry]:
-        """Linked records of other folders' jobs, the data sets', to which a job here links indeed."""
+        """Linked records of the data sets, to which a job here links indeed."""
         named = {read.record for entry in self.jobs.values() for read in entry.record.inputs}
-        return [entry for entry in self.linked.values() if entry.record.root != self.root and entry.sha256 in named]
+        return [entry for entry in self.linked.values() if entry.record.root == DATA_ROOT and entry.sha256 in named]
 
     def maker(self, read: InputFile) -> Entry | None:
         """The record of the job that made what was read; None for a source, and where the record is not there."""
@@ -106,13 +109,21 @@ class Ledger:
     def root_digest(self) -> str:
         """One digest over all records and waivers: the one thing that must be kept elsewhere (docs/provenance.md)."""
         files = [*self.unreadable, *(entry.file for entry in (*self.jobs.values(), *self.linked.values()))]
-        files += (self.folder / WAIVERS).rglob("*.json")
+        files += [found.path for found in found_below(self.folder / WAIVERS) if found.path.suffix == ".json"]
         lines = sorted(
-            f"{file.relative_to(self.folder).as_posix()} {digest_of(file.read_bytes())}\n"
+            f"{file.relative_to(self.folder).as_posix()} {_digest_at(file)}\n"
             for file in files
-            if file.is_relative_to(self.folder) and file.is_file()
+            if file.is_relative_to(self.folder)
         )
-        return digest_of("".join(lines).encode())
+        return digest_of("".join(lines).encode(errors="surrogateescape"))
+
+
+def _digest_at(file: Path) -> str:
+    """The sha256 of a file's bytes; of one that is not read, which is a finding, a word."""
+    try:
+        return digest_of(read_regular(file))
+    except (FileNotFoundError, UnreadableError):
+        return "unreadable"
 
 
 def read_ledger(folder: Path) -> Ledger:
@@ -125,7 +136,7 @@ def read_ledger(folder: Path) -> Ledger:
     ledger = Ledger(folder)
     entries, ledger.unreadable = _read(folder / RECORDS)
     for entry in entries:
-        ledger.jobs[entry.file.relative_to(folder / RECORDS).as_posix().removesuffix(".json")] = entry
+        ledger.jobs[_name(entry.file, folder / RECORDS)] = entry
     entries, unreadable = _read(folder / LINKED)
     ledger.unreadable |= unreadable
     for entry in entries:
@@ -161,28 +172,34 @@ def _absolute(path: Path) -> Path:
 
 
 def _read_data(ledger: Ledger, folder: Path) -> None:
-    """The records of those data sets that the study read."""
+    """The records of those data sets that the study read; one in another's place is no data set's."""
     read = {each.path for entry in ledger.jobs.values() for each in entry.record.inputs}
     entries, unreadable = _read(folder)
     for entry in entries:
-        if any(output.path in read for output in entry.record.outputs):
+        if (entry.record.root, entry.record.job) != (DATA_ROOT, _name(entry.file, folder)):
+            ledger.unreadable[entry.file] = f"it is that of {entry.record.root}/{RECORDS}/{entry.record.job}.json"
+        elif any(output.path in read for output in entry.record.outputs):
             ledger.data[entry.record.job] = entry
     ledger.unreadable |= {file: why for file, why in unreadable.items() if f"{DATA_ROOT}/{file.stem}.npz" in read}
+
+
+def _name(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).as_posix().removesuffix(".json")
 
 
 def _read(folder: Path) -> tuple[list[Entry], dict[Path, str]]:
     """The records of a folder, and the files there that are none, with the reason."""
     entries, unreadable = [], {}
-    for file in sorted(folder.rglob("*.json")):
-        if file.name.startswith("."):
-            continue  # being written
+    for found in found_below(folder):
+        if found.path.suffix != ".json" and found.fault is None:
+            continue
         try:
-            content = file.read_bytes()
-            entries.append(Entry(file, digest_of(content), parse_record(content)))
-        except RecordError as error:
-            unreadable[file] = str(error)
-        except IsADirectoryError:
-            unreadable[file] = "it is a folder"
-        except OSError as error:
-            raise LedgerError(f"{file}: this record cannot be read ({error.strerror})") from None
+            if found.fault is not None:
+                raise UnreadableError(found.fault)
+            content = read_regular(found.path)
+            entries.append(Entry(found.path, digest_of(content), parse_record(content)))
+        except FileNotFoundError:
+            continue  # it was moved meanwhile
+        except (RecordError, UnreadableError) as error:
+            unreadable[found.path] = str(error)
     return entries, unreadable

@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.record import Record, RecordError, digest_of, parse_record, write_atomically
+from workflow_scripts.provenance.reading import found_below, read_regular
+from workflow_scripts.provenance.record import Record, digest_of, parse_record, write_atomically
 from workflow_scripts.runtime.durable import write_quickly
 
 LINKED = "linked_records"
@@ -30,8 +31,9 @@ def link_inputs(
     made: dict[
         str, tuple[str, dict[str, str]]
     ] = {}  # the output a job was given: its maker's record, and what that wrote
+    searched: dict[Path, Made] = {}
     for path in (path for paths in arguments.values() for path in paths):
-        found = _record_of(path, root)
+        found = _record_of(path, root, searched)
         if found is None:
             continue
         record, content, folder = found
@@ -70,36 +72,53 @@ def _keep(content: bytes, digest: str, root: Path) -> None:
         write_atomically(place, content)
 
 
-def _record_of(path: Path, root: Path) -> tuple[Record, bytes, Path] | None:
-    """The record of the job that made an output, its bytes and its results folder: `root`, or that of the data sets."""
+Made = dict[str, tuple[Record, bytes]]
+"""The record of the job that made an output, and its bytes, by the output's path."""
+
+
+def _record_of(path: Path, root: Path, searched: dict[Path, Made]) -> tuple[Record, bytes, Path] | None:
+    """The record of the job that made an output, its bytes and its results folder: `root`, or that of the data sets.
+
+    `searched` holds what all records of a folder tell of, once they had to be read. Only below `root` the notes that
+    are missing are written: a job that is run again by the audit writes nothing into the results it is compared with.
+    """
     for folder in (root, *(parent for parent in path.parents if parent != Path("."))):
         if path.is_relative_to(folder) and (folder / "records").is_dir():
             found = _pointed_at(path, folder)
             if found is None:
-                _note_all(folder)
-                found = _pointed_at(path, folder)
+                if folder not in searched:
+                    searched[folder] = _all_made(folder)
+                    for place, (record, _) in searched[folder].items() if folder == root else ():
+                        write_quickly(_pointer(Path(place), root), record.job.encode())
+                found = searched[folder].get(path.as_posix())
             return None if found is None else (*found, folder)
     return None
 
 
-def _pointed_at(path: Path, root: Path) -> tuple[Record, bytes] | None:
+def _pointed_at(path: Path, folder: Path) -> tuple[Record, bytes] | None:
     """The record that the note on an output names; None where that is missing, damaged or wrong."""
-    try:
-        content = (root / "records" / f"{_pointer(path, root).read_text()}.json").read_bytes()
+    with suppress(FileNotFoundError, ValueError):  # also a record that was altered: it tells of nobody's making
+        job = read_regular(_pointer(path, folder)).decode()
+        content = read_regular(folder / "records" / f"{job}.json")
         record = parse_record(content)
-    except (OSError, ValueError):  # also a record that was altered: it tells of nobody's making
-        return None
-    written = (place for places in record.arguments.outputs.values() for place in places)
-    return (record, content) if path.as_posix() in written else None
+        if path.as_posix() in _given(record):
+            return record, content
+    return None
 
 
-def _note_all(root: Path) -> None:
+def _all_made(folder: Path) -> Made:
     found = []
-    for path in (root / "records").rglob("*.json"):
-        with suppress(RecordError):  # the audit tells of it
-            found.append(parse_record(path.read_bytes()))
-    for record in sorted(found, key=lambda record: record.ended):
-        note_outputs({key: map(Path, paths) for key, paths in record.arguments.outputs.items()}, root, record.job)
+    for file in (each.path for each in found_below(folder / "records") if each.path.suffix == ".json"):
+        with suppress(FileNotFoundError, ValueError):  # the audit tells of it
+            content = read_regular(file)
+            found.append((parse_record(content), content))
+    found.sort(key=lambda each: each[0].ended)
+    return {path: each for each in found for path in _given(each[0])}
+
+
+def _given(record: Record) -> list[str]:
+    """The outputs that a job was called with."""
+    return [path for paths in record.arguments.outputs.values() for path in paths]
 
 
 def _pointer(path: Path, root: Path) -> Path:

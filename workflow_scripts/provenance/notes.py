@@ -1,11 +1,13 @@
 """What is worth knowing about a results folder and is no fault: versions, machines, attempts."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.ledger import Ledger
-from workflow_scripts.provenance.record import LOCK_FILE, InputFile, Record, software
+from workflow_scripts.provenance.record import LOCK_FILE, InputFile, software
+
+TIMES = ("started", "ended", "seconds")
 
 
 def notes_on(ledger: Ledger) -> list[str]:
@@ -29,12 +31,13 @@ def notes_on(ledger: Ledger) -> list[str]:
     dirty = sum(bool(record.git.dirty) for record in records)
     if dirty:
         notes.append(f"made from a checkout with uncommitted changes: {dirty} jobs (the code digests tell which)")
-    again = sorted(
-        {read.path for entry in ledger.jobs.values() for read in entry.record.inputs if _read_otherwise(ledger, read)}
-    )
+    again = {line for entry in ledger.jobs.values() for read in entry.record.inputs for line in _again(ledger, read)}
     if again:
-        notes.append(f"made again since they were read, otherwise but with the same bytes: {some(again)}")
-    traces = all_attempts(ledger.folder)
+        notes.append(f"made again since they were read, with the same bytes: {some(sorted(again))}")
+    traces = list(all_attempts(ledger.folder))
+    unreadable = [f"{attempts.job} ({attempts.fault})" for attempts in traces if attempts.fault is not None]
+    if unreadable:
+        notes.append(f"traces of attempts that cannot be read: {some(unreadable)}")
     broken = [f"{attempts.job} ({len(attempts.unfinished)})" for attempts in traces if attempts.unfinished]
     if broken:
         notes.append(f"attempts that were killed, or still run: {some(broken)}")
@@ -46,16 +49,14 @@ def _versions(name: str, here: str, recorded: Iterable[str | None]) -> list[str]
     return [f"made with {name} {version}, at hand is {here}: {count} jobs" for version, count in others.items()]
 
 
-def _read_otherwise(ledger: Ledger, read: InputFile) -> bool:
-    """Whether the record in force of an input is not the one its reader links to, and tells of another making."""
+def _again(ledger: Ledger, read: InputFile) -> Iterator[str]:
+    """The job that made an input, where its record in force is not the one linked to, and what differs in the two."""
     maker, now = ledger.maker(read), ledger.makers.get(read.path)
-    return maker is not None and now is not None and now is not maker and _making(maker.record) != _making(now.record)
-
-
-def _making(record: Record) -> tuple[object, ...]:
-    """What decided a job's outputs, and these."""
-    files = [(each.path, each.sha256) for each in (*record.inputs, *record.outputs)]
-    return record.step, record.settings, record.code, files
+    if maker is not None and now is not None and now is not maker:
+        before, after = (entry.record.model_dump() for entry in (maker, now))
+        changed = [name for name in before if before[name] != after[name] and name not in ("digest", *TIMES)]
+        if "outputs" not in changed:  # else it is a finding
+            yield f"{now.record.job} ({', '.join(changed) or 'only the times differ'})"
 
 
 def some(names: list[str], most: int = 3) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.provenance.identity import Identity, parse_identity, planned_identity, step_code
-from workflow_scripts.provenance.record import Record, RecordError, parse_record
+from workflow_scripts.provenance.record import Record, RecordError, read_record
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.job_list import PlannedJob, sources
 from workflow_scripts.study.jobs import Jobs
@@ -33,7 +33,7 @@ class State:
 def recorded(file: Path) -> Record | str | None:
     """The record in a file; the reason where the file is none; None where there is no file."""
     try:
-        return parse_record(file.read_bytes())
+        return read_record(file)
     except FileNotFoundError:
         return None
     except (OSError, RecordError) as error:

@@ -17,12 +17,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
+from workflow_scripts.provenance.reading import UnreadableError, read_regular
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.scheduler import scheduler_job
-from workflow_scripts.study.model import Model
+from workflow_scripts.study.model import Count, Model, NonNegative
 from workflow_scripts.tables.files import sha256_of
 
 VERSION = 2
@@ -62,7 +63,31 @@ def _relative(path: str) -> str:
     return path
 
 
+def _visible(job: str) -> str:
+    """A job's name, none of whose parts begins with a dot: such names are those of the wrapper's own work."""
+    if any(part.startswith(".") for part in job.split("/")):
+        raise ValueError("no part of a job's name begins with a dot")
+    return job
+
+
+def _printable(text: str) -> str:
+    """Text that a terminal shows as it is."""
+    if not text.isprintable():
+        raise ValueError("a fact is printable text")
+    return text
+
+
+def _time(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
 RelativePath = Annotated[str, AfterValidator(_relative)]
+JobName = Annotated[RelativePath, AfterValidator(_visible)]
+Text = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_printable)]
+Time = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$"), AfterValidator(_time)]
+Size = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+"""In bytes."""
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$", max_length=100)]
 Module = Annotated[
@@ -73,14 +98,13 @@ Module = Annotated[
 class OutputFile(Model):
     """A file a job wrote."""
 
-    name: str
+    name: Identifier
     """the key of the output it belongs to"""
     path: RelativePath
     """from the folder the workflow runs in"""
     sha256: Sha256
     """of its bytes"""
-    bytes: int
-    """its size"""
+    bytes: Size
 
 
 class InputFile(OutputFile):
@@ -93,32 +117,32 @@ class InputFile(OutputFile):
 class Arguments(Model):
     """The paths a job was called with, by key; a folder stands for the files inside."""
 
-    inputs: dict[str, list[RelativePath]]
-    outputs: dict[str, list[RelativePath]]
+    inputs: dict[Identifier, list[RelativePath]]
+    outputs: dict[Identifier, list[RelativePath]]
 
 
 class Software(Model):
     """What could touch a number: versions, and the digest of the lock file."""
 
-    python: str
-    packages: dict[str, str | None]
-    lock_sha256: str | None
+    python: Text
+    packages: dict[Text, Text | None]
+    lock_sha256: Sha256 | None
 
 
 class Machine(Model):
     """Where a job ran."""
 
-    host: str
-    system: str
-    processor: str
-    gpu_driver: str | None
-    scheduler_job: str | None
+    host: Text
+    system: Text
+    processor: Text
+    gpu_driver: Text | None
+    scheduler_job: Text | None
 
 
 class Git(Model):
     """The commit checked out, and whether tracked files differed from it; both None outside a checkout."""
 
-    commit: str | None
+    commit: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$")] | None
     dirty: bool | None
 
 
@@ -129,7 +153,7 @@ class Record(Model):
     """of this schema"""
     root: RelativePath
     """the results folder, from the folder the workflow runs in"""
-    job: RelativePath
+    job: JobName
     """its name: the record's place below <root>/records"""
     step: Identifier
     """module of workflow_scripts.steps"""
@@ -137,7 +161,7 @@ class Record(Model):
     """what decided the result, beside code and inputs"""
     chosen_modules: list[Module]
     """modules chosen by name at run time"""
-    code: str
+    code: Sha256
     """one digest over `modules`"""
     modules: dict[Module, Sha256]
     """digest of every first-party module the step runs"""
@@ -146,18 +170,16 @@ class Record(Model):
     outputs: list[OutputFile]
     software: Software
     machine: Machine
-    device: dict[str, Any] | None
+    device: dict[Identifier, Text | bool | None] | None
     """compute device and determinism flags, where the step uses torch"""
-    threads: int
-    seed: int | None
+    threads: Count
+    seed: Annotated[int, Field(strict=True)] | None
     git: Git
-    attempt: int
+    attempt: Count
     """number of the attempt that succeeded, from 1"""
-    started: str
-    """UTC"""
-    ended: str
-    """UTC"""
-    seconds: float
+    started: Time
+    ended: Time
+    seconds: NonNegative
     """wall time"""
     digest: Sha256
     """sha256 of the canonical form of all other fields"""
@@ -172,6 +194,8 @@ class Record(Model):
             raise ValueError("an output lies outside the results folder")
         if len({output.path for output in self.outputs}) < len(self.outputs):
             raise ValueError("an output is there twice")
+        if self.seed != self.settings.get("seed"):
+            raise ValueError("the seed is not that of the settings")
         return self
 
     def sha256_of(self, path: str) -> str | None:
@@ -215,12 +239,12 @@ def parse_record(content: bytes) -> Record:
         raise RecordError("it is no JSON") from None
     version = value.get("version") if isinstance(value, dict) else None
     if version != VERSION:
-        raise RecordError(f"its version is {version!r}, not {VERSION}")
+        raise RecordError(f"its version is {repr(version)[:20]}, not {VERSION}")
     fields = {key: part for key, part in value.items() if key != "digest"}
     try:
         true_bytes = canonical_bytes(sealed(fields))
-    except ValueError:
-        raise RecordError("it holds a number that is none") from None
+    except (ValueError, RecursionError):
+        raise RecordError("it holds what no record does") from None
     if true_bytes != content:
         raise RecordError("its content does not agree with its digest")
     try:
@@ -229,6 +253,14 @@ def parse_record(content: bytes) -> Record:
         first = error.errors()[0]
         place = next((f"its field {part}" for part in first["loc"] if part in Record.model_fields), "it")
         raise RecordError(f"{place} is not as a job writes it") from None
+
+
+def read_record(file: Path) -> Record:
+    """The record in a file. Raises FileNotFoundError, and RecordError where it is none."""
+    try:
+        return parse_record(read_regular(file))
+    except UnreadableError as error:
+        raise RecordError(str(error)) from None
 
 
 def file_facts(paths: NamedPaths) -> list[dict[str, Any]]:

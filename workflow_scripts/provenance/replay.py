@@ -1,5 +1,6 @@
 """Running a recorded job again, from its recorded settings and inputs, to see whether it writes the same bytes."""
 
+import json
 import os
 import re
 import subprocess
@@ -13,12 +14,14 @@ from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.identity import Identity, step_code, text_of
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.queries import differences, module_changes
-from workflow_scripts.provenance.record import machine, software
+from workflow_scripts.provenance.record import Record, machine, software
 from workflow_scripts.study.study import STUDY_NAME
 from workflow_scripts.tables.files import read_json
 
-ACCESS = '{"mirrors": [], "offline": true}'
-"""For a data set: only the source files that are there already."""
+AGAIN = "again"
+"""The results folder of the job that runs again, in the scratch folder."""
+FETCHING = ("fetch_data", "import_published_logs")
+"""The steps that read source files of their own."""
 
 
 class ReplayError(Exception):
@@ -52,25 +55,28 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     code = step_code(record.step, record.chosen_modules)
     identity = Identity(record.step, record.settings, tuple(record.chosen_modules), combined(code))
     made = _paths_in_scratch(record.arguments.outputs, record.root)
-    arguments = ["--root", "again", "--log", f"again/logs/{record.job}.log", "--job", text_of(identity), "--anew"]
+    arguments = ["--root", AGAIN, "--log", f"{AGAIN}/logs/{record.job}.log", "--job", text_of(identity), "--anew"]
     for key, paths in record.arguments.inputs.items():
         arguments += ["--input", key, *paths] if paths else []
     for key, paths in made.items():
         arguments += ["--output", key, *paths]
-    if record.step in ("fetch_data", "import_published_logs"):
-        arguments += ["--access", ACCESS]
+    if record.step in FETCHING:  # from copies of the source files that are there already
+        arguments += [
+            "--access",
+            json.dumps({"mirrors": [str((ledger.base / "data/sources").resolve())], "offline": True}),
+        ]
     if record.device is not None and record.device.get("kind") == "cuda":
         arguments += ["--gpu", "1"]
-    _lay_out(ledger, scratch)
+    _lay_out(ledger, record, scratch)
     # -P: no module is taken from the folder it runs in, where the results of a stranger are linked.
-    command = [sys.executable, "-P", "-m", "workflow_scripts.run", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-P", "-m", "workflow_scripts.run", "--within", str(scratch), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(scratch)}
     done = subprocess.run(command, cwd=scratch, env=environment, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise ReplayError(
             f"{record.job} could not be run again: {(done.stderr.strip().splitlines() or ['killed'])[-1]}"
         )
-    again = read_json(scratch / "again" / "records" / f"{record.job}.json")
+    again = read_json(scratch / AGAIN / "records" / f"{record.job}.json")
     found = {output["path"]: output["sha256"] for output in again["outputs"]}
     result = Replay(record.job, conditions=list(_conditions(entry, code)))
     for output in record.outputs:
@@ -97,11 +103,11 @@ def _check_inputs(ledger: Ledger, entry: Entry) -> None:
             raise ReplayError(f"{entry.record.job} cannot be run again: its input {read.path} {state}")
 
 
-def _lay_out(ledger: Ledger, scratch: Path) -> None:
-    """Make `scratch` look like the folder the workflow runs in, with links to what the job reads."""
+def _lay_out(ledger: Ledger, record: Record, scratch: Path) -> None:
+    """Make `scratch` look like the folder the workflow runs in, with links to what the job was given to read."""
     assert ledger.base is not None
-    for part in {"config", "data", PurePosixPath(ledger.root).parts[0]}:
-        if (ledger.base / part).is_dir():
+    for part in {PurePosixPath(path).parts[0] for paths in record.arguments.inputs.values() for path in paths}:
+        if part != AGAIN and (ledger.base / part).is_dir():
             (scratch / part).symlink_to((ledger.base / part).resolve())
 
 
@@ -110,7 +116,7 @@ def _paths_in_scratch(outputs: dict[str, list[str]], root: str) -> dict[str, lis
 
 
 def _in_scratch(path: str, root: str) -> str:
-    return (PurePosixPath("again") / PurePosixPath(path).relative_to(root)).as_posix()
+    return (PurePosixPath(AGAIN) / PurePosixPath(path).relative_to(root)).as_posix()
 
 
 def _conditions(entry: Entry, code: dict[str, str]) -> Iterator[str]:

@@ -10,15 +10,14 @@ PROTOCOL.sshsig.
 import base64
 import binascii
 import hashlib
-import os
 import re
-import stat
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from workflow_scripts.provenance.reading import UnreadableError, read_regular
 from workflow_scripts.provenance.record import write_atomically
 
 FOLDER = "signatures"
@@ -67,9 +66,12 @@ def signatures_in(folder: Path) -> Iterator[Signature]:
     if place.is_symlink() or not place.is_dir():
         return
     for file in sorted(place.iterdir()):
-        content = _small_file(file)
-        key = None if content is None else _key_of(content)
-        if content is not None and key is not None and file.name == f"{key.hex()}.sig":
+        try:
+            content = read_regular(file, LONGEST)
+        except (FileNotFoundError, UnreadableError):
+            continue
+        key = _key_of(content)
+        if key is not None and file.name == f"{key.hex()}.sig":
             yield Signature(file, content, key)
 
 
@@ -158,15 +160,6 @@ def _lines(done: subprocess.CompletedProcess[bytes]) -> list[str]:
     said = re.sub(r"Enter passphrase[^:\n]*: ?", "", done.stderr.decode(errors="replace"))
     lines = (line.strip() for line in said.splitlines())
     return [line for line in lines if line and not line.startswith("Signing file ")]
-
-
-def _small_file(file: Path) -> bytes | None:
-    """The bytes of a regular file that is small enough for a signature; None for anything else, which is not opened."""
-    if not stat.S_ISREG(file.lstat().st_mode):
-        return None
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
-        content = opened.read(LONGEST + 1)
-    return content if len(content) <= LONGEST else None
 
 
 def _key_of(content: bytes) -> bytes | None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from workflow_scripts.cluster.submission import Submission, latest_submissions
 from workflow_scripts.provenance.attempts import Attempts, all_attempts
+from workflow_scripts.provenance.reading import UnreadableError, end_of_regular
 
-LOG_LINES = 3
+LOG_LINES, END_BYTES = 3, 10_000
 WIDTH = 160
 
 
@@ -24,6 +25,8 @@ def failures(root: Path) -> Iterator[str]:
 
 
 def _reasons(attempts: Attempts, submission: Submission | None) -> Iterator[str]:
+    if attempts.fault is not None:
+        yield f"the trace of its attempts cannot be read: {attempts.fault}"
     if attempts.failure is None and attempts.entries:
         if submission is None or _began(attempts, submission) or submission.exit_status == 0:
             return
@@ -52,5 +55,8 @@ def _output(submission: Submission | None) -> list[tuple[str, Path]]:
 
 def _end_of(log: Path) -> Iterator[str]:
     """The last lines of a log; none of one that is not there."""
-    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+    try:
+        lines = end_of_regular(log, END_BYTES).decode(errors="replace").splitlines()
+    except (FileNotFoundError, UnreadableError):
+        return
     yield from (f"    | {line[:WIDTH]}" for line in lines[-LOG_LINES:])

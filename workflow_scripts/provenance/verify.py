@@ -1,7 +1,8 @@
 """Verification: re-hash every file of a results folder, follow every link, compare with the code and study at hand."""
 
 import re
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,17 +10,17 @@ from typing import Any
 from workflow_scripts.cluster.submission import is_trace
 from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import all_attempts
-from workflow_scripts.provenance.code_digest import module_path
+from workflow_scripts.provenance.fetched import undeclared
 from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.identity import parse_identity, planned_identity, step_code
 from workflow_scripts.provenance.kept import kept_files
-from workflow_scripts.provenance.ledger import RECORDS, Entry, Ledger
+from workflow_scripts.provenance.ledger import DATA_ROOT, RECORDS, Entry, Ledger
 from workflow_scripts.provenance.links import LINKED
 from workflow_scripts.provenance.notes import notes_on, some
 from workflow_scripts.provenance.queries import DIGITS, changes, module_changes
+from workflow_scripts.provenance.reading import found_below
 from workflow_scripts.provenance.record import InputFile, OutputFile, Record, lies_at
-from workflow_scripts.provenance.signature import FOLDER as SIGNATURES
-from workflow_scripts.provenance.signature import check, signatures_in, signed_text
+from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
 from workflow_scripts.provenance.waivers import Waiver, Waivers
 from workflow_scripts.study.job_list import PlannedJob
@@ -31,8 +32,10 @@ UNPROVEN = {"logs": ".log", ATTEMPTS: ".jsonl", RECORDS: ".json", LINKED: ".json
 """Folders of the audit itself, and the suffix of their files."""
 OWN = (".locks", ".scratch", ".producers", ".checkpoints")
 """Folders of the wrapper's work, at the top."""
-LEFT_BEHIND = re.compile(r"\.snakemake_timestamp|\..+\.\d+")
-"""Snakemake's mark in a folder, and the temporary name of a file whose writing a kill broke off."""
+MARK = ".snakemake_timestamp"
+"""What Snakemake puts into a folder that is an output: an empty file."""
+TEMPORARY = re.compile(r"\.(.+)\.\d+")
+"""The temporary name of a file whose writing a kill broke off (`runtime/durable.py`)."""
 
 
 @dataclass(frozen=True)
@@ -70,33 +73,27 @@ class Verdict:
 
 
 def verify(
-    ledger: Ledger,
-    planned: Iterable[PlannedJob] | None,
-    against: str | None = None,
-    rehash: bool = True,
-    signers: Path | None = None,
+    ledger: Ledger, planned: Iterable[PlannedJob] | None, against: str | None = None, rehash: bool = True
 ) -> Verdict:
     """Check a results folder against its records, and its records against `planned`, the study's jobs at hand, if any.
 
-    `against` is a root digest kept elsewhere, `signers` a file of those whose signatures the caller takes. Without
-    `rehash`, files that are there are taken to be what was recorded. Raises OSError for a file that cannot be read, and
-    SignatureError where signatures cannot be checked.
+    `against` is a root digest kept elsewhere. Without `rehash`, files that are there are taken to be what was recorded.
+    Raises OSError for a file that cannot be read.
     """
     planned = None if planned is None else list(planned)
     verdict = Verdict(str(ledger.folder), ledger.root_digest, jobs=len(ledger.jobs))
     verdict.views = [name for name in VIEWS if (ledger.folder / name).is_file()]
-    digests = _hash(ledger, verdict, rehash)
+    files = _look(ledger, verdict, rehash)
     findings = [
         *_records(ledger),
-        *_outputs(ledger, digests),
-        *_links(ledger, digests),
+        *_outputs(ledger, files),
+        *_links(ledger, files),
         *_unrecorded(ledger),
         *_broken_waivers(ledger),
         *_finished_without_record(ledger, planned),
     ]
     if against is not None and against != ledger.root_digest:
         findings.append(Finding("root", str(ledger.folder), f"its root digest is {ledger.root_digest}, not {against}"))
-    findings += _signatures(ledger, signers, verdict)
     verdict.findings = list(dict.fromkeys(findings))
     _compare_with_study(ledger, planned, verdict)
     verdict.notes += notes_on(ledger)
@@ -110,21 +107,52 @@ def require_sound(ledger: Ledger, what: str) -> None:
         raise ValueError(f"only sound results are {what}, and there are {len(unsound)} findings; first, {unsound[0]}")
 
 
-def _hash(ledger: Ledger, verdict: Verdict, rehash: bool) -> dict[str, str | None]:
-    """The sha256 of every recorded path that can be looked for; None for one that is not there."""
-    recorded = {each.path: each.sha256 for entry in ledger.entries() for each in entry.record.inputs}
-    recorded |= {output.path: output.sha256 for output, _ in _in_force(ledger)}
+@dataclass(frozen=True)
+class Seen:
+    """A recorded file as it is now. Without sha256 where its size, in bytes, is that of no recorded file."""
+
+    size: int
+    sha256: str | None
+
+    def is_as(self, recorded: OutputFile) -> bool:
+        """Whether size and content are the recorded ones."""
+        return (self.size, self.sha256) == (recorded.bytes, recorded.sha256)
+
+    def __str__(self) -> str:
+        """A few words for a person."""
+        return f"{self.size} bytes" if self.sha256 is None else f"sha256 {self.sha256[:DIGITS]}"
+
+
+Files = Mapping[str, Seen | None]
+"""The recorded files that can be looked for, by path; None for one that is not there."""
+
+
+def _look(ledger: Ledger, verdict: Verdict, rehash: bool) -> Files:
+    """Size and content of every recorded file. One whose size nothing has is not hashed: it may claim any."""
+    recorded: dict[str, OutputFile] = {each.path: each for entry in ledger.entries() for each in entry.record.inputs}
+    recorded |= {output.path: output for output, _ in _in_force(ledger)}
     places = {path: place for path in sorted(recorded) if (place := ledger.at(path)) is not None}
-    if rehash:
-        found = sha256_of_files(places.values())
-    else:
-        found = {place: recorded[path] if place.is_file() else None for path, place in places.items()}
-    there = [place for place, digest in found.items() if digest is not None]
-    verdict.files, verdict.bytes = len(there), sum(place.stat().st_size for place in there)
     away = sorted(recorded.keys() - places.keys())
     if away:
         verdict.notes.append(f"not looked at, because the folder lies apart from the workflow: {some(away)}")
-    return {path: found[place] for path, place in places.items()}
+    sizes = {path: _size(place, lies_at(path, ledger.root)) for path, place in places.items()}
+    there = {path: size for path, size in sizes.items() if size is not None}
+    verdict.files, verdict.bytes = len(there), sum(there.values())
+    known = {each.bytes for each in recorded.values()}
+    digests: dict[str, str | None] = {path: recorded[path].sha256 for path in there}
+    if rehash:
+        found = sha256_of_files(places[path] for path, size in there.items() if size in known)
+        digests = {path: found.get(places[path]) for path in there}
+    return {path: Seen(there[path], digests[path]) if path in there else None for path in places}
+
+
+def _size(file: Path, of_results: bool) -> int | None:
+    """The size of a regular file, in bytes; None where there is none. Data sets may be links, results are none."""
+    try:
+        state = file.stat(follow_symlinks=not of_results)
+    except OSError:
+        return None
+    return state.st_size if stat.S_ISREG(state.st_mode) else None
 
 
 def _in_force(ledger: Ledger) -> Iterator[tuple[OutputFile, Entry]]:
@@ -149,30 +177,30 @@ def _records(ledger: Ledger) -> Iterator[Finding]:
                 yield Finding("record", _shown(entry.file, ledger), cause, job)
 
 
-def _outputs(ledger: Ledger, digests: dict[str, str | None]) -> Iterator[Finding]:
+def _outputs(ledger: Ledger, files: Files) -> Iterator[Finding]:
     """Files that are not there, and files that are not what was recorded."""
     written = {output.sha256: output.path for output, _ in _in_force(ledger) if output.bytes}
     for output, entry in _in_force(ledger):
-        if output.path not in digests:
+        if output.path not in files:
             continue
-        digest, job = digests[output.path], entry.record.job
-        if digest is None:
+        seen, job = files[output.path], entry.record.job
+        if seen is None:
             cause = f"it is recorded by {job} ({entry.record.ended}), but not there"
             yield Finding("missing", output.path, cause, job)
-        elif digest != output.sha256:
-            other = written.get(digest)
-            now = f"sha256 {digest[:DIGITS]}" if other is None else f"the content of {other}"
-            before = f"sha256 {output.sha256[:DIGITS]}"
+        elif not seen.is_as(output):
+            other = written.get(seen.sha256 or "")
+            now = f"the content of {other}" if other not in (None, output.path) else str(seen)
+            before = f"sha256 {output.sha256[:DIGITS]}, {output.bytes} bytes"
             cause = f"it was altered after {job} wrote it: recorded is {before}, found {now}"
             yield Finding("altered", output.path, cause, job)
 
 
-def _links(ledger: Ledger, digests: dict[str, str | None]) -> Iterator[Finding]:
+def _links(ledger: Ledger, files: Files) -> Iterator[Finding]:
     """Inputs whose making is not recorded as their reader says."""
     told = set()
     for entry in ledger.entries():
         for read in entry.record.inputs:
-            finding = _link(ledger, entry, read, digests)
+            finding = _link(ledger, entry, read, files)
             # Of a record that many read, one reader is told.
             key = None if finding is None else (finding.path, finding.cause if finding.kind == "stale" else "")
             if finding is not None and key not in told:
@@ -180,10 +208,10 @@ def _links(ledger: Ledger, digests: dict[str, str | None]) -> Iterator[Finding]:
                 yield finding
 
 
-def _link(ledger: Ledger, entry: Entry, read: InputFile, digests: dict[str, str | None]) -> Finding | None:
+def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Finding | None:
     reader = entry.record.job
     if read.record is None:
-        return _source(ledger, entry, read, digests)
+        return _source(ledger, entry, read, files)
     maker, now = ledger.maker(read), ledger.makers.get(read.path)
     if maker is None:
         if now is None:
@@ -195,15 +223,29 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, digests: dict[str, str 
         other = f"another record of it (sha256 {read.record[:DIGITS]})"
         cause = f"{reader} links to {other}: it was altered, or the earlier one deleted"
         return Finding("record", file, cause, now.record.job)
+    if maker.record.root not in (ledger.root, DATA_ROOT):
+        cause = f"{reader} links to it, and it is of a job in {maker.record.root}, whose files are not looked at"
+        return Finding("record", _shown(maker.file, ledger), cause, reader)
     if maker.record.root != ledger.root and read.record not in ledger.linked:
         cause = f"{reader} links to it, and the results folder's copy of it is not there"
         return Finding("missing", f"{ledger.root}/{LINKED}/{read.record}.json", cause, reader)
-    if maker.record.sha256_of(read.path) != read.sha256:
+    written = next((output for output in maker.record.outputs if output.path == read.path), None)
+    if written is None or (written.sha256, written.bytes) != (read.sha256, read.bytes):
         cause = f"it does not tell of {read.path} (sha256 {read.sha256[:DIGITS]}), which {reader} says it does"
         return Finding("record", _shown(maker.file, ledger), cause, maker.record.job)
-    if now is not None and now is not maker and now.record.sha256_of(read.path) != read.sha256:
+    if now is None or now is maker:
+        return None
+    if now.record.sha256_of(read.path) != read.sha256:
         cause = f"{read.path} was made anew by {now.record.job} ({now.record.ended}) after {reader} read it"
         return Finding("stale", reader, cause, reader)
+    # A forger may exchange an output that nobody read, with the record, and leave the true record where it was linked.
+    before, after = ({(each.path, each.sha256) for each in entry.record.outputs} for entry in (maker, now))
+    if before != after:
+        cause = (
+            f"it tells of another {min(before ^ after)[0]} than the record that {reader} links to: the file was "
+            f"exchanged, or the job made again and {reader} not"
+        )
+        return Finding("record", _shown(now.file, ledger), cause, now.record.job)
     return None
 
 
@@ -212,90 +254,63 @@ def _could_tell(file: Path, read: InputFile, ledger: Ledger) -> bool:
     return file.stem == read.record or file.is_relative_to(ledger.folder / RECORDS) or ledger.base is not None
 
 
-def _source(ledger: Ledger, entry: Entry, read: InputFile, digests: dict[str, str | None]) -> Finding | None:
+def _source(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Finding | None:
     """A file that no job made: fetched from outside, or one of the repository."""
     reader = entry.record.job
     if read.path in ledger.makers:
         cause = f"{reader} read it in a state that no recorded job wrote"
         return Finding("altered", read.path, cause, reader)
     fetched = not entry.record.was_given(read.path)
-    if fetched and not _is_declared(entry.record, read):
-        cause = (
-            f"{reader} was made from it with sha256 {read.sha256[:DIGITS]}, which the data set's module does not name"
-        )
-        return Finding("altered", read.path, cause, reader)
-    digest = digests.get(read.path)
-    if digest is None and read.path in digests:
+    if fetched and (fault := undeclared(entry.record, read)) is not None:
+        return Finding("altered", read.path, f"{reader} was made from it, and {fault}", reader)
+    seen = files.get(read.path)
+    if seen is None and read.path in files:
         if fetched:
             return None  # its checksum is recorded; the file itself may be thrown away
         return Finding("missing", read.path, f"{reader} read it, and it is not there", reader)
-    if digest is not None and digest != read.sha256:
-        cause = f"{reader} read it with sha256 {read.sha256[:DIGITS]}, found {digest[:DIGITS]}"
+    if seen is not None and not seen.is_as(read):
+        cause = f"{reader} read it with sha256 {read.sha256[:DIGITS]} ({read.bytes} bytes), found {seen}"
         return Finding("altered", read.path, cause, reader)
     if not fetched and lies_at(read.path, ledger.root):
         return Finding("unrecorded", read.path, f"{reader} read it, and no record tells where it came from", reader)
     return None
 
 
-def _is_declared(record: Record, read: InputFile) -> bool:
-    """Whether the code at hand names a fetched file's checksum; True where it names none, or is not at hand."""
-    texts = [path.read_text() for module in record.chosen_modules if (path := module_path(module)) is not None]
-    return not texts or any(read.sha256 in text for text in texts) or not any("sha256" in text for text in texts)
-
-
 def _unrecorded(ledger: Ledger) -> Iterator[Finding]:
-    """Files of the folder that nothing tells of, and links, which may lead anywhere.
+    """Files of the folder that nothing tells of, links, which may lead anywhere, and what is no file at all.
 
     Kept bytes are known by their place alone: they are hashed when they are put back.
     """
     recorded = {ledger.at(output.path) for output, _ in _in_force(ledger)}
-    recorded |= {
+    recorded |= {signature.file for signature in signatures_in(ledger.folder)}
+    kept = {
         file
         for job, entry in ledger.jobs.items()
         if entry.record.job == job
         for file in kept_files(entry.record, ledger.folder)
     }
-    recorded |= {each.file for each in signatures_in(ledger.folder)}
-    for file in _files(ledger.folder):
-        place = file.relative_to(ledger.folder)
-        path = f"{ledger.root}/{place.as_posix()}"
-        if file.is_symlink():
-            yield Finding("unrecorded", path, "it is a link to elsewhere, not a file")
-            continue
-        of_audit = (len(place.parts) > 1 and UNPROVEN.get(place.parts[0]) == file.suffix) or is_trace(place)
-        if not of_audit and file not in recorded and place.as_posix() != PAGE:
-            yield Finding("unrecorded", path, "no record tells where it came from")
+    for part in sorted(ledger.folder.iterdir()):
+        for found in found_below(part):
+            place = found.path.relative_to(ledger.folder)
+            path = f"{ledger.root}/{place.as_posix()}"
+            if found.fault is not None:
+                yield Finding("unrecorded", path, found.fault)
+            elif found.path not in recorded and not _is_passed_over(ledger, place, kept):
+                yield Finding("unrecorded", path, "no record tells where it came from")
 
 
-def _files(folder: Path, is_top: bool = True) -> Iterator[Path]:
-    """The files below a folder, without those of the wrapper's own work."""
-    for path in sorted(folder.iterdir()):
-        if (is_top and path.name in OWN) or LEFT_BEHIND.fullmatch(path.name):
-            continue
-        if path.is_dir() and not path.is_symlink():
-            yield from _files(path, is_top=False)
-        else:
-            yield path
-
-
-def _signatures(ledger: Ledger, signers: Path | None, verdict: Verdict) -> Iterator[Finding]:
-    """Signatures that do not hold; those that do, and those that nobody asked to check, are told in the verdict."""
-    place = f"{ledger.root}/{SIGNATURES}"
-    if signers is None:
-        keys = [each.fingerprint for each in signatures_in(ledger.folder)]
-        if keys:
-            verdict.notes.append(f"signatures that were not checked, since no signers were given: {some(keys)}")
-        return
-    checked = check(ledger.folder, signed_text(ledger.root, ledger.root_digest), signers)
-    if not checked:
-        yield Finding("signature", place, "there is no signature in it")
-    for each in checked:
-        signature = each.signature
-        if each.fault is not None:
-            yield Finding("signature", f"{place}/{signature.file.name}", each.fault)
-        else:
-            who = f"{', '.join(each.signers)} with the key {signature.fingerprint}"
-            verdict.signed.append(f"signed by {who}, over the root digest {ledger.root_digest}")
+def _is_passed_over(ledger: Ledger, place: Path, kept: Set[Path]) -> bool:
+    """Whether nothing needs to vouch for a file at a place below the folder: docs/provenance.md lists these places."""
+    if place.name == MARK:
+        return (ledger.folder / place).stat().st_size == 0
+    if len(place.parts) > 1 and place.parts[0] in OWN:
+        return True
+    temporary = TEMPORARY.fullmatch(place.name)
+    place = place.with_name(temporary[1]) if temporary is not None else place
+    if ledger.folder / place in kept:
+        return True
+    of_audit = len(place.parts) > 1 and UNPROVEN.get(place.parts[0]) == place.suffix
+    return of_audit or is_trace(place) or place.as_posix() == PAGE
 
 
 def _broken_waivers(ledger: Ledger) -> Iterator[Finding]:

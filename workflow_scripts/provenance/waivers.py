@@ -11,10 +11,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from workflow_scripts.provenance.identity import Identity, identity_text, text_of
-from workflow_scripts.provenance.record import Record, RecordError, digest_of, parse_record, write_atomically
+from workflow_scripts.provenance.reading import UnreadableError, found_below, read_regular
+from workflow_scripts.provenance.record import (
+    JobName,
+    Record,
+    RecordError,
+    Sha256,
+    Time,
+    digest_of,
+    parse_record,
+    write_atomically,
+)
 from workflow_scripts.study.model import Model
 
 FOLDER = "waivers"
@@ -25,15 +33,13 @@ class Waiver(Model):
 
     version: Literal[1] = 1
     """of this schema"""
-    job: str
-    """name of the job"""
+    job: JobName
     reason: str
     """why the result is kept, in the words of who keeps it"""
-    made: str
-    """when, UTC"""
-    record: str
+    made: Time
+    record: Sha256
     """sha256 of the record that is kept"""
-    identity: str
+    identity: Sha256
     """sha256 of the job's identity text, with settings and code as they were when the waiver was made"""
     changes: list[str]
     """what had changed since the record was written"""
@@ -49,11 +55,13 @@ class Waivers:
     def all(self) -> dict[str, Waiver]:
         """Every waiver by its job's name. Raises ValueError, in one sentence, for a file that is none."""
         found = {}
-        for path in sorted((self.root / FOLDER).rglob("*.json")):
+        for path in (each.path for each in found_below(self.root / FOLDER) if each.path.suffix == ".json"):
             try:
-                waiver = Waiver.model_validate(json.loads(path.read_bytes()))
-            except (OSError, ValueError, RecursionError, ValidationError):
-                raise ValueError(f"{path}: this is no waiver; delete it, or make it again with the audit") from None
+                waiver = Waiver.model_validate(json.loads(read_regular(path)))
+            except (OSError, ValueError, RecursionError):
+                waiver = None
+            if waiver is None or path != self._file(waiver.job):
+                raise ValueError(f"{path}: this is no waiver; delete it, or make it again with the audit")
             found[waiver.job] = waiver
         return found
 
@@ -68,13 +76,12 @@ class Waivers:
         waiver = self.all.get(job)
         if waiver is None or waiver.identity != digest_of(now.encode()):
             return None
-        file = self.root / "records" / f"{job}.json"
-        content = file.read_bytes() if file.is_file() else b""
-        if digest_of(content) != waiver.record:
-            return None
         try:
+            content = read_regular(self.root / "records" / f"{job}.json")
             record = parse_record(content)
-        except RecordError:
+        except (FileNotFoundError, RecordError, UnreadableError):
+            return None
+        if digest_of(content) != waiver.record:
             return None
         outputs = (Path(path) for paths in record.arguments.outputs.values() for path in paths)
         return record if all(self._at(path, record).exists() for path in outputs) else None
@@ -82,9 +89,12 @@ class Waivers:
     def _at(self, path: Path, record: Record) -> Path:
         return self.root / path.relative_to(record.root)
 
+    def _file(self, job: str) -> Path:
+        return self.root / FOLDER / f"{job}.json"
+
     def write(self, waiver: Waiver) -> Path:
         """Put a waiver into force; returns its file."""
-        file = self.root / FOLDER / f"{waiver.job}.json"
+        file = self._file(waiver.job)
         write_atomically(file, (json.dumps(waiver.model_dump(), sort_keys=True, indent=1) + "\n").encode())
         return file
 

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from typing import TextIO
 
 
 def documented_parser(command: str, text: str | None) -> argparse.ArgumentParser:
@@ -17,3 +18,26 @@ def documented_parser(command: str, text: str | None) -> argparse.ArgumentParser
 def stop_writing() -> None:
     """Let the rest of the output go nowhere, because whoever reads it (`head`) has seen enough and left."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell(*lines: object, file: TextIO | None = None) -> None:
+    """Print lines, to the standard output unless told otherwise, with everything visible that files put into them."""
+    for line in lines:
+        print(visible(str(line)), file=file, flush=True)
+
+
+def tell_error(error: object) -> None:
+    """Print an error's lines to the standard error."""
+    tell(*str(error).split("\n"), file=sys.stderr)
+
+
+def visible(text: str) -> str:
+    """Text in which what a terminal would not show as it is, such as an escape sequence, is written as its code.
+
+    For names and words that come from files: they could otherwise change what a person sees of the lines around.
+    """
+    return "".join(sign if sign.isprintable() else _code(sign) for sign in text)
+
+
+def _code(sign: str) -> str:
+    return sign.encode("unicode_escape", errors="backslashreplace").decode()

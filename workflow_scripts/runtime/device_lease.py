@@ -107,7 +107,7 @@ def _take(slots: list[tuple[str, Path]], say: Callable[[str], None]) -> tuple[Fi
 
 def _jobs_per_device(environment: Mapping[str, str]) -> int:
     text = environment.get("NAS_JOBS_PER_DEVICE", "1")
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise ValueError(f"NAS_JOBS_PER_DEVICE is {text!r}; it must be a whole number from 1")
     return int(text)
 

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
+from workflow_scripts.runtime.command_line import visible
+
 
 class Progress(Protocol):
     """What a step may say while it works."""
@@ -52,7 +54,7 @@ class Console:
         """Say how far the work is and how long the rest takes at the pace so far."""
         now = self.clock()
         left = (now - self.started) / done * (total - done) if done else float("nan")
-        line = f"{done}/{total}  {note}  {duration(left)} left" if done < total else f"{done}/{total}  {note}"
+        line = visible(f"{done}/{total}  {note}" + (f"  {duration(left)} left" if done < total else ""))
         print(line, file=self.log, flush=True)
         if done >= total or now - self.shown >= self.every:
             self.shown = now
@@ -61,8 +63,8 @@ class Console:
 
     def say(self, text: str) -> None:
         """Say one line in both places."""
-        print(text, file=self.log, flush=True)
-        print(f"  {self.name}  {text}", file=self.console, flush=True)
+        print(visible(text), file=self.log, flush=True)
+        print(f"  {self.name}  {visible(text)}", file=self.console, flush=True)
 
 
 def duration(seconds: float) -> str:
