@@ -17,18 +17,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workflow_scripts.provenance import history
+from workflow_scripts.provenance.check_signatures import check_signatures
 from workflow_scripts.provenance.compare import differing_figures
 from workflow_scripts.provenance.ledger import RECORDS, Entry, Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.page_file import page_of
 from workflow_scripts.provenance.replay import ReplayError, replay
+from workflow_scripts.provenance.signature import SignatureError, sign, signed_text
 from workflow_scripts.provenance.study_of_results import planned_of, study_of
-from workflow_scripts.provenance.verify import Verdict, verify
+from workflow_scripts.provenance.verify import Verdict, require_sound, verify
 from workflow_scripts.provenance.waive import WaiverError, waive
 from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell, tell_error
 from workflow_scripts.study.study import Study, StudyError
 
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
-KINDS = ("root", "record", "link", "altered", "missing", "unrecorded", "stale")
+KINDS = ("root", "signature", "record", "link", "altered", "missing", "unrecorded", "stale")
 SHOWN = 20
 
 
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return int(options.answer(options))
-    except (AuditError, LedgerError, ReplayError, StudyError, WaiverError, ValueError) as error:
+    except (AuditError, LedgerError, ReplayError, SignatureError, StudyError, WaiverError, ValueError) as error:
         tell_error(error)
     except BrokenPipeError:
         stop_writing()
@@ -59,6 +61,7 @@ def _verify(options: argparse.Namespace) -> int:
     ledger = read_ledger(options.folder)
     study = _study(ledger, options)
     verdict = verify(ledger, None if study is None else planned_of(study), against)
+    check_signatures(ledger, options.signers, verdict)
     if options.json:
         print(json.dumps(verdict.as_json(), indent=1))
     else:
@@ -86,6 +89,7 @@ def _tell(verdict: Verdict) -> None:
         tell(f"note: {note}")
     if verdict.views:
         tell(f"views, made from records and results for reading: {', '.join(verdict.views)}")
+    tell(*verdict.signed)
     tell(f"{verdict.jobs} jobs, {verdict.files} files, {verdict.bytes / 1e6:.1f} MB hashed")
     tell(f"root digest {verdict.root_digest}")
     tell(f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file matches its record")
@@ -178,6 +182,14 @@ def _export(options: argparse.Namespace) -> int:
     return CLEAN
 
 
+def _sign(options: argparse.Namespace) -> int:
+    ledger = read_ledger(options.folder)
+    require_sound(ledger, "signed")
+    made = sign(ledger.folder, signed_text(ledger.root, ledger.root_digest), options.key)
+    tell(f"{made.file}: signed with the key {made.fingerprint}, over the root digest {ledger.root_digest}")
+    return CLEAN
+
+
 def _find(path: Path) -> tuple[Ledger, str]:
     """The ledger of the results folder that a path lies in, or read from, and the path as records state it."""
     for folder in (path if path.is_dir() else path.parent, *path.resolve().parents):
@@ -210,6 +222,9 @@ def _parser() -> argparse.ArgumentParser:
     one = _command(commands, "verify", _verify, "re-hash every file, follow every link", "results/demo", [study])
     one.add_argument("folder", type=Path, metavar="DIR")
     one.add_argument("--against", metavar="DIGEST", help="the root digest, as it was kept elsewhere")
+    one.add_argument(
+        "--signers", type=Path, metavar="FILE", help="check signatures: allowed signers, as OpenSSH's file"
+    )
     one.add_argument("--json", action="store_true", help="the verdict as JSON")
 
     one = _command(commands, "why", _why, "the whole ancestry of a file", "results/demo/figures/test_error.png")
@@ -251,6 +266,11 @@ def _parser() -> argparse.ArgumentParser:
     one = _command(commands, "export", _export, "a Provenance Run Crate (RO-Crate)", "results/demo crate")
     one.add_argument("folder", type=Path, metavar="DIR")
     one.add_argument("target", type=Path, metavar="CRATE", help="a new folder for the crate")
+
+    example = "results/demo --key ~/.ssh/id_ed25519"
+    one = _command(commands, "sign", _sign, "a detached signature over the root digest, with your SSH key", example)
+    one.add_argument("folder", type=Path, metavar="DIR")
+    one.add_argument("--key", type=Path, required=True, metavar="FILE", help="a private key, or the public one of it")
     return parser
 
 

@@ -1,11 +1,14 @@
 """A results folder as a Provenance Run Crate 0.5 (RO-Crate), so that other tools can read where results came from.
 
-The crate holds the files at the paths that records state, so that `audit verify` works inside it too. Profiles:
+The crate holds the files at the paths that records state, so that `audit verify` works inside it too: those that
+verification hashes, the records, waivers and signatures, and nothing else; no logs and no pages, which nothing vouches
+for. Records come from strangers, so what they say goes into the crate's metadata as plain text. Profiles:
 https://w3id.org/ro/wfrun/provenance/0.5 and those it rests on.
 """
 
-import warnings
-from collections.abc import Iterable
+import os
+import shutil
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,51 +18,67 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from workflow_scripts.provenance.code_digest import ROOT
-from workflow_scripts.provenance.ledger import Entry, Ledger
-from workflow_scripts.provenance.record import InputFile, OutputFile
-from workflow_scripts.provenance.verify import VIEWS, verify
+from workflow_scripts.provenance.copying import copy_regular
+from workflow_scripts.provenance.ledger import DATA_ROOT, RECORDS, Entry, Ledger, read_ledger
+from workflow_scripts.provenance.links import LINKED
+from workflow_scripts.provenance.reading import found_below
+from workflow_scripts.provenance.record import OutputFile
+from workflow_scripts.provenance.signature import signatures_in
+from workflow_scripts.provenance.verify import require_sound
+from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
 
 PROFILES = {
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
     "https://w3id.org/ro/wfrun/process/0.5": "Process Run Crate",
     "https://w3id.org/ro/wfrun/workflow/0.5": "Workflow Run Crate",
     "https://w3id.org/ro/wfrun/provenance/0.5": "Provenance Run Crate",
 }
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
+PLAIN = str.maketrans(
+    "<>", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
+)
 COMPLETED = "http://schema.org/CompletedActionStatus"
 
 
 def export(ledger: Ledger, target: Path) -> None:
-    """Write the crate of a results folder into a new folder `target`.
+    """Write the crate of a results folder into a new folder `target`, which is there whole or not at all.
 
-    Raises ValueError where that is not empty or lies in the results folder, and where a file is not what its record
-    tells of, since a crate states checksums.
+    Raises ValueError where that is not empty or lies in the results folder, where a file is not what its record tells
+    of, since a crate states checksums, where it is no regular file, and where a report's title is no text.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target}: it exists already; name a new folder for the crate")
     if target.resolve().is_relative_to(ledger.folder.resolve()):
         raise ValueError(f"{target}: it lies in the results folder; name a folder elsewhere")
-    unsound = [finding for finding in verify(ledger, None).findings if finding.kind != "stale"]
-    if unsound:
-        raise ValueError(f"only sound results are exported, and there are {len(unsound)} findings; first, {unsound[0]}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the library warns of every file that is described but was copied away
-        _Builder(ledger).crate.write(target)
+    require_sound(ledger, "exported")
+    place = target.resolve()
+    aside = place.with_name(f".{place.name}.{os.getpid()}")
+    aside.mkdir(parents=True)
+    try:
+        _Builder(ledger, aside).crate.metadata.write(aside)
+        if read_ledger(aside / ledger.root).root_digest != ledger.root_digest:
+            raise ValueError(f"{ledger.folder}: its records changed while they were copied; export it again")
+        os.replace(aside, place)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 class _Builder:
-    """The crate, entity by entity."""
+    """The crate, entity by entity, and its files, which are copied into `folder`."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
+    def __init__(self, ledger: Ledger, folder: Path) -> None:
+        self.ledger, self.folder = ledger, folder
         self.crate = ROCrate(version="1.1")  # the version that the profiles rest on
         self.entries = list(ledger.entries())
         self._describe()
         described = {"@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"], "name": "Snakefile"}
+        (folder / self.crate.metadata.id).touch()  # its place is taken, by no file of a record
+        copy_regular(ROOT, "Snakefile", folder / "Snakefile")
         self.workflow = self.crate.add_workflow(
-            ROOT / "Snakefile", "Snakefile", main=True, lang="snakemake", properties=described
+            dest_path="Snakefile", main=True, lang="snakemake", properties=described
         )
-        self.files = {each.path: self._file(each) for each in self._all_files()}
+        self.files = {key: self._file(each) for key, each in self._all_files().items()}
         self._add_records()
         order = list(dict.fromkeys(entry.record.step for entry in self.entries))
         self.steps = {step: self._step(number, step) for number, step in enumerate(order, start=1)}
@@ -69,10 +88,13 @@ class _Builder:
         self._whole_run(controls)
 
     def _describe(self) -> None:
-        reports = [entry.record.settings for entry in self.entries if entry.record.step == "report"]
-        told = reports[0] if reports else {}
-        self.crate.name = told.get("title", self.ledger.root)
-        self.crate.description = told.get("description", f"Results of {self.ledger.root}, with their provenance")
+        told = {"title": self.ledger.root, "description": f"Results of {self.ledger.root}, with their provenance"}
+        for report in [entry.record for entry in self.entries if entry.record.step == "report"][:1]:
+            for key in told.keys() & report.settings.keys():
+                if not isinstance(text := report.settings[key], str):
+                    raise ValueError(f"{report.job}: its record's {key} is no text, so no crate is made of it")
+                told[key] = text
+        self.crate.name, self.crate.description = _text(told["title"]), _text(told["description"])
         self.crate.license = LICENCE
         self.crate.datePublished = max(entry.record.ended for entry in self.entries)
         for address, name in PROFILES.items():
@@ -81,35 +103,45 @@ class _Builder:
             self.crate.root_dataset.append_to("conformsTo", profile)
         self.crate.metadata.extra_contexts.append(TERMS)
 
-    def _all_files(self) -> Iterable[OutputFile]:
-        found: dict[str, OutputFile] = {}
-        for entry in self.entries:
-            found.update((each.path, each) for each in (*entry.record.inputs, *entry.record.outputs))
-        return found.values()
+    def _all_files(self) -> dict[tuple[str, str], OutputFile]:
+        """Every content that a record tells of, by path and sha256: a stale job read another than there is now."""
+        records = [entry.record for entry in self.entries]
+        return {_key(each): each for record in records for each in (*record.inputs, *record.outputs)}
 
     def _file(self, each: OutputFile) -> Any:
         """A file with its checksum; one that is not at hand is described under a name made of its checksum."""
-        properties = {"name": each.path, "contentSize": str(each.bytes), "sha256": each.sha256}
-        place = self.ledger.at(each.path)
-        if place is not None and place.is_file():
-            return self.crate.add_file(place, each.path, properties=properties)
+        properties = {"name": _text(each.path), "contentSize": str(each.bytes), "sha256": each.sha256}
+        place, maker = self.ledger.at(each.path), self.ledger.makers.get(each.path)
+        is_now = maker is None or maker.record.sha256_of(each.path) == each.sha256
+        # A source may be thrown away; what a job wrote is there, or was when it was verified.
+        if is_now and place is not None and (maker is not None or os.path.lexists(place)):
+            properties["contentSize"] = str(self._copy(place, each.path, each.sha256))
+            return self.crate.add_file(dest_path=each.path, properties=properties)
         identifier = f"#sha256-{each.sha256}"
-        properties |= {"@type": "CreativeWork", "alternateName": each.path}
+        properties |= {"@type": "CreativeWork", "alternateName": _text(each.path)}
         return self.crate.add(ContextEntity(self.crate, identifier, properties=properties))
 
+    def _copy(self, place: Path, path: str, sha256: str | None = None) -> int:
+        """Copy a file to its path in the crate, past no link in the results folder; returns its size in bytes."""
+        start = self.ledger.folder
+        if not place.is_relative_to(start):
+            place = place.resolve()  # data may be kept elsewhere, behind a link; its content is the recorded one
+            start = place.parent
+        return copy_regular(start, place.relative_to(start).as_posix(), self.folder / path, sha256)
+
     def _add_records(self) -> None:
-        """Records and views, so that the crate can be verified without us."""
-        for name in ("records", "linked_records", "waivers", "attempts", "logs"):
-            for place in sorted((self.ledger.folder / name).rglob("*")):
-                if place.is_file() and not place.name.startswith("."):
-                    inside = place.relative_to(self.ledger.folder).as_posix()
-                    self.crate.add_file(place, f"{self.ledger.root}/{inside}")
+        """Records, waivers and signatures, so that the crate can be verified without us."""
+        here = self.ledger.folder
+        found = [each.path for name in (RECORDS, LINKED, WAIVERS) for each in found_below(here / name)]
+        files = [file for file in found if file.suffix == ".json"]
+        files += [each.file for each in signatures_in(here)]
+        added = {f"{self.ledger.root}/{file.relative_to(here).as_posix()}": file for file in files}
         for entry in self.ledger.data.values():
-            self.crate.add_file(entry.file, f"{entry.record.root}/records/{entry.record.job}.json")
-        for view in VIEWS:
-            path = f"{self.ledger.root}/{view}"
-            if path not in self.files and (self.ledger.folder / view).is_file():
-                self.crate.add_file(self.ledger.folder / view, path)
+            added[f"{DATA_ROOT}/{RECORDS}/{entry.record.job}.json"] = entry.file
+        digests = {entry.file: entry.sha256 for entry in self.ledger.by_sha256.values()}
+        for path, file in added.items():
+            self._copy(file, path, digests.get(file))
+            self.crate.add_file(dest_path=path)
 
     @cache  # noqa: B019  the builder lives as long as one export
     def _tool(self, step: str) -> Any:
@@ -135,24 +167,24 @@ class _Builder:
         name = quote(f"{record.root}/{record.job}", safe="")
         properties: dict[str, Any] = {
             "@type": "CreateAction",
-            "name": record.job,
+            "name": _text(record.job),
             "startTime": record.started,
             "endTime": record.ended,
             "actionStatus": COMPLETED,
         }
         action = self.crate.add_action(self._tool(record.step), f"#run-{name}", properties=properties)
         for key in ("input", "output"):
-            files: Iterable[InputFile | OutputFile] = record.inputs if key == "input" else record.outputs
+            files: Sequence[OutputFile] = record.inputs if key == "input" else record.outputs
             entities = []
             for each in files:
-                entity = self.files[each.path]
+                entity = self.files[_key(each)]
                 parameter = self._parameter(record.step, key, each.name)
                 if parameter not in _as_list(entity.get("exampleOfWork")):
                     entity.append_to("exampleOfWork", parameter)
                 entities.append(entity)
             if entities:
                 action["object" if key == "input" else "result"] = entities
-        control = {"@type": "ControlAction", "name": f"orchestrate {record.job}"}
+        control = {"@type": "ControlAction", "name": f"orchestrate {_text(record.job)}"}
         entity = self.crate.add(ContextEntity(self.crate, f"#control-{name}", properties=control))
         entity["instrument"] = self.steps[record.step]
         entity["object"] = action
@@ -162,22 +194,34 @@ class _Builder:
         """The run of the workflow as a whole, and the engine's part in it."""
         records = [entry.record for entry in self.entries]
         times = {"startTime": min(each.started for each in records), "endTime": max(each.ended for each in records)}
-        read = {each.path for record in records for each in record.inputs}
-        made = {each.path for record in records for each in record.outputs}
+        read = {_key(each) for record in records for each in record.inputs}
+        made = {_key(each) for record in records for each in record.outputs}
         properties = {"@type": "CreateAction", "name": f"run of {self.ledger.root}", "actionStatus": COMPLETED, **times}
         run = self.crate.add_action(self.workflow, "#run", properties=properties)
         sources, results = sorted(read - made), sorted(made - read)
         if sources:
-            run["object"] = [self.files[path] for path in sources]
-        run["result"] = [self.files[path] for path in results]
+            run["object"] = [self.files[key] for key in sources]
+        run["result"] = [self.files[key] for key in results]
         version = next((record.software.packages.get("snakemake") for record in records), None)
-        engine = {"@type": "SoftwareApplication", "name": "Snakemake", "softwareVersion": version or "unknown"}
+        engine = {"@type": "SoftwareApplication", "name": "Snakemake", "softwareVersion": _text(version or "unknown")}
         organise = {"@type": "OrganizeAction", "name": f"Snakemake ran {self.ledger.root}", **times}
         entity = self.crate.add(ContextEntity(self.crate, "#organize", properties=organise))
         entity["instrument"] = self.crate.add(ContextEntity(self.crate, "#snakemake", properties=engine))
         entity["object"] = controls
         entity["result"] = run
         self.crate.root_dataset["mentions"] = run
+
+
+def _key(each: OutputFile) -> tuple[str, str]:
+    return each.path, each.sha256
+
+
+def _text(text: str) -> str:
+    """Plain text: no control characters, and no angle brackets, which a reader that draws pages may take for markup."""
+    shown = "".join(
+        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+    return shown.translate(PLAIN)
 
 
 def _as_list(value: Any) -> list[Any]:

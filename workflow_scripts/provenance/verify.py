@@ -20,6 +20,7 @@ from workflow_scripts.provenance.notes import notes_on, some
 from workflow_scripts.provenance.queries import DIGITS, changes, module_changes
 from workflow_scripts.provenance.reading import found_below
 from workflow_scripts.provenance.record import InputFile, OutputFile, Record, lies_at
+from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
 from workflow_scripts.provenance.waivers import Waiver, Waivers
 from workflow_scripts.study.job_list import PlannedJob
@@ -64,6 +65,7 @@ class Verdict:
     waived: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     views: list[str] = field(default_factory=list)
+    signed: list[str] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """The verdict as plain values."""
@@ -96,6 +98,13 @@ def verify(
     _compare_with_study(ledger, planned, verdict)
     verdict.notes += notes_on(ledger)
     return verdict
+
+
+def require_sound(ledger: Ledger, what: str) -> None:
+    """Refuse to do `what` with results that verification finds fault with; stale ones are sound. Raises ValueError."""
+    unsound = [finding for finding in verify(ledger, None).findings if finding.kind != "stale"]
+    if unsound:
+        raise ValueError(f"only sound results are {what}, and there are {len(unsound)} findings; first, {unsound[0]}")
 
 
 @dataclass(frozen=True)
@@ -273,6 +282,7 @@ def _unrecorded(ledger: Ledger) -> Iterator[Finding]:
     Kept bytes are known by their place alone: they are hashed when they are put back.
     """
     recorded = {ledger.at(output.path) for output, _ in _in_force(ledger)}
+    recorded |= {signature.file for signature in signatures_in(ledger.folder)}
     kept = {
         file
         for job, entry in ledger.jobs.items()

@@ -1,0 +1,32 @@
+"""What the signatures of a results folder say of it, told in the verdict on the folder."""
+
+from pathlib import Path
+
+from workflow_scripts.provenance.ledger import Ledger
+from workflow_scripts.provenance.notes import some
+from workflow_scripts.provenance.signature import FOLDER, check, signatures_in, signed_text
+from workflow_scripts.provenance.verify import Finding, Verdict
+
+
+def check_signatures(ledger: Ledger, signers: Path | None, verdict: Verdict) -> None:
+    """Add to a verdict who signed the folder, and a finding for every signature that does not hold, or for none.
+
+    `signers` is a file of those whose signatures the caller takes; without it a note tells that nothing was checked.
+    Raises SignatureError where signatures cannot be checked.
+    """
+    place = f"{ledger.root}/{FOLDER}"
+    if signers is None:
+        keys = [each.fingerprint for each in signatures_in(ledger.folder)]
+        if keys:
+            verdict.notes.append(f"signatures that were not checked, since no signers were given: {some(keys)}")
+        return
+    checked = check(ledger.folder, signed_text(ledger.root, ledger.root_digest), signers)
+    if not checked:
+        verdict.findings.append(Finding("signature", place, "there is no signature in it"))
+    for each in checked:
+        signature = each.signature
+        if each.fault is not None:
+            verdict.findings.append(Finding("signature", f"{place}/{signature.file.name}", each.fault))
+        else:
+            who = f"{', '.join(each.signers)} with the key {signature.fingerprint}"
+            verdict.signed.append(f"signed by {who}, over the root digest {ledger.root_digest}")

@@ -1,0 +1,186 @@
+"""Detached signatures of a results folder, made and checked by OpenSSH's `ssh-keygen -Y` with people's own keys.
+
+A signature is one file, `<folder>/signatures/<sha256 of the public key>.sig`, so that several people can sign, each
+once. Signed is a short text of the folder's root and its root digest, under a namespace of its own, so that nothing
+signed for another purpose or another folder passes here. Who a key belongs to is the reader's knowledge: the file of
+allowed signers, in OpenSSH's format (ssh-keygen(1), ALLOWED SIGNERS). Source of the signature's format: OpenSSH,
+PROTOCOL.sshsig.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from workflow_scripts.provenance.reading import UnreadableError, read_regular
+from workflow_scripts.provenance.record import write_atomically
+
+FOLDER = "signatures"
+NAMESPACE = "root-digest@nas-robust"
+LONGEST = 64 * 1024
+"""Bytes of a signature file; one by a large RSA key has 3,000."""
+BEGIN, END = b"-----BEGIN SSH SIGNATURE-----\n", b"-----END SSH SIGNATURE-----\n"
+MAGIC = b"SSHSIG\x00\x00\x00\x01"
+
+
+class SignatureError(Exception):
+    """Signing or checking that cannot be done; its text is one sentence."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A signature of the folder: its file, the file's bytes, and the sha256 of the public key that made it."""
+
+    file: Path
+    content: bytes
+    key: bytes
+
+    @property
+    def fingerprint(self) -> str:
+        """The key's fingerprint as OpenSSH writes it."""
+        return "SHA256:" + base64.b64encode(self.key).decode().rstrip("=")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of checking one signature: who made it, or why it counts for nothing."""
+
+    signature: Signature
+    signers: tuple[str, ...] = ()
+    fault: str | None = None
+
+
+def signed_text(root: str, digest: str) -> bytes:
+    """What is signed: the version of this text, the results folder as records name it, and its root digest."""
+    return f"signed results, version 1\nroot {root}\nroot digest {digest}\n".encode()
+
+
+def signatures_in(folder: Path) -> Iterator[Signature]:
+    """The signatures of a results folder, sorted by file: those at their exact place, and nothing else."""
+    place = folder / FOLDER
+    if place.is_symlink() or not place.is_dir():
+        return
+    for file in sorted(place.iterdir()):
+        try:
+            content = read_regular(file, LONGEST)
+        except (FileNotFoundError, UnreadableError):
+            continue
+        key = _key_of(content)
+        if key is not None and file.name == f"{key.hex()}.sig":
+            yield Signature(file, content, key)
+
+
+def sign(folder: Path, text: bytes, key: Path) -> Signature:
+    """Sign `text` with a private key, or with the public key of one that the SSH agent holds; write the signature.
+
+    ssh-keygen itself asks for a passphrase, on the terminal. Raises SignatureError.
+    """
+    try:
+        key.read_bytes()
+    except OSError as error:
+        raise SignatureError(f"{key}: this key cannot be read ({error.strerror})") from None
+    with TemporaryDirectory(prefix="signing-") as scratch:
+        # From a file: with the text on its standard input, ssh-keygen asks for no passphrase.
+        file = Path(scratch, "text")
+        file.write_bytes(text)
+        done = _ssh_keygen("sign", "-n", NAMESPACE, "-f", str(key), str(file))
+        if done.returncode:
+            raise SignatureError(f"{key}: nothing was signed; ssh-keygen says: {_said(done)}")
+        content = file.with_name("text.sig").read_bytes()
+    made = _key_of(content)
+    if made is None:
+        raise SignatureError(f"{key}: ssh-keygen wrote a signature of a form that is not known here")
+    target = folder / FOLDER / f"{made.hex()}.sig"
+    write_atomically(target, content)
+    return Signature(target, content, made)
+
+
+def check(folder: Path, text: bytes, signers: Path) -> list[Checked]:
+    """Check every signature of a folder over `text` against a file of allowed signers. Raises SignatureError.
+
+    Whether a signer's time is over (`valid-before`) is told by the clock of now: a signature proves no time.
+    """
+    try:
+        allowed = signers.read_bytes()
+    except OSError as error:
+        raise SignatureError(f"{signers}: these signers cannot be read ({error.strerror})") from None
+    with TemporaryDirectory(prefix="signers-") as scratch:
+        Path(scratch, "signers").write_bytes(allowed)
+        return [_checked(each, text, Path(scratch), signers) for each in signatures_in(folder)]
+
+
+def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> Checked:
+    file, signers = scratch / "signature", scratch / "signers"
+    file.write_bytes(signature.content)
+    found = _ssh_keygen("find-principals", "-s", str(file), "-f", str(signers))
+    if found.returncode:
+        said = next((line for line in _lines(found) if line.startswith(f"{signers}:")), "")
+        why = f" ({said.replace(str(signers), str(named))})" if said else ""
+        return Checked(signature, fault=f"{named} names no signer with its key {signature.fingerprint}{why}")
+    good, faults = [], []
+    for name in dict.fromkeys(re.split(r"[\n,]", found.stdout.decode(errors="replace"))):
+        if not name or name.startswith("!"):
+            continue
+        done = _ssh_keygen(
+            "verify", "-f", str(signers), "-I", name, "-n", NAMESPACE, "-s", str(file), standard_input=text
+        )
+        if done.returncode == 0:
+            good.append(name)
+        else:
+            faults.append(_said(done).replace(str(signers), str(named)))
+    if good:
+        return Checked(signature, tuple(good))
+    if any("incorrect signature" in fault for fault in faults):
+        return Checked(signature, fault="it is not over this folder's root digest: the folder was changed, or another")
+    return Checked(signature, fault=f"it does not count; ssh-keygen says: {'; '.join(faults)}")
+
+
+def _ssh_keygen(what: str, *arguments: str, standard_input: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+    command = ["ssh-keygen", "-Y", what, *arguments]
+    try:
+        if standard_input is None:  # it may ask on the terminal
+            return subprocess.run(command, capture_output=True, check=False)
+        return subprocess.run(command, input=standard_input, capture_output=True, check=False)
+    except FileNotFoundError:
+        raise SignatureError("ssh-keygen is not there; install OpenSSH (8.2 or later)") from None
+
+
+def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+    """The first thing ssh-keygen complained of."""
+    return next(iter(_lines(done)), f"exit status {done.returncode}")
+
+
+def _lines(done: subprocess.CompletedProcess[bytes]) -> list[str]:
+    """What ssh-keygen said, without its questions and what it does."""
+    said = re.sub(r"Enter passphrase[^:\n]*: ?", "", done.stderr.decode(errors="replace"))
+    lines = (line.strip() for line in said.splitlines())
+    return [line for line in lines if line and not line.startswith("Signing file ")]
+
+
+def _key_of(content: bytes) -> bytes | None:
+    """The sha256 of the public key in a signature file of our namespace; None where the file is no such signature."""
+    if not content.startswith(BEGIN) or not content.endswith(END):
+        return None
+    try:
+        blob = base64.b64decode(content[len(BEGIN) : -len(END)].replace(b"\n", b""), validate=True)
+        fields = list(_strings(blob.removeprefix(MAGIC)))
+    except (binascii.Error, ValueError):
+        return None
+    if not blob.startswith(MAGIC) or len(fields) != 5 or fields[1] != NAMESPACE.encode():
+        return None  # the fields: public key, namespace, reserved, hash algorithm, signature
+    return hashlib.sha256(fields[0]).digest()
+
+
+def _strings(blob: bytes) -> Iterator[bytes]:
+    """The strings of SSH's wire format (RFC 4251): each after its length, four bytes. Raises ValueError."""
+    while blob:
+        length = int.from_bytes(blob[:4], "big")
+        if len(blob) < 4 + length:
+            raise ValueError("a string is cut off")
+        yield blob[4 : 4 + length]
+        blob = blob[4 + length :]
