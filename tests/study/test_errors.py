@@ -162,7 +162,7 @@ WRONG_VALUES = [
     ("depth.depths_per_job", 0, "KEY is 0; allowed: 1 or more"),
     ("study", "Mine", 'KEY is "Mine"; allowed: lower-case letters, digits and _, with a letter first'),
     ("study", "../up", 'KEY is "../up"; allowed: lower-case letters, digits and _, with a letter first'),
-    ("title", {datetime.date(2020, 1, 1): 3}, "KEY is {}; allowed: text"),
+    ("title", {datetime.date(2020, 1, 1): 3}, 'KEY is {"2020-01-01": 3}; allowed: text'),
     ("title", 50 * [0], f"KEY is [{'0, ' * 25}0...; allowed: text"),
     # inside depth experiments
     ("depth.experiments.deep.seeds", [2**32], "KEY.0 is 4294967296; allowed: less than 4294967296"),

@@ -22,6 +22,7 @@ from workflow_scripts.study.depth import Depth
 from workflow_scripts.study.figures import figure_category, figure_names, figure_tables, figure_title
 from workflow_scripts.study.model import Model
 from workflow_scripts.study.names import Mistake, known, nearest
+from workflow_scripts.study.plain_yaml import UnclearNumber, load_yaml
 from workflow_scripts.study.resources import RULES, Resources
 
 REHEARSAL = "-rehearsal"
@@ -148,22 +149,10 @@ ALLOWED = {
 }
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which no key may stand twice in one mapping, where plain YAML keeps the last and says nothing."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: list[Any] = []
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value} is there twice", problem_mark=key.start_mark)
-            seen.append(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def read_layer(path: Path, source: str) -> Layer:
     """One YAML file as a layer. Raises StudyError when it is missing, unreadable or no mapping."""
     try:
-        values = yaml.load(path.read_text(), Loader=_Loader)
+        values = load_yaml(path.read_text())
     except FileNotFoundError:
         raise StudyError(f"{source}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -172,6 +161,8 @@ def read_layer(path: Path, source: str) -> Layer:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
+        if isinstance(error, UnclearNumber):
+            raise StudyError(f"{source}{where}: {error.problem}") from None
         problem = getattr(error, "problem", None) or "a character that text may not hold"
         raise StudyError(f"{source}{where}: this is not valid YAML ({problem})") from None
     if not isinstance(values, dict | None):
@@ -191,7 +182,9 @@ def command_line_layer(values: Mapping[str, Any]) -> Layer:
                 f"SET: {part} is not of the form key=value without spaces, as in cells.search.epochs=3 or study=mine"
             )
         try:
-            settings.append((key, yaml.safe_load(text)))
+            settings.append((key, load_yaml(text)))
+        except UnclearNumber as error:
+            raise StudyError(f"SET: {key}: {error.problem}") from None
         except yaml.YAMLError:
             raise StudyError(f"SET: {key} has a value that is not valid YAML without spaces: {text}") from None
     nested: dict[str, Any] = {}
