@@ -1,6 +1,10 @@
 """Settings are read as a person means them, in a file and on the command line, or refused in one sentence."""
 
+from types import SimpleNamespace
+
 import pytest
+from snakemake.cli import parse_config
+from snakemake.settings.types import ConfigSettings
 
 from workflow_scripts.study import open_study, spaces
 from workflow_scripts.study.study import StudyError
@@ -159,3 +163,92 @@ def test_two_merge_keys_in_one_mapping(refusal, local):
 def test_a_key_that_is_there_twice_beside_a_merge_key(refusal, local):
     local.write_text(MERGED.replace("layers: 3", "epochs: 3, epochs: 4"))
     assert "line 7: this is not valid YAML (the key epochs is there twice)" in refusal()
+
+
+# The command line -----------------------------------------------------------------------------------------------------
+
+
+def test_a_position_in_a_list_is_set(load):
+    grids = load("cells.grids.0.seeds=[1,2] cells.grids.1.l2.0=0.5").cells.grids
+    assert [grid.seeds for grid in grids] == [[1, 2], [5, 6]]
+    assert [grid.l2 for grid in grids] == [[3e-4], [0.5]]
+    assert load("depth.experiments.deep.max_depths.0=7").depth.experiments["deep"].max_depths == (7,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ("cells.grids.2.seeds=[1]", "SET: cells.grids.2 is set, but the list cells.grids ends at position 1"),
+        ("cells.grids.1.l2.1=0.5", "SET: cells.grids.1.l2.1 is set, but the list cells.grids.1.l2 ends at position 0"),
+        ("cells.grids.0.seeds.0=0", "SET: cells.grids.0.seeds.0 is 0; allowed: 1 or more"),
+        ("cells.grids.0.seed=[1]", "SET: cells.grids.0.seed is no known key (did you mean seeds?); known are"),
+        ("cells.grids.first.seeds=[1]", 'SET: cells.grids is {"first": {"seeds": [1]}}; allowed: a list'),
+        (
+            "cells.evaluation.seeds.0=2",
+            "SET: cells.evaluation.seeds is set at a position, but no file states this list; give it whole, as in "
+            "cells.evaluation.seeds=[...]",
+        ),
+    ],
+)
+def test_a_mistake_at_a_position(refusal, settings, sentence):
+    assert refusal(settings).startswith(sentence)
+
+
+def test_a_mistake_in_the_file_beside_a_position_that_is_set(refusal):
+    assert refusal("cells.grids.1.l2=[0.5]", seeds="[0]") == "FILE: cells.grids.0.seeds.0 is 0; allowed: 1 or more"
+
+
+def test_an_empty_mapping_empties(load, refusal, local):
+    local.write_text("cells: {evaluation_for: {digits: {epochs: 2}}}\n")
+    assert load("cells.evaluation_for={}").cells.evaluation_for == {}
+    assert load("cells.search={}").cells.search.epochs == 50
+    assert load("depth.experiments={}").depth is None
+    assert refusal("depth={}").startswith("SET: the key depth.experiments is missing (")
+
+
+def test_a_study_without_experiments_searches_no_depth(load, refusal, local):
+    local.write_text("depth: {experiments: {}}\n")
+    assert load().depth is None
+    told = refusal("figures=[depth_posterior]")
+    assert told.endswith("which only a study with the key depth makes")
+
+
+@pytest.fixture
+def opened(load, tmp_path):
+    """The jobs of the study as the Snakefile opens it, with `--config` as a person gives it."""
+
+    def jobs(*given):
+        load()
+        settings = ConfigSettings(
+            config=parse_config(given), configfiles=[tmp_path / "study.yaml"], config_args=list(given)
+        )
+        return open_study.open_study(SimpleNamespace(config_settings=settings))
+
+    return jobs
+
+
+@pytest.mark.parametrize(("said", "meant"), [("no", False), ("false", False), ("off", False), ("yes", True)])
+def test_figures_only(opened, said, meant):
+    assert opened(f"figures_only={said}").existing_only is meant
+
+
+def test_settings_of_config_keep_their_kinds(opened):
+    study = opened("cells={search: {epochs: 4, augment: no}}", "title='7'", "cells={stop: {window: 2}}").study
+    assert (study.cells.search.epochs, study.cells.search.augment, study.cells.stop.window) == (4, False, 2)
+    assert study.title == "7"
+    assert opened('set=title="1:30" cells.search.epochs=4').study.title == "1:30"
+    assert opened("set='cells.search.epochs=4'").study.cells.search.epochs == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ("figures_only=perhaps", "--config: figures_only is perhaps; allowed: true or false"),
+        ("cells={search: {epochs: 010}}", "--config: cells: 010 is no plain number; write 10 or 8 or "),
+        ("cells={search: {epochs: 3}", "--config: cells has a value that is not valid YAML: {search: {epochs: 3}"),
+    ],
+)
+def test_a_mistake_in_config(opened, given, sentence):
+    with pytest.raises(SystemExit) as ended:
+        opened(given)
+    assert str(ended.value).startswith(sentence)
