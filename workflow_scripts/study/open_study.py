@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from workflow_scripts.study.jobs import Jobs
 from workflow_scripts.study.names import nearest
-from workflow_scripts.study.plain_yaml import UnclearNumber, load_yaml
+from workflow_scripts.study.plain_yaml import UnclearValue, load_yaml
 from workflow_scripts.study.study import (
     REHEARSAL,
     Layer,
@@ -67,7 +67,7 @@ def _given(entries: Sequence[str]) -> dict[str, Any]:
     for key, _, text in (entry.partition("=") for entry in entries):
         try:
             value = text if key == "set" and not text.startswith(("[", "'", '"')) else load_yaml(text)
-        except UnclearNumber as error:
+        except UnclearValue as error:
             raise StudyError(f"--config: {key}: {error.problem}") from None
         except yaml.YAMLError:
             raise StudyError(f"--config: {key} has a value that is not valid YAML: {text}") from None

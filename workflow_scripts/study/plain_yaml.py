@@ -1,23 +1,26 @@
 """YAML whose plain values are what they look like, as in YAML 1.2: PyYAML reads YAML 1.1.
 
-`no`, `on` and dates are text, which a setting that wants a truth value still takes for one; `1e-3` is a number. What
-YAML 1.1 reads as a number on base 8 or 60, or over `_`, is refused. No key may stand twice in one mapping, where PyYAML
-keeps the last and says nothing.
+`no`, `on` and dates are text, which a setting that wants a truth value still takes for one; `1e-3` is a number. Refused
+is what YAML 1.1 reads as a number on base 8 or 60, or over `_`, and what Snakemake cannot read, which reads a study's
+file too: `=`, and a date that no calendar has. No key may stand twice in one mapping, where PyYAML keeps the last and
+says nothing.
 """
 
 import re
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
-_NULL, _BOOL, _INT, _FLOAT, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "merge"))
+_NULL, _BOOL, _INT, _FLOAT, _MERGE, _DATE = (
+    f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "merge", "timestamp")
+)
 _UNCLEAR = "!unclear"
 _NUMBERS = "-+.0123456789"
 
 
-class UnclearNumber(yaml.MarkedYAMLError):
-    """A plain value that one person reads as a number and another as text, or as another number."""
+class UnclearValue(yaml.MarkedYAMLError):
+    """A plain value that is read as another one, or not at all, by some."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -33,10 +36,17 @@ class _Loader(yaml.SafeLoader):
             seen.append(key.value)
         return node
 
-    def construct_unclear(self, node: yaml.ScalarNode) -> None:
+    def construct_unclear(self, node: yaml.ScalarNode) -> NoReturn:
         ways = [*_readings(node.value), f'"{node.value}" in quotes where text is meant']
-        problem = f"{node.value} is no plain number; write {' or '.join(ways)}"
-        raise UnclearNumber(problem=problem, problem_mark=node.start_mark)
+        problem = f"{node.value} may be read in several ways; write {' or '.join(ways)}"
+        raise UnclearValue(problem=problem, problem_mark=node.start_mark)
+
+    def construct_date(self, node: yaml.ScalarNode) -> str:
+        try:
+            self.construct_yaml_timestamp(node)
+        except ValueError:
+            self.construct_unclear(node)
+        return str(node.value)
 
 
 _Loader.yaml_implicit_resolvers = {}
@@ -48,25 +58,27 @@ for tag, pattern, first in (
     (_FLOAT, r"[-+]?(\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+", _NUMBERS),
     (_FLOAT, r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)", _NUMBERS),
     (_UNCLEAR, r"[-+]?0[0-9]+", _NUMBERS),
+    (_UNCLEAR, r"=", "="),
 ):
     _Loader.add_implicit_resolver(tag, re.compile(f"({pattern})$"), list(first))
-for tag, numbers in yaml.SafeLoader.yaml_implicit_resolvers["1"]:
-    if tag in (_INT, _FLOAT):
-        _Loader.add_implicit_resolver(_UNCLEAR, numbers, list(_NUMBERS))
+for tag, looks in yaml.SafeLoader.yaml_implicit_resolvers["1"]:
+    if tag in (_INT, _FLOAT, _DATE):
+        _Loader.add_implicit_resolver(tag if tag == _DATE else _UNCLEAR, looks, list(_NUMBERS))
 _Loader.add_constructor(_UNCLEAR, _Loader.construct_unclear)
+_Loader.add_constructor(_DATE, _Loader.construct_date)
 
 
 def _readings(text: str) -> list[str]:
     """The numbers that people and YAML 1.1 read in a text, as one writes them plainly."""
     found = []
     for read in (int, yaml.safe_load):
-        with suppress(ValueError):
+        with suppress(ValueError, yaml.YAMLError):
             found.append(read(text))
     return list(dict.fromkeys(str(value) for value in found if not isinstance(value, str)))
 
 
 def load_yaml(text: str) -> Any:
-    """The value that a text describes. Raises UnclearNumber, and another yaml.YAMLError for what is no valid YAML."""
+    """The value that a text describes. Raises UnclearValue, and another yaml.YAMLError for what is no valid YAML."""
     try:
         return yaml.load(text, Loader=_Loader)
     except ValueError:  # a number of thousands of digits; of tags that PyYAML knows, what they cannot be

@@ -22,7 +22,7 @@ from workflow_scripts.study.depth import Depth
 from workflow_scripts.study.figures import figure_category, figure_names, figure_tables, figure_title
 from workflow_scripts.study.model import Model
 from workflow_scripts.study.names import NAME, NAME_IN_WORDS, Mistake, known, nearest
-from workflow_scripts.study.plain_yaml import UnclearNumber, load_yaml
+from workflow_scripts.study.plain_yaml import UnclearValue, load_yaml
 from workflow_scripts.study.resources import RULES, Resources
 
 REHEARSAL = "-rehearsal"
@@ -172,7 +172,7 @@ def read_layer(path: Path, source: str) -> Layer:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        if isinstance(error, UnclearNumber):
+        if isinstance(error, UnclearValue):
             raise StudyError(f"{source}{where}: {error.problem}") from None
         problem = getattr(error, "problem", None) or "a character that text may not hold"
         raise StudyError(f"{source}{where}: this is not valid YAML ({problem})") from None
@@ -197,7 +197,7 @@ def command_line_layer(values: Mapping[str, Any]) -> Layer:
             )
         try:
             settings.append((key, load_yaml(text)))
-        except UnclearNumber as error:
+        except UnclearValue as error:
             raise StudyError(f"SET: {key}: {error.problem}") from None
         except yaml.YAMLError:
             raise StudyError(f"SET: {key} has a value that is not valid YAML without spaces: {text}") from None
