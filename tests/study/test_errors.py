@@ -382,6 +382,18 @@ def test_a_method_file(load, tmp_path, monkeypatch):
     )
 
 
+def test_two_pairs_of_space_and_data_set_with_one_folder(load, tmp_path, monkeypatch):
+    for name in ("s4", "s4_inverted"):
+        (tmp_path / f"{name}.yaml").write_text("every_edge: [none, skip_connect]\n")
+    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr("workflow_scripts.study.cells.image_set_names", lambda: ["digits", "inverted_digits"])
+    grid = STUDY["cells"]["grids"][0] | {"spaces": ["s4", "s4_inverted"], "data_sets": ["digits", "inverted_digits"]}
+    assert load({"cells.grids": [grid]}) == (
+        "FILE: cells.grids: s4 on inverted_digits and s4_inverted on digits would share the folder s4_inverted_digits; "
+        "rename one of their files"
+    )
+
+
 def test_searches_that_end_when_stopped_give_nothing_but_the_stop_epoch(load):
     told = load({"cells.search.end_when_stopped": True})
     assert told.startswith("FILE: cells.grids.0.methods: search.end_when_stopped leaves darts no architecture")
