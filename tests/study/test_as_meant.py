@@ -244,6 +244,7 @@ def test_settings_of_config_keep_their_kinds(opened):
     ("given", "sentence"),
     [
         ("figures_only=perhaps", "--config: figures_only is perhaps; allowed: true or false"),
+        ("figures_only=", "--config: figures_only is empty; allowed: true or false"),
         ("cells={search: {epochs: 010}}", "--config: cells: 010 may be read in several ways; write 10 or 8 or "),
         ("cells={search: {epochs: 3}", "--config: cells has a value that is not valid YAML: {search: {epochs: 3}"),
     ],

@@ -280,6 +280,7 @@ SECRETS = [
     *("ftp://me:secret@example.org", "//me:secret@example.org/data", "//secret@example.org", "file://me:secret@a/b"),
     *("http:/me:secret@example.org", "https:me:secret@example.org", "me:secret@example.org/data", "///me:secret@a"),
     *("https://me:sec/ret@example.org", "http://[me:secret@example.org", "S3://secret:me@a", "my_name:secret@a"),
+    f"https://me:{'secret' * 20}@example.org",
 ]
 
 

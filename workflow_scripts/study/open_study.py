@@ -79,7 +79,8 @@ def _truth(key: str, value: Any) -> bool:
     try:
         return TypeAdapter(bool).validate_python(value)
     except ValidationError:
-        raise StudyError(f"--config: {key} is {value}; allowed: true or false") from None
+        given = "empty" if value is None else value
+        raise StudyError(f"--config: {key} is {given}; allowed: true or false") from None
 
 
 def _shown(path: Path) -> str:
