@@ -117,6 +117,17 @@ def test_a_number_of_thousands_of_digits(refusal):
     assert refusal(seeds=f"[{'9' * 5000}]").startswith("FILE: this is not valid YAML (")
 
 
+@pytest.mark.parametrize("key", ["null", "true", "~"])
+def test_a_key_that_is_no_text(refusal, local, key):
+    local.write_text(f"depth: {{experiments: {{{key}: {{max_depths: [1]}}}}}}\n")
+    told = f"config/local.yaml, line 1: this is not valid YAML (the key {key} is no text; write it in quotes)"
+    assert refusal() == told
+
+
+def test_a_value_that_holds_itself(refusal):
+    assert refusal(title="&mine [*mine]") == "FILE: title is a value that holds itself; allowed: text"
+
+
 def test_a_search_space_is_read_the_same_way(tmp_path, monkeypatch):
     monkeypatch.setattr(spaces, "FOLDER", tmp_path)
     (tmp_path / "twice.yaml").write_text("every_edge: [none, skip_connect]\nevery_edge: [noise, none]\n")

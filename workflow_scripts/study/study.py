@@ -270,7 +270,10 @@ def _sentence(error: ErrorDetails, layers: Sequence[Layer]) -> str:
 
 def _shown(value: Any) -> str:
     """A value as a person wrote it, more or less, and not longer than a line."""
-    text = "empty" if value is None else json.dumps(value, default=str, skipkeys=True, ensure_ascii=False)
+    try:
+        text = "empty" if value is None else json.dumps(value, default=str, skipkeys=True, ensure_ascii=False)
+    except ValueError:
+        text = "a value that holds itself"
     text = without_credentials(text)  # before the end of a password is cut off
     return text if len(text) < 80 else text[:77] + "..."
 
