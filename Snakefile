@@ -26,7 +26,7 @@ from workflow_scripts.study.open_study import open_study
 
 min_version("9.27")
 
-JOBS = open_study(workflow, config)
+JOBS = open_study(workflow)
 RESULTS = JOBS.results
 FOLDERS = (Path(RESULTS), Path("data"))
 BEFORE = marks(FOLDERS) if workflow.is_main_process else {}

@@ -18,7 +18,8 @@ rule report:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("report", "report", JOBS.report()),
+        # a function, because Snakemake takes {name} in a plain text for a wildcard, and titles hold formulas
+        job=lambda w: job_identity("report", "report", JOBS.report()),
         files=named_files(unread=("pdf", "slide", "caption")),
     shell:
         rule_command(RESULTS)

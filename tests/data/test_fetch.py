@@ -273,7 +273,13 @@ def test_mirror_that_does_not_work_is_asked_for_one_name_alone(server, tmp_path)
     assert len(server.requests) == fetching.TRIES + 1
 
 
-@pytest.mark.parametrize("mirror", ["ftp://me:secret@example.org/", "http://[me:secret@example.org", "s3://secret/a"])
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        *("ftp://me:secret@example.org/", "http://[me:secret@example.org", "s3://secret/a", "//me:secret@example.org"),
+        *("https:me:secret@example.org", "http:/me:secret@example.org", "me:secret@example.org/data"),
+    ],
+)
 def test_mirror_that_can_be_none_is_refused_and_not_shown(server, tmp_path, mirror):
     fetched(server, tmp_path)
     with pytest.raises(FetchError) as error:

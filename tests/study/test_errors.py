@@ -13,6 +13,7 @@ import yaml
 from workflow_scripts.study import figures as figure_modules
 from workflow_scripts.study import methods as method_files
 from workflow_scripts.study import open_study, spaces
+from workflow_scripts.study.data import mirror_problem
 from workflow_scripts.study.study import Layer, StudyError, load_study
 
 ROOT = Path(__file__).parents[2]
@@ -162,7 +163,7 @@ WRONG_VALUES = [
     ("depth.depths_per_job", 0, "KEY is 0; allowed: 1 or more"),
     ("study", "Mine", 'KEY is "Mine"; allowed: lower-case letters, digits and _, with a letter first'),
     ("study", "../up", 'KEY is "../up"; allowed: lower-case letters, digits and _, with a letter first'),
-    ("title", {datetime.date(2020, 1, 1): 3}, "KEY is {}; allowed: text"),
+    ("title", {datetime.date(2020, 1, 1): 3}, 'KEY is {"2020-01-01": 3}; allowed: text'),
     ("title", 50 * [0], f"KEY is [{'0, ' * 25}0...; allowed: text"),
     # inside depth experiments
     ("depth.experiments.deep.seeds", [2**32], "KEY.0 is 4294967296; allowed: less than 4294967296"),
@@ -190,7 +191,7 @@ WRONG_VALUES = [
         1,
         "depth.experiments.deep.training.momentum is 1; allowed: less than 1",
     ),
-    ("depth.experiments.deep.images", {"data_sets": ["mnits"]}, "KEY.data_sets: mnits is no known image data set (did"),
+    ("depth.experiments.deep.images", {"data_sets": ["mnits"]}, "KEY.data_sets: mnits is no known data set (did"),
     ("depth.experiments.deep.images", {"data_sets": ["digits", "digits"]}, "KEY.data_sets: digits is named twice"),
     (
         "depth.experiments.deep.images",
@@ -269,9 +270,40 @@ WRONG_VALUES = [
     ("cells.evaluation.subset.train", 5000, "KEY: 5000 are more than the 1000 training images of digits"),
     ("cells.evaluation.subset", {"start": 900, "train": 200}, "KEY.train: 1100 are more than the 1000 training"),
     ("data.mirrors", ["https://me:secret@example.org/data"], "KEY.0: a mirror's address holds no user name"),
+    ("data.mirrors", ["ftp://example.org/data"], "KEY.0: a mirror is a folder, or an address that starts with file://"),
     ("data.offline", "perhaps", "KEY is "),
     ("cells.search.curvature.images", 5000, "KEY: 5000 are more than the "),
 ]
+
+
+SECRETS = [
+    *("ftp://me:secret@example.org", "//me:secret@example.org/data", "//secret@example.org", "file://me:secret@a/b"),
+    *("http:/me:secret@example.org", "https:me:secret@example.org", "me:secret@example.org/data", "///me:secret@a"),
+    *("https://me:sec/ret@example.org", "http://[me:secret@example.org", "S3://secret:me@a", "my_name:secret@a"),
+    f"https://me:{'secret' * 20}@example.org",
+]
+
+
+@pytest.mark.parametrize("mirror", SECRETS)
+def test_a_password_in_a_mirror_is_refused_and_never_shown(load, mirror):
+    for told in (
+        load({"data.mirrors": [mirror]}),
+        load({"data.mirrors": mirror}),
+        load({"data.mirror": [mirror]}),
+        load({"data.mirrors": [[mirror]]}),
+        load({}, {"set": f"data.mirrors=[{mirror}]"}),
+        load({}, {"set": f"data.mirrors={mirror}]["}),
+        load({}, {"set": f"data..mirrors={mirror}"}),
+        load({}, {"set": [{"data": mirror}]}),
+    ):
+        assert "secret" not in told and "sec/ret" not in told
+
+
+@pytest.mark.parametrize(
+    "mirror", ["/data/@home:x", "data@home/x", "./a:b@c", "~/sets", "file:///a/b", "https://example.org:80/@me/sets"]
+)
+def test_a_mirror_with_a_sign_of_its_own(mirror):
+    assert mirror_problem(mirror) is None
 
 
 @pytest.mark.parametrize(("key", "value", "sentence"), WRONG_VALUES)
@@ -351,6 +383,18 @@ def test_a_method_file(load, tmp_path, monkeypatch):
     )
 
 
+def test_two_pairs_of_space_and_data_set_with_one_folder(load, tmp_path, monkeypatch):
+    for name in ("s4", "s4_inverted"):
+        (tmp_path / f"{name}.yaml").write_text("every_edge: [none, skip_connect]\n")
+    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr("workflow_scripts.study.cells.image_set_names", lambda: ["digits", "inverted_digits"])
+    grid = STUDY["cells"]["grids"][0] | {"spaces": ["s4", "s4_inverted"], "data_sets": ["digits", "inverted_digits"]}
+    assert load({"cells.grids": [grid]}) == (
+        "FILE: cells.grids: s4 on inverted_digits and s4_inverted on digits would share the folder s4_inverted_digits; "
+        "rename one of their files"
+    )
+
+
 def test_searches_that_end_when_stopped_give_nothing_but_the_stop_epoch(load):
     told = load({"cells.search.end_when_stopped": True})
     assert told.startswith("FILE: cells.grids.0.methods: search.end_when_stopped leaves darts no architecture")
@@ -361,6 +405,28 @@ def test_a_broken_space_file(load, tmp_path, monkeypatch):
     monkeypatch.setattr(spaces, "FOLDER", tmp_path)
     told = load({"cells.grids.0.spaces": ["s9"]})
     assert told.startswith("FILE: cells.grids.0.spaces: s9.yaml: unknown operation nothing; known are none, noise,")
+
+
+@pytest.mark.parametrize("name", ["a b", "$(touch here)", "s4;x", "S5", "s-5", "5s", "a.b", "ä"])
+def test_a_file_whose_name_would_be_part_of_a_command(load, tmp_path, monkeypatch, name):
+    (tmp_path / f"{name}.yaml").write_text("every_edge: [none, skip_connect]\n")
+    (tmp_path / "s4.yaml").write_text("every_edge: [none, skip_connect]\n")
+    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    rule = "is named with lower-case letters, digits and _, with a letter first"
+    told = load({"cells.grids.0.spaces": [name]})
+    assert told == f"FILE: cells.grids.0.spaces: {name} cannot be used: a search space {rule}"
+    assert name not in load({"cells.grids.0.spaces": ["s44"]}).partition("known are")[2].split(", ")
+
+    (tmp_path / f"{name}.py").write_text("TABLES, TITLE, CATEGORY = ['found_cells'], 'odd', 'cells'\n")
+    monkeypatch.setattr(figure_modules, "FOLDER", tmp_path)
+    assert load({"figures": [name]}) == f"FILE: figures: {name} cannot be used: a figure {rule}"
+
+    monkeypatch.setattr("workflow_scripts.study.cells.image_set_names", lambda: ["digits", name])
+    monkeypatch.setattr("workflow_scripts.study.depth.image_set_names", lambda: ["digits", name])
+    told = load({"cells.grids.0.data_sets": [name]})
+    assert told == f"FILE: cells.grids.0.data_sets: {name} cannot be used: a data set {rule}"
+    told = load({"depth.experiments.deep.images": {"data_sets": [name]}})
+    assert told.endswith(f"{name} cannot be used: a data set {rule}")
 
 
 @pytest.mark.parametrize(
@@ -428,7 +494,7 @@ def test_keys_of_config_are_dotted_too(load):
 
 def test_the_command_line_is_left_as_it_was(tmp_path):
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(STUDY))
-    given = {"cells": {"search": {"epochs": 4}}, "set": ["cells.search.layers=5"], "figures_only": True}
+    given = {"cells": {"search": {"epochs": 4}}, "set": ["cells.search.layers=5"]}
     before = copy.deepcopy(given)
     study = open_study.load([tmp_path / "study.yaml"], given)
     assert (study.cells.search.epochs, study.cells.search.layers) == (4, 5)

@@ -55,6 +55,13 @@ def test_a_rehearsal_has_the_jobs_of_its_study(name):
     assert (small.figures, small.resources) == (study.figures, study.resources)
 
 
+def test_a_study_whose_depth_search_is_switched_off_is_rehearsed_without():
+    figures = "figures=[found_cells]"
+    for settings in (f"depth=null {figures}", f"depth.experiments={{}} {figures}"):
+        study = open_study.load([REPOSITORY / "config" / "demo.yaml"], {"set": settings})
+        assert rehearsal_of(study).depth is None
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_rehearsal_stays_in_its_own_folder(name):
     for job in jobs_of(rehearsal_of(load(name))):

@@ -21,6 +21,7 @@ from workflow_scripts.data.entry import DataSet, Form, SourceFile
 from workflow_scripts.runtime.durable import move_durably
 from workflow_scripts.runtime.locks import try_lock
 from workflow_scripts.runtime.progress import Progress
+from workflow_scripts.study.data import mirror_problem
 from workflow_scripts.tables.files import sha256_of
 
 TRIES = 5
@@ -56,7 +57,9 @@ class _Broken(Exception):
 def fetch(data_set: DataSet, access: Access, progress: Progress) -> dict[str, Path]:
     """Every source file of a data set, by key, verified. Raises FetchError for the first that cannot be had."""
     for mirror in access.mirrors:
-        _check(mirror)
+        problem = mirror_problem(mirror)
+        if problem is not None:
+            raise FetchError(problem)
     return {file.key: _Fetcher(data_set, file, access, progress).path() for file in data_set.files}
 
 
@@ -303,19 +306,6 @@ def _limit(forms: list[Form]) -> int | None:
     """The most bytes that a file of these forms can have, if that is known."""
     sizes = [form.bytes for form in forms if form.bytes is not None]
     return max(sizes) if len(sizes) == len(forms) else None
-
-
-def _check(mirror: str) -> None:
-    """Raise FetchError for a mirror that cannot be one. What it holds is not shown: it may be a password."""
-    try:
-        parts = urlsplit(mirror)
-        named = parts.username is not None or parts.password is not None
-    except ValueError:
-        raise FetchError("a mirror under data.mirrors is no valid address") from None
-    if named:
-        raise FetchError("a mirror's address holds no user name or password; put them in ~/.netrc")
-    if parts.netloc and parts.scheme not in ("http", "https", "file"):
-        raise FetchError("a mirror is a folder, or an address that starts with file://, http:// or https://")
 
 
 def _sums(forms: list[Form]) -> str:

@@ -13,11 +13,11 @@ ANEW = "NAS_ANEW"
 
 
 def job_command(root: str, log: str, identity: str, files: str, *more: str, gpu: str | int = 0) -> str:
-    """The shell command that runs a job; its arguments are texts of a shell, quoted where they need it.
+    """The shell command that runs a job; but for the path `root`, its arguments are texts of a shell, quoted already.
 
     `gpu` is the number of devices that it was given.
     """
-    wrapper = f"python -m workflow_scripts.run --root {root} --log {log} --job {identity} {files}"
+    wrapper = f"python -m workflow_scripts.run --root {shlex.quote(root)} --log {log} --job {identity} {files}"
     return " ".join([wrapper, *([f"--gpu {gpu}"] if gpu else []), *more])
 
 
@@ -25,7 +25,7 @@ def rule_command(root: str, *more: str, gpu: bool = False) -> str:
     """The same as a rule's `shell`, for a rule with the params `job` and `files`, and with the resource `gpu`."""
     devices = "{resources.gpu}" if gpu else 0
     forced = f"${{{{{ANEW}:+--anew}}}}"
-    return job_command(root, "{log}", "{params.job:q}", "{params.files}", forced, *more, gpu=devices)
+    return job_command(root, "{log:q}", "{params.job:q}", "{params.files}", forced, *more, gpu=devices)
 
 
 def access_option(access: str) -> str:

@@ -14,6 +14,7 @@ from workflow_scripts.study.cells import (
     Selection,
     StopRule,
     Training,
+    group_of,
 )
 from workflow_scripts.study.methods import SearchKind, search_of
 from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, Probability
@@ -125,9 +126,8 @@ class SearchKey(Model):
 
     @property
     def group(self) -> str:
-        """Folder name shared by the searches on one space and data set; published ones have a folder of their own."""
-        group = f"{self.space}_{self.data_set}"
-        return f"{group}_published" if self.search == "published" else group
+        """Folder name of its group."""
+        return group_of(self.space, self.data_set, published=self.search == "published")
 
     @property
     def run(self) -> str:
@@ -152,7 +152,7 @@ class SelectionKey(Model):
     @property
     def group(self) -> str:
         """Folder name shared with the searches on one space and data set."""
-        return f"{self.space}_{self.data_set}"
+        return group_of(self.space, self.data_set)
 
     @property
     def run(self) -> str:

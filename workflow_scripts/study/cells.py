@@ -4,6 +4,7 @@ Defaults are the published ones (RobustDARTS, section 3 and the public code's co
 """
 
 import math
+from itertools import product
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -246,6 +247,19 @@ class Cells(Model):
     evaluation_for: dict[str, Annotated[dict[str, Any], AfterValidator(_changes)]] = Field(default_factory=dict)
     """per data set, keys of `evaluation` that differ there"""
 
+    @field_validator("grids")
+    @classmethod
+    def _groups_are_of_one_space_and_data_set(cls, grids: list[Grid]) -> list[Grid]:
+        groups: dict[str, tuple[str, str]] = {}
+        for grid in grids:
+            for space, data_set in product(grid.spaces, grid.data_sets):
+                group = group_of(space, data_set, grid.source == "published")
+                other, on = groups.setdefault(group, (space, data_set))
+                if other != space:
+                    both = f"{other} on {on} and {space} on {data_set}"
+                    raise ValueError(f"{both} would share the folder {group}; rename one of their files")
+        return grids
+
     @field_validator("evaluation_for")
     @classmethod
     def _evaluated_data_sets_exist(cls, changes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -313,6 +327,11 @@ class Cells(Model):
         """The evaluation settings for one data set."""
         assert self.evaluation is not None, "this study trains nothing from scratch"
         return Evaluation.model_validate({**self.evaluation.model_dump(), **self.evaluation_for.get(data_set, {})})
+
+
+def group_of(space: str, data_set: str, published: bool = False) -> str:
+    """Folder name shared by the searches on one space and data set; published ones have a folder of their own."""
+    return f"{space}_{data_set}_published" if published else f"{space}_{data_set}"
 
 
 def _too_many(key: str, wanted: int, available: int, what: str) -> Mistake:

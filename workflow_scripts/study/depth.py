@@ -14,10 +14,10 @@ from workflow_scripts.data.entry import image_set_names, load_image_set
 from workflow_scripts.study.cell_jobs import Images
 from workflow_scripts.study.cells import Fidelity
 from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, NotTrue, Positive, Probability, Share
-from workflow_scripts.study.names import Mistake, known
+from workflow_scripts.study.names import NAME, Mistake, known
 
 ModelName = Literal["ldn", "ddn"]
-ExperimentName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+ExperimentName = Annotated[str, StringConstraints(pattern=f"^{NAME}$", max_length=40)]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32)]
 MaxDepth = Annotated[int, Field(strict=True, ge=0, le=1000)]
 Width = Annotated[int, Field(strict=True, ge=1, le=100_000)]
@@ -121,7 +121,7 @@ class ImageData(Model):
     @model_validator(mode="after")
     def _images_are_there(self) -> Self:
         try:
-            known(self.data_sets, image_set_names(), "image data set")
+            known(self.data_sets, image_set_names(), "data set")
         except ValueError as error:
             raise Mistake("data_sets", str(error)) from None
         for name in self.data_sets:
@@ -324,7 +324,7 @@ class Depth(Model):
     """The depth search of a study."""
 
     experiments: dict[ExperimentName, DepthExperiment] = Field(
-        default_factory=dict, description="Experiments by name: lower-case letters, digits and underscores."
+        description="Experiments by name: lower-case letters, digits and underscores; {} is no depth search."
     )
     depths_per_job: Count = Field(
         16,

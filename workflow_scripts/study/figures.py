@@ -42,9 +42,10 @@ def figure_category(figure: str) -> str:
 def report_mark(figure: str, caption: str) -> dict[str, Any]:
     """How Snakemake's own report shows a figure: its category and label, and the file of its caption.
 
-    The file's path is absolute, because Snakemake takes another one from the folder of the rules.
+    The file's path is absolute, because Snakemake takes another one from the folder of the rules. In a label it takes
+    {name} for a wildcard, but for one with a word joiner, which takes no place.
     """
-    label = {"figure": figure_title(figure)}
+    label = {"figure": figure_title(figure).replace("{", "{\N{WORD JOINER}")}
     return {"caption": Path(caption).absolute(), "category": CATEGORIES[figure_category(figure)], "labels": label}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from workflow_scripts.study.literals import literal
+from workflow_scripts.study.names import NAME
 from workflow_scripts.tables.names import SELECTING, method_order
 
 SearchKind = Literal["darts", "darts_ada", "random_ws"]
@@ -19,9 +20,9 @@ FOLDER = Path(__file__).parents[1] / "cells" / "methods"
 def method_names() -> list[str]:
     """The names of all methods: the papers' in the order of their table, then others, sorted.
 
-    A file whose name is not of lower-case letters, digits and underscores, the first a letter, is none.
+    A file whose name is no `NAME` is none.
     """
-    found = {path.stem for path in FOLDER.glob("*.py") if re.fullmatch("[a-z][a-z0-9_]*", path.stem)}
+    found = {path.stem for path in FOLDER.glob("*.py") if re.fullmatch(NAME, path.stem)}
     return sorted(found | set(SELECTING), key=method_order)
 
 

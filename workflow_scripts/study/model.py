@@ -19,8 +19,8 @@ def _no_truth_value(value: Any) -> Any:
     return value
 
 
-# Counts are strict, so that `true` or "3" is not silently taken for a number. Other numbers may be text, because YAML
-# reads 3e-4 as text, but not `true`.
+# Counts are strict, so that `true` or "3" is not silently taken for a number. Other numbers may be text
+# in quotes, but not `true`.
 NotTrue = BeforeValidator(_no_truth_value)
 Count = Annotated[int, Field(strict=True, ge=1)]
 CountOrZero = Annotated[int, Field(strict=True, ge=0)]

@@ -1,7 +1,12 @@
-"""Telling a person which setting is wrong, and the nearest name that exists."""
+"""What a name may be, and telling a person which setting is wrong, and the nearest name that exists."""
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+
+NAME = "[a-z][a-z0-9_]*"
+"""A name that becomes part of paths and commands: of a study, a search space, a method, a data set, a figure."""
+NAME_IN_WORDS = "lower-case letters, digits and _, with a letter first"
 
 
 class Mistake(ValueError):
@@ -22,9 +27,12 @@ def nearest(name: str, names: Iterable[str]) -> str:
 
 
 def known(names: Sequence[str], choices: Sequence[str], kind: str) -> None:
-    """Raise ValueError, in one sentence, unless each name is among the choices and none is there twice."""
+    """Raise ValueError, in one sentence, unless each name is among the choices, is a `NAME`, and is there once."""
     for number, name in enumerate(names):
         if name not in choices:
-            raise ValueError(f"{name} is no known {kind}{nearest(name, choices)}")
+            named = (choice for choice in choices if re.fullmatch(NAME, choice))
+            raise ValueError(f"{name} is no known {kind}{nearest(name, named)}")
+        if not re.fullmatch(NAME, name):
+            raise ValueError(f"{name} cannot be used: a {kind} is named with {NAME_IN_WORDS}")
         if name in names[:number]:
             raise ValueError(f"{name} is named twice, once is enough")

@@ -5,15 +5,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
 from workflow_scripts.study.jobs import Jobs
 from workflow_scripts.study.names import nearest
-from workflow_scripts.study.study import REHEARSAL, Layer, Study, StudyError, command_line_layer, load_study, read_layer
+from workflow_scripts.study.plain_yaml import UnclearValue, load_yaml
+from workflow_scripts.study.study import (
+    REHEARSAL,
+    Layer,
+    Study,
+    StudyError,
+    command_line_layer,
+    load_study,
+    merge,
+    read_layer,
+)
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "config" / "local.yaml"
 
-# Keys of --config that steer the workflow and are no part of a study.
 FIGURES_ONLY = "figures_only"
+"""A key of --config that steers the workflow and is no part of a study."""
 
 
 def study_names() -> list[str]:
@@ -32,18 +45,42 @@ def load(config_files: Sequence[Path], command_line: dict[str, Any]) -> Study:
     layers: list[Layer] = [read_layer(path, _shown(path)) for path in config_files]
     if LOCAL.is_file():
         layers.append(read_layer(LOCAL, "config/local.yaml"))
-    layers.append(command_line_layer({key: value for key, value in command_line.items() if key != FIGURES_ONLY}))
+    layers.append(command_line_layer(command_line))
     return load_study(layers)
 
 
-def open_study(workflow: Any, config: dict[str, Any]) -> Jobs:
+def open_study(workflow: Any) -> Jobs:
     """The jobs of the study Snakemake was started with; ends the program with one sentence on a mistake."""
     settings = workflow.config_settings
     try:
-        study = load([Path(path) for path in settings.configfiles or ()], dict(settings.config or {}))
+        given = _given(settings.config_args)
+        figures_only = _truth(FIGURES_ONLY, given.pop(FIGURES_ONLY, False))
+        study = load([Path(path) for path in settings.configfiles or ()], given)
     except StudyError as error:
         sys.exit(str(error))
-    return Jobs(study, existing_only=bool(config.get(FIGURES_ONLY)))
+    return Jobs(study, existing_only=figures_only)
+
+
+def _given(entries: Sequence[str]) -> dict[str, Any]:
+    """The settings of `--config KEY=VALUE ...`, from its words: Snakemake takes all that stands in braces for text."""
+    given: dict[str, Any] = {}
+    for key, _, text in (entry.partition("=") for entry in entries):
+        try:
+            value = text if key == "set" and not text.startswith(("[", "'", '"')) else load_yaml(text)
+        except UnclearValue as error:
+            raise StudyError(f"--config: {key}: {error.problem}") from None
+        except yaml.YAMLError:
+            raise StudyError(f"--config: {key} has a value that is not valid YAML: {text}") from None
+        given = merge(given, {key: value}, "--config")
+    return given
+
+
+def _truth(key: str, value: Any) -> bool:
+    try:
+        return TypeAdapter(bool).validate_python(value)
+    except ValidationError:
+        given = "empty" if value is None else value
+        raise StudyError(f"--config: {key} is {given}; allowed: true or false") from None
 
 
 def _shown(path: Path) -> str:

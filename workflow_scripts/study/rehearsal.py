@@ -57,7 +57,7 @@ def rehearsal_of(study: Study) -> Study:
     small["data"] = {**small.get("data", {}), "made_up": IMAGES}
     if study.cells is not None:
         small["cells"] |= _cells(small["cells"], study)
-    for experiment in small.get("depth", {}).get("experiments", {}).values():
+    for experiment in (small.get("depth") or {}).get("experiments", {}).values():
         experiment["training"] = {**experiment.get("training", {}), "epochs": DEPTH_EPOCHS}
         if experiment.get("images") is not None:
             experiment["training"]["batch_size"] = DEPTH_BATCH

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from workflow_scripts.study.plain_yaml import load_yaml
+
 NODES = 4
 EDGES = sum(node + 2 for node in range(NODES))
 OPERATIONS = (
@@ -41,7 +43,7 @@ def load_space(name: str) -> Space:
     """
     path = FOLDER / f"{name}.yaml"
     try:
-        content = yaml.safe_load(path.read_text())
+        content = load_yaml(path.read_text())
     except yaml.YAMLError as error:
         raise ValueError(f"{path.name}: this is not valid YAML ({getattr(error, 'problem', error)})") from None
     if not isinstance(content, dict) or set(content) not in ({"every_edge"}, {"normal", "reduce"}):

@@ -17,16 +17,17 @@ from pydantic_core import ErrorDetails
 
 from workflow_scripts.data.entry import load_image_set
 from workflow_scripts.study.cells import Cells
-from workflow_scripts.study.data import Data
+from workflow_scripts.study.data import Data, without_credentials
 from workflow_scripts.study.depth import Depth
 from workflow_scripts.study.figures import figure_category, figure_names, figure_tables, figure_title
 from workflow_scripts.study.model import Model
-from workflow_scripts.study.names import Mistake, known, nearest
+from workflow_scripts.study.names import NAME, NAME_IN_WORDS, Mistake, known, nearest
+from workflow_scripts.study.plain_yaml import UnclearValue, load_yaml
 from workflow_scripts.study.resources import RULES, Resources
 
 REHEARSAL = "-rehearsal"
 """The end of the name of a study's rehearsal (`study/rehearsal.py`)."""
-STUDY_NAME = f"[a-z][a-z0-9_]*({REHEARSAL})?"
+STUDY_NAME = f"{NAME}({REHEARSAL})?"
 
 
 class Study(Model):
@@ -45,7 +46,7 @@ class Study(Model):
     cells: Cells | None = None
     """the cell search, where the study has one"""
     depth: Depth | None = None
-    """the depth search, where the study has one"""
+    """the depth search, where the study has one, with one experiment or more"""
     figures: Annotated[list[str], Field(min_length=1)]
     """modules of the folder figures/, in the order of the report"""
 
@@ -63,6 +64,11 @@ class Study(Model):
     def _rules_exist(cls, resources: dict[str, Resources]) -> dict[str, Resources]:
         known(list(resources), list(RULES), "rule with resources")
         return resources
+
+    @field_validator("depth")
+    @classmethod
+    def _no_experiments_are_no_depth_search(cls, depth: Depth | None) -> Depth | None:
+        return depth if depth is not None and depth.experiments else None
 
     @model_validator(mode="after")
     def _has_work(self) -> Self:
@@ -119,7 +125,13 @@ class Layer:
 
 
 class StudyError(Exception):
-    """A mistake in the configuration, as one sentence: which file, which key, what is allowed."""
+    """A mistake in the configuration, as one sentence: which file, which key, what is allowed.
+
+    What an address holds before its @ is not shown: it may be a password.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(without_credentials(sentence))
 
 
 # What is allowed instead, by pydantic's type of error and with the limits it names.
@@ -143,27 +155,15 @@ ALLOWED = {
     "too_short": "a list of {min_length} or more",
     "too_long": "a list of {max_length} or fewer",
     "string_too_long": "at most {max_length} characters",
-    "string_pattern_mismatch": "lower-case letters, digits and _, with a letter first",
+    "string_pattern_mismatch": NAME_IN_WORDS,
     "literal_error": "{expected}",
 }
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which no key may stand twice in one mapping, where plain YAML keeps the last and says nothing."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: list[Any] = []
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"the key {key.value} is there twice", problem_mark=key.start_mark)
-            seen.append(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def read_layer(path: Path, source: str) -> Layer:
     """One YAML file as a layer. Raises StudyError when it is missing, unreadable or no mapping."""
     try:
-        values = yaml.load(path.read_text(), Loader=_Loader)
+        values = load_yaml(path.read_text())
     except FileNotFoundError:
         raise StudyError(f"{source}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -172,6 +172,8 @@ def read_layer(path: Path, source: str) -> Layer:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
+        if isinstance(error, UnclearValue):
+            raise StudyError(f"{source}{where}: {error.problem}") from None
         problem = getattr(error, "problem", None) or "a character that text may not hold"
         raise StudyError(f"{source}{where}: this is not valid YAML ({problem})") from None
     if not isinstance(values, dict | None):
@@ -180,7 +182,10 @@ def read_layer(path: Path, source: str) -> Layer:
 
 
 def command_line_layer(values: Mapping[str, Any]) -> Layer:
-    """The command line's settings, by dotted key; the key `set` holds a list, or one string, of `key=value` parts."""
+    """The command line's settings, by dotted key; the key `set` holds a list, or one string, of `key=value` parts.
+
+    A number in a key is a position in a list.
+    """
     given = values.get("set", [])
     settings = [(str(key), deepcopy(value)) for key, value in values.items() if key != "set"]
     for part in given.split() if isinstance(given, str) else given if isinstance(given, list) else [given]:
@@ -191,13 +196,15 @@ def command_line_layer(values: Mapping[str, Any]) -> Layer:
                 f"SET: {part} is not of the form key=value without spaces, as in cells.search.epochs=3 or study=mine"
             )
         try:
-            settings.append((key, yaml.safe_load(text)))
+            settings.append((key, load_yaml(text)))
+        except UnclearValue as error:
+            raise StudyError(f"SET: {key}: {error.problem}") from None
         except yaml.YAMLError:
             raise StudyError(f"SET: {key} has a value that is not valid YAML without spaces: {text}") from None
-    nested: dict[str, Any] = {}
+    nested: dict[Any, Any] = {}
     for key, value in settings:
         branch = nested
-        *parents, leaf = key.split(".")
+        *parents, leaf = (int(part) if part.isdecimal() else part for part in key.split("."))
         for parent in parents:
             branch = branch.setdefault(parent, {})
             if not isinstance(branch, dict):
@@ -210,7 +217,7 @@ def load_study(layers: Sequence[Layer]) -> Study:
     """The study that the merged layers describe. Raises StudyError for one mistake, an unknown key before others."""
     merged: dict[str, Any] = {}
     for layer in layers:
-        merged = _merge(merged, layer.values)
+        merged = merge(merged, layer.values, layer.source) if layer.values else merged
     try:
         return Study.model_validate(merged)
     except ValidationError as error:
@@ -218,12 +225,25 @@ def load_study(layers: Sequence[Layer]) -> Study:
         raise StudyError(_sentence(first, layers)) from None
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = _merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
+def merge(base: Any, over: Any, source: str, path: tuple[Any, ...] = ()) -> Any:
+    """The values of `base` under those of `over`: mappings key by key, everything else and an empty mapping as a whole.
+
+    A mapping of positions changes a list at these. Raises StudyError for a position that the list does not have.
+    """
+    if _are_positions(over) and isinstance(base, list):
+        for position in over:
+            if position >= len(base):
+                key, end = ".".join(map(str, path)), f"ends at position {len(base) - 1}" if base else "is empty"
+                raise StudyError(f"{source}: {key}.{position} is set, but the list {key} {end}")
+        changed = {at: merge(base[at], value, source, (*path, at)) for at, value in over.items()}
+        return [changed.get(at, value) for at, value in enumerate(base)]
+    if not over or not isinstance(base, dict) or not isinstance(over, dict):
+        return over
+    return base | {key: merge(base.get(key), value, source, (*path, key)) for key, value in over.items()}
+
+
+def _are_positions(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(type(key) is int and key >= 0 for key in value)
 
 
 def _sentence(error: ErrorDetails, layers: Sequence[Layer]) -> str:
@@ -242,13 +262,19 @@ def _sentence(error: ErrorDetails, layers: Sequence[Layer]) -> str:
         return f"{source}: the key {key} is missing ({_model_at(above).model_fields[last].description})"
     if reason is not None:
         return f"{source}: {key + ': ' if key else ''}{reason}"
+    if kind in ("list_type", "tuple_type") and _are_positions(error["input"]):
+        return f"{source}: {key} is set at a position, but no file states this list; give it whole, as in {key}=[...]"
     allowed = ALLOWED[kind].format(**context).replace("'", "") if kind in ALLOWED else error["msg"]
     return f"{source}: {key} is {_shown(error['input'])}; allowed: {allowed}"
 
 
 def _shown(value: Any) -> str:
     """A value as a person wrote it, more or less, and not longer than a line."""
-    text = "empty" if value is None else json.dumps(value, default=str, skipkeys=True, ensure_ascii=False)
+    try:
+        text = "empty" if value is None else json.dumps(value, default=str, skipkeys=True, ensure_ascii=False)
+    except ValueError:
+        text = "a value that holds itself"
+    text = without_credentials(text)  # before the end of a password is cut off
     return text if len(text) < 80 else text[:77] + "..."
 
 
@@ -262,7 +288,7 @@ def _source(path: Sequence[int | str], layers: Sequence[Layer], lacking: bool) -
         below = [(source, values[part]) for source, values in reaching if _has(values, part)]
         if not below:
             break
-        whole = [number for number, (_, values) in enumerate(below) if not isinstance(values, dict)]
+        whole = [number for number, (_, values) in enumerate(below) if not isinstance(values, dict) or not values]
         reaching = below[whole[-1] if whole else 0 :]
     return reaching[0 if lacking or not path else -1][0]
 
