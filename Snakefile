@@ -18,6 +18,7 @@ from workflow_scripts.runtime.job_command import (
     rule_command,
 )
 from workflow_scripts.runtime.snakemake_start import (
+    look_for_last_outputs,
     note_forcing,
     require_locks,
     use_this_python,
@@ -33,6 +34,7 @@ BEFORE = marks(FOLDERS) if workflow.is_main_process else {}
 SUBMITTED = numbers() if workflow.is_main_process else set()
 job_identity = Waivers(RESULTS).identity
 use_this_python()
+look_for_last_outputs()
 
 
 wildcard_constraints:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,3 +34,24 @@ def note_forcing(workflow: Any) -> None:
     asked = workflow.dag_settings
     if workflow.is_main_process and asked is not None and (asked.forceall or asked.forcerun or asked.forcetargets):
         os.environ[ANEW] = "yes"
+
+
+def look_for_last_outputs() -> None:
+    """Make Snakemake look for the outputs of the jobs that --until and --omit-from leave as the last ones.
+
+    After a checkpoint it takes away the jobs behind them and then asks only for files that those would have read, so it
+    takes the last ones for done (https://github.com/snakemake/snakemake/issues/2824, in 9.27 too). What a person asks
+    for by name it does look for, so the outputs are added there.
+    """
+    from snakemake.dag import DAG
+
+    def look_after(filtering: Callable[[DAG], None]) -> Callable[[DAG], None]:
+        def filter_jobs(dag: DAG) -> None:
+            filtering(dag)
+            if dag.untilrules or dag.untilfiles or dag.omitrules or dag.omitfiles:
+                dag.targetfiles |= {file for job in dag.targetjobs for file in job.output}
+
+        return filter_jobs
+
+    DAG.set_until_jobs = look_after(DAG.set_until_jobs)
+    DAG.delete_omitfrom_jobs = look_after(DAG.delete_omitfrom_jobs)
