@@ -9,6 +9,24 @@ from typing import Any
 from workflow_scripts.runtime.job_command import ANEW
 from workflow_scripts.runtime.locks import lock_problem
 
+ROOT = Path(__file__).parents[2]
+
+
+def require_own_start(workflow: Any) -> None:
+    """End the program, in one sentence, where this is part of another workflow, or runs in another folder.
+
+    A job finds the code, and the audit the sources, from the working folder; the study is read from --configfile; and
+    what is to be done before and after a run is left out for a module.
+    """
+    main, here = Path(workflow.main_snakefile), Path.cwd()
+    if main.resolve() != (ROOT / "Snakefile").resolve():
+        sys.exit(f"{main}: this workflow cannot be part of another (include, module); start it by itself in {ROOT}")
+    if here.resolve() != ROOT.resolve():
+        sys.exit(
+            f"this workflow runs in its own folder only: start Snakemake in {ROOT}, not in {here} "
+            "(no --directory; results/ there may be a link to another disk)"
+        )
+
 
 def use_this_python() -> None:
     """Make `python` the one that runs Snakemake, for the commands of rules and of profiles.
