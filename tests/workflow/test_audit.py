@@ -162,11 +162,13 @@ def test_affected_names_what_derives_from_data_search_module_and_setting(tree: P
 
 
 def test_diff_names_the_first_cause_upstream(tree: Path, finished: Path) -> None:
-    assert audit(tree, "diff", TINY, str(finished / TINY)) == "every figure is the same bytes in both folders\n"
+    same = "every figure, table and architecture is the same bytes in both folders\n"
+    assert audit(tree, "diff", TINY, str(finished / TINY)) == same
     edit(tree / "workflow_scripts/cells/supernet.py", "1e-3 * torch.randn", "2e-3 * torch.randn")
     build(tree)
     said = audit(tree, "diff", str(finished / TINY), TINY, status=1)
     assert "figures/dominant_eigenvalue.pdf, figures/dominant_eigenvalue.png" in said
+    assert "tables/s4_digits/searches.csv" in said
     assert "depth_posterior" not in said
     searches = [f"cell_search/s4_digits/darts/l2-{l2}_drop-0_seed-1" for l2 in ("0.0003", "0.06")]
     for line in (line for line in said.splitlines() if line.startswith("  ")):

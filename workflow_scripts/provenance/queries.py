@@ -101,7 +101,8 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
     if before == after:
         return []
     if isinstance(old, list) and isinstance(new, list) and len(before) + len(after) > SHORT:
-        return [line for at, *pair in _entries(old, new) for line in differences(*pair, f"{key}.{at}".lstrip("."))]
+        changed = _entries(old, new)
+        return [line for at, one, other in changed for line in differences(one, other, f"{key}.{at}".lstrip("."))]
     return [f"{key}: {before} -> {after}"]
 
 
