@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -259,6 +260,7 @@ def test_an_altered_result_cannot_be_waived(tree: Path) -> None:
 def test_status_of_a_finished_study(finished: Path) -> None:
     said = status(finished)
     assert "Nothing would run.\nSnakemake would run nothing either.\n" in said
+    assert "type" not in said
 
 
 CHANGES = {
@@ -311,6 +313,24 @@ def test_status_knows_better_than_snakemake(tree: Path) -> None:
     (tree / TINY / "tables/evaluations.csv").write_text("altered\n")
     said = status(tree)
     assert "join_tables/evaluations is altered, but Snakemake would not run it: it keeps no digest of outputs" in said
+    assert (
+        f"\n  rm -r {TINY}/tables/evaluations.csv\n  .venv/bin/snakemake {TINY}/tables/evaluations.csv --profile"
+        in said
+    )
+
+
+def test_what_status_says_to_type_brings_a_deleted_result_back(tree: Path) -> None:
+    weights = tree / TINY / TRAINING / "weights.pt"
+    content = weights.read_bytes()
+    weights.unlink()
+    assert planned(tree) == {}
+    typed = [shlex.split(line) for line in status(tree).splitlines() if line.startswith("  .venv/bin/snakemake")]
+    target = f"{TINY}/{TRAINING}/weights.pt"
+    options = ["--profile", "profiles/local", "--configfile", "config/tiny.yaml"]
+    assert [words[1:] for words in typed] == [[target, *options], options]
+    build(tree, target)
+    assert weights.read_bytes() == content
+    assert "27 jobs, 27 fresh" in status(tree)
 
 
 def test_status_after_the_metadata_was_lost(tree: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workflow.tree import ROOT, build, edit, planned, results, snakemake
+from workflow.tree import ROOT, build, copy_workflow, edit, planned, results, snakemake
 
 FIGURES = {"figure_dominant_eigenvalue", "figure_found_cells", "figure_test_error"}
 
@@ -146,6 +146,15 @@ def test_one_more_seed_keeps_every_finished_training(finished: Path, tmp_path: P
     said = build(tree, "results/tiny/tables/evaluations.csv")
     assert said.count("(Rule: cell_search)") == 2
     assert said.count("(Rule: evaluate_genotype)") == 4
+
+
+def test_a_fresh_study_runs_up_to_one_rule_and_for_one_file(finished: Path, tmp_path: Path) -> None:
+    tree = copy_workflow(tmp_path / "fresh")
+    shutil.copytree(finished / "data", tree / "data")
+    assert planned(tree, "--until", "cell_search") == {"cell_search": 2}
+    said = build(tree, "results/tiny/tables/search_spaces.csv")
+    assert "Provenance: results/tiny/provenance.html" in said
+    assert "Report: " not in said
 
 
 def test_figures_are_drawn_from_the_runs_that_are_there(finished: Path, tmp_path: Path) -> None:
