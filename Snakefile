@@ -94,4 +94,7 @@ onerror:
     cancel_left_running(workflow, SUBMITTED)
     gone = mend(BEFORE, FOLDERS)
     write_page(RESULTS, JOBS.study)
-    print("Failed:", *failures(Path(RESULTS)), *gone, sep="\n", file=sys.stderr)
+    told = [*failures(Path(RESULTS)), *gone] or [
+        f"no job left a trace in {RESULTS}; what is said above tells why"
+    ]
+    print("Failed:", *told, sep="\n", file=sys.stderr)

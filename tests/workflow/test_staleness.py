@@ -194,5 +194,15 @@ def test_a_failing_job_is_one_sentence_and_keeps_the_rest(finished: Path, tmp_pa
     assert b"Changed" in (tree / "results/tiny/figures/test_error.json").read_bytes(), "other figures are drawn"
 
 
+def test_a_run_that_fails_before_the_study_has_results_says_where_to_look(tmp_path: Path) -> None:
+    tree = copy_workflow(tmp_path / "tree")
+    edit(tree / "workflow_scripts/data/sets/digits.py", "TRAIN_IMAGES = 1000", "TRAIN_IMAGES = 2000")
+    done = snakemake(tree, "--until", "fetch_data")
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "digits failed: " in said
+    assert "Failed:\nno job left a trace in results/tiny; what is said above tells why\n" in said
+
+
 def test_the_repository_has_no_default_profile() -> None:
     assert not (ROOT / "profiles" / "default").exists(), "its keys would override every other profile's"
