@@ -9,7 +9,7 @@ from workflow_scripts.cluster.left_running import cancel_left_running, numbers
 from workflow_scripts.provenance.finished import marks, mend
 from workflow_scripts.provenance.identity import identity_text
 from workflow_scripts.provenance.queries import tell_sources
-from workflow_scripts.provenance.page_file import write_page
+from workflow_scripts.provenance.page_file import pages_there, write_page
 from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.runtime.job_command import (
@@ -18,14 +18,17 @@ from workflow_scripts.runtime.job_command import (
     rule_command,
 )
 from workflow_scripts.runtime.snakemake_start import (
+    look_for_last_outputs,
     note_forcing,
     require_locks,
+    require_own_start,
     use_this_python,
 )
 from workflow_scripts.study.open_study import open_study
 
 min_version("9.27")
 
+require_own_start(workflow)
 JOBS = open_study(workflow)
 RESULTS = JOBS.results
 FOLDERS = (Path(RESULTS), Path("data"))
@@ -33,6 +36,7 @@ BEFORE = marks(FOLDERS) if workflow.is_main_process else {}
 SUBMITTED = numbers() if workflow.is_main_process else set()
 job_identity = Waivers(RESULTS).identity
 use_this_python()
+look_for_last_outputs()
 
 
 wildcard_constraints:
@@ -79,8 +83,8 @@ onstart:
 onsuccess:
     gone = mend(BEFORE, FOLDERS)
     write_page(RESULTS, JOBS.study)
-    print(f"Report: {RESULTS}/report.html")
-    print(f"Provenance: {RESULTS}/provenance.html")
+    for line in pages_there(RESULTS):
+        print(line)
     # Of all that a handler can raise, Snakemake shows this text whatever `quiet` says.
     if gone:
         sys.exit("\n".join(gone))
@@ -90,4 +94,7 @@ onerror:
     cancel_left_running(workflow, SUBMITTED)
     gone = mend(BEFORE, FOLDERS)
     write_page(RESULTS, JOBS.study)
-    print("Failed:", *failures(Path(RESULTS)), *gone, sep="\n", file=sys.stderr)
+    told = [*failures(Path(RESULTS)), *gone] or [
+        f"no job left a trace in {RESULTS}; what is said above tells why"
+    ]
+    print("Failed:", *told, sep="\n", file=sys.stderr)

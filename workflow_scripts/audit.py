@@ -18,7 +18,7 @@ from pathlib import Path
 
 from workflow_scripts.provenance import history
 from workflow_scripts.provenance.check_signatures import check_signatures
-from workflow_scripts.provenance.compare import differing_figures
+from workflow_scripts.provenance.compare import differing_files
 from workflow_scripts.provenance.ledger import RECORDS, Entry, Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.page_file import page_of
 from workflow_scripts.provenance.replay import ReplayError, replay
@@ -131,7 +131,7 @@ def _is_result(what: str) -> bool:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    found = list(differing_figures(*(read_ledger(folder) for folder in (options.first, options.second))))
+    found = list(differing_files(*(read_ledger(folder) for folder in (options.first, options.second))))
     told: dict[tuple[str, ...], list[str]] = {}
     for name, causes in found:
         told.setdefault(tuple(causes), []).append(name)
@@ -141,7 +141,7 @@ def _diff(options: argparse.Namespace) -> int:
         if len(shared) > SHOWN:
             tell(f"  ... and {len(shared) - SHOWN} more causes")
     if not found:
-        tell("every figure is the same bytes in both folders")
+        tell("every figure, table and architecture is the same bytes in both folders")
     return FINDINGS if found else CLEAN
 
 
@@ -245,7 +245,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--all", action="store_true", help="name every file")
 
     one = _command(
-        commands, "diff", _diff, "figures that differ, with the first cause upstream", "results/demo other/demo"
+        commands,
+        "diff",
+        _diff,
+        "figures and tables that differ, and the first cause",
+        "results/demo other/demo",
     )
     one.add_argument("first", type=Path, metavar="DIR")
     one.add_argument("second", type=Path, metavar="DIR")

@@ -16,9 +16,11 @@ from workflow_scripts.provenance.staleness import (
     RUNS,
     DryRunError,
     Standing,
+    commands,
     disagreements,
     snakemake_plan,
     standings,
+    study_options,
 )
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.provenance.unfinished import failures
@@ -39,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = standings(planned_of(study), results)
         _tell(results, found, options.all)
         print(*_failed(Path(results)), sep="\n", end="")
-        plan = snakemake_plan(options.file, options.set)
+        snakemake = study_options(options.file, options.set)
+        plan = snakemake_plan(snakemake)
     except (StudyError, DryRunError, ValueError) as error:
         tell_error(error)
         return 2
@@ -55,6 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"... and {len(different) - SHOWN} more")
     if not different:
         print(f"Snakemake would run the same jobs ({len(plan)})." if plan else "Snakemake would run nothing either.")
+    typed = commands(found, plan, snakemake, len(found) if options.all else SHOWN)
+    if typed:
+        print(
+            "To make what would run, type (then ask for the status again):", *(f"  {line}" for line in typed), sep="\n"
+        )
     return 0
 
 

@@ -101,6 +101,30 @@ def test_values_that_python_takes_for_equal_are_told_apart():
     assert differences({"a": [{"b": 1}]}, {"a": [{"b": 2}]}) == ['a: [{"b": 1}] -> [{"b": 2}]']
 
 
+NAMES = [f"a_figure_with_a_long_name_{number}" for number in range(21)]
+
+
+@pytest.mark.parametrize(
+    ("new", "lines"),
+    [
+        ([*NAMES[:5], *NAMES[6:]], ['figures.5: "a_figure_with_a_long_name_5" -> absent']),
+        ([*NAMES[:5], "new", *NAMES[5:]], ['figures.5: absent -> "new"']),
+        ([*NAMES[:5], "new", *NAMES[6:]], ['figures.5: "a_figure_with_a_long_name_5" -> "new"']),
+        (NAMES[:20], ['figures.20: "a_figure_with_a_long_name_20" -> absent']),
+        ([], [f'figures.{number}: "{name}" -> absent' for number, name in enumerate(NAMES)]),
+        (NAMES, []),
+    ],
+)
+def test_of_a_long_list_only_the_entries_that_differ_are_told(new, lines):
+    assert differences({"figures": NAMES}, {"figures": new}) == lines
+
+
+def test_entries_of_lists_are_compared_by_their_own_settings():
+    runs = [{"run": f"l2-0.0003_drop-0_seed-{seed}", "methods": ["darts"], "l2": [3e-4, 6e-2]} for seed in (1, 2)]
+    other = [runs[0], {**runs[1], "methods": ["darts", "darts_es"]}]
+    assert differences({"runs": runs}, {"runs": other}) == ['runs.1.methods: ["darts"] -> ["darts", "darts_es"]']
+
+
 def test_changed_code_is_named_by_module():
     made(job_of())
     modules = json.loads(Path(RECORD).read_text())["modules"]

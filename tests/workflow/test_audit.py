@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -162,11 +163,13 @@ def test_affected_names_what_derives_from_data_search_module_and_setting(tree: P
 
 
 def test_diff_names_the_first_cause_upstream(tree: Path, finished: Path) -> None:
-    assert audit(tree, "diff", TINY, str(finished / TINY)) == "every figure is the same bytes in both folders\n"
+    same = "every figure, table and architecture is the same bytes in both folders\n"
+    assert audit(tree, "diff", TINY, str(finished / TINY)) == same
     edit(tree / "workflow_scripts/cells/supernet.py", "1e-3 * torch.randn", "2e-3 * torch.randn")
     build(tree)
     said = audit(tree, "diff", str(finished / TINY), TINY, status=1)
     assert "figures/dominant_eigenvalue.pdf, figures/dominant_eigenvalue.png" in said
+    assert "tables/s4_digits/searches.csv" in said
     assert "depth_posterior" not in said
     searches = [f"cell_search/s4_digits/darts/l2-{l2}_drop-0_seed-1" for l2 in ("0.0003", "0.06")]
     for line in (line for line in said.splitlines() if line.startswith("  ")):
@@ -257,6 +260,7 @@ def test_an_altered_result_cannot_be_waived(tree: Path) -> None:
 def test_status_of_a_finished_study(finished: Path) -> None:
     said = status(finished)
     assert "Nothing would run.\nSnakemake would run nothing either.\n" in said
+    assert "type" not in said
 
 
 CHANGES = {
@@ -309,6 +313,24 @@ def test_status_knows_better_than_snakemake(tree: Path) -> None:
     (tree / TINY / "tables/evaluations.csv").write_text("altered\n")
     said = status(tree)
     assert "join_tables/evaluations is altered, but Snakemake would not run it: it keeps no digest of outputs" in said
+    assert (
+        f"\n  rm -r {TINY}/tables/evaluations.csv\n  .venv/bin/snakemake {TINY}/tables/evaluations.csv --profile"
+        in said
+    )
+
+
+def test_what_status_says_to_type_brings_a_deleted_result_back(tree: Path) -> None:
+    weights = tree / TINY / TRAINING / "weights.pt"
+    content = weights.read_bytes()
+    weights.unlink()
+    assert planned(tree) == {}
+    typed = [shlex.split(line) for line in status(tree).splitlines() if line.startswith("  .venv/bin/snakemake")]
+    target = f"{TINY}/{TRAINING}/weights.pt"
+    options = ["--profile", "profiles/local", "--configfile", "config/tiny.yaml"]
+    assert [words[1:] for words in typed] == [[target, *options], options]
+    build(tree, target)
+    assert weights.read_bytes() == content
+    assert "27 jobs, 27 fresh" in status(tree)
 
 
 def test_status_after_the_metadata_was_lost(tree: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workflow.tree import ROOT, build, edit, planned, results, snakemake
+from workflow.tree import ROOT, build, copy_workflow, edit, planned, results, snakemake
 
 FIGURES = {"figure_dominant_eigenvalue", "figure_found_cells", "figure_test_error"}
 
@@ -148,6 +148,15 @@ def test_one_more_seed_keeps_every_finished_training(finished: Path, tmp_path: P
     assert said.count("(Rule: evaluate_genotype)") == 4
 
 
+def test_a_fresh_study_runs_up_to_one_rule_and_for_one_file(finished: Path, tmp_path: Path) -> None:
+    tree = copy_workflow(tmp_path / "fresh")
+    shutil.copytree(finished / "data", tree / "data")
+    assert planned(tree, "--until", "cell_search") == {"cell_search": 2}
+    said = build(tree, "results/tiny/tables/search_spaces.csv")
+    assert "Provenance: results/tiny/provenance.html" in said
+    assert "Report: " not in said
+
+
 def test_figures_are_drawn_from_the_runs_that_are_there(finished: Path, tmp_path: Path) -> None:
     subprocess.run(["cp", "-a", str(finished), str(tmp_path / "copy")], check=True)
     tree = tmp_path / "copy"
@@ -183,6 +192,16 @@ def test_a_failing_job_is_one_sentence_and_keeps_the_rest(finished: Path, tmp_pa
     assert len(said) == 1
     assert "depth_runs.csv: columns are ['not', 'a', 'table'], table depth_runs has" in said[0]
     assert b"Changed" in (tree / "results/tiny/figures/test_error.json").read_bytes(), "other figures are drawn"
+
+
+def test_a_run_that_fails_before_the_study_has_results_says_where_to_look(tmp_path: Path) -> None:
+    tree = copy_workflow(tmp_path / "tree")
+    edit(tree / "workflow_scripts/data/sets/digits.py", "TRAIN_IMAGES = 1000", "TRAIN_IMAGES = 2000")
+    done = snakemake(tree, "--until", "fetch_data")
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    assert "digits failed: " in said
+    assert "Failed:\nno job left a trace in results/tiny; what is said above tells why\n" in said
 
 
 def test_the_repository_has_no_default_profile() -> None:

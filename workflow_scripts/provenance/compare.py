@@ -1,4 +1,4 @@
-"""Two results folders of one study: which figures differ, and what first made them differ."""
+"""Two results folders of one study: which figures and tables differ, and what first made them differ."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -6,17 +6,19 @@ from pathlib import PurePosixPath
 from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.queries import differences, module_changes
+from workflow_scripts.provenance.record import lies_at
 from workflow_scripts.study.model import Model
 
-FIGURE = "figure"
+COMPARED = ("figures", "tables", "architectures.yaml")
+"""What a study is made for: the folders of its figures and tables, and the file of its architectures."""
 
 
-def differing_figures(first: Ledger, second: Ledger) -> Iterator[tuple[str, list[str]]]:
-    """Every file of a figure that differs between two folders, with the first causes upstream, in sentences.
+def differing_files(first: Ledger, second: Ledger) -> Iterator[tuple[str, list[str]]]:
+    """Every file of a figure, table or architecture that differs between two folders, with the first causes upstream.
 
-    Files are compared as they are, not as recorded. A figure that only one folder has is told too.
+    Causes are sentences. Files are compared as they are, not as recorded. One that only one folder has is told too.
     """
-    files = [_figure_files(ledger) for ledger in (first, second)]
+    files = [_compared_files(ledger) for ledger in (first, second)]
     found = [_digests(ledger, each) for ledger, each in zip((first, second), files, strict=True)]
     comparison = _Comparison(first, second)
     for name in sorted(files[0].keys() | files[1].keys()):
@@ -32,14 +34,10 @@ def differing_figures(first: Ledger, second: Ledger) -> Iterator[tuple[str, list
             yield name, altered or comparison.causes(files[0][name].record.job)
 
 
-def _figure_files(ledger: Ledger) -> dict[str, Entry]:
-    """The record of every figure's files, by their path in the results folder."""
-    return {
-        _inside(output.path, ledger): entry
-        for entry in ledger.jobs.values()
-        if entry.record.step == FIGURE
-        for output in entry.record.outputs
-    }
+def _compared_files(ledger: Ledger) -> dict[str, Entry]:
+    """The record of every file that is compared, by its path in the results folder."""
+    made = {_inside(path, ledger): entry for path, entry in ledger.makers.items()}
+    return {name: entry for name, entry in made.items() if any(lies_at(name, part) for part in COMPARED)}
 
 
 def _digests(ledger: Ledger, names: dict[str, Entry]) -> dict[str, str | None]:

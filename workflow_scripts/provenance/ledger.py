@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.links import LINKED
 from workflow_scripts.provenance.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.provenance.record import InputFile, Record, RecordError, digest_of, parse_record
@@ -87,11 +88,18 @@ class Ledger:
         return self.by_sha256.get(read.record) if read.record is not None else None
 
     def at(self, path: str) -> Path | None:
-        """Where a recorded path lies now; None where that cannot be told."""
+        """Where a recorded path lies now; None where that cannot be told.
+
+        A file of the repository that was not copied beside results and data is the one of the repository at hand.
+        """
         pure = PurePosixPath(path)
         if pure.is_relative_to(self.root):
             return self.folder / pure.relative_to(self.root)
-        return None if self.base is None else self.base / pure
+        if self.base is None:
+            return None
+        copied = self.base / pure
+        is_own = path.split("/")[0] not in (DATA_ROOT, self.root.split("/")[0])
+        return ROOT / pure if is_own and not copied.exists() else copied
 
     def recorded(self, path: Path) -> str:
         """A path as records state it, from a path a person typed: from here, from `base`, or in the folder."""

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from workflow_scripts.provenance.ledger import Ledger, LedgerError, read_ledger
+from workflow_scripts.provenance.ledger import RECORDS, Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.record import write_atomically
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.provenance.verify import verify
@@ -28,8 +28,16 @@ def page_of(ledger: Ledger, study: Study | None, rehashed: bool = True) -> Path:
 
 
 def write_page(results: str, study: Study) -> None:
-    """Write the page after a run; where it cannot be written, say so and let the run be what it was."""
+    """Write the page after a run, if there are records; where it cannot be, say so and let the run be what it was."""
+    if not (Path(results) / RECORDS).exists():
+        return
     try:
         page_of(read_ledger(Path(results)), study, rehashed=False)
     except (LedgerError, OSError, ValueError) as error:
         print(f"{results}/{FILE} was not written: {error}", file=sys.stderr)
+
+
+def pages_there(results: str) -> list[str]:
+    """A line for each page of a results folder that is there: the report may not be, after a run for another target."""
+    pages = {"Report": f"{results}/report.html", "Provenance": f"{results}/{FILE}"}
+    return [f"{name}: {page}" for name, page in pages.items() if Path(page).exists()]

@@ -1,8 +1,10 @@
 """Questions to the records: is a result there, and is it of the settings and the code at hand?"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from workflow_scripts.study.jobs import Jobs
 ABSENT = object()
 DIGITS = 8
 """Digits of a digest that a person is shown."""
+SHORT = 60
+"""Characters of two lists, together, that are shown whole; of longer ones only the entries that differ are."""
 
 
 @dataclass(frozen=True)
@@ -84,11 +88,33 @@ def tell_sources(jobs: Jobs, longest: int = 20) -> list[str]:
 
 
 def differences(old: Any, new: Any, key: str = "") -> list[str]:
-    """The settings whose canonical form differs, as lines `a.b: old -> new`."""
+    """The settings whose canonical form differs, as lines `a.b: old -> new`; long lists entry by entry, `a.2: ...`.
+
+    An entry that is gone has its old position, one that was added its new one, both from 0.
+    """
     if isinstance(old, dict) and isinstance(new, dict):
         lines = []
         for name in sorted(old.keys() | new.keys()):
             lines += differences(old.get(name, ABSENT), new.get(name, ABSENT), f"{key}.{name}".lstrip("."))
         return lines
-    before, after = ("absent" if value is ABSENT else json.dumps(value, sort_keys=True) for value in (old, new))
-    return [] if before == after else [f"{key}: {before} -> {after}"]
+    before, after = _shown(old), _shown(new)
+    if before == after:
+        return []
+    if isinstance(old, list) and isinstance(new, list) and len(before) + len(after) > SHORT:
+        changed = _entries(old, new)
+        return [line for at, one, other in changed for line in differences(one, other, f"{key}.{at}".lstrip("."))]
+    return [f"{key}: {before} -> {after}"]
+
+
+def _entries(old: list[Any], new: list[Any]) -> Iterator[tuple[int, Any, Any]]:
+    """The entries that differ, with their position; what was put in or taken out moves the others, and is no change."""
+    changed = SequenceMatcher(None, [_shown(each) for each in old], [_shown(each) for each in new], autojunk=False)
+    for what, start, end, new_start, new_end in changed.get_opcodes():
+        if what != "equal":
+            for at, new_at in zip_longest(range(start, end), range(new_start, new_end)):
+                before = ABSENT if at is None else old[at]
+                yield new_at if at is None else at, before, ABSENT if new_at is None else new[new_at]
+
+
+def _shown(value: Any) -> str:
+    return "absent" if value is ABSENT else json.dumps(value, sort_keys=True)

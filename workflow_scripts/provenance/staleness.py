@@ -1,5 +1,6 @@
 """Where a study stands: which jobs would run, why, and what that would cost; and what Snakemake alone would do."""
 
+import shlex
 import statistics
 import subprocess
 import sys
@@ -9,12 +10,14 @@ from pathlib import Path
 
 from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.queries import recorded, state_of
-from workflow_scripts.provenance.record import Record
+from workflow_scripts.provenance.record import Record, lies_at
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.job_list import PlannedJob
 
 RUNS = ("missing", "without a record", "stale", "follows", "may follow", "altered")
 """States of jobs that should run before results are what they claim to be."""
+NOT_MISSED = ("missing", "without a record", "stale", "altered")
+"""States of a job's own result that Snakemake may not see."""
 CHECKPOINTS = ("fetch_data", "made_up_data", "gather_architectures")
 """Steps after which Snakemake looks again: what reads a file of theirs that was there runs only where it changed."""
 BEHIND_ARCHITECTURES = ("evaluate_genotype", "select_architecture")
@@ -23,12 +26,16 @@ BEHIND_ARCHITECTURES = ("evaluate_genotype", "select_architecture")
 
 @dataclass(frozen=True)
 class Standing:
-    """One job: its state, the reasons, and what running it cost before, in seconds; None where nobody knows."""
+    """One job: its state, the reasons, and what running it cost before, in seconds; None where nobody knows.
+
+    `damaged` are recorded files that are there with other content, or are gone from a folder that is there.
+    """
 
     job: PlannedJob
     state: str
     reasons: tuple[str, ...] = ()
     seconds: float | None = None
+    damaged: tuple[str, ...] = ()
 
     @property
     def log(self) -> str:
@@ -45,16 +52,16 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
     records = {job.record: recorded(folder / job.record) for job in planned}
     times = _times(planned, records)
     waivers = Waivers(folder / results)
-    altered = _altered(planned, records, folder)
+    damages = _damages(planned, records, folder)
     running: dict[str, str] = {}  # outputs that will be made anew, and the job that makes them
     perhaps: dict[str, str] = {}
     found = []
     for job in planned:
         own = state_of(job, records[job.record], waivers, folder)
         state, reasons = own.state, own.reasons
-        if state == "fresh" and altered[job.name]:
-            state = "altered"
-            reasons = tuple(f"{path} was altered after it was made" for path in altered[job.name])
+        damaged = damages.get(job.name, {}) if state == "fresh" else {}
+        if damaged:
+            state, reasons = "altered", tuple(f"{path} {what} after it was made" for path, what in damaged.items())
         if state in ("fresh", "waived"):
             sure = sorted({maker for path in job.inputs if (maker := running.get(path))})
             maybe = sorted({maker for path in job.inputs if (maker := perhaps.get(path))})
@@ -68,7 +75,8 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
             for path in job.outputs:
                 may_stay = job.step in CHECKPOINTS and (folder / path).exists()
                 (perhaps if may_stay or state == "may follow" else running)[path] = job.name
-        found.append(Standing(job, state, reasons, times.get(job.record, times.get(job.step))))
+        seconds = times.get(job.record, times.get(job.step))
+        found.append(Standing(job, state, reasons, seconds, tuple(damaged)))
     return found
 
 
@@ -84,10 +92,10 @@ def _times(planned: Iterable[PlannedJob], records: dict[str, Record | str | None
     return times | {step: statistics.median(each) for step, each in steps.items()}
 
 
-def _altered(
+def _damages(
     planned: Iterable[PlannedJob], records: dict[str, Record | str | None], folder: Path
-) -> dict[str, list[str]]:
-    """Per job, its outputs that are there and are not what was recorded."""
+) -> dict[str, dict[str, str]]:
+    """Per job, its recorded files that are not what was recorded, each with what was done to it."""
     written = {
         job.name: {output.path: output.sha256 for output in record.outputs}
         for job in planned
@@ -95,7 +103,11 @@ def _altered(
     }
     found = sha256_of_files(folder / path for outputs in written.values() for path in outputs)
     return {
-        name: [path for path, digest in outputs.items() if found[folder / path] not in (digest, None)]
+        name: {
+            path: "was removed" if found[folder / path] is None else "was altered"
+            for path, digest in outputs.items()
+            if found[folder / path] != digest
+        }
         for name, outputs in written.items()
     }
 
@@ -111,14 +123,20 @@ class DryRunError(Exception):
     """Snakemake could not plan; its text is what it said last."""
 
 
+SNAKEMAKE = ".venv/bin/snakemake"
 BANNERS = ("Using profile", "Assuming unrestricted", "host:", "Building DAG")
 LINES_TOLD = 4
 
 
-def snakemake_plan(configfile: Path, settings: str | None) -> dict[str, str]:
-    """What `snakemake -n` would run: the log of every job, with its reason. Raises DryRunError."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--profile", "profiles/local", "--quiet", "host"]
-    command += ["--configfile", str(configfile), *(["--config", f"set={settings}"] if settings else [])]
+def study_options(configfile: Path, settings: str | None) -> list[str]:
+    """The options of Snakemake that name a study on this machine; `settings` as for `make run SET=`."""
+    options = ["--profile", "profiles/local", "--configfile", str(configfile)]
+    return [*options, "--config", f"set={settings}"] if settings else options
+
+
+def snakemake_plan(options: Sequence[str]) -> dict[str, str]:
+    """What `snakemake -n` would run with options: the log of every job, with its reason. Raises DryRunError."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(BANNERS)]
@@ -143,7 +161,7 @@ def disagreements(found: Iterable[Standing], plan: dict[str, str]) -> list[str]:
     known = {standing.log: standing for standing in found}
     for log, standing in known.items():
         name = standing.job.name
-        if log not in plan and standing.state in ("missing", "without a record", "stale", "altered", "follows"):
+        if log not in plan and standing.state in (*NOT_MISSED, "follows"):
             why = {
                 "altered": "it keeps no digest of outputs",
                 "without a record": "it does not know of records",
@@ -154,3 +172,28 @@ def disagreements(found: Iterable[Standing], plan: dict[str, str]) -> list[str]:
             lines.append(f"{name} is {standing.state}, but Snakemake would run it: {plan[log]}")
     lines += [f"{log} belongs to no job of the study, but Snakemake would run it" for log in plan if log not in known]
     return lines
+
+
+def commands(found: Iterable[Standing], plan: dict[str, str], options: Sequence[str], most: int) -> list[str]:
+    """What a person can type, in this order, to have results as they should be; nothing where nothing would run.
+
+    `options` are those of Snakemake that name the study. What Snakemake would leave is asked for by name, of up to
+    `most` jobs; what it takes for sound is removed before, or forced. Without force the wrapper puts back what it kept.
+    """
+    removed: list[str] = []
+    asked: list[str] = []
+    forced: list[str] = []
+    for standing in [each for each in found if each.log not in plan and each.state in NOT_MISSED][:most]:
+        outputs = standing.job.outputs
+        damaged = [path for path in outputs if any(lies_at(each, path) for each in standing.damaged)]
+        absent = [path for path in outputs if not Path(path).exists()]
+        removed += damaged
+        if damaged or absent:
+            asked += [*damaged, *absent][:1]
+        else:
+            forced.append(outputs[0])
+    lines = [["rm", "-r", *removed]] if removed else []
+    lines += [[SNAKEMAKE, *asked, *options]] if asked else []
+    lines += [[SNAKEMAKE, *forced, "--force", *options]] if forced else []
+    lines += [[SNAKEMAKE, *options]] if plan or asked or forced else []
+    return [shlex.join(line) for line in lines]

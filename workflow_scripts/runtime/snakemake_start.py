@@ -2,11 +2,30 @@
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from workflow_scripts.runtime.job_command import ANEW
 from workflow_scripts.runtime.locks import lock_problem
+
+ROOT = Path(__file__).parents[2]
+
+
+def require_own_start(workflow: Any) -> None:
+    """End the program, in one sentence, where this is part of another workflow, or runs in another folder.
+
+    A job finds the code, and the audit the sources, from the working folder; the study is read from --configfile; and
+    what is to be done before and after a run is left out for a module.
+    """
+    main, here = Path(workflow.main_snakefile), Path.cwd()
+    if main.resolve() != (ROOT / "Snakefile").resolve():
+        sys.exit(f"{main}: this workflow cannot be part of another (include, module); start it by itself in {ROOT}")
+    if here.resolve() != ROOT.resolve():
+        sys.exit(
+            f"this workflow runs in its own folder only: start Snakemake in {ROOT}, not in {here} "
+            "(no --directory; results/ there may be a link to another disk)"
+        )
 
 
 def use_this_python() -> None:
@@ -33,3 +52,24 @@ def note_forcing(workflow: Any) -> None:
     asked = workflow.dag_settings
     if workflow.is_main_process and asked is not None and (asked.forceall or asked.forcerun or asked.forcetargets):
         os.environ[ANEW] = "yes"
+
+
+def look_for_last_outputs() -> None:
+    """Make Snakemake look for the outputs of the jobs that --until and --omit-from leave as the last ones.
+
+    After a checkpoint it takes away the jobs behind them and then asks only for files that those would have read, so it
+    takes the last ones for done (https://github.com/snakemake/snakemake/issues/2824, in 9.27 too). What a person asks
+    for by name it does look for, so the outputs are added there.
+    """
+    from snakemake.dag import DAG
+
+    def look_after(filtering: Callable[[DAG], None]) -> Callable[[DAG], None]:
+        def filter_jobs(dag: DAG) -> None:
+            filtering(dag)
+            if dag.untilrules or dag.untilfiles or dag.omitrules or dag.omitfiles:
+                dag.targetfiles |= {file for job in dag.targetjobs for file in job.output}
+
+        return filter_jobs
+
+    DAG.set_until_jobs = look_after(DAG.set_until_jobs)
+    DAG.delete_omitfrom_jobs = look_after(DAG.delete_omitfrom_jobs)

@@ -1,0 +1,90 @@
+"""What a person is told to type where results are missing, altered or stale, and Snakemake alone would leave them."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from workflow_scripts.benchmark.made_up_results import Writer
+from workflow_scripts.provenance.staleness import Standing, commands, standings, study_options
+from workflow_scripts.study.job_list import PlannedJob
+
+RESULTS = "results/made_up"
+OPTIONS = study_options(Path("config/made_up.yaml"), None)
+RUN = ".venv/bin/snakemake --profile profiles/local --configfile config/made_up.yaml"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def asked(*targets):
+    return RUN.replace("snakemake", f"snakemake {' '.join(targets)}", 1)
+
+
+def table(name):
+    return PlannedJob(f"join_tables/{name}", "join_tables", {}, (), (f"{RESULTS}/tables/{name}.csv",), RESULTS)
+
+
+DEPTH = PlannedJob("depth_search/a", "depth_search", {}, (), (f"{RESULTS}/depth/a",), RESULTS)
+
+
+def make(*jobs):
+    for job in jobs:
+        files = [path if Path(path).suffix else f"{path}/{name}" for path in job.outputs for name in ("one", "two")]
+        Writer().job(job.root, job.name, job.step, {}, {}, list(dict.fromkeys(files)))
+
+
+def typed(*jobs, plan=(), most=10):
+    return commands(standings(jobs, RESULTS), {f"{RESULTS}/logs/{name}.log": "" for name in plan}, OPTIONS, most)
+
+
+def test_nothing_is_typed_for_results_that_are_fresh():
+    make(table("a"), DEPTH)
+    assert typed(table("a"), DEPTH) == []
+
+
+def test_what_snakemake_would_run_takes_the_command_of_every_run():
+    assert typed(table("a"), plan=[table("a").name]) == [RUN]
+
+
+def test_a_deleted_result_is_asked_for_by_name():
+    make(table("a"), table("b"))
+    Path(table("a").outputs[0]).unlink()
+    assert typed(table("a"), table("b")) == [asked(*table("a").outputs), RUN]
+
+
+def test_an_altered_result_is_removed_before():
+    make(table("a"))
+    [output] = table("a").outputs
+    Path(output).write_text("altered")
+    assert typed(table("a")) == [f"rm -r {output}", asked(output), RUN]
+
+
+def test_a_file_removed_from_a_result_that_is_a_folder_is_seen_and_the_folder_made_again():
+    make(DEPTH)
+    [output] = DEPTH.outputs
+    Path(output, "one").unlink()
+    [standing] = standings([DEPTH], RESULTS)
+    assert (standing.state, standing.reasons) == ("altered", (f"{output}/one was removed after it was made",))
+    assert typed(DEPTH) == [f"rm -r {output}", asked(output), RUN]
+
+
+@pytest.mark.parametrize("state", ["stale", "without a record"])
+def test_a_result_that_snakemake_takes_for_sound_is_forced(state):
+    make(table("a"))
+    forced = [asked(*table("a").outputs, "--force"), RUN]
+    assert commands([Standing(table("a"), state)], {}, OPTIONS, 10) == forced
+
+
+def test_targets_of_one_kind_share_a_command_up_to_a_number_of_jobs():
+    jobs = [table(name) for name in "abc"]
+    make(*jobs)
+    shutil.rmtree(f"{RESULTS}/tables")
+    assert typed(*jobs, most=2) == [asked(*jobs[0].outputs, *jobs[1].outputs), RUN]
+
+
+def test_the_settings_of_the_command_line_are_given_again():
+    options = study_options(Path("config/made_up.yaml"), "study=short cells.search.epochs=4")
+    assert commands([], {"a log": ""}, options, 10) == [f"{RUN} --config 'set=study=short cells.search.epochs=4'"]

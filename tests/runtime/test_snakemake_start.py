@@ -1,0 +1,82 @@
+"""What the Snakefile does before the first job: with Snakemake itself, on the smallest workflow, and from elsewhere."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(sys.executable).with_name("snakemake")
+SEARCHING = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from workflow_scripts.runtime.snakemake_start import look_for_last_outputs
+look_for_last_outputs()
+rule all:
+    input: "table"
+checkpoint fetch:
+    output: "data"
+    shell: "echo 1 >{{output}}"
+rule search:
+    input: lambda w: checkpoints.fetch.get().output[0]
+    output: "{{name}}.found"
+    shell: "cp {{input}} {{output}}"
+rule table:
+    input: "a.found"
+    output: "table"
+    shell: "cp {{input}} {{output}}"
+"""
+"""A search behind a checkpoint, and a table of it. A rule with wildcards is no target, so --until alone names it."""
+
+
+def snakemake(folder, *arguments):
+    command = [str(PROGRAM), "--cores", "1", *map(str, arguments)]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("data_is_there", [False, True])
+@pytest.mark.parametrize("options", [("--until", "search"), ("--omit-from", "table")])
+def test_the_last_job_that_is_asked_for_runs_also_behind_a_checkpoint(tmp_path, options, data_is_there):
+    (tmp_path / "Snakefile").write_text(SEARCHING)
+    if data_is_there:
+        assert snakemake(tmp_path, "--until", "fetch")[0] == 0
+    status, said = snakemake(tmp_path, *options)
+    assert status == 0, said
+    assert (tmp_path / "a.found").is_file(), said
+    assert not (tmp_path / "table").exists()
+    assert "Nothing to be done" in snakemake(tmp_path, *options)[1]
+
+
+STUDY = ROOT / "config" / "spirals.yaml"
+INCLUDED = f"include: {str(ROOT / 'Snakefile')!r}\n"
+MODULE = f"""
+module search:
+    snakefile: {str(ROOT / "Snakefile")!r}
+use rule * from search
+"""
+
+
+@pytest.mark.parametrize("options", [("--directory", "."), ()])
+def test_a_run_in_another_folder_is_refused_in_one_sentence(tmp_path, options):
+    status, said = snakemake(tmp_path, "-n", "--snakefile", ROOT / "Snakefile", "--configfile", STUDY, *options)
+    assert status != 0
+    assert f"this workflow runs in its own folder only: start Snakemake in {ROOT}, not in {tmp_path}" in said
+    assert "Traceback" not in said and "Exception" not in said
+
+
+@pytest.mark.parametrize("text", [INCLUDED, MODULE])
+def test_a_workflow_that_takes_this_one_in_is_refused_in_one_sentence(tmp_path, text):
+    (tmp_path / "Other").write_text(text)
+    other = ("--snakefile", tmp_path / "Other", "--directory", ROOT)
+    status, said = snakemake(tmp_path, "-n", *other, "--configfile", STUDY)
+    assert status != 0
+    assert f"{tmp_path / 'Other'}: this workflow cannot be part of another" in said
+    assert "Traceback" not in said and "Exception" not in said
+
+
+def test_the_workflow_can_be_named_from_elsewhere(tmp_path):
+    here = ("--snakefile", ROOT / "Snakefile", "--directory", ROOT, "--nolock")
+    status, said = snakemake(tmp_path, "-n", "space_table", *here, "--configfile", ROOT / "config" / "demo.yaml")
+    assert status == 0, said
