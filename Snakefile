@@ -12,6 +12,7 @@ from workflow_scripts.provenance.queries import tell_sources
 from workflow_scripts.provenance.page_file import pages_there, write_page
 from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.provenance.waivers import Waivers
+from workflow_scripts.runtime.command_line import tell
 from workflow_scripts.runtime.job_command import (
     access_option,
     named_files,
@@ -58,7 +59,7 @@ rule all:
 
 # With --config figures_only=true no rule that searches or trains exists, so nothing can start one.
 if JOBS.existing_only:
-    print(*tell_sources(JOBS), sep="\n", file=sys.stderr)
+    tell(*tell_sources(JOBS), file=sys.stderr)
 else:
 
     include: "rules/data.smk" if JOBS.study.data.made_up is None else "rules/made_up_data.smk"
@@ -83,8 +84,7 @@ onstart:
 onsuccess:
     gone = mend(BEFORE, FOLDERS)
     write_page(RESULTS, JOBS.study)
-    for line in pages_there(RESULTS):
-        print(line)
+    tell(*pages_there(RESULTS))
     # Of all that a handler can raise, Snakemake shows this text whatever `quiet` says.
     if gone:
         sys.exit("\n".join(gone))
@@ -97,4 +97,4 @@ onerror:
     told = [*failures(Path(RESULTS)), *gone] or [
         f"no job left a trace in {RESULTS}; what is said above tells why"
     ]
-    print("Failed:", *told, sep="\n", file=sys.stderr)
+    tell("Failed:", *told, file=sys.stderr)

@@ -24,7 +24,7 @@ from workflow_scripts.provenance.staleness import (
 )
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.provenance.unfinished import failures
-from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell_error
+from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell, tell_error
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         results = f"results/{study.study}"
         found = standings(planned_of(study), results)
         _tell(results, found, options.all)
-        print(*_failed(Path(results)), sep="\n", end="")
+        tell(*_failed(Path(results)))
         snakemake = study_options(options.file, options.set)
         plan = snakemake_plan(snakemake)
     except (StudyError, DryRunError, ValueError) as error:
@@ -53,36 +53,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tell_error(f"{error.filename or 'a file'} cannot be read ({error.strerror})")
         return 2
     different = disagreements(found, plan)
-    print(*different[:SHOWN], sep="\n", end="\n" if different else "")
+    tell(*different[:SHOWN])
     if len(different) > SHOWN and not options.all:
-        print(f"... and {len(different) - SHOWN} more")
+        tell(f"... and {len(different) - SHOWN} more")
     if not different:
-        print(f"Snakemake would run the same jobs ({len(plan)})." if plan else "Snakemake would run nothing either.")
+        tell(f"Snakemake would run the same jobs ({len(plan)})." if plan else "Snakemake would run nothing either.")
     typed = commands(found, plan, snakemake, len(found) if options.all else SHOWN)
     if typed:
-        print(
-            "To make what would run, type (then ask for the status again):", *(f"  {line}" for line in typed), sep="\n"
-        )
+        tell("To make what would run, type (then ask for the status again):", *(f"  {line}" for line in typed))
     return 0
 
 
 def _tell(results: str, found: list[Standing], everything: bool) -> None:
     counts = Counter(standing.state for standing in found)
-    print(f"{results}: {len(found)} jobs, " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+    tell(f"{results}: {len(found)} jobs, " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     for state in (*RUNS, "waived"):
         those = [standing for standing in found if standing.state == state]
         for standing in those if everything else those[:SHOWN]:
             cost = "" if standing.seconds is None else f"  [{duration(standing.seconds)}]"
-            print(f"  {state}: {standing.job.name}{cost}" + "".join(f"\n      {reason}" for reason in standing.reasons))
+            tell(f"  {state}: {standing.job.name}{cost}", *(f"      {reason}" for reason in standing.reasons))
         if len(those) > SHOWN and not everything:
-            print(f"  {state}: ... and {len(those) - SHOWN} more (--all names each)")
-    print(_cost([standing for standing in found if standing.state in RUNS]))
+            tell(f"  {state}: ... and {len(those) - SHOWN} more (--all names each)")
+    tell(_cost([standing for standing in found if standing.state in RUNS]))
 
 
 def _failed(results: Path) -> list[str]:
     """The jobs whose last attempt left no result, and why."""
     lines = list(failures(results))
-    return [f"Failed, killed or running still in {results}:", *(f"  {line}" for line in lines), ""] if lines else []
+    return [f"Failed, killed or running still in {results}:", *(f"  {line}" for line in lines)] if lines else []
 
 
 def _cost(runs: list[Standing]) -> str:

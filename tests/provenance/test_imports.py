@@ -33,6 +33,7 @@ LIGHT = (
     "workflow_scripts.cluster.left_running",
     "workflow_scripts.study",
     "workflow_scripts.provenance",
+    "workflow_scripts.runtime.command_line",
     "workflow_scripts.runtime.job_command",
     "workflow_scripts.runtime.snakemake_start",
 )
