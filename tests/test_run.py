@@ -225,7 +225,7 @@ def test_a_job_writes_its_outputs_and_a_full_record(tree):
     assert "workflow_scripts.steps.made_up" in record["modules"]
     assert (record["attempt"], record["threads"], record["device"]) == (1, 1, None)
     assert record["started"] <= record["ended"]
-    assert 0 <= record["seconds"] < 60
+    assert record["seconds"] >= 0
     assert tree.left_over() == [tree.root / "out/.locks/made_up.one.lock"]
 
 
