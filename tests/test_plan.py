@@ -106,7 +106,7 @@ def test_a_difference_that_is_lost_in_noise_is_measured_again_with_more(monkeypa
 
 def test_what_cannot_be_measured_has_no_duration(monkeypatch):
     machine = Machine(monkeypatch, [0, *[50, 0] * 3])
-    with pytest.raises(NotMeasured, match="^could not be measured, because the machine is too busy"):
+    with pytest.raises(NotMeasured, match=r"^could not be measured, because the machine is too busy"):
         durations.seconds_of_one_more(machine.run, (1, 4), CPU)
     machine = Machine(monkeypatch, [0, *[50, 0] * 3])
     with pytest.raises(NotMeasured):
