@@ -51,6 +51,7 @@ from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_d
 from workflow_scripts.runtime.durable import move_durably
 from workflow_scripts.runtime.failures import JobError, Stopped, foreseen, sentence
 from workflow_scripts.runtime.job_lock import job_lock
+from workflow_scripts.runtime.places import check_places
 from workflow_scripts.runtime.progress import Console, warnings_said
 from workflow_scripts.tables.files import sha256_of
 
@@ -81,6 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
     log = None
     try:
         raise_on_signals()
+        check_places(options.root, name, (path for paths in outputs.values() for path in paths))
         options.log.parent.mkdir(parents=True, exist_ok=True)
         log = options.log.open("a")
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
