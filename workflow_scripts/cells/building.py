@@ -15,11 +15,11 @@ from workflow_scripts.study.spaces import NODES, load_space
 from workflow_scripts.tables.genotype import Edge, Genotype
 from workflow_scripts.tables.names import SELECTING
 
-CELLS = 6
-"""Cells of a network from which on no kind is new: normal and reduction cells, each after a cell of each kind."""
+CELLS = 3
+"""Cells of a network: a normal one, a reduction, and one after a reduction. More have the same parts."""
+SIDE = 8
+"""Pixels, which two reductions halve; all sides that a study may name are multiples of 4, and behave alike."""
 CLASSES = 10
-LARGEST_SIDE = AUXILIARY_SIDE
-"""Pixels; the networks on larger images have the same parts."""
 
 Shape = tuple[int, int]  # channels and side of images
 
@@ -32,9 +32,9 @@ def check_networks(cells: Cells) -> None:
     shapes = {name: (load_image_set(name).channels, cells.side(name)) for name in data_sets}
     builds: dict[object, tuple[str, str, Callable[[], None]]] = {}
     for space, name in dict.fromkeys((key.space, key.data_set) for key in keys if key.search != "published"):
-        kind: object = (space, shapes[name])
+        kind: object = (space, shapes[name][0])
         what = f"the network of the space {space} on {name}"
-        builds.setdefault(kind, ("search", what, partial(_search, space, cells.search, shapes[name])))
+        builds.setdefault(kind, ("search", what, partial(_search, space, cells.search, shapes[name][0])))
     trainings = [("selection.training", cells.selection.training, name) for name in data_sets if _selects(cells)]
     if cells.evaluation is not None:
         trainings += [("evaluation", cells.evaluation_of(name), name) for name in data_sets]
@@ -51,25 +51,22 @@ def check_networks(cells: Cells) -> None:
             raise Mistake(setting, f"{what} cannot be built with these settings ({reason})") from None
 
 
-def _search(space: str, search: Search, shape: Shape) -> None:
+def _search(space: str, search: Search, channels: int) -> None:
     candidates = load_space(space)
     kinds = (candidates["normal"], candidates["reduce"])
-    network = Supernet(*kinds, search.init_channels, min(search.layers, CELLS), CLASSES, image_channels=shape[0])
-    network.mix(_blank(shape), Alphas(*(torch.ones(len(edges), len(edges[0])) for edges in kinds)))
+    network = Supernet(*kinds, search.init_channels, min(search.layers, CELLS), CLASSES, image_channels=channels)
+    network.mix(_blank(channels, SIDE), Alphas(*(torch.ones(len(edges), len(edges[0])) for edges in kinds)))
 
 
 def _train(genotype: Genotype, training: Training, shape: Shape) -> None:
-    network = EvaluationNetwork(
-        *(genotype, training.init_channels, min(training.layers, CELLS), CLASSES),
-        auxiliary=training.auxiliary_weight > 0 and shape[1] == AUXILIARY_SIDE,
-        image_channels=shape[0],
-    )
-    network(_blank(shape))
+    auxiliary = training.auxiliary_weight > 0 and shape[1] == AUXILIARY_SIDE
+    layers = min(training.layers, CELLS)
+    network = EvaluationNetwork(genotype, training.init_channels, layers, CLASSES, auxiliary, image_channels=shape[0])
+    network(_blank(shape[0], AUXILIARY_SIDE if auxiliary else SIDE))
 
 
-def _blank(shape: Shape) -> torch.Tensor:
-    channels, side = shape
-    return torch.zeros(2, channels, min(side, LARGEST_SIDE), min(side, LARGEST_SIDE))
+def _blank(channels: int, side: int) -> torch.Tensor:
+    return torch.zeros(2, channels, side, side)
 
 
 def _selects(cells: Cells) -> bool:
