@@ -5,7 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from workflow_scripts import check as command
+from workflow_scripts.cells import operations
+from workflow_scripts.data import entry, sets
+from workflow_scripts.study import spaces
 from workflow_scripts.study.open_study import study_names
 
 ROOT = Path(__file__).parents[1]
@@ -62,3 +67,117 @@ def test_a_profile_that_does_not_exist_suggests_the_nearest(tmp_path: Path) -> N
     done = profile("slurn", str(tmp_path))
     assert done.returncode == 2
     assert done.stderr.startswith("profiles/slurn: there is no such profile (did you mean slurm?)")
+
+
+STUDY = {
+    "study": "mine",
+    "title": "t",
+    "description": "d",
+    "figures": ["dominant_eigenvalue"],
+    "cells": {"grids": [{"spaces": ["s2"], "data_sets": ["digits"], "methods": ["darts"], "l2": [3e-4], "seeds": [1]}]},
+}
+
+
+def told(capsys, folder, data_set="digits", space="s2", **cells):
+    """What `check` says of a study with these settings of the cell search, and its exit status."""
+    grid = {**STUDY["cells"]["grids"][0], "data_sets": [data_set], "spaces": [space]}
+    (folder / "mine.yaml").write_text(
+        yaml.safe_dump({**STUDY, "cells": {"grids": [grid], "evaluation": None, **cells}})
+    )
+    status = command.main([str(folder / "mine.yaml")])
+    said = capsys.readouterr()
+    assert said.out == ""
+    return status, said.err.removeprefix(f"{folder}/mine.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("cells", "sentence"),
+    [
+        ({"search": {"layers": 1}}, "cells.search.layers is 1; allowed: 3 or more\n"),
+        ({"search": {"layers": 2}}, "cells.search.layers is 2; allowed: 3 or more\n"),
+        (
+            {"evaluation": {"layers": 1, "init_channels": 4}, "image_size": 32},
+            "cells.evaluation: the network of an architecture on digits cannot be built with these settings (",
+        ),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_one_sentence(capsys, tmp_path, cells, sentence):
+    status, said = told(capsys, tmp_path, **cells)
+    assert (status, said[: len(sentence)]) == (2, sentence)
+    assert len(said.splitlines()) == 1
+
+
+def test_small_networks_that_can_be_built_pass(capsys, tmp_path):
+    small = {"search": {"init_channels": 2, "layers": 3}, "evaluation": {"init_channels": 2, "layers": 1}}
+    assert told(capsys, tmp_path, **small) == (0, "")
+
+
+@pytest.fixture
+def own_space(tmp_path, monkeypatch):
+    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr(spaces, "OPERATIONS", (*spaces.OPERATIONS, "mine"))
+    yield lambda candidates: (tmp_path / "own.yaml").write_text(yaml.safe_dump({"every_edge": candidates}))
+    spaces.load_space.cache_clear()
+
+
+def test_a_space_of_none_alone_is_refused(capsys, tmp_path, own_space):
+    own_space(["none"])
+    status, said = told(capsys, tmp_path, space="own")
+    why = "own.yaml: an edge has only the candidate none, so that no architecture can be read off it"
+    assert (status, said) == (2, f"cells.grids.0.spaces: {why}\n")
+
+
+def test_an_operation_that_cannot_be_built_is_told(capsys, tmp_path, own_space, monkeypatch):
+    own_space(["skip_connect", "mine"])
+    status, said = told(capsys, tmp_path, space="own", search={"init_channels": 4})
+    reason = "the network of the space own on digits cannot be built with these settings (unknown operation mine)"
+    assert (status, said) == (2, f"cells.search: {reason}\n")
+
+
+def test_an_operation_of_another_shape_is_told(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(operations.Zero, "forward", lambda self, x: x[:, :1, :1])
+    status, said = told(capsys, tmp_path, space="s3", search={"init_channels": 4})
+    assert status == 2
+    assert said.startswith("cells.search: the network of the space s3 on digits cannot be built with these settings (")
+    assert len(said.splitlines()) == 1
+
+
+DIGITS = (ROOT / "workflow_scripts/data/sets/digits.py").read_text()
+
+
+@pytest.fixture
+def own_set(tmp_path, monkeypatch):
+    """Writes the module of a data set beside that of the digits, for this test alone."""
+    folder = tmp_path / "sets"
+    folder.mkdir()
+    (folder / "digits.py").write_text(DIGITS)
+    monkeypatch.setattr(entry, "FOLDER", folder)
+    monkeypatch.setattr(sets, "__path__", [str(folder), *sets.__path__])
+    yield lambda text, name="own": (folder / f"{name}.py").write_text(text)
+    sys.modules.pop("workflow_scripts.data.sets.own", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("def read(:", "own.py, line 1: it cannot be loaded (SyntaxError: invalid syntax)"),
+        ("import no_such_thing", "own.py: it cannot be loaded (ModuleNotFoundError: No module named 'no_such_thing')"),
+        ("x = 1", "own.py: it states no DATA_SET, which a data set's file does"),
+        (DIGITS, "own.py: its DATA_SET has the name digits; it should be that of the file, own"),
+        (
+            DIGITS.replace('"digits"', '"own"').replace("def read", "def reed"),
+            "own.py: it has no function read, by which an image data set is read",
+        ),
+    ],
+)
+def test_a_broken_data_set_matters_where_it_is_named_and_nowhere_else(capsys, tmp_path, own_set, text, sentence):
+    own_set(text)
+    own_set("x = 1", name="not-a-name")
+    search = {"init_channels": 4}
+    assert told(capsys, tmp_path, search=search) == (0, "")
+    assert told(capsys, tmp_path, data_set="own", search=search) == (2, f"cells.grids.0.data_sets: {sentence}\n")
+
+
+def test_a_data_set_that_is_sound_is_one_file(capsys, tmp_path, own_set):
+    own_set(DIGITS.replace('"digits"', '"own"'))
+    assert told(capsys, tmp_path, data_set="own", search={"init_channels": 4}) == (0, "")

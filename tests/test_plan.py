@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from workflow_scripts import plan
+from workflow_scripts.benchmark import durations
 from workflow_scripts.benchmark.calibration import Calibration
 from workflow_scripts.benchmark.checkpoints import SEPARABLE, depth_checkpoint, search_checkpoint, training_checkpoint
+from workflow_scripts.benchmark.durations import NotMeasured
 from workflow_scripts.benchmark.made_up_results import Writer
 from workflow_scripts.cells.evaluation import train_genotype
 from workflow_scripts.cells.search import run_search
@@ -64,15 +66,60 @@ def test_recorded_times_go_before(tmp_path, monkeypatch):
     assert estimator.bytes(search) > 0
 
 
-def test_more_work_takes_longer():
-    jobs = planned_of(load([ROOT / "config/demo.yaml"], {}))
-    training = next(job.settings for job in jobs if job.step == "evaluate_genotype")
-    calibration = Calibration(CPU)
+def test_more_work_takes_longer_by_the_same_measured_step():
+    training, calibration = job_of("evaluate_genotype"), Calibration(CPU)
     seconds = calibration.training(training, 1000, 797)
     more = training.model_copy(update={"training": training.training.model_copy(update={"epochs": 80})})
     assert training.training.epochs == 8
-    assert calibration.training(more, 1000, 797) > 2 * seconds
+    assert calibration.training(more, 1000, 797) == pytest.approx(10 * seconds)
     assert calibration.training(training, 2000, 797) > 1.3 * seconds
+    search = job_of("cell_search")
+    seconds = calibration.search(search.model_copy(update={"random_ws": None}))
+    longer = search.search.model_copy(update={"epochs": 2 * search.search.epochs})
+    assert calibration.search(search.model_copy(update={"search": longer})) == pytest.approx(2 * seconds, rel=0.2)
+    assert (len(calibration.trainings), len(calibration.searches)) == (1, 1)
+
+
+class Machine:
+    """A clock of the processor: a run of so many takes 1 s and 0.1 s for each, and what others add in its turn."""
+
+    def __init__(self, monkeypatch, disturbed):
+        self.now, self.disturbed, self.counts = 0.0, iter(disturbed), []
+        monkeypatch.setattr(durations.time, "process_time", lambda: self.now)
+
+    def run(self, count):
+        self.counts.append(count)
+        self.now += 1 + 0.1 * count + next(self.disturbed, 0.0)
+
+
+def test_one_more_is_measured_in_processor_time(monkeypatch):
+    machine = Machine(monkeypatch, [])
+    assert durations.seconds_of_one_more(machine.run, (1, 4), CPU) == pytest.approx(0.1)
+    assert machine.counts == [1, 1, 4]
+
+
+def test_a_difference_that_is_lost_in_noise_is_measured_again_with_more(monkeypatch):
+    machine = Machine(monkeypatch, [0, 5])
+    assert durations.seconds_of_one_more(machine.run, (1, 4), CPU) == pytest.approx(0.1)
+    assert machine.counts == [1, 1, 4, 1, 13]
+
+
+def test_what_cannot_be_measured_has_no_duration(monkeypatch):
+    machine = Machine(monkeypatch, [0, *[50, 0] * 3])
+    with pytest.raises(NotMeasured, match=r"^could not be measured, because the machine is too busy"):
+        durations.seconds_of_one_more(machine.run, (1, 4), CPU)
+    machine = Machine(monkeypatch, [0, *[50, 0] * 3])
+    with pytest.raises(NotMeasured):
+        durations.seconds_added(lambda: machine.run(1), lambda: machine.run(1), CPU)
+
+
+def test_a_plan_without_a_measurement_is_one_sentence(monkeypatch, capsys):
+    def unmeasured(*_):
+        raise NotMeasured("could not be measured")
+
+    monkeypatch.setattr(Calibration, "search", unmeasured)
+    assert plan.main([str(ROOT / "config/demo.yaml"), "--calibrate"]) == 1
+    assert capsys.readouterr() == ("", "the time of cell_search could not be measured\n")
 
 
 class Weighed(NoCheckpoint):

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,8 +16,12 @@ import pytest
 
 from workflow_scripts.provenance.code_digest import code_digests, combined
 from workflow_scripts.provenance.identity import Identity
+from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.record import VERSION, parse_record
+from workflow_scripts.provenance.verify import verify
 from workflow_scripts.run import TRY_AGAIN, _checkpoint
+from workflow_scripts.runtime import places
+from workflow_scripts.runtime.failures import JobError
 from workflow_scripts.runtime.progress import Silent
 
 ROOT = Path(__file__).parents[1]
@@ -225,7 +230,7 @@ def test_a_job_writes_its_outputs_and_a_full_record(tree):
     assert "workflow_scripts.steps.made_up" in record["modules"]
     assert (record["attempt"], record["threads"], record["device"]) == (1, 1, None)
     assert record["started"] <= record["ended"]
-    assert 0 <= record["seconds"] < 60
+    assert record["seconds"] >= 0
     assert tree.left_over() == [tree.root / "out/.locks/made_up.one.lock"]
 
 
@@ -543,19 +548,53 @@ def test_a_log_that_cannot_be_written_is_one_sentence(tree, place, told):
     assert not (tree.root / "out/a.txt").exists()
 
 
-@pytest.mark.parametrize(
-    "place", ["out", "out/.locks", "out/attempts", "out/.scratch", "out/records", "out/.producers"]
-)
-def test_a_results_folder_that_cannot_be_written_is_one_sentence(tree, place):
+def test_a_results_folder_that_cannot_be_written_is_one_sentence(tree):
     """Nobody, not even root, makes a file in a folder of the kernel's."""
-    (tree.root / place).parent.mkdir(parents=True, exist_ok=True)
-    (tree.root / place).symlink_to("/sys/kernel")
+    (tree.root / "out").symlink_to("/sys/kernel")
     status, said = tree.run(*ONE, text="one")
     assert status == 1
-    last = said.splitlines()[-1]
-    assert re.match(rf"made_up/one failed: ({place}|/sys/kernel)/.*: (there is no permission|its file system)", last)
-    assert "Traceback" not in said
-    assert place == "out" or "Traceback" not in tree.text("out/logs/made_up/one.log")
+    assert re.match(r"made_up/one failed: (out|/sys/kernel)/.*: (there is no permission|its file system)", said)
+    assert len(said.splitlines()) == 1
+
+
+OWN = ["out/.locks", "out/attempts", "out/.scratch", "out/records/made_up", "out/.producers", "out/.kept", "out/logs"]
+
+
+@pytest.mark.parametrize("place", ["out/sub", "out/sub/deep", *OWN, "out/.checkpoints/made_up"])
+def test_a_link_inside_a_results_folder_is_refused_before_anything_is_done(tree, tmp_path_factory, place):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (tree.root / place).parent.mkdir(parents=True, exist_ok=True)
+    (tree.root / place).symlink_to(elsewhere)
+    status, said = tree.run("--input", "text", "in.txt", "--output", "text", "out/sub/deep/a.txt", text="one")
+    what = "put what it leads to in its place, or make out itself the link, then start the workflow again"
+    assert (status, said) == (1, f"made_up/one failed: {place}: a link inside a results folder; {what}\n")
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_part_on_another_file_system_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "out/sub").mkdir(parents=True)
+    monkeypatch.setattr(places, "_device", lambda folder: 2 if folder.name == "sub" else 1)
+    places.check_places(tmp_path / "out", "one", [tmp_path / "out/a.txt"])
+    with pytest.raises(JobError, match=r"out/sub: another file system than that of .*out, to which finished results"):
+        places.check_places(tmp_path / "out", "one", [tmp_path / "out/sub/more/a.txt"])
+
+
+@pytest.mark.parametrize("link", ["out", "out/study"])
+def test_a_results_folder_that_is_a_link_to_another_file_system_works_and_verifies_clean(tree, link):
+    if not os.path.isdir("/dev/shm") or os.stat("/dev/shm").st_dev == os.stat(tree.root).st_dev:
+        pytest.skip("there is no other file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        (tree.root / link).parent.mkdir(exist_ok=True)
+        (tree.root / link).symlink_to(elsewhere)
+        command = [sys.executable, "-m", "workflow_scripts.run", "--root", "out/study"]
+        command += ["--log", "out/study/logs/made_up/one.log", "--job", tree.identity(text="one", files={"b": "c"})]
+        command += ["--output", "text", "out/study/sub/a.txt", "--output", "folder", "out/study/folder"]
+        for _ in range(2):
+            done = subprocess.run(command, cwd=tree.root, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+        assert (tree.root / "out/study/sub/a.txt").stat().st_dev == os.stat("/dev/shm").st_dev
+        found = verify(read_ledger(tree.root / "out/study"), None)
+        assert [each.kind for each in found.findings] == ["stale"], "the made-up step is not in this checkout"
 
 
 def test_who_holds_a_lock_is_told(tree):

@@ -15,7 +15,7 @@ import yaml
 
 from workflow_scripts.cluster.preflight import asked, requests_of, submit_program
 from workflow_scripts.runtime.command_line import documented_parser
-from workflow_scripts.study.names import nearest
+from workflow_scripts.study.names import Mistake, nearest
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.study import Study, StudyError
 
@@ -30,12 +30,25 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         study = load([options.file], {})
+        check_networks_of(study, options.file)
         if options.profile is not None:
             check_profile(options.profile, study)
     except StudyError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def check_networks_of(study: Study, file: Path) -> None:
+    """Raise StudyError for a study that names networks which cannot be built."""
+    if study.cells is None:
+        return
+    from workflow_scripts.cells.building import check_networks  # loads torch, which no other mistake needs
+
+    try:
+        check_networks(study.cells)
+    except Mistake as mistake:
+        raise StudyError(f"{file}: cells.{mistake.key}: {mistake.reason}") from None
 
 
 def check_profile(name: str, study: Study) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from workflow_scripts.benchmark.durations import NotMeasured
 from workflow_scripts.disk import beside_results, image_counts, training_of
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
 from workflow_scripts.provenance.study_of_results import planned_of
@@ -66,7 +67,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     estimator = _Estimator(None if options.calibrate else _recorded(jobs))
     stages: dict[str, Stage] = {}
     for job in jobs:
-        seconds, source = estimator.seconds(job)
+        try:
+            seconds, source = estimator.seconds(job)
+        except NotMeasured as error:
+            print(f"the time of {job.step} {error}", file=sys.stderr)
+            return 1
         stage = stages.setdefault(job.step, Stage())
         stage.seconds.append(seconds)
         stage.sources.add(source)
@@ -90,7 +95,7 @@ class _Estimator:
         self._start: float | None = None
 
     def seconds(self, job: PlannedJob) -> tuple[float, str]:
-        """Seconds of a job, its start included, and where they are from."""
+        """Seconds of a job, its start included, and where they are from. Raises NotMeasured."""
         if job.record in self.records:
             return self.records[job.record].seconds + self.start, "recorded"
         if job.step in self.by_step:

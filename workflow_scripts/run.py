@@ -52,7 +52,8 @@ from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_d
 from workflow_scripts.runtime.durable import move_durably
 from workflow_scripts.runtime.failures import JobError, Stopped, foreseen, sentence
 from workflow_scripts.runtime.job_lock import job_lock
-from workflow_scripts.runtime.progress import Console
+from workflow_scripts.runtime.places import check_places
+from workflow_scripts.runtime.progress import Console, warnings_said
 from workflow_scripts.tables.files import sha256_of
 
 if TYPE_CHECKING:
@@ -84,15 +85,18 @@ def main(arguments: list[str] | None = None) -> int:
     log = None
     try:
         raise_on_signals()
+        check_places(options.root, name, (path for paths in outputs.values() for path in paths))
         options.log.parent.mkdir(parents=True, exist_ok=True)
         log = options.log.open("a")
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
-        _run(
-            *(identity, inputs, outputs, options.access, options.root, name),
-            gpus=options.gpu,
-            anew=options.anew,
-            progress=Console(name, log),
-        )
+        progress = Console(name, log)
+        with warnings_said(progress):
+            _run(
+                *(identity, inputs, outputs, options.access, options.root, name),
+                gpus=options.gpu,
+                anew=options.anew,
+                progress=progress,
+            )
         ignore_signals()
     except (Exception, Stopped) as error:
         ignore_signals()

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import tarfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -317,10 +316,7 @@ def test_the_step_reads_a_local_checkout(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def real():
-    started = time.process_time()
-    logs = read_published_logs(REAL, "s1", "cifar10", Silent())
-    assert time.process_time() - started < 60
-    return logs
+    return read_published_logs(REAL, "s1", "cifar10", Silent())
 
 
 @needs_logs

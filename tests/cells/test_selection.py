@@ -93,6 +93,7 @@ def test_candidates_that_cannot_be_trained(tmp_path, without_test_images):
     assert candidates["selection_error_percent"].isna().tolist() == [True, False]
     none, _ = selected(tmp_path, without_test_images, ended, ended)
     assert (none["outcome"], none["genotype_text"], none["method"]) == ("diverged", None, "r_darts_l2")
+    assert (none["epoch"], none["epoch_reason"]) == (None, None)
 
 
 def test_trained_weights_load_and_predict(tmp_path, digits):

@@ -1,13 +1,13 @@
-"""The batched transforms have the distribution of the per-image ones of the published code, and are quick."""
+"""The batched transforms have the distribution of the per-image ones of the published code, and work on batches."""
 
-import statistics
-import time
+from functools import partial
 
 import numpy as np
 import torch
 from scipy.stats import chi2_contingency, ks_2samp
 from torchvision.transforms import v2
 
+from workflow_scripts.benchmark.arithmetic import operations_dispatched
 from workflow_scripts.data.augment import cutout, random_crop, random_flip
 from workflow_scripts.data.images import Part
 from workflow_scripts.study.cell_jobs import Images
@@ -68,24 +68,11 @@ def test_cutout_area_is_that_of_the_published_code():
     assert ks_2samp(ours, theirs).pvalue > CHANCE
 
 
-def test_a_batch_of_64_takes_at_most_3_ms():
-    """The whole training transform in processor time of one thread, so that others on the machine do not count."""
+def test_a_batch_is_transformed_as_a_whole():
+    """As many operations for 64 images as for one, and few: that, unlike a duration, no busy machine changes."""
     shape = {"channels": 3, "side": 32, "classes": 10, "mean": (0.5,) * 3, "deviation": (0.25,) * 3}
     settings = Images.model_validate({"data_set": "cifar10", **shape, "padding": 4, "flip": True, "cutout": 16})
-    pixels = torch.randint(0, 256, (10_000, 3, 32, 32), dtype=torch.uint8, generator=generator())
-    part, draws = Part(pixels, torch.zeros(10_000, dtype=torch.long), settings), generator()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        medians = []
-        for _ in range(3):
-            taken = []
-            for _ in range(30):
-                index = torch.randperm(10_000, generator=draws)[:64]
-                start = time.thread_time()
-                part.batch(index, draws)
-                taken.append(time.thread_time() - start)
-            medians.append(statistics.median(taken))
-    finally:
-        torch.set_num_threads(threads)
-    assert min(medians) <= 3e-3, medians
+    pixels = torch.randint(0, 256, (100, 3, 32, 32), dtype=torch.uint8, generator=generator())
+    part, draws = Part(pixels, torch.zeros(100, dtype=torch.long), settings), generator()
+    one, many = (operations_dispatched(partial(part.batch, torch.arange(size), draws)) for size in (1, 64))
+    assert one == many <= 60

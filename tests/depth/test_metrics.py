@@ -20,6 +20,24 @@ def test_the_calibration_error_is_torchmetrics(classes):
     assert bins[:, 0].sum() == 500
 
 
+def test_a_probability_on_an_edge_belongs_to_the_bin_below_and_with_torchmetrics_to_the_bin_above():
+    """Right at 0.5, wrong at 0.45 and 0.55: who shares the bin decides. 1 lies in the last bin, not beyond it."""
+    p = torch.tensor([[0.5, 0.2, 0.3], [0.45, 0.35, 0.2], [0.55, 0.25, 0.2], [1.0, 0.0, 0.0]], dtype=torch.float64)
+    y = torch.tensor([0, 1, 1, 0])
+    bins = calibration_bins(p.log(), y)
+    assert bins[[4, 5, 9], 0].tolist() == [2, 1, 1]
+    assert calibration_error(bins) == pytest.approx((2 * abs(0.475 - 1 / 2) + 0.55) / 4)
+    theirs = multiclass_calibration_error(p, y, 3, n_bins=10, norm="l1").item()
+    assert theirs == pytest.approx((0.45 + 2 * abs(0.525 - 1 / 2)) / 4)
+
+
+def test_torchmetrics_puts_certainty_into_a_bin_of_its_own():
+    p = torch.tensor([[1.0, 0.0], [0.95, 0.05]], dtype=torch.float64)
+    y = torch.tensor([0, 1])
+    assert calibration_error(calibration_bins(p.log(), y)) == pytest.approx(abs(0.975 - 1 / 2))
+    assert multiclass_calibration_error(p, y, 2, n_bins=10, norm="l1").item() == pytest.approx(0.95 / 2)
+
+
 def test_bins_by_hand():
     p = torch.tensor([[0.55, 0.45], [0.6, 0.4], [0.05, 0.95], [0.0, 1.0]], dtype=torch.float64)
     y = torch.tensor([0, 1, 1, 0])

@@ -1,10 +1,11 @@
 """Progress: every line in the log, a line every few seconds on the console, by a clock held still."""
 
 import io
+import logging
 
 import pytest
 
-from workflow_scripts.runtime.progress import Console, Silent
+from workflow_scripts.runtime.progress import Console, Silent, warnings_said
 
 
 class Clock:
@@ -93,3 +94,19 @@ def test_silent_says_nothing(capsys):
     progress.advance(1, 2, "x")
     progress.say("y")
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_modules_warn_of_is_said_while_the_job_runs():
+    said = []
+
+    class Heard(Silent):
+        def say(self, text):
+            said.append(text)
+
+    logger = logging.getLogger("workflow_scripts.runtime.compilation")
+    with warnings_said(Heard()):
+        logger.warning("%s is damaged", "x.nbc")
+        logger.info("nothing to say")
+        logging.getLogger("numba").warning("not ours")
+    logger.warning("afterwards")
+    assert said == ["x.nbc is damaged"]

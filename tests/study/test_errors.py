@@ -152,7 +152,7 @@ WRONG_VALUES = [
     ("cells.grids.0.l2", [0.1, -3e-4], "KEY.1 is -0.0003; allowed: 0 or more"),
     ("cells.grids.0.drop_path", [1.2], "KEY.0 is 1.2; allowed: less than 1"),
     ("cells.grids.0.seeds", [0], "KEY.0 is 0; allowed: 1 or more"),
-    ("cells.search.layers", 0, "KEY is 0; allowed: 1 or more"),
+    ("cells.search.layers", 2, "KEY is 2; allowed: 3 or more"),
     ("cells.search.learning_rate", 0, "KEY is 0; allowed: more than 0"),
     ("cells.search.order", 3, "KEY is 3; allowed: 1 or 2"),
     ("cells.search.arch_betas", [0.5], "KEY has too few values; 2 or more are needed"),

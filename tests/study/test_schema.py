@@ -49,7 +49,7 @@ def test_the_schema_of_a_study_holds_descriptions_and_limits():
     assert schema["required"] == ["study", "title", "description", "figures"]
     assert schema["additionalProperties"] is False
     definitions = schema["$defs"]
-    assert definitions["Search"]["properties"]["layers"]["minimum"] == 1
+    assert definitions["Search"]["properties"]["layers"]["minimum"] == 3
     assert definitions["Evaluation"]["properties"]["drop_path"]["exclusiveMaximum"] == 1
     assert definitions["Grid"]["properties"]["l2"]["minItems"] == 1
     assert definitions["DepthTraining"]["properties"]["epochs"]["default"] == 8000

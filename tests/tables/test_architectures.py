@@ -1,5 +1,7 @@
 """Architecture files: read back, refused when damaged, and derived from searches."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 from tables.made_up import genotype_of, made_up_run, write_run
@@ -126,6 +128,17 @@ def test_search_that_diverged(tmp_path):
     assert (stopped["outcome"], stopped["genotype_text"]) == ("found", genotype_of(10).text())
     for entry in (last, calm_last, calm_stopped):
         assert (entry["outcome"], entry["genotype_text"], entry["valid_error_percent"]) == ("diverged", None, None)
+        assert (entry["epoch"], entry["epoch_reason"]) == (None, None)
+
+
+def test_no_epoch_is_named_where_none_is_known(tmp_path):
+    outcome = {"outcome": "diverged", "epochs": 0, "epoch": 0, "step": 3}
+    at_once = write_run(tmp_path / "at once", made_up_run(epochs=0, outcome=outcome))
+    unmeasured = write_run(tmp_path / "unmeasured", replace(made_up_run(), curvature_epochs=[], eigenvalues=[]))
+    *both, last, unknown = derived([at_once, unmeasured], tmp_path)
+    assert [(each["epoch"], each["epoch_reason"]) for each in both] == [(None, None)] * 2
+    assert (last["epoch"], last["epoch_reason"]) == (49, "last")
+    assert (unknown["epoch"], unknown["epoch_reason"], unknown["outcome"]) == (None, "no curvature", "not measured")
 
 
 @pytest.mark.parametrize(

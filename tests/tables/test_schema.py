@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from workflow_scripts.tables.catalogue import TABLES
+from workflow_scripts.tables.files import read_arrays, read_json, write_arrays
 from workflow_scripts.tables.schema import Column, Table
 
 TABLE = Table(
@@ -93,13 +95,52 @@ def test_frame_of_other_columns_is_not_written(tmp_path):
         "name,count,share_percent,seen\nx,3,0.1,yes\n",
         "name,count,share_percent,seen\nx,3.5,0.1,True\n",
         "name,count,share_percent,seen\nx,3,much,True\n",
+        "name,count,share_percent,seen\nx,3,0.1,True,4,5\ny\n",
+        "name,count,share_percent,seen\nx,3,0.1",
+        'name,count,share_percent,seen\n"x,3,0.1,True\n',
+        "\0\xff\n",
+        "\n",
+        "",
     ],
 )
 def test_file_that_is_no_such_table(text, tmp_path):
     path = tmp_path / "things.csv"
-    path.write_text(text)
-    with pytest.raises(ValueError):
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError) as caught:
         TABLE.read(path)
+    assert str(caught.value).startswith(f"{path}: this is no table things that can be read (")
+    assert str(caught.value).endswith("); delete it and run the study again")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\n"])
+def test_a_damaged_json_file_is_named(content, tmp_path):
+    path = tmp_path / "outcome.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"^{path}: this is no JSON file that can be read"):
+        read_json(path)
+
+
+@pytest.mark.parametrize("kept", [0, 10, 200, -30])
+def test_damaged_arrays_are_named(kept, tmp_path):
+    path = tmp_path / "curvature.npz"
+    write_arrays(path, {"epoch": np.arange(100), "value": np.ones(3)})
+    assert list(read_arrays(path, "value")) == ["value"]
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(ValueError, match=f"^{path}: this is no file of arrays that can be read"):
+        read_arrays(path)
+
+
+def test_altered_arrays_are_named(tmp_path):
+    path = tmp_path / "curvature.npz"
+    write_arrays(path, {"epoch": np.arange(100)})
+    content = bytearray(path.read_bytes())
+    content[300] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"^{path}: this is no file of arrays that can be read"):
+        read_arrays(path)
+    with pytest.raises(ValueError, match="this is no file of arrays that can be read"):
+        read_arrays(path, "value")
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -6,14 +6,12 @@ Numbers of steps and epochs are those of the settings; trainings that stop early
 """
 
 import math
-import statistics
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
 import torch
 
+from workflow_scripts.benchmark.durations import seconds_added, seconds_of_one_more
 from workflow_scripts.cells.evaluation import multiply_adds, train_genotype
 from workflow_scripts.cells.evaluation_network import EvaluationNetwork
 from workflow_scripts.cells.random_search import run_random_search
@@ -38,8 +36,6 @@ FORWARDS_OF_TRAINING = 3.0
 PRODUCTS_OF_LANCZOS = 11.0
 """Hessian-vector products of one dominant eigenvalue, of which a full Hessian needs one for every alpha."""
 STEPS = (1, 4)
-LONG_SECONDS = 0.5
-"""Of a measured run, from which once is enough."""
 EPOCHS = (20, 100)
 SHALLOW, NARROW = 20, 50
 """Blocks and units up to which a network on spirals is measured; larger ones are scaled."""
@@ -47,7 +43,7 @@ SHALLOW, NARROW = 20, 50
 
 @dataclass
 class Calibration:
-    """Measured times by what they depend on, each measured once."""
+    """Measured times by what they depend on, each measured once. Its methods raise NotMeasured."""
 
     device: torch.device
     searches: dict[object, tuple[float, float]] = field(default_factory=dict)
@@ -59,7 +55,8 @@ class Calibration:
         size = _search_size(job)
         base = job if size <= OWN_SIZE else _smaller(job)
         random = job.random_ws is not None
-        key: object = (base.images, base.search, base.space, random) if base is job else (base.search, random)
+        step_alone = base.search.model_copy(update={"epochs": 1, "steps_per_epoch": 1})
+        key: object = (base.images, step_alone, base.space, random) if base is job else (step_alone, random)
         if key not in self.searches:
             self.searches[key] = self._search(base)
         scale = size / _search_size(base)
@@ -88,12 +85,11 @@ class Calibration:
             else:
                 run_search(changed.model_copy(update={"stop": None, "adaptive": None}), part, Silent(), self.device)
 
-        step = _slope(lambda steps: run(steps, "none"), STEPS)
+        step = seconds_of_one_more(lambda steps: run(steps, "none"), STEPS, self.device)
         if job.random_ws is not None or job.search.curvature.kind == "none":
             return step, 0.0
         run(1, "dominant")
-        curvature = _seconds(lambda: run(1, "dominant")) - _seconds(lambda: run(1, "none"))
-        return step, max(0.0, curvature)
+        return step, seconds_added(lambda: run(1, "dominant"), lambda: run(1, "none"), self.device)
 
     def training(self, job: EvaluationJob, train_images: int, test_images: int) -> float:
         """Seconds of a training from scratch."""
@@ -105,7 +101,8 @@ class Calibration:
             images = job.images.model_copy(update={"side": SMALL_SIDE, "padding": 2, "cutout": 8})
             training = settings.model_copy(update=small)
             base = job.model_copy(update={"images": images, "training": training, "layout": "modules"})
-        key: object = (base.images, base.training) if base is job else base.training
+        step_alone = base.training.model_copy(update={"epochs": 1})
+        key: object = (base.images, step_alone) if base is job else step_alone
         if key not in self.trainings:
             self.trainings[key] = self._training(base)
         step = self.trainings[key] * size / _training_size(base)
@@ -121,7 +118,7 @@ class Calibration:
             changed = job.model_copy(update={"training": training})
             train_genotype(_genotype(), changed, part, test, Silent(), self.device)
 
-        return _slope(run, STEPS)
+        return seconds_of_one_more(run, STEPS, self.device)
 
     def depth(self, run: DepthRun) -> float:
         """Seconds of a depth training that does not stop early."""
@@ -131,7 +128,7 @@ class Calibration:
         base = run.model_copy(update={"max_depth": depth, "width": width, "data": SpiralData()})
         key = (base.model, depth, width)
         if key not in self.depths:
-            self.depths[key] = _slope(lambda epochs: _train_spirals(base, epochs), EPOCHS)
+            self.depths[key] = seconds_of_one_more(lambda epochs: _train_spirals(base, epochs), EPOCHS, self.device)
         return self.depths[key] * _spiral_size(run) / _spiral_size(base) * run.training.epochs
 
     def _depth_of_images(self, run: DepthRun) -> float:
@@ -140,7 +137,9 @@ class Calibration:
         key = (run.data.images, run.width, run.data.inner_width)
         few = run.model_copy(update={"max_depth": 2, "model": "ldn"})
         if key not in self.depths:
-            self.depths[key] = _slope(lambda steps: _train_images(few, steps, self.device), STEPS)
+            self.depths[key] = seconds_of_one_more(
+                lambda steps: _train_images(few, steps, self.device), STEPS, self.device
+            )
         scale = _depth_size(run) / _depth_size(few)
         steps = math.ceil(run.data.train_images / run.training.batch_size)
         held_out = run.data.held_out_images / run.training.batch_size / FORWARDS_OF_TRAINING
@@ -266,22 +265,3 @@ def _random_part(images: Images, count: int, device: torch.device) -> Part:
     pixels = torch.randint(0, 256, shape, generator=draws, dtype=torch.uint8)
     labels = torch.randint(0, images.classes, (count,), generator=draws)
     return Part(pixels.to(device), labels.to(device), images)
-
-
-def _slope(run: Callable[[int], None], counts: tuple[int, int]) -> float:
-    """Seconds that one more costs, after a run that compiles and fills caches."""
-    few, many = counts
-    run(few)
-    first = _seconds(lambda: run(few))
-    seconds = [_seconds(lambda: run(many)) - first]
-    if first < LONG_SECONDS:
-        seconds += [_seconds(lambda: run(many)) - _seconds(lambda: run(few)) for _ in range(2)]
-    return max(1e-6, statistics.median(seconds) / (many - few))
-
-
-def _seconds(call: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    call()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    return time.perf_counter() - start

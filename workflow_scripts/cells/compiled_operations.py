@@ -14,14 +14,12 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from workflow_scripts.runtime.compilation import compiled, inlined
 
 Array = NDArray[Any]
 NUMBERS_AT_ONCE = 16384  # of the images that go through a pass together
-
-# The compiler may not reorder sums: how it would depends on whether a function is compiled or loaded from disk.
-FAST = {"contract", "arcp", "nsz"}
 
 
 class Shape(NamedTuple):
@@ -75,7 +73,7 @@ def separable_loops(shape: Shape) -> Loops:
     positions = height_out * width_out
     at_once = max(1, NUMBERS_AT_ONCE // (positions * channels))
 
-    @njit(cache=True, error_model="numpy", fastmath=FAST)
+    @compiled
     def forward(
         x: Array, scale: Array, shift: Array, first: Array, second: Array, epsilon: float, y: Array, tangent: Array
     ) -> tuple[Array, Array, Array]:
@@ -114,7 +112,7 @@ def separable_loops(shape: Shape) -> Loops:
                 _add_to_moments(plain, squares, y[k], near, height_out, line_out)
         return _normalised(near[:channels], plain, squares, len(x) * positions, epsilon)
 
-    @njit(cache=True, error_model="numpy", fastmath=FAST)
+    @compiled
     def backward(
         grad: Array,
         own: Array,
@@ -218,7 +216,7 @@ def pointwise_loops(height: int, width: int, channels: int, stride: int) -> Loop
     return Loops(height, width, channels, forward, partial(_pointwise_backward, height, width, stride))
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def _pointwise_forward(
     height: int,
     width: int,
@@ -255,7 +253,7 @@ def _pointwise_forward(
     return _normalised(near[:channels], plain, squares, len(x) * positions, epsilon)
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def _pointwise_backward(
     height: int,
     width: int,
@@ -335,7 +333,7 @@ def _pointwise_backward(
     return sums
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def _side_by_side(first: Array, second: Array) -> Array:
     """One matrix for one pointwise convolution, or for two that see pixels of their own: (C or 2C, C')."""
     if len(second) == 0:
@@ -347,7 +345,7 @@ def _side_by_side(first: Array, second: Array) -> Array:
     return matrix
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def _along_row(values: Array, width: int) -> Array:
     """Values (C,) repeated for each pixel of a row: (width * C,)."""
     channels = len(values)
@@ -358,7 +356,7 @@ def _along_row(values: Array, width: int) -> Array:
     return row
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def _along_rows(taps: Array, width: int) -> Array:
     """Taps (k^2, C) as (k^2 * width * C,), each repeated along a row."""
     count, channels = taps.shape
@@ -370,7 +368,7 @@ def _along_rows(taps: Array, width: int) -> Array:
     return rows
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def _by_channel(row: Array, channels: int) -> Array:
     """The sums (C,), in double precision, of a row (w * C,)."""
     sums = np.zeros(channels)
@@ -380,7 +378,7 @@ def _by_channel(row: Array, channels: int) -> Array:
     return sums
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def _mean_pixel(pixels: Array) -> Array:
     """The mean (C,) of pixels (count, C)."""
     total = np.zeros(pixels.shape[1])
@@ -390,7 +388,7 @@ def _mean_pixel(pixels: Array) -> Array:
     return (total / len(pixels)).astype(pixels.dtype)
 
 
-@njit(fastmath=FAST, forceinline=True)
+@inlined
 def _add_to_moments(plain: Array, squares: Array, image: Array, near: Array, height: int, line: int) -> None:
     """Add the rows of an image, less numbers near their mean, to plain, and their squares to squares."""
     for i in range(height):
@@ -400,7 +398,7 @@ def _add_to_moments(plain: Array, squares: Array, image: Array, near: Array, hei
             squares[n] += value * value
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def _normalised(near: Array, plain: Array, squares: Array, count: int, epsilon: float) -> tuple[Array, Array, Array]:
     """What BatchNorm multiplies by and adds, (C,), and the mean and variance, of `count` numbers for each channel."""
     channels = len(near)
@@ -412,7 +410,7 @@ def _normalised(near: Array, plain: Array, squares: Array, count: int, epsilon: 
     return scale.astype(near.dtype), (-moments[0] * scale).astype(near.dtype), moments
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def _norm_factors(means: Array, gain: Array, scale: Array, shift: Array, width: int) -> tuple[Array, Array, Array]:
     """slope, level and tilt of `_norm_backward`, (w * C,).
 
@@ -423,7 +421,7 @@ def _norm_factors(means: Array, gain: Array, scale: Array, shift: Array, width: 
     return _along_row(gain * scale, width), _along_row(level, width), _along_row(tilt, width)
 
 
-@njit(fastmath=FAST, forceinline=True)
+@inlined
 def _norm_backward(
     out: Array, grad: Array, own: float, y: Array, slope: Array, level: Array, tilt: Array, height: int, line: int
 ) -> None:
@@ -434,7 +432,7 @@ def _norm_backward(
             out[at] = slope[n] * (own * grad[at] - level[n] - y[at] * tilt[n])
 
 
-@njit(fastmath=FAST, forceinline=True)
+@inlined
 def _see_positive(
     pixels: Array, tangent: Array, image: Array, scale: Array, shift: Array, width: int, stride: int, derived: bool
 ) -> None:
@@ -460,7 +458,7 @@ def _see_positive(
                         flat[own_pixel + c] = 0 if value <= 0 else (tangent[at + c] if derived else value)
 
 
-@njit(fastmath=FAST, forceinline=True)
+@inlined
 def _frame_positive(
     frame: Array,
     image: Array,
@@ -483,7 +481,7 @@ def _frame_positive(
             frame[target + n] = 0 if value <= 0 else value
 
 
-@njit(fastmath=FAST, forceinline=True)
+@inlined
 def _frame_tangent(
     frame: Array,
     tangent: Array,
@@ -504,7 +502,7 @@ def _frame_tangent(
             frame[target + n] = 0 if value <= 0 else tangent[i * line + n]
 
 
-@njit(fastmath=FAST, forceinline=True)
+@inlined
 def _frame(frame: Array, image: Array, height: int, line: int, padding: int, frame_line: int, channels: int) -> None:
     """Write an image into a frame."""
     for i in range(height):
@@ -513,7 +511,7 @@ def _frame(frame: Array, image: Array, height: int, line: int, padding: int, fra
             frame[target + n] = image[i * line + n]
 
 
-@njit(fastmath=FAST, forceinline=True)
+@inlined
 def _convolve(
     out: Array,
     frame: Array,
@@ -553,7 +551,7 @@ def _convolve(
                         out[at] = total
 
 
-@njit(fastmath=FAST, forceinline=True)
+@inlined
 def _add_tap_gradient(
     sums: Array,
     grad: Array,
@@ -592,7 +590,7 @@ def _add_tap_gradient(
                             sums[(a * kernel + b) * line + n] = total
 
 
-@njit(fastmath=FAST, forceinline=True)
+@inlined
 def _spread(
     out: Array,
     around: Array,
@@ -623,7 +621,7 @@ def _spread(
                 _spread_columns(own, around, taps, 1, width, channels, kernel, dilation, row, line_weights)
 
 
-@njit(fastmath=FAST, forceinline=True)
+@inlined
 def _spread_columns(
     out: Array,
     around: Array,
@@ -649,7 +647,7 @@ def _spread_columns(
             out[at] = total
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def add_scaled(total: Array, y: Array, scale: Array, shift: Array, own: Array, width: int) -> None:
     """total += (scale * y + shift) * own (n,), scale and shift (C,); both arrays (n, hwC)."""
     row_scale, row_shift = _along_row(scale, width), _along_row(shift, width)
@@ -661,7 +659,7 @@ def add_scaled(total: Array, y: Array, scale: Array, shift: Array, own: Array, w
                 target[n] += own[k] * (row_scale[n] * source[n] + row_shift[n])
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def sums_of(grad: Array, own: Array, y: Array, scale: Array, shift: Array, width: int) -> Array:
     """The sums over images and pixels, (2, C), of grad * own (n,) and of its product with scale * y + shift."""
     row_scale, row_shift = _along_row(scale, width), _along_row(shift, width)
@@ -681,7 +679,7 @@ def sums_of(grad: Array, own: Array, y: Array, scale: Array, shift: Array, width
     return sums
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def add_product(total: Array, add: bool, grad: Array, own: Array) -> None:
     """Write, or add, grad * own (n,) to total; both arrays (n, hwC)."""
     for k in range(len(total)):
@@ -694,7 +692,7 @@ def add_product(total: Array, add: bool, grad: Array, own: Array) -> None:
                 target[n] = own[k] * source[n]
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def combined(grad: Array, own: Array, first: Array, second: Array, third: Array, factors: Array, width: int) -> Array:
     """factors[0] + factors[1] * own (n,) * grad + factors[2] * first + ..., the factors (5, C), all else (n, hwC)."""
     level, of_grad = _along_row(factors[0], width), _along_row(factors[1], width)
@@ -720,7 +718,7 @@ def combined(grad: Array, own: Array, first: Array, second: Array, third: Array,
     return out
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def tangent_sums(tangent: Array, y: Array, scale: Array, shift: Array, grad: Array, width: int) -> Array:
     """The sums over images and pixels, (3, C), of a tangent and its products with scale * y + shift and with grad."""
     row_scale, row_shift = _along_row(scale, width), _along_row(shift, width)
@@ -742,7 +740,7 @@ def tangent_sums(tangent: Array, y: Array, scale: Array, shift: Array, grad: Arr
     return sums
 
 
-@njit(cache=True, error_model="numpy", fastmath=FAST)
+@compiled
 def track(mean: Array, variance: Array, moments: Array, count: int, momentum: float) -> None:
     """Move running statistics towards the mean and variance (2, C) of `count` numbers, as torch does."""
     for c in range(len(mean)):

@@ -1,6 +1,7 @@
 """What the project states about a data set; `data/sets/<name>.py` holds one `DATA_SET` each."""
 
 import importlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,19 +67,42 @@ class ImageSet(DataSet):
 
 
 def data_set_names() -> list[str]:
-    """The names of all data sets, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+    """The names of all data sets, sorted; a file whose name is not of lower-case letters, digits and _ is none."""
+    return sorted(path.stem for path in FOLDER.glob("*.py") if re.fullmatch("[a-z][a-z0-9_]*", path.stem))
 
 
 def image_set_names() -> list[str]:
-    """The names of all image data sets, sorted."""
-    return [name for name in data_set_names() if isinstance(load_entry(name), ImageSet)]
+    """The names of all image data sets, sorted; a file that is not sound is none."""
+    return [name for name in data_set_names() if _is_image_set(name)]
 
 
 def load_entry(name: str) -> DataSet:
-    """The stated facts of data set `name`; importing its module loads no heavy library."""
-    entry: DataSet = importlib.import_module(module_name(name)).DATA_SET
+    """The stated facts of data set `name`; importing its module loads no heavy library.
+
+    Raises ValueError, in one sentence, where its file does not state them.
+    """
+    file = f"{name}.py"
+    try:
+        module = importlib.import_module(module_name(name))
+    except Exception as error:  # whatever its code does
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        reason = error.msg if isinstance(error, SyntaxError) else error
+        raise ValueError(f"{file}{line}: it cannot be loaded ({type(error).__name__}: {reason})") from None
+    entry = getattr(module, "DATA_SET", None)
+    if not isinstance(entry, DataSet):
+        raise ValueError(f"{file}: it states no DATA_SET, which a data set's file does")
+    if entry.name != name:
+        raise ValueError(f"{file}: its DATA_SET has the name {entry.name}; it should be that of the file, {name}")
+    if isinstance(entry, ImageSet) and not callable(getattr(module, "read", None)):
+        raise ValueError(f"{file}: it has no function read, by which an image data set is read")
     return entry
+
+
+def _is_image_set(name: str) -> bool:
+    try:
+        return isinstance(load_entry(name), ImageSet)
+    except ValueError:
+        return False
 
 
 def load_image_set(name: str) -> ImageSet:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from workflow_scripts.data.augment import cutout, normalise, random_crop, random_flip
 from workflow_scripts.study.cell_jobs import Images
+from workflow_scripts.tables.files import read_arrays
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,12 @@ class Part:
 
 
 def load_part(path: Path, part: str, settings: Images, device: torch.device | str = "cpu") -> Part:
-    """The `train` or `test` part of a prepared file, resized by area to the side the settings ask for."""
-    with np.load(path) as arrays:
-        images = torch.from_numpy(arrays[f"{part}_images"])
-        labels = torch.from_numpy(arrays[f"{part}_labels"])
+    """The `train` or `test` part of a prepared file, resized by area to the side the settings ask for.
+
+    Raises ValueError, in one sentence, where the file is damaged.
+    """
+    names = (f"{part}_images", f"{part}_labels")
+    images, labels = map(torch.from_numpy, read_arrays(path, *names).values())
     if images.shape[-1] != settings.side:
         resized = F.interpolate(images.float(), size=(settings.side, settings.side), mode="area")
         images = resized.round().to(torch.uint8)

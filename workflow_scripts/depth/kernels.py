@@ -1,36 +1,26 @@
 """The epochs of a fully connected depth network as one compiled program; `compiled.py` calls it.
 
 Arrays hold one point per column, so that the inner loops run over points: a state is (width, points). All parameters
-lie in one vector, from which `_views` takes them; so do their gradients and momenta. Matrix products are BLAS's.
+lie in one vector, from which `_views` takes them; so do their gradients and momenta. Matrix products are BLAS's, and so
+are long sums: products with ones.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from workflow_scripts.runtime.compilation import compiled
 
 Array = NDArray[Any]
 Shape = tuple[int, int, int, int]  # features, width, classes, depth
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 EPSILON = 1e-5  # added to a variance by torch.nn.BatchNorm1d
 STATISTICS_MOMENTUM = 0.1  # of torch.nn.BatchNorm1d
 POINTS_PER_PASS = 256  # of a pass in evaluation mode, so that its arrays stay in the cache
 
 
-def _compiled(function: Function) -> Function:
-    """Compile at the first call, and keep the result on disk.
-
-    The compiler may not reorder sums: how it would depends on whether a function is compiled or loaded from disk, and
-    so would every number. Long sums are BLAS products with ones instead. Not-a-number and infinity keep their meaning.
-    """
-    allowed = {"contract", "arcp", "nsz"}
-    return njit(function, cache=True, error_model="numpy", fastmath=allowed)  # type: ignore[return-value]
-
-
-@_compiled
+@compiled
 def _views(vector: Array, shape: Shape) -> tuple[Array, ...]:
     """The parameters in a vector, as views of it, in torch's shapes.
 
@@ -54,7 +44,7 @@ def _views(vector: Array, shape: Shape) -> tuple[Array, ...]:
     )
 
 
-@_compiled
+@compiled
 def _posterior(q_logits: Array, depth: int) -> Array:
     """q (D+1,): softmax of its parameter, or one-hot at D."""
     q = np.zeros(depth + 1, q_logits.dtype)
@@ -65,7 +55,7 @@ def _posterior(q_logits: Array, depth: int) -> Array:
     return q / q.sum()
 
 
-@_compiled
+@compiled
 def _add_bias(rows: Array, bias: Array) -> None:
     for j in range(len(rows)):
         row, b = rows[j], bias[j]
@@ -73,7 +63,7 @@ def _add_bias(rows: Array, bias: Array) -> None:
             row[n] += b
 
 
-@_compiled
+@compiled
 def _softmax(logits: Array, y: Array) -> float:
     """Turn logits (K, N) into probabilities, in place; returns the sum of the cross entropies."""
     classes, points = logits.shape
@@ -95,7 +85,7 @@ def _softmax(logits: Array, y: Array) -> float:
     return total
 
 
-@_compiled
+@compiled
 def _add_log_likelihood(likelihood: Array, log_weight: float, logits: Array, y: Array) -> None:
     """likelihood (N,) becomes the log of its exponential plus weight times the true class's probability."""
     classes, points = logits.shape
@@ -108,7 +98,7 @@ def _add_log_likelihood(likelihood: Array, log_weight: float, logits: Array, y: 
         likelihood[n] = np.logaddexp(likelihood[n], own)
 
 
-@_compiled
+@compiled
 def _add_scaled(out: Array, weight: float, rows: Array) -> None:
     for k in range(len(out)):
         target, row = out[k], rows[k]
@@ -116,7 +106,7 @@ def _add_scaled(out: Array, weight: float, rows: Array) -> None:
             target[n] += weight * row[n]
 
 
-@_compiled
+@compiled
 def _count_wrong(mixture: Array, y: Array) -> int:
     classes, points = mixture.shape
     wrong = 0
@@ -129,7 +119,7 @@ def _count_wrong(mixture: Array, y: Array) -> int:
     return wrong
 
 
-@_compiled
+@compiled
 def _block_forward(
     state: Array,
     weight: Array,
@@ -174,7 +164,7 @@ def _block_forward(
             after[n] = before[n] + factor * row[n] + offset
 
 
-@_compiled
+@compiled
 def _block_backward(
     state: Array,
     weight: Array,
@@ -217,7 +207,7 @@ def _block_backward(
             gradient[n] += row[n]
 
 
-@_compiled
+@compiled
 def _step(
     vector: Array,
     gradient: Array,
@@ -307,7 +297,7 @@ def _step(
     return nll, kl, wrong
 
 
-@_compiled
+@compiled
 def train_epochs(
     arrays: tuple[Array, ...],
     shape: Shape,
@@ -369,7 +359,7 @@ def train_epochs(
     return len(measured), True, -1, best_epoch, best_elbo
 
 
-@_compiled
+@compiled
 def evaluate_points(
     vector: Array, statistics: Array, shape: Shape, learnt: bool, x: Array, y: Array
 ) -> tuple[float, int]:

@@ -41,8 +41,9 @@ def calibration_bins(log_probabilities: Tensor, y: Tensor) -> Tensor:
 def calibration_error(bins: Tensor) -> float:
     """The expected calibration error of the likeliest class, a share, from `calibration_bins`.
 
-    Guo et al., On Calibration of Modern Neural Networks, 2017, equation 3. torchmetrics computes the same and is what
-    the tests compare with; importing it takes longer than training a small network.
+    Guo et al., On Calibration of Modern Neural Networks, 2017, equation 3, with its bins (lower edge, upper edge]. The
+    tests compare it with torchmetrics, which differs on edges alone: its bins are [lower edge, upper edge), and a
+    probability of exactly 1 has a bin of its own. Importing torchmetrics takes longer than training a small network.
     """
     count, confidence, right = bins.unbind(dim=1)
     return float((count * (confidence - right).abs()).sum() / count.sum())

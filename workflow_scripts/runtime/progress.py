@@ -4,9 +4,11 @@ A step reports `advance(done, total, note)`. The wrapper decides where that goes
 console at most once every few seconds, and at the end, because several jobs share it.
 """
 
+import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TextIO
 
 from workflow_scripts.runtime.command_line import visible
@@ -65,6 +67,27 @@ class Console:
         """Say one line in both places."""
         print(visible(text), file=self.log, flush=True)
         print(f"  {self.name}  {visible(text)}", file=self.console, flush=True)
+
+
+@contextmanager
+def warnings_said(progress: Progress) -> Iterator[None]:
+    """Say, while inside, what modules of the project warn of by `logging`."""
+    handler = _Said(progress)
+    logger = logging.getLogger(__name__.partition(".")[0])
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Said(logging.Handler):
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(logging.WARNING)
+        self.progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.progress.say(record.getMessage())
 
 
 def duration(seconds: float) -> str:

@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from figures import depth_run, style
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.depth import RUN_CALIBRATION, RUN_DEPTHS, RUN_HISTORY
-from workflow_scripts.tables.files import read_json
+from workflow_scripts.tables.files import read_arrays, read_json
 
 
 def run(
@@ -28,10 +26,7 @@ def run(
         raise ValueError(
             f"the run {name} {outcome['outcome']} at epoch {outcome['diverged_epoch']}, it predicts nothing"
         )
-    arrays = None
-    if (folder / "predictive_map.npz").exists():
-        with np.load(folder / "predictive_map.npz") as stored:
-            arrays = dict(stored)
+    predictive_map = folder / "predictive_map.npz"
     picture = depth_run.draw(
         depth_run.Run(
             name,
@@ -39,7 +34,7 @@ def run(
             RUN_DEPTHS.read(folder / "depths.csv"),
             RUN_CALIBRATION.read(folder / "calibration.csv"),
             outcome,
-            arrays,
+            read_arrays(predictive_map) if predictive_map.exists() else None,
         )
     )
     style.save(picture, outputs["pdf"][0], outputs["png"][0])

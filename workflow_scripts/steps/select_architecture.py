@@ -54,11 +54,12 @@ def run(
     finished = [number for number, error in enumerate(errors) if error is not None]
     best = min(finished, key=lambda number: errors[number] or 0.0) if finished else None
     chosen = dict(candidates[0 if best is None else best])
-    chosen |= {"method": job.method, "run": f"seed-{job.seed}", "epoch_reason": "selected"}
+    chosen |= {"method": job.method, "run": f"seed-{job.seed}"}
     if best is None:
-        chosen |= {"outcome": "diverged", "genotype": None, "genotype_text": None, "valid_error_percent": None}
+        unknown = ("epoch", "epoch_reason", "genotype", "genotype_text", "valid_error_percent")
+        chosen |= {"outcome": "diverged", **dict.fromkeys(unknown)}
     else:
-        chosen["selection_error_percent"] = errors[best]
+        chosen |= {"epoch_reason": "selected", "selection_error_percent": errors[best]}
     write_architectures(outputs["architecture"][0], [chosen])
     rows = [
         {

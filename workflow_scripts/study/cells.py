@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from workflow_scripts.data.entry import image_set_names, load_image_set
+from workflow_scripts.data.entry import load_image_set
+from workflow_scripts.study.data_sets import known_image_sets
 from workflow_scripts.study.methods import method_names, search_of
 from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, NotTrue, Positive, Probability, Share
 from workflow_scripts.study.names import Mistake, known
@@ -43,8 +44,8 @@ class Search(Model):
     """first- or second-order alpha gradient (DARTS, section 2.3)"""
     init_channels: Count = 16
     """channels C of the first cells"""
-    layers: Count = 8
-    """cells; at layers//3 and 2*layers//3 the width doubles"""
+    layers: Annotated[int, Field(strict=True, ge=3)] = 8
+    """cells; at layers//3 and 2*layers//3 the width doubles; with fewer than 3 no normal cell is searched"""
     learning_rate: Positive = 0.025
     """of the weights at epoch 0; falls to learning_rate_min as a cosine over the epochs"""
     learning_rate_min: NonNegative = 0.001
@@ -219,7 +220,7 @@ class Grid(Model):
     @field_validator("data_sets")
     @classmethod
     def _data_sets_exist(cls, names: list[str]) -> list[str]:
-        known(names, image_set_names(), "data set")
+        known_image_sets(names, "data set")
         return names
 
 
@@ -263,7 +264,7 @@ class Cells(Model):
     @field_validator("evaluation_for")
     @classmethod
     def _evaluated_data_sets_exist(cls, changes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        known(list(changes), image_set_names(), "data set")
+        known_image_sets(list(changes), "data set")
         return changes
 
     @model_validator(mode="after")

@@ -10,11 +10,12 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, StringConstraints, ValidationError, model_validator
 
-from workflow_scripts.data.entry import image_set_names, load_image_set
+from workflow_scripts.data.entry import load_image_set
 from workflow_scripts.study.cell_jobs import Images
 from workflow_scripts.study.cells import Fidelity
+from workflow_scripts.study.data_sets import known_image_sets
 from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, NotTrue, Positive, Probability, Share
-from workflow_scripts.study.names import NAME, Mistake, known
+from workflow_scripts.study.names import NAME, Mistake
 
 ModelName = Literal["ldn", "ddn"]
 ExperimentName = Annotated[str, StringConstraints(pattern=f"^{NAME}$", max_length=40)]
@@ -121,7 +122,7 @@ class ImageData(Model):
     @model_validator(mode="after")
     def _images_are_there(self) -> Self:
         try:
-            known(self.data_sets, image_set_names(), "data set")
+            known_image_sets(self.data_sets, "data set")
         except ValueError as error:
             raise Mistake("data_sets", str(error)) from None
         for name in self.data_sets:

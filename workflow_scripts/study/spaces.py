@@ -68,5 +68,7 @@ def _check_candidates(file: str, candidates: Any) -> None:
     for operation in candidates:
         if operation not in OPERATIONS:
             raise ValueError(f"{file}: unknown operation {operation}; known are {', '.join(OPERATIONS)}")
+    if candidates == ["none"]:
+        raise ValueError(f"{file}: an edge has only the candidate none, so that no architecture can be read off it")
     if len(set(candidates)) != len(candidates):
         raise ValueError(f"{file}: an edge names an operation twice: {', '.join(candidates)}")

@@ -1,9 +1,10 @@
 """The architecture files: what a search found, as YAML for people and tools.
 
-One file per run and method, and one gathered file per study. They hold no times. `epoch_reason` says why this epoch:
-last, stop epoch, never stopped, no curvature (so it is not known), best sample, or selected (the best of several
-runs; `selection_error_percent` is its error after the brief training). `settings_sha256` is of the search's canonical
-settings, `outputs_sha256` of its history and curvature files.
+One file per run and method, and one gathered file per study. They hold no times. `epoch` is the one whose genotype it
+is, null where a search gave none. `epoch_reason` says why this epoch: last, stop epoch, never stopped, best sample, or
+selected (the best of several runs; `selection_error_percent` is its error after the brief training); no curvature where
+the epoch is not known; null where the search did not reach it. `settings_sha256` is of the search's canonical settings,
+`outputs_sha256` of its history and curvature files.
 """
 
 from pathlib import Path

@@ -5,10 +5,13 @@ so a step never meets a column that its schema does not name.
 """
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
 import pandas as pd
+
+from workflow_scripts.tables.files import damaged
 
 Kind = Literal["text", "integer", "number", "flag"]
 _DTYPES: dict[Kind, str] = {"text": "string", "integer": "Int64", "number": "Float64", "flag": "boolean"}
@@ -55,13 +58,21 @@ class Table:
         frame.to_csv(path, index=False, lineterminator="\n")
 
     def read(self, path: Path) -> pd.DataFrame:
-        """Read a table back with its types. Raises ValueError when its columns or flags are not the schema's."""
-        frame = pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""])
+        """Read a table back with its types. Raises ValueError, which names the file, where it is no such table."""
+        content = path.read_bytes()
+        if not content.endswith(b"\n"):  # pandas fills up a line that is cut off
+            raise damaged(path, f"table {self.name}", "its last line is cut off" if content else "it is empty")
+        try:
+            return self._typed(pd.read_csv(BytesIO(content), dtype="string", keep_default_na=False, na_values=[""]))
+        except (ValueError, TypeError) as error:
+            raise damaged(path, f"table {self.name}", error) from None
+
+    def _typed(self, frame: pd.DataFrame) -> pd.DataFrame:
         if list(frame.columns) != self.names:
-            raise ValueError(f"{path}: columns are {list(frame.columns)}, table {self.name} has {self.names}")
+            raise ValueError(f"its columns are {list(frame.columns)}, the schema says {self.names}")
         for name in (column.name for column in self.columns if column.kind == "flag"):
             unknown = set(frame[name].dropna()) - {"True", "False"}
             if unknown:
-                raise ValueError(f"{path}: column {name} holds {sorted(unknown)}, a flag is True or False")
+                raise ValueError(f"column {name} holds {sorted(unknown)}, a flag is True or False")
             frame[name] = frame[name] == "True"
         return frame.astype({column.name: _DTYPES[column.kind] for column in self.columns})

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.tables.files import read_json, write_arrays, write_json
+from workflow_scripts.tables.files import read_arrays, read_json, write_arrays, write_json
 from workflow_scripts.tables.schema import Column, Table
 
 HISTORY = Table(
@@ -79,15 +79,13 @@ def write_search_run(files: dict[str, Path], run: SearchRun) -> None:
 
 
 def read_search_run(folder: Path) -> SearchRun:
-    """Read the four files of a run's folder."""
-    with np.load(folder / "curvature.npz") as arrays:
-        epochs, values = arrays["epoch"].tolist(), arrays["dominant_eigenvalue"].tolist()
-        hessians = arrays.get("hessian")
+    """Read the four files of a run's folder. Raises ValueError, in one sentence, where one is damaged."""
+    arrays = read_arrays(folder / "curvature.npz")
     return SearchRun(
         settings=read_json(folder / "settings.json"),
         history=HISTORY.read(folder / "history.csv"),
-        curvature_epochs=epochs,
-        eigenvalues=values,
-        hessians=hessians,
+        curvature_epochs=arrays["epoch"].tolist(),
+        eigenvalues=arrays["dominant_eigenvalue"].tolist(),
+        hessians=arrays.get("hessian"),
         outcome=read_json(folder / "outcome.json"),
     )

@@ -1,0 +1,41 @@
+"""Whether a job's files can be put into place, asked before it computes.
+
+Outputs are made in a scratch folder and put into place by one rename, which no system does across file systems; and a
+link inside a results folder leads out of what the audit reads.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from workflow_scripts.runtime.failures import JobError
+
+OWN = (".scratch", ".kept", ".checkpoints", ".locks", ".producers", "records", "attempts")
+"""Folders of a results folder, beside `logs`, in which the wrapper writes files of a job."""
+
+
+def check_places(root: Path, job: str, outputs: Iterable[Path]) -> None:
+    """Raise JobError, in one sentence, for a link below `root` on the way to a file of the job, or another file system.
+
+    The results folder itself, and what is above it, may be links.
+    """
+    for place in [*outputs, *(root / own / job for own in OWN), (root / "logs" / job).parent]:
+        if not place.is_relative_to(root):
+            continue
+        for part in reversed(
+            [place, *(above for above in place.parents if above.is_relative_to(root) and above != root)]
+        ):
+            if part.is_symlink():
+                raise JobError(
+                    f"{part}: a link inside a results folder; put what it leads to in its place, or make {root} itself "
+                    "the link, then start the workflow again"
+                )
+            if part.is_dir() and _device(part) != _device(root):
+                raise JobError(
+                    f"{part}: another file system than that of {root}, to which finished results cannot be moved; put "
+                    f"all of {root} on one, then start the workflow again"
+                )
+
+
+def _device(folder: Path) -> int:
+    return os.stat(folder).st_dev

@@ -1,0 +1,14 @@
+"""The image data sets that a study names."""
+
+from collections.abc import Sequence
+
+from workflow_scripts.data.entry import data_set_names, image_set_names, load_entry
+from workflow_scripts.study.names import known
+
+
+def known_image_sets(names: Sequence[str], kind: str) -> None:
+    """Raise ValueError, in one sentence, unless each name is an image data set whose file is sound."""
+    for name in names:
+        if name in data_set_names():
+            load_entry(name)
+    known(names, image_set_names(), kind)
