@@ -387,7 +387,7 @@ def test_two_pairs_of_space_and_data_set_with_one_folder(load, tmp_path, monkeyp
     for name in ("s4", "s4_inverted"):
         (tmp_path / f"{name}.yaml").write_text("every_edge: [none, skip_connect]\n")
     monkeypatch.setattr(spaces, "FOLDER", tmp_path)
-    monkeypatch.setattr("workflow_scripts.study.cells.image_set_names", lambda: ["digits", "inverted_digits"])
+    monkeypatch.setattr("workflow_scripts.study.data_sets.image_set_names", lambda: ["digits", "inverted_digits"])
     grid = STUDY["cells"]["grids"][0] | {"spaces": ["s4", "s4_inverted"], "data_sets": ["digits", "inverted_digits"]}
     assert load({"cells.grids": [grid]}) == (
         "FILE: cells.grids: s4 on inverted_digits and s4_inverted on digits would share the folder s4_inverted_digits; "
@@ -421,8 +421,7 @@ def test_a_file_whose_name_would_be_part_of_a_command(load, tmp_path, monkeypatc
     monkeypatch.setattr(figure_modules, "FOLDER", tmp_path)
     assert load({"figures": [name]}) == f"FILE: figures: {name} cannot be used: a figure {rule}"
 
-    monkeypatch.setattr("workflow_scripts.study.cells.image_set_names", lambda: ["digits", name])
-    monkeypatch.setattr("workflow_scripts.study.depth.image_set_names", lambda: ["digits", name])
+    monkeypatch.setattr("workflow_scripts.study.data_sets.image_set_names", lambda: ["digits", name])
     told = load({"cells.grids.0.data_sets": [name]})
     assert told == f"FILE: cells.grids.0.data_sets: {name} cannot be used: a data set {rule}"
     told = load({"depth.experiments.deep.images": {"data_sets": [name]}})

@@ -85,7 +85,8 @@ def edges(first, count=14):
         ("{normal: 3, reduce: 3}", "made_up.yaml: normal is no list of 14 edges"),
         (edges(["none", "noise"], 13), "made_up.yaml: normal is no list of 14 edges"),
         (edges(["none", "noise"], 15), "made_up.yaml: normal is no list of 14 edges"),
-        (edges(["none"]), "made_up.yaml: all edges of normal need the same number of candidates"),
+        (edges(["none"]), "made_up.yaml: an edge has only the candidate none"),
+        (edges(["skip_connect"]), "made_up.yaml: all edges of normal need the same number of candidates"),
     ],
 )
 def test_a_file_that_describes_no_space(space_of, text, sentence):
