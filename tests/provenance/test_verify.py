@@ -398,7 +398,7 @@ def _proven(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if path.is_file() and "/." not in path.as_posix()]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_byte_anywhere_is_found(original, results, data):
     """A byte changed, taken out or put in, or a file deleted, anywhere: its file is named; put back, all is clean."""
