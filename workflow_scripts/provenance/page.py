@@ -19,8 +19,26 @@ from workflow_scripts.provenance.ledger import RECORDS, Entry, Ledger
 from workflow_scripts.provenance.record import InputFile, OutputFile, now
 from workflow_scripts.provenance.verify import Finding, Verdict
 
-FOLDER = Path(__file__).parent
-LIBRARY = FOLDER / "vendor" / "cytoscape.min.js"
+FOLDER = Path(__file__).parent / "web"
+LIBRARY = Path(__file__).parent / "vendor" / "cytoscape.min.js"
+PARTS = (
+    "records",
+    "selection",
+    "words",
+    "address",
+    "elements",
+    "layout",
+    "edges",
+    "drawing_style",
+    "drawing",
+    "panel",
+    "findings",
+    "list",
+    "search",
+    "keys",
+    "start",
+)
+"""The parts of the page's script, in their order: each uses only those before it."""
 KINDS = {
     "altered": "the file is not the one that was recorded",
     "record": "the record was altered or is damaged",
@@ -54,7 +72,8 @@ def page(ledger: Ledger, verdict: Verdict, title: str, rehashed: bool = True, ma
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    library, script = (file.read_text(encoding="utf-8") for file in (LIBRARY, FOLDER / "page.js"))
+    library = LIBRARY.read_text(encoding="utf-8")
+    script = "\n".join((FOLDER / f"{part}.js").read_text(encoding="utf-8") for part in PARTS)
     records = [entry.record for entry in ledger.entries()]
     data = page_data(ledger, verdict)
     text = environment.get_template("page.html.j2").render(
