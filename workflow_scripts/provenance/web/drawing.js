@@ -4,13 +4,15 @@ const drawing = (() => {
   const { linesOf, memberLabel } = words;
   const { at } = elements;
   const { MEMBER_HEIGHT, columns, place } = layout;
+  const { drawnEdges } = edges;
+  const { styleSheet } = drawing_style;
 
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   let drawnShape = null;
   const cy = cytoscape({
     container: at("graph"),
     elements: [],
-    style: drawing_style.sheet(),
+    style: styleSheet(),
     layout: { name: "preset" },
     minZoom: 0.05,
     maxZoom: 2.5,
@@ -36,7 +38,7 @@ const drawing = (() => {
     cy.batch(() => {
       if (moved) arrange();
       cy.edges().remove();
-      cy.add(edges.all());
+      cy.add(drawnEdges());
       for (const item of drawnGroups().flatMap((group) => [group.item, ...shown(group)])) {
         const element = cy.getElementById(item.key),
           relation = relationOf(item);
@@ -53,28 +55,28 @@ const drawing = (() => {
   /** Draw all nodes anew, where the layout has them. */
   function arrange() {
     place();
-    const elements = [];
+    const added = [];
     for (const slot of columns.flat()) {
       if (slot.passes || slot.narrow) {
         for (const { key, x, y } of slot.ends)
-          elements.push({ data: { id: key, w: 1, h: 1 }, classes: "passing", position: { x, y } });
+          added.push({ data: { id: key, w: 1, h: 1 }, classes: "passing", position: { x, y } });
       }
       if (slot.passes) continue;
       const inside = shown(slot),
         item = slot.item;
       const size = { id: item.key, state: item.state ?? undefined, w: slot.w, h: slot.h };
-      elements.push({
+      added.push({
         data: size,
         position: { x: slot.x, y: slot.y },
         classes: item.members && !inside.length ? "folded" : "",
       });
       for (const node of inside) {
         const member = { id: node.key, parent: slot.key, state: node.state ?? undefined, w: node.w, h: MEMBER_HEIGHT };
-        elements.push({ data: member, position: { x: node.x, y: node.y }, classes: "member" });
+        added.push({ data: member, position: { x: node.x, y: node.y }, classes: "member" });
       }
     }
     cy.elements().remove();
-    cy.add(elements);
+    cy.add(added);
   }
 
   /** Move the drawing so that an item can be seen and read. */

@@ -4,7 +4,7 @@ const drawing_style = (() => {
   const { WIDTH } = layout;
 
   /** The style sheet for cytoscape, in the colours of the scheme that is set, light or dark. */
-  function sheet() {
+  function styleSheet() {
     const colours = getComputedStyle(document.documentElement);
     const colour = (name) => colours.getPropertyValue(`--${name}`).trim();
     const states = kinds.map((kind) => {
@@ -109,5 +109,5 @@ const drawing_style = (() => {
     ];
   }
 
-  return { sheet };
+  return { styleSheet };
 })();

@@ -1,4 +1,4 @@
-// Which edges are drawn, and their ends and curves: those between groups, and from node to node where something is selected.
+// Which edges are drawn, and their ends and curves: between groups, and from node to node for what is selected.
 const edges = (() => {
   const { view, membersOf, shown, relationOf, drawnGroups } = selection;
   const { links, chain, levelOf } = layout;
@@ -6,7 +6,7 @@ const edges = (() => {
   const MEMBER_EDGES = 8; // with more related nodes than this, an open group's edges are drawn for all together
 
   /** All edges between groups; those of the selection once more, from node to node. */
-  function all() {
+  function drawnEdges() {
     const found = new Map();
     const add = (passed, relation) =>
       wayThrough(passed).forEach((to, number, way) => {
@@ -33,7 +33,7 @@ const edges = (() => {
     return [...found].map(([id, [from, to, relation]]) => edgeBetween(from, to, id, relation));
   }
 
-  /** Where a node's edges end: at the node, or at its group where that is folded, has many columns or is much related. */
+  /** Where a node's edges end: at it, or at its group where that is folded, has many columns or is much related. */
   function standIn(node, crowded) {
     const { group } = node;
     return group.across === 1 && shown(group).includes(node) && !crowded.has(group) ? node : group;
@@ -62,5 +62,5 @@ const edges = (() => {
     return { group: "edges", data: { id, source: from.key, target: to.key, ...curve }, classes: `${relation} ${ends}` };
   }
 
-  return { all };
+  return { drawnEdges };
 })();

@@ -3,6 +3,8 @@ const keys = (() => {
   const { view, membersOf, groupOf, shown, select, toggle } = selection;
   const { at } = elements;
   const { columns } = layout;
+  const { clear } = panel;
+  const { close: closeMatches } = search;
 
   const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
 
@@ -52,8 +54,8 @@ const keys = (() => {
       return;
     }
     if (event.key === "Escape") {
-      search.close();
-      panel.clear();
+      closeMatches();
+      clear();
       return;
     }
     if (!inList && event.target !== at("graph") && event.target !== document.body) return;

@@ -1,5 +1,5 @@
-// Where things stand: every group has its column, and gets its place in it and its size. An edge that passes columns goes
-// through a place in each of them, which all edges from the same group share. A "slot" is a group or such a place.
+// Where things stand: each group has its column, and gets its place in it and its size. An edge that passes columns
+// goes through a place in each of them, which all edges from the same group share. A "slot" is a group or such a place.
 const layout = (() => {
   const { nodes } = records;
   const { shown, drawnGroups } = selection;
@@ -12,14 +12,14 @@ const layout = (() => {
   const MEMBER_HEIGHT = 26;
 
   const links = new Map(); // from group to group
-  const passing = new Map();
+  const passing = new Map(); // slots of edges
   const columns = []; // of slots
-  let ordered = null; // the groups that stand in `columns`
+  let filled = null; // the groups that stand in `columns`
 
-  /** Sort the columns of each column so that few edges cross, where other groups are drawn than before. */
-  function order() {
-    if (ordered === drawnGroups()) return;
-    ordered = drawnGroups();
+  /** Fill the columns with the slots of what is drawn, if that is other groups than before. */
+  function fill() {
+    if (filled === drawnGroups()) return;
+    filled = drawnGroups();
     for (const kept of [links, passing]) kept.clear();
     columns.length = 0;
     for (const node of nodes)
@@ -27,7 +27,7 @@ const layout = (() => {
         if (parent.group !== node.group)
           links.set(`${parent.group.key} > ${node.group.key}`, [parent.group, node.group]);
       }
-    for (const group of ordered) (columns[group.column] ??= []).push(group);
+    for (const group of filled) (columns[group.column] ??= []).push(group);
     for (const [from, to] of links.values())
       for (let column = from.column + 1; column < to.column; column += 1) {
         const key = `${from.key} at ${column}`;
@@ -47,6 +47,11 @@ const layout = (() => {
         way[place].right.push(slot);
       });
     }
+    sort();
+  }
+
+  /** Sort every column by the mean rank of what its slots are linked to, so that few edges cross. */
+  function sort() {
     const rank = () =>
       columns.forEach((column) =>
         column.forEach((slot, place) => {
@@ -77,7 +82,7 @@ const layout = (() => {
 
   /** Give every slot its size and place; an open group's nodes stand in a grid inside. */
   function place() {
-    order();
+    fill();
     let left = 0;
     for (const column of columns) {
       for (const slot of column) Object.assign(slot, slot.passes ? { w: 0, h: 0, head: 0 } : boxOf(slot));
@@ -110,7 +115,7 @@ const layout = (() => {
         }
       }
     for (const slot of columns.flat()) for (const end of slot.ends) end.y = levelOf(slot);
-    for (const group of ordered)
+    for (const group of filled)
       shown(group).forEach((node, number) => {
         const { rows, across, cell } = group;
         node.w = cell;
@@ -128,7 +133,7 @@ const layout = (() => {
   /** Where edges meet a slot: the middle of its box, above which an open group has its label. */
   const levelOf = (slot) => slot.y + slot.head / 2;
 
-  /** Stack a column's slots in their order, each as near to its wish as the others allow; edges that pass weigh most. */
+  /** Stack a column's slots in order, each as near to its wish as the others allow; edges that pass weigh most. */
   function stack(column, wishes) {
     const blocks = [];
     let top = 0;

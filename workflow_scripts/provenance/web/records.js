@@ -1,6 +1,6 @@
-// What the records say: nodes, files, groups and findings, as objects that name each other. Read once from the page's data.
-// A node is a job, or a file that no job made. A leaf is a group of nodes of one step; a family is a group of leaves. An
-// "item" is a node or a group.
+// What the records say: nodes, files, groups and findings, as objects that name each other, read once from the page.
+// A node is a job, or a file that no job made. A leaf is a group of nodes of one step; a family is a group of leaves.
+// An "item" is a node or a group.
 const records = (() => {
   const MANY_GROUPS = 6; // with more groups than this, a step is drawn as one
 

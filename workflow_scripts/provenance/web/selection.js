@@ -1,9 +1,9 @@
-// The state of the page: what is selected, and which groups are open. Whoever changes it does so by a function of this part;
+// The state of the page: what is selected, and which groups are open. It is changed by the functions of this part only;
 // what shows it is called through `listeners`, in their order, and reads it from here.
 const selection = (() => {
   const { nodes, leaves, groups } = records;
 
-  const listeners = []; // each is called with {push, same}: whether the address changes, and whether the selection stayed
+  const listeners = []; // each is called with {push, same}: whether to keep it in the history, whether it is as before
   const view = { item: null, file: null, from: null, ancestors: new Set(), descendants: new Set() };
   let drawn = [];
   regroup();

@@ -1,4 +1,4 @@
-// The beginning: who shows a new selection, what the mouse, the keys and the buttons do, and the first look.
+// What starts last: who shows a new selection, what the mouse, the keys and the buttons do, and the first look.
 const { at } = elements;
 const { cy } = drawing;
 
@@ -51,6 +51,6 @@ document.addEventListener("click", (event) => {
 });
 document.addEventListener("keydown", keys.press);
 addEventListener("popstate", address.follow);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => cy.style(drawing_style.sheet()));
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => cy.style(drawing_style.styleSheet()));
 window.provenanceGraph = cy; // for those who want to look at the drawing from the console, and for the tests
 document.body.dataset.ready = "true";
