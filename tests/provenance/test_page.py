@@ -12,7 +12,9 @@ from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance import page as module
 from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.ledger import read_ledger
-from workflow_scripts.provenance.page import KINDS, Shared, columns, page, page_data
+from workflow_scripts.provenance.page import page
+from workflow_scripts.provenance.page_columns import columns
+from workflow_scripts.provenance.page_data import KINDS, Shared, page_data
 from workflow_scripts.provenance.record import canonical_bytes, sealed
 from workflow_scripts.provenance.verify import Finding, verify
 
@@ -161,15 +163,15 @@ def test_a_link_to_a_record_that_is_gone(folder):
 
 def test_hostile_text_stays_text(folder):
     record = folder / f"records/{SEARCH}.json"
-    rewrite(record, settings={HOSTILE: {"__proto__": HOSTILE}, "seed": 1})
+    settings = {HOSTILE: {"__proto__": HOSTILE}, "seed": 1}  # the seed that the record states
+    rewrite(record, settings=settings)
     ledger = read_ledger(folder)
     text = page(ledger, verify(ledger, None), HOSTILE)
     text.encode()
     assert text.count("<script") == 3 and text.count("</script>") == 3
     assert text.count("<!--") == 0 and "<img" not in text
     data = embedded_data(text)
-    kept = restored(data, node(data, SEARCH)["record"])["settings"]
-    assert kept == {HOSTILE: {"__proto__": HOSTILE}, "seed": 1}
+    assert restored(data, node(data, SEARCH)["record"])["settings"] == settings
 
 
 def test_only_the_page_s_own_scripts_may_run(folder):
@@ -212,6 +214,15 @@ def test_shared_values_are_kept_once():
     assert len(shared.items) == 4
     assert len({shared.add(value) for value in (1, 1.0, True, "1", None, [], {})}) == 7
     assert shared.items[shared.add(2**60)] == {"is": str(2**60)}
+
+
+def test_each_part_of_the_script_is_there_and_uses_only_those_before_it():
+    assert {file.stem for file in module.FOLDER.glob("*.js")} == set(module.PARTS)
+    for number, part in enumerate(module.PARTS):
+        text = (module.FOLDER / f"{part}.js").read_text()
+        assert text.startswith("// ")
+        used = set(re.findall(r"const \{.*\} = (\w+);", text)) & set(module.PARTS)
+        assert used <= set(module.PARTS[:number]), part
 
 
 def test_the_library_is_the_one_that_is_told_of():

@@ -1,0 +1,73 @@
+"""The columns of the page's graph, from data on the left to figures on the right."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+
+def columns(steps: Sequence[str], parents: Sequence[set[int]]) -> list[int]:
+    """The column of every node, from 0: right of all it was made from, and the same for all nodes of a step.
+
+    A step stands as far right as its readers allow. Steps that feed each other, as trainings feed the choice of an
+    architecture that is trained again, take several columns. A file, whose step is "", stands just left of its readers.
+    """
+    order, above = _without_cycles(parents)
+    kinds = _kinds(steps, order, above)
+    below: dict[Any, set[Any]] = defaultdict(set)
+    for node in order:
+        for parent in above[node]:
+            below[kinds[parent]].add(kinds[node])
+    earlier: dict[Any, set[Any]] = {kind: set() for kind in kinds}
+    for kind, later in below.items():
+        for reader in later:
+            earlier[reader].add(kind)
+    sequence = list(TopologicalSorter(earlier).static_order())
+    place: dict[Any, int] = {}
+    for kind in sequence:
+        place[kind] = max((place[each] + 1 for each in earlier[kind]), default=0)
+    for kind in reversed(sequence):
+        place[kind] = min((place[each] - 1 for each in below[kind]), default=place[kind])
+    found = [place[kind] for kind in kinds]
+    readers: dict[int, list[int]] = defaultdict(list)
+    for node in order:
+        for parent in above[node]:
+            readers[parent].append(found[node])
+    found = [min(readers[node], default=1) - 1 if step == "" else found[node] for node, step in enumerate(steps)]
+    first = min(found, default=0)
+    return [column - first for column in found]
+
+
+def _without_cycles(parents: Sequence[set[int]]) -> tuple[list[int], list[set[int]]]:
+    """An order in which all parents come first, and the parents; false records may form cycles, which are cut."""
+    above = [set(each) for each in parents]
+    while True:
+        try:
+            return list(TopologicalSorter(dict(enumerate(above))).static_order()), above
+        except CycleError as error:
+            earlier, later = error.args[1][:2]
+            above[later].discard(earlier)
+
+
+def _kinds(steps: Sequence[str], order: Sequence[int], above: Sequence[set[int]]) -> list[tuple[str, int]]:
+    """Nodes that share a column: those of a step; where steps feed each other, those equally deep among them."""
+    feeds: dict[str, set[str]] = {step: set() for step in steps}
+    for node in order:
+        for parent in above[node]:
+            feeds[steps[parent]].add(steps[node])
+    reached = {step: _reached(step, feeds) for step in feeds}
+    depth = [0] * len(steps)
+    for node in order:
+        fed_back = (parent for parent in above[node] if steps[parent] in reached[steps[node]])
+        depth[node] = max((depth[parent] + 1 for parent in fed_back), default=0)
+    return list(zip(steps, depth, strict=True))
+
+
+def _reached(start: str, feeds: Mapping[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    todo = [start]
+    while todo:
+        new = feeds[todo.pop()] - found
+        found |= new
+        todo += new
+    return found

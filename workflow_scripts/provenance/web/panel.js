@@ -1,0 +1,195 @@
+// The panel beside the drawing: the record of the selected job, the readers of a file, the members of a group.
+const panel = (() => {
+  const { kinds, value, files, readers, pathStates } = records;
+  const { view, select, toggle } = selection;
+  const { counted, sizeOf } = words;
+  const { SHOWN, at, el, link, badge, bytes, long, flat, values, folding } = elements;
+
+  const MEMBERS = 40; // of a group, until all are asked for
+
+  const causes = (item) =>
+    el(
+      "ul",
+      { class: "causes" },
+      item.findings.map((finding) =>
+        el(
+          "li",
+          {},
+          badge(finding.kind),
+          finding.path === item.name ? ` ${finding.cause}` : ` ${finding.path}: ${finding.cause}`,
+        ),
+      ),
+    );
+
+  function fileEntry(file, ...more) {
+    const state = pathStates.get(file.path);
+    return el(
+      "li",
+      { "aria-current": file.path === view.file ? "true" : null },
+      el("div", {}, state ? badge(state) : null, state ? " " : null, file.path),
+      el("code", {}, file.sha256),
+      el("div", { class: "note" }, `${bytes(file.bytes)} · `, ...more),
+    );
+  }
+
+  const inputEntry = (file) => {
+    const maker = file.owner;
+    if (maker.kind === "file") return fileEntry(file, "a source: ", link(maker, "who reads it"));
+    const same = maker.outputs.some(([, numbers]) => numbers.some((number) => files[number] === file));
+    return fileEntry(file, "made by ", link(maker), same ? null : ", which has written other content since");
+  };
+
+  const outputEntry = (file) => {
+    const found = [...(readers.get(file.path) ?? [])];
+    if (!found.length) return fileEntry(file, "read by no job");
+    if (found.length <= 3)
+      return fileEntry(file, "read by ", ...found.flatMap((node, place) => [place ? ", " : "", link(node)]));
+    return fileEntry(
+      file,
+      el(
+        "details",
+        {},
+        el("summary", {}, `read by ${found.length} jobs`),
+        long(found, "members", (node) => el("li", {}, link(node))),
+      ),
+    );
+  };
+
+  function fileLists(title, named, entry) {
+    const count = named.reduce((sum, [, numbers]) => sum + numbers.length, 0);
+    const lists = named.flatMap(([name, numbers]) => {
+      const entries = numbers.map((number) => files[number]);
+      const first = entries.findIndex((file) => file.path === view.file);
+      return [el("h4", {}, name), ...long(entries, "files", entry, Math.max(SHOWN, first + 1))];
+    });
+    return [el("h3", {}, `${title} (${count})`), ...lists];
+  }
+
+  function jobPanel(node) {
+    if (node.record === undefined) return [el("p", {}, "No record of this job can be read.")];
+    const record = value(node.record);
+    const facts = [
+      ["step", node.step],
+      ["started", record.started],
+      ["ended", record.ended],
+      ["seconds", String(record.seconds)],
+      ["attempt", String(record.attempt)],
+      ["seed", String(record.seed ?? "none")],
+      ["threads", String(record.threads)],
+      ["record", el("span", {}, record.record, " ", el("code", {}, record.record_sha256))],
+      ["sealed by", el("code", {}, record.digest)],
+    ];
+    return [
+      values(facts),
+      ...fileLists("Inputs", node.inputs, inputEntry),
+      ...fileLists("Outputs", node.outputs, outputEntry),
+      el("h3", {}, "Settings"),
+      values(flat(record.settings)),
+      el("h3", {}, "Code, software and machine"),
+      folding(`code: ${Object.keys(record.modules).length} modules, ${record.code.slice(0, 8)}`, {
+        "all together": record.code,
+        ...record.modules,
+      }),
+      folding("modules chosen by name", record.chosen_modules),
+      folding(`software: Python ${record.software.python}`, record.software),
+      folding(`machine: ${record.machine.host}`, record.machine),
+      folding("device", record.device),
+      folding(
+        `git: ${record.git.commit?.slice(0, 8) ?? "no checkout"}${record.git.dirty ? ", uncommitted changes" : ""}`,
+        record.git,
+      ),
+    ];
+  }
+
+  function filePanel(node) {
+    const contents = files.filter((file) => file.owner === node);
+    const reading = [...node.children];
+    return [
+      el("p", {}, "No record at hand tells of a job that made this file."),
+      el(
+        "ul",
+        { class: "files" },
+        contents.map((file) => fileEntry(file, "as it was read")),
+      ),
+      el("h3", {}, `Read by (${reading.length})`),
+      ...long(reading, "members", (each) => el("li", {}, link(each))),
+    ];
+  }
+
+  function groupPanel(group) {
+    const entry = (node) =>
+      el(
+        "li",
+        {},
+        node.state ? badge(node.state) : null,
+        node.state ? " " : null,
+        link(node.item ?? node, node.rest ?? node.title),
+      );
+    const worstFirst = [...(group.inside ?? group.members)].sort((a, b) => rankOf(a) - rankOf(b));
+    return [
+      el("p", {}, sizeOf(group), ...group.states.flatMap(([kind, count]) => [" ", badge(kind), ` ${count}`])),
+      el("div", { class: "actions" }, foldButton(group)),
+      ...long(worstFirst, "members", entry, MEMBERS),
+    ];
+  }
+
+  const rankOf = (node) => (node.state ? kinds.indexOf(node.state) : kinds.length);
+
+  function foldButton(group) {
+    const onclick = () => {
+      toggle(group);
+      at("panel").querySelector("[aria-expanded]")?.focus();
+    };
+    return el(
+      "button",
+      { type: "button", "aria-expanded": String(!group.folded), onclick },
+      `${group.folded ? "Unfold" : "Fold"} ${group.title}`,
+    );
+  }
+
+  /** Show what is selected. */
+  function show() {
+    const { item } = view,
+      panel = at("panel");
+    panel.hidden = !item;
+    document.querySelector(".stage").classList.toggle("with-panel", Boolean(item));
+    panel.replaceChildren();
+    if (!item) return;
+    const close = el(
+      "button",
+      { type: "button", "aria-label": "Close and clear the selection", onclick: clear },
+      "Close",
+    );
+    const own = item.members ? groupPanel(item) : item.kind === "job" ? jobPanel(item) : filePanel(item);
+    const around = [item.members ? item.family : item.leaf, item.leaf?.family].filter(
+      (group) => group && group.item !== item,
+    );
+    panel.append(
+      el("h2", {}, item.title),
+      el(
+        "div",
+        { class: "actions" },
+        close,
+        around.map((group) => link(group, `Group ${group.title}`)),
+      ),
+      el(
+        "p",
+        { class: "note" },
+        `◂ ${counted(view.ancestors.size, "ancestor")}, ▸ ${counted(view.descendants.size, "descendant")}`,
+      ),
+    );
+    if (!item.members && item.findings.length) panel.append(causes(item));
+    panel.append(...own);
+    panel.scrollTop = 0;
+    panel.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  }
+
+  /** Select nothing; a focus that was in the panel goes to the graph. */
+  function clear() {
+    const inside = at("panel").contains(document.activeElement);
+    select(null);
+    if (inside) at("graph").focus();
+  }
+
+  return { show, clear };
+})();
