@@ -11,7 +11,7 @@ from workflow_scripts.provenance.identity import identity_text
 from workflow_scripts.provenance.queries import tell_sources
 from workflow_scripts.provenance.page_file import pages_there, write_page
 from workflow_scripts.provenance.unfinished import failures
-from workflow_scripts.provenance.waivers import Waivers
+from workflow_scripts.provenance.waivers import open_waivers
 from workflow_scripts.runtime.command_line import tell
 from workflow_scripts.runtime.job_command import (
     access_option,
@@ -35,7 +35,7 @@ RESULTS = JOBS.results
 FOLDERS = (Path(RESULTS), Path("data"))
 BEFORE = marks(FOLDERS) if workflow.is_main_process else {}
 SUBMITTED = numbers() if workflow.is_main_process else set()
-job_identity = Waivers(RESULTS).identity
+job_identity = open_waivers(RESULTS).identity
 use_this_python()
 look_for_last_outputs()
 

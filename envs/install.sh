@@ -15,7 +15,7 @@ fi
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with make PYTHON=python3.11 ...")'
 echo "Installing the locked packages into $folder (several GB, a minute or two) ..."
 new=$(mktemp -d "$folder.XXXXXX")
-trap 'rm -rf "$new"' EXIT
+trap 'if [ -d "$new/before" ] && [ ! -e "$folder" ]; then mv "$new/before" "$folder"; fi; rm -rf "$new"' EXIT
 
 # pip installs uv, which installs the rest several times as fast, from the index that pip was told of.
 "$python" -m venv "$new/tool"

@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from workflow_scripts.cluster.preflight import asked, requests_of, submit_program
-from workflow_scripts.runtime.command_line import documented_parser
+from workflow_scripts.runtime.command_line import documented_parser, tell_error
 from workflow_scripts.study.names import Mistake, nearest
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.study import Study, StudyError
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.profile is not None:
             check_profile(options.profile, study)
     except StudyError as error:
-        print(error, file=sys.stderr)
+        tell_error(error)
         return 2
     return 0
 

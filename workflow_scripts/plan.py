@@ -20,7 +20,7 @@ from workflow_scripts.benchmark.durations import NotMeasured
 from workflow_scripts.disk import beside_results, image_counts, training_of
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
 from workflow_scripts.provenance.study_of_results import planned_of
-from workflow_scripts.runtime.command_line import documented_parser
+from workflow_scripts.runtime.command_line import documented_parser, tell_error
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob
 from workflow_scripts.study.depth import DepthRun
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         study = load([options.file], {} if options.set is None else {"set": options.set})
     except StudyError as error:
-        print(error, file=sys.stderr)
+        tell_error(error)
         return 2
     jobs = planned_of(study)
     estimator = _Estimator(None if options.calibrate else _recorded(jobs))

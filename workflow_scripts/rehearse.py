@@ -25,7 +25,7 @@ from workflow_scripts.provenance.record import write_atomically
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.rehearsal import head_node
 from workflow_scripts.rehearsal.report import report
-from workflow_scripts.runtime.command_line import documented_parser, stop_writing
+from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell_error
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.rehearsal import number_of_jobs, rehearsal_of, sample_of
 from workflow_scripts.study.study import Study, StudyError
@@ -52,13 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         small = load([file], {})
         print(*report(planned_of(small), study.study, real, f"results/{small.study}"), sep="\n")
     except StudyError as error:
-        print(error, file=sys.stderr)
+        tell_error(error)
         return 2
     except BrokenPipeError:
         stop_writing()
         return 2
     except OSError as error:
-        print(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})", file=sys.stderr)
+        tell_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
         return 2
     return status
 

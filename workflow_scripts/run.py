@@ -30,11 +30,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TextIO
 
+from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
 from workflow_scripts.provenance.kept import KEPT, Mismatch, forget_others, keep, put_back, same_job
-from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
+from workflow_scripts.provenance.links import LINKED, PRODUCERS, keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.record import (
     VERSION,
     canonical_bytes,
@@ -47,7 +48,7 @@ from workflow_scripts.provenance.record import (
     write_atomically,
 )
 from workflow_scripts.runtime.command_line import documented_parser, tell
-from workflow_scripts.runtime.confined import confine
+from workflow_scripts.runtime.confined import confine, require_inside
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices
 from workflow_scripts.runtime.durable import move_durably
 from workflow_scripts.runtime.failures import JobError, Stopped, foreseen, sentence
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
 Paths = dict[str, list[Path]]
 THREADS = 1
+SCRATCH = ".scratch"
 USES_DEVICE = "workflow_scripts.runtime.device"
 """The module that tells of a step which can use a GPU."""
 
@@ -85,7 +87,14 @@ def main(arguments: list[str] | None = None) -> int:
     log = None
     try:
         raise_on_signals()
-        check_places(options.root, name, (path for paths in outputs.values() for path in paths))
+        written = [
+            options.log,
+            *_own_files(options.root, name),
+            *(path for paths in outputs.values() for path in paths),
+        ]
+        check_places(options.root, written)
+        if options.within is not None:
+            require_inside(options.within, written)
         options.log.parent.mkdir(parents=True, exist_ok=True)
         log = options.log.open("a")
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
@@ -107,6 +116,29 @@ def main(arguments: list[str] | None = None) -> int:
             with suppress(OSError):
                 log.close()
     return 0
+
+
+def _own_files(root: Path, name: str) -> list[Path]:
+    """The files and folders, beside log and outputs, that the wrapper writes for a job."""
+    folders = [root / folder / name for folder in (SCRATCH, KEPT)]
+    files = [_record(root, name), _trace(root, name), _lock(root, name), _checkpoint_file(root, name)]
+    return [*folders, *files, root / PRODUCERS, root / LINKED]
+
+
+def _record(root: Path, name: str) -> Path:
+    return root / "records" / f"{name}.json"
+
+
+def _trace(root: Path, name: str) -> Path:
+    return root / ATTEMPTS / f"{name}.jsonl"
+
+
+def _lock(root: Path, name: str) -> Path:
+    return root / ".locks" / f"{name.replace('/', '.')}.lock"
+
+
+def _checkpoint_file(root: Path, name: str) -> Path:
+    return root / ".checkpoints" / f"{name}.pt"
 
 
 def _tell(error: BaseException, name: str, log: TextIO | None) -> None:
@@ -136,12 +168,11 @@ def _run(
     if missing:
         raise JobError(f"the input {missing[0]} does not exist")
 
-    with job_lock(root / ".locks" / f"{name.replace('/', '.')}.lock", progress.say) as waited, ExitStack() as stack:
-        if waited and _is_done(identity, inputs, root / "records" / f"{name}.json"):
+    with job_lock(_lock(root, name), progress.say) as waited, ExitStack() as stack:
+        if waited and _is_done(identity, inputs, _record(root, name)):
             progress.say("the other process made them, from the same settings, code and inputs; nothing is left to do")
             return
-        attempts = root / "attempts" / f"{name}.jsonl"
-        scratch = root / ".scratch" / name
+        attempts, scratch = _trace(root, name), root / SCRATCH / name
         started, clock = now(), time.monotonic()
         attempt = begin(attempts, machine())
         try:
@@ -162,14 +193,13 @@ def _run(
             step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
             device = _prepare_torch()
             settings = identity.settings if access is None else {**identity.settings, "access": access}
-            file = root / ".checkpoints" / f"{name}.pt"
-            checkpoint = _checkpoint(step, identity, inputs_before, device, file, progress)
+            checkpoint = _checkpoint(step, identity, inputs_before, device, _checkpoint_file(root, name), progress)
             resumable = {} if checkpoint is None else {"checkpoint": checkpoint}
             sources = step.run(settings, inputs, made, progress, **resumable)
             unmade = [path.name for paths in made.values() for path in paths if not path.exists()]
             if unmade:
                 raise JobError(f"the step did not write {unmade[0]}")
-            file = root / "records" / f"{name}.json"
+            file = _record(root, name)
             keep_earlier(file, root)
             _move(made, outputs)
             written = file_facts(outputs)

@@ -84,7 +84,7 @@ def load_entry(name: str) -> DataSet:
     file = f"{name}.py"
     try:
         module = importlib.import_module(module_name(name))
-    except Exception as error:  # whatever its code does
+    except (Exception, SystemExit) as error:  # whatever its code does
         line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         reason = error.msg if isinstance(error, SyntaxError) else error
         raise ValueError(f"{file}{line}: it cannot be loaded ({type(error).__name__}: {reason})") from None

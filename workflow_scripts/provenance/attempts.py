@@ -83,6 +83,8 @@ def _content(file: Path) -> bytes:
         return read_regular(file)
     except FileNotFoundError:
         return b""
+    except UnreadableError as error:
+        raise UnreadableError(f"{file}: {error}") from None
 
 
 def all_attempts(root: Path) -> Iterator[Attempts]:

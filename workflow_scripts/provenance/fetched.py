@@ -41,6 +41,6 @@ def _entry(module: str) -> DataSet | None:
         return None
     try:
         entry = importlib.import_module(module).DATA_SET
-    except Exception:  # a module of the user's own, which may raise anything
+    except (Exception, SystemExit):  # a module of the user's own, which may raise anything
         return None
     return entry if isinstance(entry, DataSet) else None

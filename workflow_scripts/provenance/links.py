@@ -18,6 +18,7 @@ from workflow_scripts.provenance.record import Record, digest_of, parse_record, 
 from workflow_scripts.runtime.durable import write_quickly
 
 LINKED = "linked_records"
+PRODUCERS = ".producers"
 
 
 def link_inputs(
@@ -123,4 +124,4 @@ def _given(record: Record) -> list[str]:
 
 def _pointer(path: Path, root: Path) -> Path:
     name = digest_of(path.as_posix().encode())
-    return root / ".producers" / name[:2] / name[2:]
+    return root / PRODUCERS / name[:2] / name[2:]

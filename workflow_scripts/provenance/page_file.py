@@ -1,15 +1,14 @@
 """Writing `provenance.html`, the page of a results folder's records."""
 
-import sys
 from pathlib import Path
 
 from workflow_scripts.provenance.ledger import RECORDS, Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.record import write_atomically
 from workflow_scripts.provenance.study_of_results import planned_of
+from workflow_scripts.provenance.verify import PAGE as FILE
 from workflow_scripts.provenance.verify import verify
+from workflow_scripts.runtime.command_line import tell_error
 from workflow_scripts.study.study import Study
-
-FILE = "provenance.html"
 
 
 def page_of(ledger: Ledger, study: Study | None, rehashed: bool = True) -> Path:
@@ -34,7 +33,7 @@ def write_page(results: str, study: Study) -> None:
     try:
         page_of(read_ledger(Path(results)), study, rehashed=False)
     except (LedgerError, OSError, ValueError) as error:
-        print(f"{results}/{FILE} was not written: {error}", file=sys.stderr)
+        tell_error(f"{results}/{FILE} was not written: {error}")
 
 
 def pages_there(results: str) -> list[str]:

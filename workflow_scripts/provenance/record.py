@@ -23,7 +23,7 @@ from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
 from workflow_scripts.provenance.reading import UnreadableError, read_regular
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.scheduler import scheduler_job
-from workflow_scripts.study.model import Count, Model, NonNegative
+from workflow_scripts.study.model import Model, NonNegative
 from workflow_scripts.tables.files import sha256_of
 
 VERSION = 2
@@ -58,7 +58,7 @@ def _relative(path: str) -> str:
     parts = path.split("/")
     if any(part in ("", ".", "..") or len(part.encode(errors="surrogateescape")) > LONGEST_NAME for part in parts):
         raise ValueError("a path goes from folder to folder, and nowhere else")
-    if not path.isprintable() or path.startswith("-") or len(path) > LONGEST_PATH:
+    if not path.isprintable() or path.startswith("-") or len(path.encode(errors="surrogateescape")) > LONGEST_PATH:
         raise ValueError("a path is printable text")
     return path
 
@@ -88,6 +88,7 @@ Text = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_printa
 Time = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$"), AfterValidator(_time)]
 Size = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 """In bytes."""
+Number = Annotated[int, Field(strict=True, ge=1, lt=2**31)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]*$", max_length=100)]
 Module = Annotated[
@@ -172,10 +173,10 @@ class Record(Model):
     machine: Machine
     device: dict[Identifier, Text | bool | None] | None
     """compute device and determinism flags, where the step uses torch"""
-    threads: Count
-    seed: Annotated[int, Field(strict=True)] | None
+    threads: Number
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**64)] | None
     git: Git
-    attempt: Count
+    attempt: Number
     """number of the attempt that succeeded, from 1"""
     started: Time
     ended: Time

@@ -70,7 +70,7 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     _lay_out(ledger, record, scratch)
     # -P: no module is taken from the folder it runs in, where the results of a stranger are linked.
     command = [sys.executable, "-P", "-m", "workflow_scripts.run", "--within", str(scratch), *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(scratch)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=scratch, env=environment, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
         raise ReplayError(

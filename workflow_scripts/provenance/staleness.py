@@ -52,6 +52,7 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
     records = {job.record: recorded(folder / job.record) for job in planned}
     times = _times(planned, records)
     waivers = Waivers(folder / results)
+    waivers.require_sound()
     damages = _damages(planned, records, folder)
     running: dict[str, str] = {}  # outputs that will be made anew, and the job that makes them
     perhaps: dict[str, str] = {}
@@ -139,7 +140,9 @@ def snakemake_plan(options: Sequence[str]) -> dict[str, str]:
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(BANNERS)]
+        said = [
+            line for line in (done.stdout + done.stderr).splitlines() if line.strip() and not line.startswith(BANNERS)
+        ]
         raise DryRunError("snakemake -n: " + " ".join(said[:LINES_TOLD] or ["it failed and said nothing"]))
     return dict(_jobs_told(done.stdout + done.stderr))
 

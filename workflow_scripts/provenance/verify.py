@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.cluster.submission import FOLDER as SCHEDULER
 from workflow_scripts.cluster.submission import is_trace
 from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.fetched import undeclared
 from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.identity import parse_identity, planned_identity, step_code
-from workflow_scripts.provenance.kept import kept_files
+from workflow_scripts.provenance.kept import KEPT, kept_files
 from workflow_scripts.provenance.ledger import DATA_ROOT, RECORDS, Entry, Ledger
 from workflow_scripts.provenance.links import LINKED
 from workflow_scripts.provenance.notes import notes_on, some
@@ -34,6 +35,8 @@ OWN = (".locks", ".scratch", ".producers", ".checkpoints")
 """Folders of the wrapper's work, at the top."""
 MARK = ".snakemake_timestamp"
 """What Snakemake puts into a folder that is an output: an empty file."""
+WRITTEN_ASIDE = (RECORDS, LINKED, WAIVERS, SCHEDULER, KEPT)
+"""Folders whose files are written under a temporary name first, as is the page at the top."""
 TEMPORARY = re.compile(r"\.(.+)\.\d+")
 """The temporary name of a file whose writing a kill broke off (`runtime/durable.py`)."""
 
@@ -271,7 +274,7 @@ def _source(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Find
     if seen is not None and not seen.is_as(read):
         cause = f"{reader} read it with sha256 {read.sha256[:DIGITS]} ({read.bytes} bytes), found {seen}"
         return Finding("altered", read.path, cause, reader)
-    if not fetched and lies_at(read.path, ledger.root):
+    if not fetched and any(lies_at(read.path, root) for root in (ledger.root, DATA_ROOT)):
         return Finding("unrecorded", read.path, f"{reader} read it, and no record tells where it came from", reader)
     return None
 
@@ -306,7 +309,8 @@ def _is_passed_over(ledger: Ledger, place: Path, kept: Set[Path]) -> bool:
     if len(place.parts) > 1 and place.parts[0] in OWN:
         return True
     temporary = TEMPORARY.fullmatch(place.name)
-    place = place.with_name(temporary[1]) if temporary is not None else place
+    if temporary is not None and (place.parts[0] in WRITTEN_ASIDE or place.parent == Path()):
+        place = place.with_name(temporary[1])
     if ledger.folder / place in kept:
         return True
     of_audit = len(place.parts) > 1 and UNPROVEN.get(place.parts[0]) == place.suffix
@@ -314,10 +318,7 @@ def _is_passed_over(ledger: Ledger, place: Path, kept: Set[Path]) -> bool:
 
 
 def _broken_waivers(ledger: Ledger) -> Iterator[Finding]:
-    try:
-        _ = Waivers(ledger.folder).all
-    except ValueError as error:
-        yield Finding("record", f"{ledger.root}/{WAIVERS}", str(error))
+    yield from (Finding("record", f"{ledger.root}/{WAIVERS}", fault) for fault in Waivers(ledger.folder).faults)
 
 
 def _finished_without_record(ledger: Ledger, planned: list[PlannedJob] | None) -> Iterator[Finding]:
@@ -336,8 +337,6 @@ def _finished_without_record(ledger: Ledger, planned: list[PlannedJob] | None) -
 def _compare_with_study(ledger: Ledger, planned: Iterable[PlannedJob] | None, verdict: Verdict) -> None:
     """Stale and waived jobs: against the study where it is at hand, else against the code alone."""
     waivers = Waivers(ledger.folder)
-    if any(finding.path == f"{ledger.root}/{WAIVERS}" for finding in verdict.findings):
-        waivers.all = {}  # told already
     if planned is None:
         verdict.notes.append("the study's configuration is not at hand: settings were not compared")
         for entry in ledger.entries():

@@ -25,6 +25,7 @@ def waive(ledger: Ledger, path: str, reason: str, planned: Iterable[PlannedJob])
         raise WaiverError("a waiver needs a reason, in words that tell someone later why the result was kept")
     expected = {job.name: job for job in planned if job.root == ledger.root}
     waivers = Waivers(ledger.folder)
+    waivers.require_sound()
     made = []
     for name, entry in ledger.jobs.items():
         if name not in expected or not _holds(entry, path):

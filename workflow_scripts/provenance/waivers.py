@@ -6,6 +6,7 @@ is ended by hand by deleting the file.
 """
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +24,7 @@ from workflow_scripts.provenance.record import (
     parse_record,
     write_atomically,
 )
+from workflow_scripts.runtime.visible import visible
 from workflow_scripts.study.model import Model
 
 FOLDER = "waivers"
@@ -53,16 +55,29 @@ class Waivers:
 
     @cached_property
     def all(self) -> dict[str, Waiver]:
-        """Every waiver by its job's name. Raises ValueError, in one sentence, for a file that is none."""
-        found = {}
+        """Every sound waiver by its job's name."""
+        return {waiver.job: waiver for waiver in self._read.values() if waiver is not None}
+
+    @property
+    def faults(self) -> list[str]:
+        """A sentence for every file that is no waiver."""
+        broken = (path for path, waiver in self._read.items() if waiver is None)
+        return [f"{path}: this is no waiver; delete it, or make it again with the audit" for path in broken]
+
+    def require_sound(self) -> None:
+        """Raise ValueError, in one sentence, for the first file that is no waiver."""
+        for fault in self.faults:
+            raise ValueError(fault)
+
+    @cached_property
+    def _read(self) -> dict[Path, Waiver | None]:
+        found: dict[Path, Waiver | None] = {}
         for path in (each.path for each in found_below(self.root / FOLDER) if each.path.suffix == ".json"):
             try:
                 waiver = Waiver.model_validate(json.loads(read_regular(path)))
             except (OSError, ValueError, RecursionError):
                 waiver = None
-            if waiver is None or path != self._file(waiver.job):
-                raise ValueError(f"{path}: this is no waiver; delete it, or make it again with the audit")
-            found[waiver.job] = waiver
+            found[path] = waiver if waiver is not None and path == self._file(waiver.job) else None
         return found
 
     def identity(self, job: str, step: str, settings: Model | Mapping[str, Any], modules: Sequence[str] = ()) -> str:
@@ -97,6 +112,16 @@ class Waivers:
         file = self._file(waiver.job)
         write_atomically(file, (json.dumps(waiver.model_dump(), sort_keys=True, indent=1) + "\n").encode())
         return file
+
+
+def open_waivers(root: str) -> Waivers:
+    """The waivers of a results folder; ends the program, in one sentence, for a file that is none."""
+    waivers = Waivers(root)
+    try:
+        waivers.require_sound()
+    except ValueError as error:
+        sys.exit(visible(str(error)))
+    return waivers
 
 
 def identity_of(record: Record) -> Identity:

@@ -5,6 +5,8 @@ import os
 import sys
 from typing import TextIO
 
+from workflow_scripts.runtime.visible import visible
+
 
 def documented_parser(command: str, text: str | None) -> argparse.ArgumentParser:
     """The parser of `python -m workflow_scripts.<command>`, whose help is the module's own text, in its own lines."""
@@ -29,15 +31,3 @@ def tell(*lines: object, file: TextIO | None = None) -> None:
 def tell_error(error: object) -> None:
     """Print an error's lines to the standard error."""
     tell(*str(error).split("\n"), file=sys.stderr)
-
-
-def visible(text: str) -> str:
-    """Text in which what a terminal would not show as it is, such as an escape sequence, is written as its code.
-
-    For names and words that come from files: they could otherwise change what a person sees of the lines around.
-    """
-    return "".join(sign if sign.isprintable() else _code(sign) for sign in text)
-
-
-def _code(sign: str) -> str:
-    return sign.encode("unicode_escape", errors="backslashreplace").decode()

@@ -1,14 +1,19 @@
 """Let a process write below one folder only, whatever the record says that its job was taken from.
 
-The last guard of `audit replay` behind the checks of every name in a record: whatever Python is asked to write, move or
-remove elsewhere is refused before it happens. It guards against what a record makes our own steps do. It is no sandbox
+The last guard of `audit replay` behind the checks of every name in a record: what Python's own functions are asked to
+write, move or remove elsewhere is refused before it happens; what a library's compiled code opens itself is not seen. It guards against what a record makes our own steps do. It is no sandbox
 for code of a stranger's: none is run.
 """
 
 import os
 import sys
+import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from workflow_scripts.runtime.device_lease import LEASES
+from workflow_scripts.runtime.failures import JobError
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,9 +36,11 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 def confine(folder: Path) -> None:
     """From now on refuse, with PermissionError, what this process would change outside `folder`.
 
-    Caches of compiled code are written as always: they are beside the modules, and hold nothing of a record.
+    Temporary files are made in it. Caches of compiled code are written as always, beside the modules, and so are the
+    locks on GPUs, which other jobs must see; they hold nothing of a record.
     """
-    inside = tuple(os.path.realpath(place) for place in (folder, os.devnull))
+    inside = tuple(os.path.realpath(place) for place in (folder, LEASES, os.devnull))
+    tempfile.tempdir = str(folder)
 
     def refuse_elsewhere(event: str, arguments: tuple[Any, ...]) -> None:
         places = CHANGES.get(event, ())
@@ -48,6 +55,13 @@ def confine(folder: Path) -> None:
     sys.addaudithook(refuse_elsewhere)
 
 
+def require_inside(folder: Path, places: Iterable[Path]) -> None:
+    """Raise JobError unless every place is below `folder`, links followed."""
+    for place in places:
+        if not place.resolve().is_relative_to(folder.resolve()):
+            raise JobError(f"a job that is run again may not write outside its own folder: {place}")
+
+
 def _real(place: str | bytes | os.PathLike[str], start: int, follow: bool) -> str:
     """Where a path leads, from the open folder `start` if it is one; without `follow`, a link at its end is meant."""
     folder = os.readlink(f"/proc/self/fd/{start}") if start >= 0 else os.getcwd()
@@ -57,4 +71,4 @@ def _real(place: str | bytes | os.PathLike[str], start: int, follow: bool) -> st
 
 
 def _is_cache(place: str) -> bool:
-    return place.startswith(f"{ROOT}{os.sep}") and f"{os.sep}__pycache__" in place
+    return place.startswith(f"{ROOT}{os.sep}") and "__pycache__" in Path(place).parent.parts[len(ROOT.parts) :]

@@ -25,6 +25,8 @@ from workflow_scripts.runtime.scheduler import scheduler_name
 
 POLL_SECONDS = 0.2
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+LEASES = Path(tempfile.gettempdir()) / f"gpu-leases-{os.getuid()}"
+"""The locks on this machine's devices, for all that its user runs."""
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def device_lease(say: Callable[[str], None], given: int, folder: Path | None = N
         yield None
         return
     share = _jobs_per_device(os.environ)
-    folder = folder or Path(tempfile.gettempdir()) / f"gpu-leases-{os.getuid()}"
+    folder = folder or LEASES
     folder.mkdir(parents=True, exist_ok=True)
     # Slot by slot, so that jobs are spread over all devices before two share one.
     slots = [(device, folder / f"{_file_name(device)}.{slot}.lock") for slot in range(share) for device in devices]

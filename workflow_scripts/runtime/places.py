@@ -10,16 +10,13 @@ from pathlib import Path
 
 from workflow_scripts.runtime.failures import JobError
 
-OWN = (".scratch", ".kept", ".checkpoints", ".locks", ".producers", "records", "attempts")
-"""Folders of a results folder, beside `logs`, in which the wrapper writes files of a job."""
 
+def check_places(root: Path, files: Iterable[Path]) -> None:
+    """Raise JobError, in one sentence, for a link below `root` on the way to any of the files, or another file system.
 
-def check_places(root: Path, job: str, outputs: Iterable[Path]) -> None:
-    """Raise JobError, in one sentence, for a link below `root` on the way to a file of the job, or another file system.
-
-    The results folder itself, and what is above it, may be links.
+    `files` may be folders, too. The results folder itself, and what is above it, may be links.
     """
-    for place in [*outputs, *(root / own / job for own in OWN), (root / "logs" / job).parent]:
+    for place in files:
         if not place.is_relative_to(root):
             continue
         for part in reversed(

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from workflow_scripts.study.plain_yaml import load_yaml
+from workflow_scripts.study.plain_yaml import UnclearValue, load_yaml
 
 NODES = 4
 EDGES = sum(node + 2 for node in range(NODES))
@@ -44,6 +44,8 @@ def load_space(name: str) -> Space:
     path = FOLDER / f"{name}.yaml"
     try:
         content = load_yaml(path.read_text())
+    except UnclearValue as error:
+        raise ValueError(f"{path.name}: {error.problem}") from None
     except yaml.YAMLError as error:
         raise ValueError(f"{path.name}: this is not valid YAML ({getattr(error, 'problem', error)})") from None
     if not isinstance(content, dict) or set(content) not in ({"every_edge"}, {"normal", "reduce"}):

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails
 
 from workflow_scripts.data.entry import load_image_set
+from workflow_scripts.runtime.visible import visible
 from workflow_scripts.study.cells import Cells
 from workflow_scripts.study.data import Data, without_credentials
 from workflow_scripts.study.depth import Depth
@@ -131,7 +132,7 @@ class StudyError(Exception):
     """
 
     def __init__(self, sentence: str) -> None:
-        super().__init__(without_credentials(sentence))
+        super().__init__(visible(without_credentials(sentence)))
 
 
 # What is allowed instead, by pydantic's type of error and with the limits it names.
