@@ -225,6 +225,11 @@ def may_be_forged(before, after, changed):
     return changed <= allowed | unlinked | parked
 
 
+def _data_set(results):
+    file = results.parents[1] / "data/cifar10.npz"
+    return file.read_bytes() if file.is_file() else None
+
+
 def _records(folder):
     return [content for place, each in folder.items() if place.startswith("records/") and (content := _parsed(each))]
 
@@ -265,6 +270,8 @@ def test_nothing_forged_passes(small, tmp_path, capsys, request):
         counted = {place for place in changed if not is_excluded(place, after.get(place, b""))}
         ledger = read_ledger(results)
         found = verify(ledger, None).findings
+        if _data_set(results) != _data_set(top / "base" / ROOT):
+            assert found, "the data set was altered"
         if counted:
             assert found or may_be_forged(before, after, counted), counted
             assert verify(ledger, None, digest).findings, counted

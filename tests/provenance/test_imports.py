@@ -13,9 +13,10 @@ BASE = {"runtime", "study", "tables"}
 MAY_IMPORT = {
     "tables": {"tables"},
     "runtime": {"runtime"},
-    "study": {"study", "tables", "data.entry"},
+    "study": {"study", "tables", "data.entry", "runtime.visible"},
     "provenance": {
         *("provenance", "study", "tables", "runtime.durable", "runtime.scheduler", "cluster.submission"),
+        *("runtime.visible", "runtime.command_line", "runtime.places"),
         *("data.entry", "data.fetch"),
     },
     "cluster": {"cluster", "runtime"},

@@ -21,13 +21,17 @@ from provenance.forging import (
 )
 
 from workflow_scripts import audit, run
+from workflow_scripts.benchmark.made_up_results import Writer, make_results
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import identity_text, step_code
+from workflow_scripts.provenance.kept import Mismatch, put_back_after
 from workflow_scripts.provenance.ledger import LedgerError, read_ledger
 from workflow_scripts.provenance.links import link_inputs
 from workflow_scripts.provenance.reading import MOST_BYTES
 from workflow_scripts.provenance.record import RecordError, digest_of, file_facts, read_record
 from workflow_scripts.provenance.verify import verify
+from workflow_scripts.provenance.waivers import Waiver, Waivers, open_waivers
+from workflow_scripts.runtime.durable import write_durably
 
 REPORT_RECORD = "records/report.json"
 
@@ -53,6 +57,16 @@ def notes(folder):
         ({"ended": "2026-13-01T00:00:00+00:00"}, "its field ended"),
         ({"git": {"commit": "main", "dirty": None}}, "its field git"),
         ({"device": {"kind": ["a"]}}, "its field device"),
+        ({"attempt": 10**300}, "its field attempt"),
+        ({"seconds": 1e308}, "its field seconds"),
+        (
+            {"software": {"python": "3.11" + "." * 70 + " signed by ada", "packages": {}, "lock_sha256": None}},
+            "its field software",
+        ),
+        ({"inputs": []}, "it"),
+        ({"outputs": []}, "it"),
+        ({"arguments": {"inputs": {}, "outputs": {"files": [f"{ROOT}/report.html", f"{ROOT}/records/x.json"]}}}, "it"),
+        ({"arguments": {"inputs": {}, "outputs": {}}}, "it"),
     ],
 )
 def test_every_field_is_bounded(results, entries, field):
@@ -140,6 +154,45 @@ def test_a_later_run_with_the_same_bytes_is_noted_with_what_differs(results):
     assert note.endswith("cell_search/s1_cifar10/darts/l2-0.0003_drop-0_seed-1 (machine, git)")
 
 
+@pytest.mark.parametrize("how", ["order", "name"])
+def test_the_note_on_a_later_run_is_not_silenced_by_how_its_outputs_are_listed(results, how):
+    park(results / SEARCH_RECORD, results)
+    record = json.loads((results / SEARCH_RECORD).read_bytes())
+    outputs = record["outputs"][::-1] if how == "order" else [each | {"name": "other"} for each in record["outputs"]]
+    forge(results / SEARCH_RECORD, outputs=outputs, machine=record["machine"] | {"host": "elsewhere"})
+    told = [*findings(results).values(), *(note for note in notes(results) if note.startswith("made again"))]
+    assert any("machine" in line or "tells of another" in line for line in told)
+
+
+def test_a_record_that_leaves_out_what_was_read_is_found(results):
+    park(results / TRAINING_RECORD, results)
+    record = json.loads((results / TRAINING_RECORD).read_bytes())
+    outputs = [each for each in record["outputs"] if not each["path"].endswith("outcome.json")]
+    (results / TRAINING / "outcome.json").unlink()
+    given = record["arguments"] | {"outputs": {"files": [each["path"] for each in outputs]}}
+    forge(results / TRAINING_RECORD, outputs=outputs, arguments=given)
+    assert ("missing", f"{ROOT}/{TRAINING}/outcome.json") in findings(results)
+
+
+def test_altered_data_is_found_also_where_the_records_of_data_sets_are_gone(results):
+    data = results.parents[1] / "data"
+    shutil.rmtree(data / "records")
+    assert findings(results) == {}
+    change(data / "cifar10.npz")
+    assert findings(results).keys() == {("altered", "data/cifar10.npz")}
+
+
+def test_data_that_no_job_made_is_found(tmp_path, monkeypatch):
+    make_results(tmp_path, searches=1)
+    (tmp_path / "data/records/cifar10.json").unlink()
+    (tmp_path / "data/cifar10.npz").write_text("by hand\n")
+    monkeypatch.chdir(tmp_path)
+    given = {"data": ["data/cifar10.npz"]}
+    Writer().job(ROOT, "report", "report", {"study": "made_up"}, given, [f"{ROOT}/report.html"])
+    cause = findings(tmp_path / ROOT)["altered", "data/cifar10.npz"]
+    assert "report read it in a state that no recorded job wrote" in cause
+
+
 def fetched(results, name, sha256, size, module="workflow_scripts.data.sets.cifar10"):
     """State in the data set's record, and in the copy that is linked to, that it was made from a fetched file."""
     file = results.parents[1] / "data/records/cifar10.json"
@@ -199,6 +252,8 @@ def test_a_step_that_fetches_nothing_has_no_fetched_input(results):
         ".report.html.77",
         "records/.evil.json",
         "records/.evil.77",
+        "logs/.a.log.77",
+        "attempts/.a.jsonl.77",
         "linked_records/.evil",
         ".locks",
     ],
@@ -288,6 +343,15 @@ def test_a_name_that_no_terminal_shows_is_shown_escaped(results, capsys):
     assert said.splitlines()[-1] == "3 findings"
 
 
+def test_a_terminal_that_cannot_show_a_name_loses_no_finding(results):
+    (results / "tables/a\N{RIGHTWARDS ARROW}.csv").write_text("1")
+    command = [sys.executable, "-m", "workflow_scripts.audit", "verify", str(results)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, env=environment)
+    assert done.returncode == 1, done.stderr
+    assert "tables/a\\u2192.csv: no record" in done.stdout
+
+
 def test_words_of_a_record_are_shown_escaped(results, capsys):
     forge(results / REPORT_RECORD, settings={"title": "a\x1b[2K\u202e"})
     assert audit.main(["why", str(results / "report.html")]) == 0
@@ -305,6 +369,28 @@ def test_a_bad_waiver_is_one_sentence_in_every_command(results, capsys, content)
     assert "waivers/a.json: this is no waiver; delete it" in capsys.readouterr().out
     assert audit.main(["page", str(results)]) == 0
     assert audit.main(["why", str(results / "report.html")]) == 0
+    with pytest.raises(SystemExit, match=r"waivers/a\.json: this is no waiver; delete it"):
+        open_waivers(str(results))
+
+
+def test_a_bad_waiver_ends_no_sound_one(results):
+    sound = {"version": 1, "job": "report", "reason": "a", "made": "2026-01-01T00:00:00+00:00", "changes": []}
+    sound |= {"record": "0" * 64, "identity": "0" * 64}
+    (results / "waivers").mkdir()
+    (results / "waivers/report.json").write_text(json.dumps(sound))
+    (results / "waivers/broken.json").write_text("{}")
+    assert list(Waivers(results).all) == ["report"]
+
+
+def test_no_waiver_is_written_through_a_link(results, tmp_path):
+    (tmp_path / "outside").mkdir()
+    (results / "waivers").symlink_to(tmp_path / "outside")
+    waiver = Waiver(
+        job="a", reason="a", made="2026-01-01T00:00:00+00:00", record="0" * 64, identity="0" * 64, changes=[]
+    )
+    with pytest.raises(ValueError, match="waivers: a link inside a results folder"):
+        Waivers(results).write(waiver)
+    assert not list((tmp_path / "outside").iterdir())
 
 
 def test_a_waiver_in_another_jobs_place_is_none(results):
@@ -370,6 +456,25 @@ def test_a_forged_key_is_never_a_path(made):
     assert done.returncode == 2
     assert "its field arguments is not as a job writes it" in done.stderr
     assert snapshot(made.parent) == before
+
+
+def test_a_temporary_name_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "kept").write_text("1")
+    (tmp_path / f".page.html.{os.getpid()}").symlink_to(tmp_path / "kept")
+    write_durably(tmp_path / "page.html", b"2")
+    assert (tmp_path / "kept").read_text() == "1"
+    assert (tmp_path / "page.html").read_text() == "2"
+
+
+def test_nothing_is_put_back_through_a_link(made):
+    Path("results/one/made_up.npz").rename("taken.npz")
+    shutil.rmtree("results/one/.kept/make")
+    Path("elsewhere").mkdir()
+    Path("results/one/.kept/make").symlink_to(Path("elsewhere").absolute())
+    record = read_record(Path("results/one/records/make.json"))
+    shutil.copy("taken.npz", Path("elsewhere") / record.outputs[0].sha256)
+    with pytest.raises(Mismatch, match=r"results/one/\.kept/make is a link"):
+        put_back_after(record, Path("results/one"))
 
 
 CONFINED = """

@@ -220,7 +220,9 @@ def test_two_records_of_one_file_are_named(results):
     record = json.loads((results / SEARCH_RECORD).read_bytes())
     more = results / "records/zzz.json"
     shutil.copy(results / SEARCH_RECORD, more)
-    forge(more, job="zzz", inputs=[], outputs=record["outputs"][:1])
+    output = record["outputs"][0]
+    given = {"inputs": {}, "outputs": {"files": [output["path"]]}}
+    forge(more, job="zzz", inputs=[], outputs=[output], arguments=given)
     assert ("record", f"{ROOT}/{SEARCH_RECORD}") in findings(results)
 
 

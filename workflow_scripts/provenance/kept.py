@@ -15,6 +15,7 @@ from typing import Any
 
 from workflow_scripts.provenance.identity import Identity
 from workflow_scripts.provenance.record import Record, RecordError, file_facts, lies_at, read_record
+from workflow_scripts.runtime.places import link_on_the_way
 from workflow_scripts.tables.files import sha256_of
 
 KEPT = ".kept"
@@ -150,7 +151,11 @@ def _sound(gone: Mapping[str, str], root: Path, job: str) -> dict[Path, Path]:
     """The kept file of every output in `gone`, which gives their sha256. Raises Mismatch where one is not sound."""
     missing = {Path(path): kept_at(root, job, sha256) for path, sha256 in gone.items()}
     for path, kept in missing.items():
-        if kept.is_symlink() or not kept.is_file():
+        for place in (path, kept):
+            link = link_on_the_way(root, place)
+            if link is not None:
+                raise Mismatch(f"{link} is a link")
+        if not kept.is_file():
             raise Mismatch(f"the bytes of {path} are not in {kept.parent}")
         if sha256_of(kept) != gone[path.as_posix()]:
             raise Mismatch(f"the kept bytes of {path} were altered ({kept})")

@@ -8,13 +8,13 @@ sets' records that they link to. The records in `data/records` only tell whether
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.links import LINKED
 from workflow_scripts.provenance.reading import UnreadableError, found_below, read_regular
-from workflow_scripts.provenance.record import InputFile, Record, RecordError, digest_of, parse_record
+from workflow_scripts.provenance.record import InputFile, OutputFile, Record, RecordError, digest_of, parse_record
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
 from workflow_scripts.study.names import nearest
 
@@ -26,7 +26,7 @@ class LedgerError(Exception):
     """A folder whose records cannot be read at all; its text is one sentence."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Entry:
     """One record: where it lies, the sha256 of its bytes, and its content."""
 
@@ -35,7 +35,7 @@ class Entry:
     record: Record
 
 
-@dataclass
+@dataclass(eq=False)
 class Ledger:
     """The records of one results folder.
 
@@ -51,6 +51,7 @@ class Ledger:
     data: dict[str, Entry] = field(default_factory=dict)
     linked: dict[str, Entry] = field(default_factory=dict)
     unreadable: dict[Path, str] = field(default_factory=dict)
+    _outputs: dict[str, dict[str, OutputFile]] = field(default_factory=dict)
 
     @cached_property
     def by_sha256(self) -> dict[str, Entry]:
@@ -74,8 +75,24 @@ class Ledger:
 
     def entries(self) -> Iterator[Entry]:
         """The records in force: those of the data sets, linked ones where others are not at hand, and of all jobs."""
-        data = {entry.record.job: entry for entry in self._linked_from_elsewhere} | self.data
-        return iter((*data.values(), *self.jobs.values()))
+        return iter((*self.data_sets.values(), *self.jobs.values()))
+
+    @cached_property
+    def data_sets(self) -> dict[str, Entry]:
+        """The records of the data sets by job; where one is not at hand, the linked copy."""
+        return {entry.record.job: entry for entry in self._linked_from_elsewhere} | self.data
+
+    def outputs(self, entry: Entry) -> dict[str, OutputFile]:
+        """The outputs of a record by path."""
+        if entry.sha256 not in self._outputs:
+            self._outputs[entry.sha256] = {each.path: each for each in entry.record.outputs}
+        return self._outputs[entry.sha256]
+
+    @cache  # noqa: B019  a ledger lives as long as one question
+    def exchanged(self, before: Entry, after: Entry) -> str | None:
+        """The first output that two records of a job do not state alike; None where they state the same ones."""
+        first, second = self.outputs(before), self.outputs(after)
+        return min((path for path in first.keys() | second.keys() if first.get(path) != second.get(path)), default=None)
 
     @cached_property
     def _linked_from_elsewhere(self) -> list[Entry]:
@@ -169,7 +186,7 @@ def _base_of(folder: Path, root: str) -> Path | None:
     for place in (_absolute(folder), folder.resolve()):
         if place.parts[-len(parts) :] == parts:
             base = place.parents[len(parts) - 1]
-            if (base / DATA_ROOT / RECORDS).is_dir() or (base / "workflow_scripts").is_dir():
+            if (base / DATA_ROOT).is_dir() or (base / "workflow_scripts").is_dir():
                 return base
     return None
 

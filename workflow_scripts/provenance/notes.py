@@ -54,8 +54,9 @@ def _again(ledger: Ledger, read: InputFile) -> Iterator[str]:
     maker, now = ledger.maker(read), ledger.makers.get(read.path)
     if maker is not None and now is not None and now is not maker:
         before, after = (entry.record.model_dump() for entry in (maker, now))
-        changed = [name for name in before if before[name] != after[name] and name not in ("digest", *TIMES)]
-        if "outputs" not in changed:  # else it is a finding
+        told = [name for name in before if name not in ("outputs", "digest", *TIMES)]
+        changed = [name for name in told if before[name] != after[name]]
+        if ledger.exchanged(maker, now) is None:  # else it is a finding
             yield f"{now.record.job} ({', '.join(changed) or 'only the times differ'})"
 
 

@@ -23,10 +23,15 @@ from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
 from workflow_scripts.provenance.reading import UnreadableError, read_regular
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.scheduler import scheduler_job
-from workflow_scripts.study.model import Model, NonNegative
+from workflow_scripts.study.model import Model
 from workflow_scripts.tables.files import sha256_of
 
 VERSION = 2
+RESERVED = (
+    *("records", "linked_records", "waivers", "signatures", "attempts", "logs", "scheduler"),
+    *(".locks", ".scratch", ".producers", ".checkpoints", ".kept"),
+)
+"""Folders at the top of a results folder in which no job has an output."""
 PACKAGES = (
     *(
         "snakemake",
@@ -86,6 +91,8 @@ RelativePath = Annotated[str, AfterValidator(_relative)]
 JobName = Annotated[RelativePath, AfterValidator(_visible)]
 Text = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_printable)]
 Time = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$"), AfterValidator(_time)]
+Version = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,60}$")]
+Seconds = Annotated[float, Field(ge=0, lt=1e10)]
 Size = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 """In bytes."""
 Number = Annotated[int, Field(strict=True, ge=1, lt=2**31)]
@@ -125,8 +132,8 @@ class Arguments(Model):
 class Software(Model):
     """What could touch a number: versions, and the digest of the lock file."""
 
-    python: Text
-    packages: dict[Text, Text | None]
+    python: Version
+    packages: dict[Text, Version | None]
     lock_sha256: Sha256 | None
 
 
@@ -180,7 +187,7 @@ class Record(Model):
     """number of the attempt that succeeded, from 1"""
     started: Time
     ended: Time
-    seconds: NonNegative
+    seconds: Seconds
     """wall time"""
     digest: Sha256
     """sha256 of the canonical form of all other fields"""
@@ -193,6 +200,15 @@ class Record(Model):
         written += [output.path for output in self.outputs]
         if any(not path.startswith(f"{self.root}/") for path in written):
             raise ValueError("an output lies outside the results folder")
+        if any(path[len(self.root) + 1 :].split("/")[0] in RESERVED for path in written):
+            raise ValueError("an output lies in a folder of the audit or of the wrapper")
+        for given, files in ((self.arguments.inputs, self.inputs), (self.arguments.outputs, self.outputs)):
+            at_or_above = {place for each in files for place in _at_or_above(each.path)}
+            if not at_or_above.issuperset(path for paths in given.values() for path in paths):
+                raise ValueError("a file that the job was called with is not stated")
+        asked = {path for paths in self.arguments.outputs.values() for path in paths}
+        if any(asked.isdisjoint(_at_or_above(output.path)) for output in self.outputs):
+            raise ValueError("an output is none that the job was called with")
         if len({output.path for output in self.outputs}) < len(self.outputs):
             raise ValueError("an output is there twice")
         if self.seed != self.settings.get("seed"):
@@ -210,6 +226,12 @@ class Record(Model):
 
 class RecordError(ValueError):
     """A file that is no record as a job writes it; its text says why, in a few words."""
+
+
+def _at_or_above(path: str) -> list[str]:
+    """A path, and the folders that it lies in."""
+    parts = path.split("/")
+    return ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
 
 
 def lies_at(path: str, place: str) -> bool:

@@ -232,20 +232,22 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
     if maker.record.root != ledger.root and read.record not in ledger.linked:
         cause = f"{reader} links to it, and the results folder's copy of it is not there"
         return Finding("missing", f"{ledger.root}/{LINKED}/{read.record}.json", cause, reader)
-    written = next((output for output in maker.record.outputs if output.path == read.path), None)
+    written = ledger.outputs(maker).get(read.path)
     if written is None or (written.sha256, written.bytes) != (read.sha256, read.bytes):
         cause = f"it does not tell of {read.path} (sha256 {read.sha256[:DIGITS]}), which {reader} says it does"
         return Finding("record", _shown(maker.file, ledger), cause, maker.record.job)
-    if now is None or now is maker:
+    if now is None:
+        return Finding("missing", read.path, f"{reader} read it, and no record in force states it any more", reader)
+    if now is maker:
         return None
-    if now.record.sha256_of(read.path) != read.sha256:
+    if ledger.outputs(now)[read.path].sha256 != read.sha256:
         cause = f"{read.path} was made anew by {now.record.job} ({now.record.ended}) after {reader} read it"
         return Finding("stale", reader, cause, reader)
     # A forger may exchange an output that nobody read, with the record, and leave the true record where it was linked.
-    before, after = ({(each.path, each.sha256) for each in entry.record.outputs} for entry in (maker, now))
-    if before != after:
+    exchanged = ledger.exchanged(maker, now)
+    if exchanged is not None:
         cause = (
-            f"it tells of another {min(before ^ after)[0]} than the record that {reader} links to: the file was "
+            f"it tells of another {exchanged} than the record that {reader} links to: the file was "
             f"exchanged, or the job made again and {reader} not"
         )
         return Finding("record", _shown(now.file, ledger), cause, now.record.job)
@@ -274,7 +276,7 @@ def _source(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Find
     if seen is not None and not seen.is_as(read):
         cause = f"{reader} read it with sha256 {read.sha256[:DIGITS]} ({read.bytes} bytes), found {seen}"
         return Finding("altered", read.path, cause, reader)
-    if not fetched and any(lies_at(read.path, root) for root in (ledger.root, DATA_ROOT)):
+    if not fetched and read.path.split("/")[0] in (DATA_ROOT, ledger.root.split("/")[0]):
         return Finding("unrecorded", read.path, f"{reader} read it, and no record tells where it came from", reader)
     return None
 
@@ -351,7 +353,7 @@ def _compare_with_study(ledger: Ledger, planned: Iterable[PlannedJob] | None, ve
     expected = {(job.root, job.name): job for job in planned}
     not_made: list[str] = []
     for (root, name), job in expected.items():
-        made = ledger.jobs.get(name) if root == ledger.root else ledger.data.get(name)
+        made = ledger.jobs.get(name) if root == ledger.root else ledger.data_sets.get(name)
         if made is None:
             if root == ledger.root:
                 not_made.append(name)

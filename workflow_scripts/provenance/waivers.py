@@ -10,7 +10,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import StringConstraints
 
 from workflow_scripts.provenance.identity import Identity, identity_text, text_of
 from workflow_scripts.provenance.reading import UnreadableError, found_below, read_regular
@@ -24,6 +26,7 @@ from workflow_scripts.provenance.record import (
     parse_record,
     write_atomically,
 )
+from workflow_scripts.runtime.places import link_on_the_way
 from workflow_scripts.runtime.visible import visible
 from workflow_scripts.study.model import Model
 
@@ -36,7 +39,7 @@ class Waiver(Model):
     version: Literal[1] = 1
     """of this schema"""
     job: JobName
-    reason: str
+    reason: Annotated[str, StringConstraints(max_length=2000)]
     """why the result is kept, in the words of who keeps it"""
     made: Time
     record: Sha256
@@ -110,6 +113,9 @@ class Waivers:
     def write(self, waiver: Waiver) -> Path:
         """Put a waiver into force; returns its file."""
         file = self._file(waiver.job)
+        link = link_on_the_way(self.root, file)
+        if link is not None:
+            raise ValueError(f"{link}: a link inside a results folder, so no waiver is written there")
         write_atomically(file, (json.dumps(waiver.model_dump(), sort_keys=True, indent=1) + "\n").encode())
         return file
 

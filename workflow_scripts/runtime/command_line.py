@@ -24,8 +24,10 @@ def stop_writing() -> None:
 
 def tell(*lines: object, file: TextIO | None = None) -> None:
     """Print lines, to the standard output unless told otherwise, with everything visible that files put into them."""
+    stream = file or sys.stdout
+    code = stream.encoding or "utf-8"
     for line in lines:
-        print(visible(str(line)), file=file, flush=True)
+        print(visible(str(line)).encode(code, "backslashreplace").decode(code), file=stream, flush=True)
 
 
 def tell_error(error: object) -> None:

@@ -1,8 +1,8 @@
 """Let a process write below one folder only, whatever the record says that its job was taken from.
 
 The last guard of `audit replay` behind the checks of every name in a record: what Python's own functions are asked to
-write, move or remove elsewhere is refused before it happens; what a library's compiled code opens itself is not seen. It guards against what a record makes our own steps do. It is no sandbox
-for code of a stranger's: none is run.
+write, move or remove elsewhere is refused before it happens; what a library's compiled code opens itself is not seen.
+It guards against what a record makes our own steps do. It is no sandbox for code of a stranger's: none is run.
 """
 
 import os

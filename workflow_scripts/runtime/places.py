@@ -19,9 +19,7 @@ def check_places(root: Path, files: Iterable[Path]) -> None:
     for place in files:
         if not place.is_relative_to(root):
             continue
-        for part in reversed(
-            [place, *(above for above in place.parents if above.is_relative_to(root) and above != root)]
-        ):
+        for part in _below(root, place):
             if part.is_symlink():
                 raise JobError(
                     f"{part}: a link inside a results folder; put what it leads to in its place, or make {root} itself "
@@ -32,6 +30,16 @@ def check_places(root: Path, files: Iterable[Path]) -> None:
                     f"{part}: another file system than that of {root}, to which finished results cannot be moved; put "
                     f"all of {root} on one, then start the workflow again"
                 )
+
+
+def link_on_the_way(root: Path, place: Path) -> Path | None:
+    """The first link below `root` on the way to a place, itself included; None where there is none."""
+    return next((part for part in _below(root, place) if part.is_symlink()), None)
+
+
+def _below(root: Path, place: Path) -> list[Path]:
+    """The folders from `root`, without it, to a place below it, and the place."""
+    return [*reversed([above for above in place.parents if above.is_relative_to(root) and above != root]), place]
 
 
 def _device(folder: Path) -> int:
