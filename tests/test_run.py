@@ -1,5 +1,6 @@
 """The wrapper, through its command line, in a copy of the tree that has a made-up step."""
 
+import errno
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from workflow_scripts.provenance.identity import Identity
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.record import VERSION, parse_record
 from workflow_scripts.provenance.verify import verify
-from workflow_scripts.run import TRY_AGAIN, _checkpoint
+from workflow_scripts.run import TRY_AGAIN, _checkpoint, _tell
 from workflow_scripts.runtime import places
 from workflow_scripts.runtime.failures import JobError
 from workflow_scripts.runtime.progress import Silent
@@ -479,15 +481,14 @@ def test_a_checkpoint_is_of_one_kind_of_device(tmp_path):
     assert len({key("cuda", "H100", "0"), key("cuda", "A100", "0"), key("cpu", None, "")}) == 3
 
 
-def test_a_disk_without_space_is_one_sentence(tree):
-    """/dev/full takes no byte."""
-    log = tree.root / "out/logs/made_up/one.log"
-    log.parent.mkdir(parents=True)
-    log.symlink_to("/dev/full")
-    status, said = tree.run(*ONE, text="one")
-    assert status == 1
-    assert said.splitlines()[-1].startswith("made_up/one failed: no space is left for ")
-    assert "Traceback" not in said
+def test_a_disk_without_space_is_one_sentence(capsys):
+    """/dev/full takes no byte, so that not even the log does."""
+    log = open("/dev/full", "a")
+    _tell(OSError(errno.ENOSPC, "no space", "out/a.txt"), "made_up/one", log)
+    with suppress(OSError):
+        log.close()
+    [said] = capsys.readouterr().err.splitlines()
+    assert said.startswith("made_up/one failed: no space is left for out/a.txt; free some")
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
@@ -558,9 +559,12 @@ def test_a_results_folder_that_cannot_be_written_is_one_sentence(tree):
 
 
 OWN = ["out/.locks", "out/attempts", "out/.scratch", "out/records/made_up", "out/.producers", "out/.kept", "out/logs"]
+FILES = ["logs/made_up/one.log", "attempts/made_up/one.jsonl", "records/made_up/one.json", "linked_records"]
 
 
-@pytest.mark.parametrize("place", ["out/sub", "out/sub/deep", *OWN, "out/.checkpoints/made_up"])
+@pytest.mark.parametrize(
+    "place", ["out/sub", "out/sub/deep", *OWN, "out/.checkpoints/made_up", *(f"out/{file}" for file in FILES)]
+)
 def test_a_link_inside_a_results_folder_is_refused_before_anything_is_done(tree, tmp_path_factory, place):
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (tree.root / place).parent.mkdir(parents=True, exist_ok=True)
@@ -574,9 +578,9 @@ def test_a_link_inside_a_results_folder_is_refused_before_anything_is_done(tree,
 def test_a_part_on_another_file_system_is_refused(tmp_path, monkeypatch):
     (tmp_path / "out/sub").mkdir(parents=True)
     monkeypatch.setattr(places, "_device", lambda folder: 2 if folder.name == "sub" else 1)
-    places.check_places(tmp_path / "out", "one", [tmp_path / "out/a.txt"])
+    places.check_places(tmp_path / "out", [tmp_path / "out/a.txt"])
     with pytest.raises(JobError, match=r"out/sub: another file system than that of .*out, to which finished results"):
-        places.check_places(tmp_path / "out", "one", [tmp_path / "out/sub/more/a.txt"])
+        places.check_places(tmp_path / "out", [tmp_path / "out/sub/more/a.txt"])
 
 
 @pytest.mark.parametrize("link", ["out", "out/study"])
