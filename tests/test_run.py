@@ -483,10 +483,8 @@ def test_a_checkpoint_is_of_one_kind_of_device(tmp_path):
 
 def test_a_disk_without_space_is_one_sentence(capsys):
     """/dev/full takes no byte, so that not even the log does."""
-    log = open("/dev/full", "a")
-    _tell(OSError(errno.ENOSPC, "no space", "out/a.txt"), "made_up/one", log)
-    with suppress(OSError):
-        log.close()
+    with suppress(OSError), open("/dev/full", "a") as log:
+        _tell(OSError(errno.ENOSPC, "no space", "out/a.txt"), "made_up/one", log)
     [said] = capsys.readouterr().err.splitlines()
     assert said.startswith("made_up/one failed: no space is left for out/a.txt; free some")
 
