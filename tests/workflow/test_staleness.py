@@ -94,7 +94,8 @@ def test_the_wrapper_and_the_settings_models_rerun_nothing(tree: Path, file: str
 
 def test_two_settings_swapped_rerun(tree: Path) -> None:
     config = tree / "config" / "tiny.yaml"
-    edit(config, "init_channels: 2\n    layers: 3\n    subset", "init_channels: 3\n    layers: 2\n    subset")
+    kept = "\n    steps_per_epoch: 2\n    batch_size: "
+    edit(config, f"epochs: 6{kept}8", f"epochs: 8{kept}6")
     assert planned(tree)["cell_search"] == 2
 
 
