@@ -15,8 +15,8 @@ MAY_IMPORT = {
     "runtime": {"runtime"},
     "study": {"study", "tables", "data.entry"},
     "provenance": {
-        *("provenance", "study", "tables", "runtime.durable", "runtime.scheduler", "cluster.submission"),
-        *("data.entry", "data.fetch"),
+        *("provenance", "study", "tables", "runtime.durable", "runtime.reading", "runtime.scheduler"),
+        *("cluster.submission", "data.entry", "data.fetch"),
     },
     "cluster": {"cluster", "runtime"},
     "data": BASE | {"data"},

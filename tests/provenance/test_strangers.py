@@ -25,9 +25,9 @@ from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import identity_text, step_code
 from workflow_scripts.provenance.ledger import LedgerError, read_ledger
 from workflow_scripts.provenance.links import link_inputs
-from workflow_scripts.provenance.reading import MOST_BYTES
 from workflow_scripts.provenance.record import RecordError, digest_of, file_facts, read_record
 from workflow_scripts.provenance.verify import verify
+from workflow_scripts.runtime.reading import MOST_BYTES
 
 REPORT_RECORD = "records/report.json"
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from workflow_scripts.provenance.identity import Identity, identity_text, text_of
-from workflow_scripts.provenance.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.provenance.record import (
     JobName,
     Record,
@@ -24,6 +23,7 @@ from workflow_scripts.provenance.record import (
     parse_record,
     write_atomically,
 )
+from workflow_scripts.runtime.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.runtime.visible import visible
 from workflow_scripts.study.model import Model
 
