@@ -167,13 +167,9 @@ def _versions(record: Record) -> str:
 
 
 def _machine(record: Record) -> str:
-    device = (
     device = ""
     if record.device and record.device.get("kind") == "cuda":
         device = f", {record.device.get('name', 'a device without a name')}"
-        if record.device and record.device.get("kind") == "cuda"
-        else ""
-    )
     return f"{record.machine.host}: {record.machine.processor}{device}, {record.machine.system}"
 
 
