@@ -13,7 +13,7 @@ from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.runtime.job_lock import job_lock
-from workflow_scripts.tidy import OLD_SECONDS, tidy
+from workflow_scripts.tidy import OLD_SECONDS, TidyError, tidy
 
 REPOSITORY = Path(__file__).parents[1]
 DONE = "cell_search/s1_cifar10/darts/l2-0.0003_drop-0_seed-1"
@@ -164,14 +164,33 @@ def test_the_schedulers_folders_stay_while_snakemake_holds_its_lock(root, planne
     assert not second.exists()
 
 
-def test_a_link_to_elsewhere_is_removed_itself(root, planned, tmp_path):
-    elsewhere = write(tmp_path / "elsewhere" / "file")
-    scratch = root / ".scratch" / DONE
-    scratch.parent.mkdir(parents=True)
-    scratch.symlink_to(elsewhere.parent)
+@pytest.mark.parametrize("place", [".kept", ".checkpoints", ".scratch", ".locks", "scheduler", "records", "attempts"])
+@pytest.mark.parametrize("below", ["", "cell_search", DONE])
+def test_where_a_link_may_lead_elsewhere_nothing_is_removed(root, planned, tmp_path, place, below):
+    left_by(root, DONE)
+    write(root / ".kept" / DONE / ("0" * 64))
+    write(root / ".locks" / "one.lock", "")
+    link, elsewhere = root / place / below, tmp_path / "elsewhere"
+    if link.is_dir():
+        link.rename(elsewhere)
+    else:
+        write(elsewhere / "a.lock", "")
+        link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(elsewhere)
+    before = (state(root), state(elsewhere))
+    with pytest.raises(TidyError, match=f"^{link} is a link, so nothing is removed"):
+        tidy(root, planned)
+    assert (state(root), state(elsewhere)) == before
+
+
+def test_a_results_folder_that_is_a_link_is_tidied(root, planned, tmp_path):
+    *left, first, second = left_by(root, DONE)
+    old = write(root / "tables" / ".old.csv.123")
+    os.utime(old, (0, time.time() - OLD_SECONDS - 60))
+    root.rename(tmp_path / "moved")
+    root.symlink_to(tmp_path / "moved")
     tidy(root, planned)
-    assert elsewhere.exists()
-    assert not scratch.is_symlink()
+    assert not any(path.exists() for path in (*left, first, second, old))
 
 
 def test_the_audit_says_the_same_before_and_after(root, planned):
@@ -209,3 +228,13 @@ def test_a_mistake_is_told_in_a_sentence(tmp_path):
     done = run(tmp_path, "config/demp.yaml")
     assert (done.returncode, done.stdout) == (2, "")
     assert "did you mean demo?" in done.stderr
+
+
+def test_a_link_is_refused_in_a_sentence(tmp_path):
+    outside = write(tmp_path / "elsewhere/one.lock", "")
+    (tmp_path / "results/demo").mkdir(parents=True)
+    (tmp_path / "results/demo/.locks").symlink_to(outside.parent)
+    done = run(tmp_path, str(REPOSITORY / "config/demo.yaml"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("results/demo/.locks is a link, so nothing is removed")
+    assert outside.exists()

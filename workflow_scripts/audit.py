@@ -18,7 +18,7 @@ from pathlib import Path
 
 from workflow_scripts.provenance import history
 from workflow_scripts.provenance.check_signatures import check_signatures
-from workflow_scripts.provenance.compare import differing_files
+from workflow_scripts.provenance.compare import compared_files, differing_files
 from workflow_scripts.provenance.ledger import RECORDS, Entry, Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.page_file import page_of
 from workflow_scripts.provenance.replay import ReplayError, replay
@@ -131,7 +131,8 @@ def _is_result(what: str) -> bool:
 
 
 def _diff(options: argparse.Namespace) -> int:
-    found = list(differing_files(*(read_ledger(folder) for folder in (options.first, options.second))))
+    first, second = (read_ledger(folder) for folder in (options.first, options.second))
+    found = list(differing_files(first, second))
     told: dict[tuple[str, ...], list[str]] = {}
     for name, causes in found:
         told.setdefault(tuple(causes), []).append(name)
@@ -141,7 +142,9 @@ def _diff(options: argparse.Namespace) -> int:
         if len(shared) > SHOWN:
             tell(f"  ... and {len(shared) - SHOWN} more causes")
     if not found:
-        tell("every figure, table and architecture is the same bytes in both folders")
+        some = compared_files(first)
+        same = "every figure, table and architecture is the same bytes in both folders"
+        tell(same if some else "neither folder has a figure, table or architecture, so there is nothing to compare")
     return FINDINGS if found else CLEAN
 
 

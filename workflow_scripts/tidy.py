@@ -4,7 +4,8 @@
 
 Of jobs that are finished, or no longer in the study: checkpoints, scratch folders and the scheduler's scripts and logs;
 beside them locks that nobody holds, kept bytes that no record names, and temporary files that kills left. Results,
-records, attempts, logs and waivers stay, and nothing is touched of a job that runs now.
+records, attempts, logs and waivers stay, and nothing is touched of a job that runs now. Where a link lies among them,
+nothing is removed, because it may lead to files of somebody else.
 """
 
 import argparse
@@ -19,21 +20,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workflow_scripts.cluster.submission import FOLDER as SCHEDULER
+from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.kept import KEPT
+from workflow_scripts.provenance.ledger import RECORDS
 from workflow_scripts.provenance.record import Record, RecordError, read_record
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import documented_parser, tell, tell_error
 from workflow_scripts.runtime.locks import try_lock
+from workflow_scripts.runtime.reading import LINK, found_below
 from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError
 
 CHECKPOINTS, SCRATCH, LOCKS = ".checkpoints", ".scratch", ".locks"
+FREE_OF_LINKS = (CHECKPOINTS, SCRATCH, LOCKS, KEPT, SCHEDULER, RECORDS, ATTEMPTS)
+"""Folders that files are removed from, or that decide which."""
 SNAKEMAKE_LOCKS = ".snakemake/locks"
 TEMPORARY = re.compile(r"\..+\.\d+")
 """The name of a file that is being written: `.<name>.<process>`."""
 OLD_SECONDS = 3600.0
 """Age from which such a file is one that a kill left: writing takes seconds."""
+
+
+class TidyError(Exception):
+    """A folder from which nothing is removed; its text is one sentence."""
 
 
 @dataclass
@@ -51,8 +61,7 @@ class Removed:
 
     def remove(self, kind: str, path: Path) -> None:
         """Remove a file, or a folder with all in it."""
-        inside = [path] if path.is_symlink() or not path.is_dir() else list(path.rglob("*"))
-        files = [each.lstat() for each in inside if each.is_symlink() or not each.is_dir()]
+        files = [each.lstat() for each in _files(path)]
         self.files[kind] += len(files)
         self.bytes[kind] += sum(each.st_size for each in files if each.st_nlink == 1)  # else it is there still
         if self.dry_run:
@@ -70,8 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         study = load([options.file], {} if options.set is None else {"set": options.set})
         root = Path(f"results/{study.study}")
         removed = tidy(root, {job.name for job in planned_of(study) if job.root == root.as_posix()}, options.dry_run)
-    except StudyError as error:
+    except (StudyError, TidyError) as error:
         tell_error(error)
+        return 2
+    except RecursionError:
+        tell_error(f"a folder in {root} holds folders within folders too deep to be removed; remove it with rm -r")
         return 2
     except OSError as error:
         tell_error(f"{error.filename or 'a file'} cannot be removed ({error.strerror})")
@@ -81,16 +93,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def tidy(root: Path, planned: set[str], dry_run: bool = False) -> Removed:
-    """Tidy a results folder; `planned` are the names of the study's jobs. Raises OSError where a file cannot go."""
+    """Tidy a results folder; `planned` are the names of the study's jobs.
+
+    Raises TidyError, before anything is removed, where a link lies in a folder that must have none; OSError where a
+    file cannot go; RecursionError where folders lie too deep in one another for `shutil.rmtree`.
+    """
+    _refuse_links(root)
     removed = Removed(dry_run, any((root.parents[1] / SNAKEMAKE_LOCKS).glob("*.lock")))
-    records = dict(_records(root / "records"))
+    records = dict(_records(root / RECORDS))
     attempted = {attempts.job: attempts.failure for attempts in all_attempts(root)}
-    checkpoints = {_name(file, root / CHECKPOINTS, ".pt") for file in _files(root / CHECKPOINTS, "*.pt")}
+    checkpoints = {_name(file, root / CHECKPOINTS, ".pt") for file in _files(root / CHECKPOINTS, ".pt")}
     for job in sorted(planned | records.keys() | attempted.keys() | checkpoints):
         # A finished job that was begun anew and killed goes on from its checkpoint.
         if job not in planned or (job in records and attempted.get(job) is None):
             _tidy_job(root, job, removed)
-    for file in _files(root / KEPT, "*"):
+    for file in _files(root / KEPT):
         job = _name(file.parent, root / KEPT)
         if not TEMPORARY.fullmatch(file.name) and not _is_named(file.name, job, records):
             with _held(root, job, removed) as held:
@@ -99,6 +116,15 @@ def tidy(root: Path, planned: set[str], dry_run: bool = False) -> Removed:
     _remove_locks(root, removed)
     _remove_temporary_files(root, removed)
     return removed
+
+
+def _refuse_links(root: Path) -> None:
+    for found in (found for name in FREE_OF_LINKS for found in found_below(root / name)):
+        if found.fault == LINK:
+            raise TidyError(
+                f"{found.path} is a link, so nothing is removed, because it may lead to other files; remove the "
+                "link, or put what it leads to in its place"
+            )
 
 
 def _tidy_job(root: Path, job: str, removed: Removed) -> None:
@@ -165,8 +191,8 @@ def _remove_locks(root: Path, removed: Removed) -> None:
 def _remove_temporary_files(root: Path, removed: Removed) -> None:
     """Remove what a kill left half written, anywhere but in scratch folders, which go as a whole."""
     before = time.time() - OLD_SECONDS
-    for file in _files(root, ".*"):
-        if TEMPORARY.fullmatch(file.name) and file.relative_to(root).parts[0] != SCRATCH:
+    for file in (file for part in _below(root) if part.name != SCRATCH for file in _files(part)):
+        if TEMPORARY.fullmatch(file.name):
             with suppress(FileNotFoundError):  # it was being written, and is in place now
                 if file.lstat().st_mtime < before:
                     removed.remove("temporary files", file)
@@ -174,7 +200,7 @@ def _remove_temporary_files(root: Path, removed: Removed) -> None:
 
 def _records(folder: Path) -> Iterator[tuple[str, Record | None]]:
     """Every record by its job; None for one that cannot be trusted, whose job may need all that is there."""
-    for file in _files(folder, "*.json"):
+    for file in _files(folder, ".json"):
         try:
             yield _name(file, folder, ".json"), read_record(file)
         except RecordError:
@@ -189,9 +215,9 @@ def _is_named(sha256: str, job: str, records: dict[str, Record | None]) -> bool:
     return record is None or any(output.sha256 == sha256 for output in record.outputs)
 
 
-def _files(folder: Path, pattern: str) -> list[Path]:
-    """The files below a folder; a link to a file counts as one, a link to a folder is not followed."""
-    return [path for path in sorted(folder.rglob(pattern)) if path.is_symlink() or not path.is_dir()]
+def _files(folder: Path, suffix: str = "") -> list[Path]:
+    """The files below a folder whose names end so; a link counts as one and is not followed."""
+    return [found.path for found in found_below(folder) if found.path.name.endswith(suffix)]
 
 
 def _below(folder: Path) -> list[Path]:

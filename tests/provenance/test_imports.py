@@ -15,9 +15,9 @@ MAY_IMPORT = {
     "runtime": {"runtime"},
     "study": {"study", "tables", "data.entry", "runtime.visible"},
     "provenance": {
-        *("provenance", "study", "tables", "runtime.durable", "runtime.scheduler", "cluster.submission"),
+        *("provenance", "study", "tables", "runtime.durable", "runtime.reading", "runtime.scheduler"),
         *("runtime.visible", "runtime.command_line", "runtime.places"),
-        *("data.entry", "data.fetch"),
+        *("cluster.submission", "data.entry", "data.fetch"),
     },
     "cluster": {"cluster", "runtime"},
     "data": BASE | {"data"},

@@ -71,6 +71,15 @@ def test_a_file_removed_from_a_result_that_is_a_folder_is_seen_and_the_folder_ma
     assert typed(DEPTH) == [f"rm -r {output}", asked(output), RUN]
 
 
+def test_a_result_that_is_now_a_link_is_altered():
+    make(table("a"))
+    output = Path(*table("a").outputs)
+    output.rename("elsewhere.csv")
+    output.symlink_to(Path("elsewhere.csv").absolute())
+    [standing] = standings([table("a")], RESULTS)
+    assert (standing.state, standing.reasons) == ("altered", (f"{output} was altered after it was made",))
+
+
 @pytest.mark.parametrize("state", ["stale", "without a record"])
 def test_a_result_that_snakemake_takes_for_sound_is_forced(state):
     make(table("a"))

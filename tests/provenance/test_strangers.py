@@ -27,11 +27,11 @@ from workflow_scripts.provenance.identity import identity_text, step_code
 from workflow_scripts.provenance.kept import Mismatch, put_back_after
 from workflow_scripts.provenance.ledger import LedgerError, read_ledger
 from workflow_scripts.provenance.links import link_inputs
-from workflow_scripts.provenance.reading import MOST_BYTES
 from workflow_scripts.provenance.record import RecordError, digest_of, file_facts, read_record
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.provenance.waivers import Waiver, Waivers, open_waivers
 from workflow_scripts.runtime.durable import write_durably
+from workflow_scripts.runtime.reading import MOST_BYTES
 
 REPORT_RECORD = "records/report.json"
 

@@ -11,10 +11,12 @@
 | `waiting` | why the scheduler leaves the job waiting, where that will not change by itself |
 | `failure.json` | why there is no result, where the scheduler knows it: refused, killed, or gone with its node |
 
-Only the standard library is used here, because a program that is started for every job imports this module.
+Only the standard library is used here, because a program that is started for every job imports this module. The files
+may be a stranger's: what is no regular file, or too large for its kind, is read as if it were not there.
 """
 
 import json
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -23,10 +25,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.runtime.reading import found_below, read_regular
+
 FOLDER = "scheduler"
 FILES = ("script.sh", "submission.json", "output.log", "started", "exit", "missing", "waiting", "failure.json")
 REGISTER = Path(".snakemake/cluster")
 """From the digits of the scheduler's number of a job to the folder of its submission."""
+MOST_BYTES = 1 << 16
+"""Of a file with a few words or numbers."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Submission:
     def exit_status(self) -> int | None:
         """The exit status of its script; None where it has not ended by itself."""
         status, _, _ = (_first_line(self.folder / "exit") or "").partition(" ")
-        return int(status) if status.isdecimal() else None
+        return int(status) if re.fullmatch(r"[0-9]{1,9}", status) else None
 
     @property
     def began(self) -> float | None:
@@ -109,8 +115,8 @@ def submissions(root: Path, job: str) -> list[Submission]:
 def latest_submissions(root: Path) -> dict[str, Submission]:
     """The last submission of every job that has one, by job, sorted."""
     found: dict[str, Submission] = {}
-    for script in sorted((root / FOLDER).rglob("script.sh")):
-        folder = script.parent
+    scripts = (each.path for each in found_below(root / FOLDER) if each.path.name == "script.sh" and not each.fault)
+    for folder in (script.parent for script in scripts):
         job = folder.parent.relative_to(root / FOLDER).as_posix()
         if folder.name.isdecimal() and (job not in found or found[job].number < int(folder.name)):
             found[job] = Submission(job, folder)
@@ -162,21 +168,22 @@ def one_line(text: str) -> str:
 
 def _first_line(path: Path) -> str | None:
     try:
-        return path.read_text(errors="replace").split("\n", 1)[0]
-    except OSError:
+        return read_regular(path, MOST_BYTES).decode(errors="replace").split("\n", 1)[0]
+    except (OSError, ValueError):
         return None
 
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError):
+        value = json.loads(read_regular(path, MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

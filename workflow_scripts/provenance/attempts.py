@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.provenance.record import now
+from workflow_scripts.runtime.reading import UnreadableError, found_below, read_regular
 
 FOLDER = "attempts"
 

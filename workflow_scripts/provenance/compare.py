@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from workflow_scripts.provenance.hashing import sha256_of_files
+from workflow_scripts.provenance.hashing import sha256_of_recorded
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.queries import differences, module_changes
 from workflow_scripts.provenance.record import lies_at
@@ -16,16 +16,16 @@ COMPARED = ("figures", "tables", "architectures.yaml")
 def differing_files(first: Ledger, second: Ledger) -> Iterator[tuple[str, list[str]]]:
     """Every file of a figure, table or architecture that differs between two folders, with the first causes upstream.
 
-    Causes are sentences. Files are compared as they are, not as recorded. One that only one folder has is told too.
+    Causes are sentences. One that only one folder has is told too, and one that is not what its record tells of.
     """
-    files = [_compared_files(ledger) for ledger in (first, second)]
+    files = [compared_files(ledger) for ledger in (first, second)]
     found = [_digests(ledger, each) for ledger, each in zip((first, second), files, strict=True)]
     comparison = _Comparison(first, second)
     for name in sorted(files[0].keys() | files[1].keys()):
         if not all(name in each for each in files):
             holder = first if name in files[0] else second
             yield name, [f"only {holder.folder} has it"]
-        elif found[0][name] != found[1][name]:
+        elif None in (found[0][name], found[1][name]) or found[0][name] != found[1][name]:
             altered = [
                 f"in {ledger.folder} it is not what its record tells of; see verify"
                 for ledger, entries, digests in zip((first, second), files, found, strict=True)
@@ -34,14 +34,20 @@ def differing_files(first: Ledger, second: Ledger) -> Iterator[tuple[str, list[s
             yield name, altered or comparison.causes(files[0][name].record.job)
 
 
-def _compared_files(ledger: Ledger) -> dict[str, Entry]:
+def compared_files(ledger: Ledger) -> dict[str, Entry]:
     """The record of every file that is compared, by its path in the results folder."""
     made = {_inside(path, ledger): entry for path, entry in ledger.makers.items()}
     return {name: entry for name, entry in made.items() if any(lies_at(name, part) for part in COMPARED)}
 
 
 def _digests(ledger: Ledger, names: dict[str, Entry]) -> dict[str, str | None]:
-    found = sha256_of_files(ledger.folder / name for name in names)
+    sizes = {
+        ledger.folder / name: output.bytes
+        for entry in {id(entry): entry for entry in names.values()}.values()
+        for output in entry.record.outputs
+        if names.get(name := _inside(output.path, ledger)) is entry
+    }
+    found = sha256_of_recorded(sizes, ledger.folder)
     return {name: found[ledger.folder / name] for name in names}
 
 

@@ -1,9 +1,10 @@
 """Hashing many files at once, with a word on how far it is."""
 
 import os
+import stat
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,3 +32,29 @@ def sha256_of_files(paths: Iterable[Path]) -> dict[Path, str | None]:
                 told = time.monotonic()
                 print(f"  hashed {done // MEGABYTE} of {total // MEGABYTE} MB", file=sys.stderr, flush=True)
     return found
+
+
+def sha256_of_recorded(sizes: Mapping[Path, int], folder: Path) -> dict[Path, str | None]:
+    """The sha256 of every regular file that has its recorded size, in bytes; None for all else, which is not read.
+
+    A file that is no longer what it was may claim any size. Below the results folder `folder`, what is a link or lies
+    behind one is not read; elsewhere, as among data sets, links are followed. Raises as `sha256_of_files`.
+    """
+    as_recorded = (path for path, size in sizes.items() if _size(path, folder) == size)
+    return dict.fromkeys(sizes) | sha256_of_files(as_recorded)
+
+
+def behind_link(path: Path, folder: Path) -> bool:
+    """Whether a path below a folder is a link, or leads through one; False for a path elsewhere."""
+    if not path.is_relative_to(folder):
+        return False
+    return any(map(os.path.islink, (path, *path.parents)[: len(path.parts) - len(folder.parts)]))
+
+
+def _size(path: Path, folder: Path) -> int | None:
+    """The size of a regular file, in bytes; None where there is none."""
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_size if stat.S_ISREG(state.st_mode) and not behind_link(path, folder) else None

@@ -1,5 +1,6 @@
 """Where a result came from, and what derives from something: walks along the links of a ledger."""
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
@@ -150,12 +151,10 @@ def flat(settings: Mapping[str, Any], key: str = "") -> Iterator[str]:
 
 def _wrapped(text: str, indent: str) -> Iterator[str]:
     room = max(40, WIDTH - len(indent))
-    while len(text) > room:
-        cut = text.rfind(" ", 0, room)
-        cut = room if cut <= 0 else cut
-        yield f"{indent}{text[:cut]}"
-        text = "  " + text[cut:].lstrip()
-    yield f"{indent}{text}"
+    for line in textwrap.wrap(
+        text, room, subsequent_indent="  ", expand_tabs=False, replace_whitespace=False, break_on_hyphens=False
+    ):
+        yield f"{indent}{line}"
 
 
 def _numbered(letter: str, texts: Iterable[str]) -> dict[str, str]:
@@ -168,7 +167,9 @@ def _versions(record: Record) -> str:
 
 
 def _machine(record: Record) -> str:
-    device = f", {record.device['name']}" if record.device and record.device.get("kind") == "cuda" else ""
+    device = ""
+    if record.device and record.device.get("kind") == "cuda":
+        device = f", {record.device.get('name', 'a device without a name')}"
     return f"{record.machine.host}: {record.machine.processor}{device}, {record.machine.system}"
 
 

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.links import LINKED
-from workflow_scripts.provenance.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.provenance.record import InputFile, OutputFile, Record, RecordError, digest_of, parse_record
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
+from workflow_scripts.runtime.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.study.names import nearest
 
 RECORDS = "records"

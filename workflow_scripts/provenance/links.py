@@ -13,9 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.reading import found_below, read_regular
 from workflow_scripts.provenance.record import Record, digest_of, parse_record, write_atomically
 from workflow_scripts.runtime.durable import write_quickly
+from workflow_scripts.runtime.reading import found_below, read_regular
 
 LINKED = "linked_records"
 PRODUCERS = ".producers"

@@ -20,8 +20,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
-from workflow_scripts.provenance.reading import UnreadableError, read_regular
 from workflow_scripts.runtime.durable import write_durably
+from workflow_scripts.runtime.reading import UnreadableError, read_regular
 from workflow_scripts.runtime.scheduler import scheduler_job
 from workflow_scripts.study.model import Model
 from workflow_scripts.tables.files import sha256_of

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.code_digest import ROOT, combined, module_path
-from workflow_scripts.provenance.hashing import sha256_of_files
+from workflow_scripts.provenance.hashing import behind_link, sha256_of_recorded
 from workflow_scripts.provenance.identity import Identity, step_code, text_of
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.queries import differences, module_changes
 from workflow_scripts.provenance.record import Record, machine, software
+from workflow_scripts.provenance.verify import MARK
+from workflow_scripts.runtime.reading import found_below
 from workflow_scripts.study.study import STUDY_NAME
 from workflow_scripts.tables.files import read_json
 
@@ -91,16 +93,36 @@ def _is_in_place(ledger: Ledger, entry: Entry) -> bool:
 
 
 def _check_inputs(ledger: Ledger, entry: Entry) -> None:
-    places = {
-        read.path: place
-        for read in entry.record.inputs
-        if entry.record.was_given(read.path) and (place := ledger.at(read.path)) is not None
-    }
-    found = sha256_of_files(places.values())
-    for read in entry.record.inputs:
-        if read.path in places and found[places[read.path]] != read.sha256:
-            state = "is not there" if found[places[read.path]] is None else "is not what it was when the job read it"
-            raise ReplayError(f"{entry.record.job} cannot be run again: its input {read.path} {state}")
+    """Refuse a job unless all that it would read are regular files, recorded, and as they were when it read them."""
+    record = entry.record
+    recorded = {read.path: read for read in record.inputs if record.was_given(read.path)}
+    for path in (path for paths in record.arguments.inputs.values() for path in paths):
+        for name, fault in _files_of(ledger, path):
+            if fault is None and name not in recorded and PurePosixPath(name).name != MARK:
+                fault = "its record does not tell what that was"
+            if fault is not None:
+                raise ReplayError(f"{record.job} cannot be run again from its input {name}: {fault}")
+    places = {path: place for path in recorded if (place := ledger.at(path)) is not None}
+    found = sha256_of_recorded({place: recorded[path].bytes for path, place in places.items()}, ledger.folder)
+    for path, place in places.items():
+        if found[place] != recorded[path].sha256:
+            state = "is not what it was when the job read it" if place.exists() else "is not there"
+            raise ReplayError(f"{record.job} cannot be run again: its input {path} {state}")
+
+
+def _files_of(ledger: Ledger, path: str) -> Iterator[tuple[str, str | None]]:
+    """Every file of an input, as records name it, with why it cannot be read; links are read among data sets only."""
+    place = ledger.at(path)
+    if place is None:
+        return
+    if behind_link(place, ledger.folder):
+        yield path, "it is a link, or lies behind one"
+        return
+    of_results = place.is_relative_to(ledger.folder)
+    top = place if of_results else Path(os.path.realpath(place))
+    for found in found_below(top):
+        name = (PurePosixPath(path) / found.path.relative_to(top).as_posix()).as_posix()
+        yield name, None if not of_results and found.path.is_file() else found.fault
 
 
 def _lay_out(ledger: Ledger, record: Record, scratch: Path) -> None:

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from workflow_scripts.provenance.reading import UnreadableError, read_regular
 from workflow_scripts.provenance.record import write_atomically
+from workflow_scripts.runtime.reading import UnreadableError, read_regular
 
 FOLDER = "signatures"
 NAMESPACE = "root-digest@nas-robust"

@@ -1,5 +1,6 @@
 """Where a study stands: which jobs would run, why, and what that would cost; and what Snakemake alone would do."""
 
+import os
 import shlex
 import statistics
 import subprocess
@@ -8,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_scripts.provenance.hashing import sha256_of_files
+from workflow_scripts.provenance.hashing import sha256_of_recorded
 from workflow_scripts.provenance.queries import recorded, state_of
 from workflow_scripts.provenance.record import Record, lies_at
 from workflow_scripts.provenance.waivers import Waivers
@@ -53,7 +54,7 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
     times = _times(planned, records)
     waivers = Waivers(folder / results)
     waivers.require_sound()
-    damages = _damages(planned, records, folder)
+    damages = _damages(planned, records, folder, results)
     running: dict[str, str] = {}  # outputs that will be made anew, and the job that makes them
     perhaps: dict[str, str] = {}
     found = []
@@ -94,20 +95,21 @@ def _times(planned: Iterable[PlannedJob], records: dict[str, Record | str | None
 
 
 def _damages(
-    planned: Iterable[PlannedJob], records: dict[str, Record | str | None], folder: Path
+    planned: Iterable[PlannedJob], records: dict[str, Record | str | None], folder: Path, results: str
 ) -> dict[str, dict[str, str]]:
     """Per job, its recorded files that are not what was recorded, each with what was done to it."""
     written = {
-        job.name: {output.path: output.sha256 for output in record.outputs}
+        job.name: {output.path: output for output in record.outputs}
         for job in planned
         if isinstance(record := records[job.record], Record)
     }
-    found = sha256_of_files(folder / path for outputs in written.values() for path in outputs)
+    sizes = {folder / path: output.bytes for outputs in written.values() for path, output in outputs.items()}
+    found = sha256_of_recorded(sizes, folder / results)
     return {
         name: {
-            path: "was removed" if found[folder / path] is None else "was altered"
-            for path, digest in outputs.items()
-            if found[folder / path] != digest
+            path: "was altered" if os.path.lexists(folder / path) else "was removed"
+            for path, output in outputs.items()
+            if found[folder / path] != output.sha256
         }
         for name, outputs in written.items()
     }

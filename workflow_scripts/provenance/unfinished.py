@@ -5,7 +5,7 @@ from pathlib import Path
 
 from workflow_scripts.cluster.submission import Submission, latest_submissions
 from workflow_scripts.provenance.attempts import Attempts, all_attempts
-from workflow_scripts.provenance.reading import UnreadableError, end_of_regular
+from workflow_scripts.runtime.reading import UnreadableError, end_of_regular
 
 LOG_LINES, END_BYTES = 3, 10_000
 WIDTH = 160

@@ -19,11 +19,11 @@ from workflow_scripts.provenance.ledger import DATA_ROOT, RECORDS, Entry, Ledger
 from workflow_scripts.provenance.links import LINKED
 from workflow_scripts.provenance.notes import notes_on, some
 from workflow_scripts.provenance.queries import DIGITS, changes, module_changes
-from workflow_scripts.provenance.reading import found_below
 from workflow_scripts.provenance.record import InputFile, OutputFile, Record, lies_at
 from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
 from workflow_scripts.provenance.waivers import Waiver, Waivers
+from workflow_scripts.runtime.reading import found_below
 from workflow_scripts.study.job_list import PlannedJob
 
 PAGE = "provenance.html"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from workflow_scripts.provenance.hashing import sha256_of_files
+from workflow_scripts.provenance.hashing import sha256_of_recorded
 from workflow_scripts.provenance.identity import parse_identity, planned_identity
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.queries import changes
@@ -55,9 +55,9 @@ def _holds(entry: Entry, path: str) -> bool:
 
 
 def _check(ledger: Ledger, entry: Entry) -> None:
-    places = {output.path: ledger.at(output.path) for output in entry.record.outputs}
-    found = sha256_of_files(place for place in places.values() if place is not None)
+    sizes = {place: each.bytes for each in entry.record.outputs if (place := ledger.at(each.path)) is not None}
+    found = sha256_of_recorded(sizes, ledger.folder)
     for output in entry.record.outputs:
-        place = places[output.path]
+        place = ledger.at(output.path)
         if place is None or found[place] != output.sha256:
             raise WaiverError(f"{output.path} is not what its record tells of, so it cannot be kept; see verify")

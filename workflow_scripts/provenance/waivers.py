@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints
 
 from workflow_scripts.provenance.identity import Identity, identity_text, text_of
-from workflow_scripts.provenance.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.provenance.record import (
     JobName,
     Record,
@@ -27,6 +26,7 @@ from workflow_scripts.provenance.record import (
     write_atomically,
 )
 from workflow_scripts.runtime.places import link_on_the_way
+from workflow_scripts.runtime.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.runtime.visible import visible
 from workflow_scripts.study.model import Model
 

@@ -1,0 +1,50 @@
+"""Only what may be the recorded file is read: a regular file of its size, which is no link among results."""
+
+import os
+
+import pytest
+
+from workflow_scripts.provenance.hashing import sha256_of_recorded
+from workflow_scripts.provenance.record import digest_of
+
+CONTENT = b"made\n"
+VAST = 1 << 40
+
+
+@pytest.fixture
+def base(tmp_path):
+    for place in ("results/tables/a.csv", "data/a.csv", "elsewhere/a.csv"):
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).write_bytes(CONTENT)
+    return tmp_path
+
+
+def found(base, path):
+    return sha256_of_recorded({base / path: len(CONTENT)}, base / "results")[base / path]
+
+
+@pytest.mark.parametrize("path", ["results/tables/a.csv", "data/a.csv"])
+def test_the_recorded_file_is_hashed(base, path):
+    assert found(base, path) == digest_of(CONTENT)
+
+
+def test_a_file_that_claims_another_size_or_may_be_waited_for_is_not_read(base):
+    with (base / "results/vast.csv").open("wb") as file:
+        file.truncate(VAST)
+    os.mkfifo(base / "results/pipe.csv")
+    assert [found(base, f"results/{name}.csv") for name in ("vast", "pipe", "none")] == [None] * 3
+
+
+def test_links_are_followed_among_data_sets_only(base):
+    for folder in ("results", "data"):
+        (base / folder / "file.csv").symlink_to(base / "elsewhere/a.csv")
+        (base / folder / "folder").symlink_to(base / "elsewhere")
+    for path in ("file.csv", "folder/a.csv"):
+        assert found(base, f"data/{path}") == digest_of(CONTENT)
+        assert found(base, f"results/{path}") is None
+
+
+def test_the_results_folder_may_be_a_link_itself(base):
+    (base / "linked").symlink_to(base / "results")
+    path = base / "linked/tables/a.csv"
+    assert sha256_of_recorded({path: len(CONTENT)}, base / "linked") == {path: digest_of(CONTENT)}
