@@ -22,10 +22,11 @@ def refusal(results, tmp_path):
     return str(error.value)
 
 
-def given(results, path):
-    """The job was called with one input, and its record tells of none."""
+def given(results, path, read=None):
+    """The job was called with one input, and its record states one file of it."""
+    fact = {"name": "part", "path": read or path, "sha256": "0" * 64, "bytes": 1, "record": None}
     outputs = {"files": [f"{ROOT}/tables/searches.csv"]}
-    forge(results / RECORD, inputs=[], arguments={"inputs": {"part": [path]}, "outputs": outputs})
+    forge(results / RECORD, inputs=[fact], arguments={"inputs": {"part": [path]}, "outputs": outputs})
 
 
 @pytest.mark.parametrize(
@@ -33,10 +34,10 @@ def given(results, path):
     [
         ("link", "a link, or lies behind one"),
         ("pipe", "no regular file"),
-        ("file", "does not tell what that was"),
+        ("file", "is not what it was when the job read it"),
     ],
 )
-def test_an_input_that_no_fact_tells_of_is_refused(results, tmp_path, kind, why):
+def test_an_input_that_is_not_what_was_read_is_refused(results, tmp_path, kind, why):
     place = results / "tables/more.csv"
     if kind == "link":
         place.symlink_to(results / "tables/evaluations.csv")
@@ -52,7 +53,7 @@ def test_a_folder_is_refused_where_a_link_or_an_unknown_file_lies_in_it(results,
     folder = results / "tables/more"
     folder.mkdir()
     (folder / "a.csv").symlink_to(results / "tables/evaluations.csv")
-    given(results, f"{ROOT}/tables/more")
+    given(results, f"{ROOT}/tables/more", f"{ROOT}/tables/more/a.csv")
     assert "it is a link to elsewhere" in refusal(results, tmp_path)
     (folder / "a.csv").unlink()
     (folder / "b.csv").write_text("1")

@@ -22,6 +22,7 @@ from provenance.forging import (
 
 from workflow_scripts import audit, run
 from workflow_scripts.benchmark.made_up_results import Writer, make_results
+from workflow_scripts.provenance import hashing
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import identity_text, step_code
 from workflow_scripts.provenance.kept import Mismatch, put_back_after
@@ -32,6 +33,7 @@ from workflow_scripts.provenance.verify import verify
 from workflow_scripts.provenance.waivers import Waiver, Waivers, open_waivers
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.reading import MOST_BYTES
+from workflow_scripts.tables.files import sha256_of
 
 REPORT_RECORD = "records/report.json"
 
@@ -319,7 +321,20 @@ def test_a_result_that_is_a_pipe_or_claims_any_size_is_not_read(results):
     found = findings(results)
     assert ("missing", f"{ROOT}/report.html") in found
     assert found["unrecorded", f"{ROOT}/report.html"] == "it is no regular file"
-    assert found["altered", f"{ROOT}/tables/searches.csv"].endswith(f"found {1 << 40} bytes")
+    assert found["altered", f"{ROOT}/tables/searches.csv"].endswith(f"found {1 << 40} bytes, which were not read")
+
+
+def test_a_result_that_nobody_may_read_hides_no_other_finding(results, monkeypatch):
+    def read(path):
+        if path.name == "report.html":
+            raise PermissionError(13, "Permission denied", str(path))
+        return sha256_of(path)
+
+    monkeypatch.setattr(hashing, "sha256_of", read)
+    change(results / "tables/searches.csv")
+    found = findings(results)
+    assert found.keys() == {("altered", f"{ROOT}/report.html"), ("altered", f"{ROOT}/tables/searches.csv")}
+    assert found["altered", f"{ROOT}/report.html"].endswith("bytes, which were not read")
 
 
 def test_a_folder_without_any_sound_record_cannot_be_read(results):

@@ -112,7 +112,8 @@ def require_sound(ledger: Ledger, what: str) -> None:
 
 @dataclass(frozen=True)
 class Seen:
-    """A recorded file as it is now. Without sha256 where its size, in bytes, is that of no recorded file."""
+    """A recorded file as it is now. Without sha256 where its size, in bytes, is that of no recorded file, or none may
+    read it."""
 
     size: int
     sha256: str | None
@@ -123,7 +124,7 @@ class Seen:
 
     def __str__(self) -> str:
         """A few words for a person."""
-        return f"{self.size} bytes" if self.sha256 is None else f"sha256 {self.sha256[:DIGITS]}"
+        return f"{self.size} bytes, which were not read" if self.sha256 is None else f"sha256 {self.sha256[:DIGITS]}"
 
 
 Files = Mapping[str, Seen | None]
