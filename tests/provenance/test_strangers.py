@@ -493,11 +493,14 @@ def test_nothing_is_put_back_through_a_link(made):
 
 
 CONFINED = """
-import os, shutil, sys
+import os, shutil, sys, tempfile
 from pathlib import Path
-from workflow_scripts.runtime.confined import confine
+from workflow_scripts.runtime.confined import ROOT, confine
 inside, outside = Path(sys.argv[1]), Path(sys.argv[2])
 confine(inside)
+cache = ROOT / "workflow_scripts" / "runtime" / "__pycache__"  # where numba first looks whether it can write
+cache.mkdir(exist_ok=True)
+tempfile.TemporaryFile(dir=cache).close()
 (inside / "a").write_text("1"); (inside / "a").rename(inside / "b"); (inside / "c").mkdir(); shutil.rmtree(inside / "c")
 (inside / "link").symlink_to(outside)
 tries = [

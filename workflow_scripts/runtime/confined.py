@@ -71,4 +71,4 @@ def _real(place: str | bytes | os.PathLike[str], start: int, follow: bool) -> st
 
 
 def _is_cache(place: str) -> bool:
-    return place.startswith(f"{ROOT}{os.sep}") and "__pycache__" in Path(place).parent.parts[len(ROOT.parts) :]
+    return place.startswith(f"{ROOT}{os.sep}") and "__pycache__" in Path(place).parts[len(ROOT.parts) :]
