@@ -18,8 +18,8 @@ PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Packages whose name is not that of what is imported."""
 COME_ALONG = {"pydantic_core", "urllib3"}
 """With pydantic and requests."""
-NO_JOBS = ("benchmark", "crate.py", "head_node.py")
-"""What is measured by hand, the audit's export, and what watches the machine where Snakemake runs."""
+NO_JOBS = ("benchmark", "crate.py", "head_node.py", "snakemake_start.py")
+"""What is measured by hand, the audit's export, what watches the machine where Snakemake runs, and Snakemake's start."""
 
 
 def imported_by_jobs() -> set[str]:

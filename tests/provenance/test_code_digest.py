@@ -275,6 +275,7 @@ def test_what_stands_outside_is_declared_and_there():
         "workflow_scripts.provenance",
         "workflow_scripts.study",
         "workflow_scripts.runtime.progress",
+        "workflow_scripts.runtime.confined",
         "workflow_scripts.runtime.failures",
         "workflow_scripts.runtime.job_lock",
         "workflow_scripts.runtime.device_lease",
