@@ -19,7 +19,7 @@ PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 COME_ALONG = {"pydantic_core", "urllib3"}
 """With pydantic and requests."""
 NO_JOBS = ("benchmark", "crate.py", "head_node.py", "snakemake_start.py")
-"""What is measured by hand, the audit's export, what watches the machine where Snakemake runs, and Snakemake's start."""
+"""Measured by hand, the audit's export, what watches the machine where Snakemake runs, and Snakemake's start."""
 
 
 def imported_by_jobs() -> set[str]:
