@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from odd_files import KINDS, make_odd
 
 from workflow_scripts.cluster.submission import MOST_BYTES, latest_submissions, new_submission
 from workflow_scripts.provenance.unfinished import failures
@@ -33,16 +34,10 @@ NOTHING = ({}, None, None, None, None, None)
 
 
 @pytest.mark.parametrize("name", ["submission.json", "failure.json", "waiting", "exit", "started"])
-@pytest.mark.parametrize("kind", ["pipe", "vast file", "endless device"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_what_could_be_waited_for_is_not_opened(submission, tmp_path, name, kind):
     file = submission.folder / name
-    if kind == "pipe":
-        os.mkfifo(file)
-    elif kind == "endless device":
-        file.symlink_to("/dev/zero")
-    else:
-        with file.open("wb") as content:
-            content.truncate(MOST_BYTES + 1)
+    make_odd(file, kind, MOST_BYTES)
     assert read(submission) == NOTHING
     assert list(failures(tmp_path)) == []
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from odd_files import KINDS, make_odd
 from provenance.forging import (
     ROOT,
     SEARCH_RECORD,
@@ -289,18 +290,12 @@ def test_a_linked_folder_is_found_and_not_entered(results, tmp_path):
     assert findings(results).keys() == {("unrecorded", f"{ROOT}/logs")}
 
 
-@pytest.mark.parametrize("kind", ["pipe", "endless device", "vast file"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", ["records/a.json", "linked_records/a.json", "waivers/a.json", "attempts/a.jsonl"])
 def test_what_could_be_waited_for_is_not_opened(results, place, kind):
     file = results / place
     file.parent.mkdir(exist_ok=True)
-    if kind == "pipe":
-        os.mkfifo(file)
-    elif kind == "endless device":
-        file.symlink_to("/dev/zero")
-    else:
-        with file.open("wb") as content:
-            content.truncate(MOST_BYTES + 1)
+    make_odd(file, kind, MOST_BYTES)
     change(results / "report.html")
     ledger = read_ledger(results)
     verdict = verify(ledger, None)
