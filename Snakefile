@@ -7,11 +7,10 @@ from snakemake.utils import min_version
 
 from workflow_scripts.cluster.left_running import cancel_left_running, numbers
 from workflow_scripts.provenance.finished import marks, mend
-from workflow_scripts.provenance.identity import identity_text
 from workflow_scripts.provenance.queries import tell_sources
 from workflow_scripts.provenance.page_file import pages_there, write_page
 from workflow_scripts.provenance.unfinished import failures
-from workflow_scripts.provenance.waivers import open_waivers
+from workflow_scripts.provenance.waivers import identities
 from workflow_scripts.runtime.command_line import tell
 from workflow_scripts.runtime.job_command import (
     access_option,
@@ -25,17 +24,20 @@ from workflow_scripts.runtime.snakemake_start import (
     require_own_start,
     use_this_python,
 )
+from workflow_scripts.study.figures import is_animated, report_mark
 from workflow_scripts.study.open_study import open_study
+from workflow_scripts.study.places import PUBLISHED_VALUES
 
 min_version("9.27")
 
 require_own_start(workflow)
-JOBS = open_study(workflow)
-RESULTS = JOBS.results
+PLAN = open_study(workflow)
+PLACES = PLAN.places
+RESULTS = PLACES.results
 FOLDERS = (Path(RESULTS), Path("data"))
 BEFORE = marks(FOLDERS) if workflow.is_main_process else {}
 SUBMITTED = numbers() if workflow.is_main_process else set()
-job_identity = open_waivers(RESULTS).identity
+job_identity = identities(PLAN)
 use_this_python()
 look_for_last_outputs()
 
@@ -54,15 +56,15 @@ wildcard_constraints:
 rule all:
     default_target: True
     input:
-        f"{RESULTS}/report.html",
+        PLACES.report(),
 
 
 # With --config figures_only=true no rule that searches or trains exists, so nothing can start one.
-if JOBS.existing_only:
-    tell(*tell_sources(JOBS), file=sys.stderr)
+if PLAN.runs.existing_only:
+    tell(*tell_sources(PLAN), file=sys.stderr)
 else:
 
-    include: "rules/data.smk" if JOBS.study.data.made_up is None else "rules/made_up_data.smk"
+    include: "rules/data.smk" if PLAN.study.data.made_up is None else "rules/made_up_data.smk"
     include: "rules/cells.smk"
     include: "rules/depth.smk"
 
@@ -83,7 +85,7 @@ onstart:
 # is made anew, which is a view and no job's output.
 onsuccess:
     gone = mend(BEFORE, FOLDERS)
-    write_page(RESULTS, JOBS.study)
+    write_page(RESULTS, PLAN.study)
     tell(*pages_there(RESULTS))
     # Of all that a handler can raise, Snakemake shows this text whatever `quiet` says.
     if gone:
@@ -93,7 +95,7 @@ onsuccess:
 onerror:
     cancel_left_running(workflow, SUBMITTED)
     gone = mend(BEFORE, FOLDERS)
-    write_page(RESULTS, JOBS.study)
+    write_page(RESULTS, PLAN.study)
     told = [*failures(Path(RESULTS)), *gone] or [
         f"no job left a trace in {RESULTS}; what is said above tells why"
     ]

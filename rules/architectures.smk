@@ -1,31 +1,29 @@
 # Architectures: what the searches found, read off their histories.
 
 
-# The architecture files of one space and data set, one for each search and method.
-for group in JOBS.searches:
+# The architecture files of one space and data set, one for each search and method. Snakemake wants the outputs of a
+# rule written out, and how many there are depends on the group: so each group has a rule.
+for group in PLAN.runs.searches:
 
     rule:
         name:
             f"derive_architectures_{group}"
         input:
-            settings=JOBS.search_files(group, "settings.json"),
-            history=JOBS.search_files(group, "history.csv"),
-            curvature=JOBS.search_files(group, "curvature.npz"),
-            outcome=JOBS.search_files(group, "outcome.json"),
+            settings=PLAN.search_files(group)["settings"],
+            history=PLAN.search_files(group)["history"],
+            curvature=PLAN.search_files(group)["curvature"],
+            outcome=PLAN.search_files(group)["outcome"],
         output:
-            architecture=JOBS.architectures(group),
+            architecture=PLAN.job("derive_architectures", group=group).outputs[
+                "architecture"
+            ],
         log:
-            f"{RESULTS}/logs/derive_architectures_{group}.log",
+            PLAN.job("derive_architectures", group=group).log,
         conda:
             "../envs/environment.yaml"
         params:
-            job=job_identity(
-                f"derive_architectures_{group}",
-                "derive_architectures",
-                JOBS.derivation(group),
-                JOBS.method_modules(group),
-            ),
-            files=named_files(),
+            job=job_identity("derive_architectures", group=group),
+            files=named_files,
         shell:
             rule_command(RESULTS)
 
@@ -34,18 +32,16 @@ for group in JOBS.searches:
 # architecture file changed.
 checkpoint group_architectures:
     input:
-        part=lambda w: JOBS.architectures(w.group),
+        part=PLAN.reads("group_architectures", "part"),
     output:
-        architectures=f"{RESULTS}/cells/architectures/{{group}}.yaml",
+        architectures=PLACES.architectures(),
     log:
-        f"{RESULTS}/logs/group_architectures/{{group}}.log",
+        PLACES.log("group_architectures"),
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: job_identity(
-            f"group_architectures/{w.group}", "gather_architectures", {}
-        ),
-        files=named_files(),
+        job=job_identity("group_architectures"),
+        files=named_files,
     shell:
         rule_command(RESULTS)
 
@@ -53,18 +49,15 @@ checkpoint group_architectures:
 # All architectures of the study in one file, for people and tools. No rule but figures and the report reads it.
 rule gather_architectures:
     input:
-        part=expand(
-            f"{RESULTS}/cells/architectures/{{group}}.yaml", group=JOBS.searches
-        ),
-        selected=JOBS.selected(),
+        part=PLAN.reads("gather_architectures", "part"),
     output:
-        architectures=f"{RESULTS}/architectures.yaml",
+        architectures=PLACES.all_architectures(),
     log:
-        f"{RESULTS}/logs/gather_architectures.log",
+        PLACES.log("gather_architectures"),
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("gather_architectures", "gather_architectures", {}),
-        files=named_files(together={"selected": "part"}),
+        job=job_identity("gather_architectures"),
+        files=named_files,
     shell:
         rule_command(RESULTS)

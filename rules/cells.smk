@@ -6,28 +6,26 @@
 rule cell_search:
     input:
         data=lambda w: checkpoints.fetch_data.get(
-            data_set=JOBS.data_sets[w.group]
+            data_set=PLAN.runs.data_set(w.group)
         ).output.data,
     output:
-        settings=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/settings.json",
-        history=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/history.csv",
-        curvature=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/curvature.npz",
-        alphas=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/alphas.npz",
-        discarded=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/discarded.csv",
-        outcome=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/outcome.json",
+        settings=PLACES.search("settings.json"),
+        history=PLACES.search("history.csv"),
+        curvature=PLACES.search("curvature.npz"),
+        outcome=PLACES.search("outcome.json"),
+        alphas=PLACES.search("alphas.npz"),
+        discarded=PLACES.search("discarded.csv"),
     log:
-        f"{RESULTS}/logs/cell_search/{{group}}/{{search}}/{{run}}.log",
+        PLACES.log("cell_search"),
     wildcard_constraints:
         search="darts|darts_ada",
     conda:
         "../envs/environment.yaml"
     resources:
-        **JOBS.resources("cell_search"),
+        **PLAN.resources("cell_search"),
     params:
-        job=lambda w: job_identity(
-            f"cell_search/{w.group}/{w.search}/{w.run}", "cell_search", JOBS.search(w)
-        ),
-        files=named_files(),
+        job=job_identity("cell_search"),
+        files=named_files,
     shell:
         rule_command(RESULTS, gpu=True)
 
@@ -36,29 +34,25 @@ rule cell_search:
 rule random_search:
     input:
         data=lambda w: checkpoints.fetch_data.get(
-            data_set=JOBS.data_sets[w.group]
+            data_set=PLAN.runs.data_set(w.group)
         ).output.data,
     output:
-        settings=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/settings.json",
-        history=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/history.csv",
-        curvature=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/curvature.npz",
-        samples=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/samples.csv",
-        outcome=f"{RESULTS}/cells/searches/{{group}}/{{search}}/{{run}}/outcome.json",
+        settings=PLACES.search("settings.json"),
+        history=PLACES.search("history.csv"),
+        curvature=PLACES.search("curvature.npz"),
+        outcome=PLACES.search("outcome.json"),
+        samples=PLACES.search("samples.csv"),
     log:
-        f"{RESULTS}/logs/random_search/{{group}}/{{search}}/{{run}}.log",
+        PLACES.log("random_search"),
     wildcard_constraints:
         search="random_ws",
     conda:
         "../envs/environment.yaml"
     resources:
-        **JOBS.resources("random_search"),
+        **PLAN.resources("random_search"),
     params:
-        job=lambda w: job_identity(
-            f"random_search/{w.group}/{w.search}/{w.run}",
-            "random_search",
-            JOBS.search(w),
-        ),
-        files=named_files(),
+        job=job_identity("random_search"),
+        files=named_files,
     shell:
         rule_command(RESULTS, gpu=True)
 
@@ -67,25 +61,23 @@ rule random_search:
 rule select_architecture:
     input:
         data=lambda w: checkpoints.fetch_data.get(
-            data_set=JOBS.data_sets[w.group]
+            data_set=PLAN.runs.data_set(w.group)
         ).output.data,
-        candidate=lambda w: JOBS.candidates(w, checkpoints),
+        candidate=PLAN.behind_architectures(
+            "select_architecture", "candidate", checkpoints
+        ),
     output:
-        architecture=f"{RESULTS}/cells/selections/{{group}}/{{method}}/{{run}}/architecture.yaml",
-        candidates=f"{RESULTS}/cells/selections/{{group}}/{{method}}/{{run}}/candidates.csv",
+        architecture=PLACES.selection("architecture.yaml"),
+        candidates=PLACES.selection("candidates.csv"),
     log:
-        f"{RESULTS}/logs/select_architecture/{{group}}/{{method}}/{{run}}.log",
+        PLACES.log("select_architecture"),
     conda:
         "../envs/environment.yaml"
     resources:
-        **JOBS.resources("select_architecture"),
+        **PLAN.resources("select_architecture"),
     params:
-        job=lambda w: job_identity(
-            f"select_architecture/{w.group}/{w.method}/{w.run}",
-            "select_architecture",
-            JOBS.selection(w),
-        ),
-        files=named_files(),
+        job=job_identity("select_architecture"),
+        files=named_files,
     shell:
         rule_command(RESULTS, gpu=True)
 
@@ -94,25 +86,23 @@ rule select_architecture:
 rule evaluate_genotype:
     input:
         data=lambda w: checkpoints.fetch_data.get(
-            data_set=JOBS.data_sets[w.group]
+            data_set=PLAN.runs.data_set(w.group)
         ).output.data,
-        architecture=lambda w: JOBS.architecture(w, checkpoints),
+        architecture=PLAN.behind_architectures(
+            "evaluate_genotype", "architecture", checkpoints
+        ),
     output:
-        history=f"{RESULTS}/cells/evaluations/{{group}}/{{method}}/{{run}}/seed-{{seed}}/history.csv",
-        weights=f"{RESULTS}/cells/evaluations/{{group}}/{{method}}/{{run}}/seed-{{seed}}/weights.pt",
-        outcome=f"{RESULTS}/cells/evaluations/{{group}}/{{method}}/{{run}}/seed-{{seed}}/outcome.json",
+        history=PLACES.training("history.csv"),
+        weights=PLACES.training("weights.pt"),
+        outcome=PLACES.training("outcome.json"),
     log:
-        f"{RESULTS}/logs/evaluate_genotype/{{group}}/{{method}}/{{run}}/seed-{{seed}}.log",
+        PLACES.log("evaluate_genotype"),
     conda:
         "../envs/environment.yaml"
     resources:
-        **JOBS.resources("evaluate_genotype"),
+        **PLAN.resources("evaluate_genotype"),
     params:
-        job=lambda w: job_identity(
-            f"evaluate_genotype/{w.group}/{w.method}/{w.run}/seed-{w.seed}",
-            "evaluate_genotype",
-            JOBS.evaluation(w.group, w.seed),
-        ),
-        files=named_files(),
+        job=job_identity("evaluate_genotype"),
+        files=named_files,
     shell:
         rule_command(RESULTS, gpu=True)

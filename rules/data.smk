@@ -8,44 +8,39 @@
 
 checkpoint fetch_data:
     output:
-        data="data/{data_set}.npz",
+        data=PLACES.data(),
     log:
         "data/logs/{data_set}.log",
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: identity_text(
-            "fetch_data", JOBS.fetch(w.data_set), [JOBS.fetch(w.data_set)["module"]]
-        ),
-        files=named_files(),
+        job=job_identity("fetch_data"),
+        files=named_files,
     shell:
-        rule_command("data", access_option(JOBS.access()))
+        rule_command("data", access_option(PLAN.access()))
 
 
-# The published search logs of one space and data set, each search in the form of our own.
-for group in JOBS.published_groups:
+# The published search logs of one space and data set, each search in the form of our own; a rule for each group, as for
+# its architectures.
+for group in filter(PLAN.runs.is_published, PLAN.runs.searches):
 
     rule:
         name:
             f"import_published_logs_{group}"
         output:
-            settings=JOBS.search_files(group, "settings.json"),
-            history=JOBS.search_files(group, "history.csv"),
-            curvature=JOBS.search_files(group, "curvature.npz"),
-            outcome=JOBS.search_files(group, "outcome.json"),
-            report=f"{RESULTS}/cells/searches/{group}/published/import.json",
+            settings=PLAN.search_files(group)["settings"],
+            history=PLAN.search_files(group)["history"],
+            curvature=PLAN.search_files(group)["curvature"],
+            outcome=PLAN.search_files(group)["outcome"],
+            report=PLACES.published_import(group),
         log:
-            f"{RESULTS}/logs/import_published_logs_{group}.log",
+            PLAN.job("import_published_logs", group=group).log,
         localrule: True
         conda:
             "../envs/environment.yaml"
         params:
-            job=job_identity(
-                f"import_published_logs_{group}",
-                "import_published_logs",
-                JOBS.published_import(group),
-            ),
-            files=named_files(),
+            job=job_identity("import_published_logs", group=group),
+            files=named_files,
         shell:
-            rule_command(RESULTS, access_option(JOBS.access()))
+            rule_command(RESULTS, access_option(PLAN.access()))

@@ -3,19 +3,20 @@
 
 rule depth_search:
     input:
-        data=lambda w: JOBS.depth_data(w.group, checkpoints),
+        data=lambda w: [
+            checkpoints.fetch_data.get(data_set=data_set).output.data
+            for data_set in PLAN.runs.depth_data_sets(w.group)
+        ],
     output:
-        folder=directory(f"{RESULTS}/depth/{{group}}"),
+        folder=directory(PLACES.depth()),
     log:
-        f"{RESULTS}/logs/depth_search/{{group}}.log",
+        PLACES.log("depth_search"),
     conda:
         "../envs/environment.yaml"
     resources:
-        **JOBS.resources("depth_search"),
+        **PLAN.resources("depth_search"),
     params:
-        job=lambda w: job_identity(
-            f"depth_search/{w.group}", "depth_search", JOBS.depth_search(w.group)
-        ),
-        files=named_files(),
+        job=job_identity("depth_search"),
+        files=named_files,
     shell:
         rule_command(RESULTS, gpu=True)

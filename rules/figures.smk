@@ -1,26 +1,32 @@
 # Figures: each draws tables only, and is redrawn when its own module, the shared style or one of its tables changed.
 
 
-for figure in JOBS.study.figures:
+# Snakemake wants what a rule says of its pictures to its own report (snakemake --report) without wildcards, and only some
+# figures have an animation: so each figure has a rule.
+for figure in PLAN.study.figures:
 
     rule:
         name:
             f"figure_{figure}"
         input:
-            tables=JOBS.figure_inputs(figure),
+            tables=PLAN.job("figure", figure=figure).inputs["tables"],
         output:
-            # marked for those who want Snakemake's own report: snakemake --report
-            **JOBS.figure_outputs(figure)
-            | {"png": report(**JOBS.reported_picture(figure))},
+            **({"gif": PLACES.figure("gif", figure)} if is_animated(figure) else {}),
+            pdf=PLACES.figure("pdf", figure),
+            slide=PLACES.figure("slide.pdf", figure),
+            png=report(
+                PLACES.figure("png", figure),
+                **report_mark(figure, PLACES.figure("rst", figure)),
+            ),
+            description=PLACES.figure("json", figure),
+            caption=PLACES.figure("rst", figure),
         log:
-            f"{RESULTS}/logs/figure_{figure}.log",
+            PLAN.job("figure", figure=figure).log,
         conda:
             "../envs/environment.yaml"
         params:
-            job=job_identity(
-                f"figure_{figure}", "figure", {"figure": figure}, [f"figures.{figure}"]
-            ),
-            files=named_files(outputs="files"),
+            job=job_identity("figure", figure=figure),
+            files=named_files,
         shell:
             rule_command(RESULTS)
 
@@ -28,30 +34,22 @@ for figure in JOBS.study.figures:
 # `make figures`: tables and figures from the runs that are there.
 rule figures:
     input:
-        JOBS.figure_files("pdf"),
-        JOBS.figure_files("slide.pdf"),
-        JOBS.figure_files("png"),
-        JOBS.animations(),
+        [PLAN.job("figure", figure=figure).writes for figure in PLAN.study.figures],
 
 
 # One depth network on one page, on request: snakemake results/<study>/run_pictures/<group>/<run>.png
 rule depth_run_picture:
     input:
-        folder=f"{RESULTS}/depth/{{group}}",
+        folder=PLACES.depth(),
     output:
-        pdf=f"{RESULTS}/run_pictures/{{group}}/{{run}}.pdf",
-        png=f"{RESULTS}/run_pictures/{{group}}/{{run}}.png",
+        pdf=PLACES.run_picture("pdf"),
+        png=PLACES.run_picture("png"),
     log:
-        f"{RESULTS}/logs/run_pictures/{{group}}/{{run}}.log",
+        PLACES.log("depth_run_picture"),
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: job_identity(
-            f"run_pictures/{w.group}/{w.run}",
-            "depth_run_picture",
-            {"run": w.run},
-            ["figures.depth_run"],
-        ),
-        files=named_files(),
+        job=job_identity("depth_run_picture"),
+        files=named_files,
     shell:
         rule_command(RESULTS)

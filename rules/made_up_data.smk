@@ -4,19 +4,14 @@
 
 checkpoint fetch_data:
     output:
-        data=f"{RESULTS}/data/{{data_set}}.npz",
+        data=PLACES.data(),
     log:
-        f"{RESULTS}/logs/made_up_data/{{data_set}}.log",
+        PLACES.log("made_up_data"),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: job_identity(
-            f"made_up_data/{w.data_set}",
-            "made_up_data",
-            JOBS.make_up(w.data_set),
-            [JOBS.make_up(w.data_set)["module"]],
-        ),
-        files=named_files(),
+        job=job_identity("made_up_data"),
+        files=named_files,
     shell:
         rule_command(RESULTS)

@@ -3,23 +3,22 @@
 
 rule report:
     input:
-        description=JOBS.figure_files("json"),
-        png=JOBS.figure_files("png"),
-        pdf=JOBS.figure_files("pdf"),
-        slide=JOBS.figure_files("slide.pdf"),
-        caption=JOBS.figure_files("rst"),
-        gif=JOBS.animations(),
-        tables=JOBS.table_files(),
-        architectures=JOBS.architecture_file(),
+        description=PLAN.reads("report", "description"),
+        png=PLAN.reads("report", "png"),
+        pdf=PLAN.reads("report", "pdf"),
+        slide=PLAN.reads("report", "slide"),
+        caption=PLAN.reads("report", "caption"),
+        gif=PLAN.reads("report", "gif"),
+        tables=PLAN.reads("report", "tables"),
+        architectures=PLAN.reads("report", "architectures"),
     output:
-        report=f"{RESULTS}/report.html",
+        report=PLACES.report(),
     log:
-        f"{RESULTS}/logs/report.log",
+        PLACES.log("report"),
     conda:
         "../envs/environment.yaml"
     params:
-        # a function, because Snakemake takes {name} in a plain text for a wildcard, and titles hold formulas
-        job=lambda w: job_identity("report", "report", JOBS.report()),
-        files=named_files(unread=("pdf", "slide", "caption")),
+        job=job_identity("report"),
+        files=named_files,
     shell:
         rule_command(RESULTS)

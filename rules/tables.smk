@@ -4,24 +4,22 @@
 # The searches of one space and data set.
 rule search_tables:
     input:
-        settings=lambda w: JOBS.search_files(w.group, "settings.json"),
-        history=lambda w: JOBS.search_files(w.group, "history.csv"),
-        curvature=lambda w: JOBS.search_files(w.group, "curvature.npz"),
-        outcome=lambda w: JOBS.search_files(w.group, "outcome.json"),
+        settings=PLAN.reads("search_tables", "settings"),
+        history=PLAN.reads("search_tables", "history"),
+        curvature=PLAN.reads("search_tables", "curvature"),
+        outcome=PLAN.reads("search_tables", "outcome"),
     output:
-        searches=f"{RESULTS}/tables/{{group}}/searches.csv",
-        search_epochs=f"{RESULTS}/tables/{{group}}/search_epochs.csv",
-        curvature=f"{RESULTS}/tables/{{group}}/curvature.csv",
-        spectra=f"{RESULTS}/tables/{{group}}/spectra.csv",
+        searches=PLACES.group_table("searches"),
+        search_epochs=PLACES.group_table("search_epochs"),
+        curvature=PLACES.group_table("curvature"),
+        spectra=PLACES.group_table("spectra"),
     log:
-        f"{RESULTS}/logs/search_tables/{{group}}.log",
+        PLACES.log("search_tables"),
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: job_identity(
-            f"search_tables/{w.group}", "search_tables", JOBS.stop_rule()
-        ),
-        files=named_files(),
+        job=job_identity("search_tables"),
+        files=named_files,
     shell:
         rule_command(RESULTS)
 
@@ -29,20 +27,17 @@ rule search_tables:
 # The trainings from scratch of one space and data set.
 rule evaluation_table:
     input:
-        outcome=lambda w: JOBS.evaluations(w.group),
-        architectures=f"{RESULTS}/cells/architectures/{{group}}.yaml",
-        selected=lambda w: JOBS.selected(w.group),
+        outcome=PLAN.reads("evaluation_table", "outcome"),
+        architectures=PLAN.reads("evaluation_table", "architectures"),
     output:
-        evaluations=f"{RESULTS}/tables/{{group}}/evaluations.csv",
+        evaluations=PLACES.group_table("evaluations"),
     log:
-        f"{RESULTS}/logs/evaluation_table/{{group}}.log",
+        PLACES.log("evaluation_table"),
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: job_identity(
-            f"evaluation_table/{w.group}", "evaluation_table", {}
-        ),
-        files=named_files(together={"selected": "architectures"}),
+        job=job_identity("evaluation_table"),
+        files=named_files,
     shell:
         rule_command(RESULTS)
 
@@ -50,14 +45,14 @@ rule evaluation_table:
 # The search spaces of the study.
 rule space_table:
     output:
-        search_spaces=f"{RESULTS}/tables/search_spaces.csv",
+        search_spaces=PLACES.table("search_spaces"),
     log:
-        f"{RESULTS}/logs/space_table.log",
+        PLACES.log("space_table"),
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: job_identity("space_table", "space_table", JOBS.spaces()),
-        files=named_files(),
+        job=job_identity("space_table"),
+        files=named_files,
     shell:
         rule_command(RESULTS)
 
@@ -65,17 +60,17 @@ rule space_table:
 # Test errors beside the published ones.
 rule comparison_table:
     input:
-        evaluations=f"{RESULTS}/tables/evaluations.csv",
-        published="config/published_values.csv",
+        evaluations=PLACES.table("evaluations"),
+        published=PUBLISHED_VALUES,
     output:
-        comparison=f"{RESULTS}/tables/comparison.csv",
+        comparison=PLACES.table("comparison"),
     log:
-        f"{RESULTS}/logs/comparison_table.log",
+        PLACES.log("comparison_table"),
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: job_identity("comparison_table", "comparison_table", {}),
-        files=named_files(),
+        job=job_identity("comparison_table"),
+        files=named_files,
     shell:
         rule_command(RESULTS)
 
@@ -83,24 +78,18 @@ rule comparison_table:
 # One table over all groups of the study.
 rule join_tables:
     input:
-        part=lambda w: expand(
-            f"{RESULTS}/tables/{{group}}/{{table}}.csv",
-            group=JOBS.searches,
-            table=w.table,
-        ),
+        part=PLAN.reads("join_tables", "part"),
     output:
-        table=f"{RESULTS}/tables/{{table}}.csv",
+        table=PLACES.table(),
     log:
-        f"{RESULTS}/logs/join_tables/{{table}}.log",
+        PLACES.log("join_tables"),
     wildcard_constraints:
         table="searches|search_epochs|curvature|spectra|evaluations",
     conda:
         "../envs/environment.yaml"
     params:
-        job=lambda w: job_identity(
-            f"join_tables/{w.table}", "join_tables", {"table": w.table}
-        ),
-        files=named_files(),
+        job=job_identity("join_tables"),
+        files=named_files,
     shell:
         rule_command(RESULTS)
 
@@ -108,18 +97,18 @@ rule join_tables:
 # All depth networks of the study.
 rule depth_tables:
     input:
-        folder=JOBS.depth_folders(),
+        folder=PLAN.reads("depth_tables", "folder"),
     output:
-        depth_runs=f"{RESULTS}/tables/depth_runs.csv",
-        depth_posteriors=f"{RESULTS}/tables/depth_posteriors.csv",
-        depth_calibration=f"{RESULTS}/tables/depth_calibration.csv",
+        depth_runs=PLACES.table("depth_runs"),
+        depth_posteriors=PLACES.table("depth_posteriors"),
+        depth_calibration=PLACES.table("depth_calibration"),
     log:
-        f"{RESULTS}/logs/depth_tables.log",
+        PLACES.log("depth_tables"),
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("depth_tables", "depth_tables", {}),
-        files=named_files(),
+        job=job_identity("depth_tables"),
+        files=named_files,
     shell:
         rule_command(RESULTS)
 
@@ -127,17 +116,17 @@ rule depth_tables:
 # How long forward passes take: a measurement, made where a figure draws it.
 rule depth_speed:
     input:
-        folder=JOBS.depth_folders(),
+        folder=PLAN.reads("depth_speed", "folder"),
     output:
-        depth_speed=f"{RESULTS}/tables/depth_speed.csv",
+        depth_speed=PLACES.table("depth_speed"),
     log:
-        f"{RESULTS}/logs/depth_speed.log",
+        PLACES.log("depth_speed"),
     conda:
         "../envs/environment.yaml"
     resources:
-        **JOBS.resources("depth_speed"),
+        **PLAN.resources("depth_speed"),
     params:
-        job=job_identity("depth_speed", "depth_speed", {}),
-        files=named_files(),
+        job=job_identity("depth_speed"),
+        files=named_files,
     shell:
         rule_command(RESULTS, gpu=True)

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import random
+import shlex
 import signal
 import sys
 import time
@@ -18,9 +19,9 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 from workflow_scripts import run
-from workflow_scripts.provenance.identity import identity_text
-from workflow_scripts.study.job_list import PlannedJob, planned_jobs
-from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.provenance.identity import planned_identity
+from workflow_scripts.runtime.job_command import file_options
+from workflow_scripts.study.job_plan import Job, Plan
 from workflow_scripts.study.study import Study
 
 SEARCH = {
@@ -63,29 +64,13 @@ KINDS = {
 }
 
 
-def command(job: PlannedJob) -> list[str]:
+def command(job: Job) -> list[str]:
     """The wrapper's arguments, as a rule spells them."""
-    groups: dict[str, list[str]] = {}
-    for path in job.inputs:
-        key = {".npz": "data", ".yaml": "architecture"}.get(Path(path).suffix, Path(path).stem)
-        groups.setdefault(key, []).append(path)
-    arguments = ["--anew", "--root", job.root, "--log", f"{job.root}/logs/{job.name}.log"]
-    arguments += ["--job", identity_text(job.step, job.settings, job.modules)]
-    if job.step == "derive_architectures":
-        outputs = {"architecture": list(job.outputs)}
-        groups = {
-            key: [path for path in job.inputs if Path(path).stem == key] for key in ("settings", "history", "outcome")
-        }
-        groups["curvature"] = [path for path in job.inputs if Path(path).stem == "curvature"]
-    else:
-        outputs = {Path(path).stem if Path(path).suffix else "folder": [path] for path in job.outputs}
-    for option, named in (("--input", groups), ("--output", outputs)):
-        for key, paths in named.items():
-            arguments += [option, key, *paths]
-    return arguments
+    arguments = ["--anew", "--root", job.root, "--log", job.log, "--job", planned_identity(job)]
+    return arguments + shlex.split(file_options(job.inputs, job.outputs))
 
 
-def start(job: PlannedJob) -> int:
+def start(job: Job) -> int:
     """Run a job in a forked child; returns its process number."""
     child = os.fork()
     if child == 0:
@@ -103,15 +88,15 @@ def finish(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def contents(job: PlannedJob) -> dict[str, bytes]:
+def contents(job: Job) -> dict[str, bytes]:
     """The bytes of a job's outputs."""
-    files = [file for path in map(Path, job.outputs) for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
+    files = [file for path in map(Path, job.writes) for file in (sorted(path.rglob("*")) if path.is_dir() else [path])]
     return {file.as_posix(): file.read_bytes() for file in files if file.is_file()}
 
 
-def harass(job: PlannedJob, kills: int, chance: random.Random) -> dict[str, object]:
+def harass(job: Job, kills: int, chance: random.Random) -> dict[str, object]:
     """Kill a job again and again, each time starting it again, until it was killed `kills` times and then finished."""
-    log, checkpoint = Path(f"{job.root}/logs/{job.name}.log"), Path(f"{job.root}/.checkpoints/{job.name}.pt")
+    log, checkpoint = Path(job.log), Path(f"{job.root}/.checkpoints/{job.name}.pt")
     assert run.main(command(job)) == 0, log.read_text()
     begun = time.monotonic()
     assert finish(start(job)) == 0, log.read_text()
@@ -142,7 +127,7 @@ def main() -> None:
     folder, kills, seed, *kinds = sys.argv[1:]
     os.chdir(folder)
     chance, found = random.Random(int(seed)), {}
-    for job in planned_jobs(Jobs(Study.model_validate(STUDY))):
+    for job in Plan(Study.model_validate(STUDY)).jobs:
         kind = next((kind for kind in kinds if job.name.startswith(KINDS[kind])), None)
         if kind is not None and kind not in found:
             found[kind] = harass(job, int(kills), chance)

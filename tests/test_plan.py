@@ -57,7 +57,7 @@ def test_recorded_times_go_before(tmp_path, monkeypatch):
     jobs = planned_of(load([ROOT / "config/demo.yaml"], {}))
     search = next(job for job in jobs if job.step == "cell_search")
     plain = search.settings.model_dump(mode="json")
-    Writer().job(search.root, search.name, search.step, plain, {}, list(search.outputs))
+    Writer().job(search.root, search.name, search.step, plain, {}, search.writes)
     estimator = plan._Estimator(plan._recorded(jobs))
     estimator._start = 0.0
     others = [job for job in jobs if job.step == "cell_search" and job is not search]

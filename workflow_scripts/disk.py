@@ -6,9 +6,9 @@ Small files are counted as a study of 26 jobs and 69 outputs left them on ext4, 
 from collections.abc import Iterator, Sequence
 
 from workflow_scripts.data.entry import load_image_set
-from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob, layout_of
+from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob
 from workflow_scripts.study.depth import DepthRun
-from workflow_scripts.study.job_list import PlannedJob
+from workflow_scripts.study.job_plan import Job
 
 RECORD, ATTEMPTS, LOG = 7_700, 4_100, 4_100
 """Bytes of a job's record, of the trace of its attempts and of its log."""
@@ -31,13 +31,12 @@ def image_counts(job: EvaluationJob) -> tuple[int, int]:
 
 def training_of(job: SelectionJob) -> EvaluationJob:
     """The brief training of each candidate of a selection."""
-    layout = layout_of(job.training.init_channels)
-    return EvaluationJob(images=job.images, training=job.training, seed=1, layout=layout)
+    return EvaluationJob(images=job.images, training=job.training, seed=1, layout=job.layout)
 
 
-def beside_results(jobs: Sequence[PlannedJob], at_once: int) -> Iterator[str]:
+def beside_results(jobs: Sequence[Job], at_once: int) -> Iterator[str]:
     """Lines that tell what the jobs leave, and how large the checkpoints of `at_once` running jobs are."""
-    count, outputs = len(jobs), sum(len(job.outputs) for job in jobs)
+    count, outputs = len(jobs), sum(len(job.writes) for job in jobs)
     logs = sum(LOG + LOG_OF_AN_EPOCH * _epochs(job) for job in jobs)
     sizes = sorted(((checkpoint_bytes(job), job.step) for job in jobs), reverse=True)
     (largest, step), running = sizes[0], sum(size for size, _ in sizes[:at_once])
@@ -52,7 +51,7 @@ def beside_results(jobs: Sequence[PlannedJob], at_once: int) -> Iterator[str]:
     yield "make tidy removes what finished jobs left."
 
 
-def checkpoint_bytes(job: PlannedJob) -> int:
+def checkpoint_bytes(job: Job) -> int:
     """Bytes of a job's checkpoint while it runs; 0 where its step keeps none. Loads torch where it keeps one."""
     settings = job.settings
     if not isinstance(settings, SearchJob | EvaluationJob | SelectionJob) and job.step != "depth_search":
@@ -69,14 +68,14 @@ def checkpoint_bytes(job: PlannedJob) -> int:
     return checkpoints.depth_checkpoint([DepthRun.model_validate(run) for run in settings["runs"].values()])
 
 
-def _epochs(job: PlannedJob) -> int:
+def _epochs(job: Job) -> int:
     """Lines of progress in a job's log; a depth run has few."""
     settings = job.settings
     if isinstance(settings, SearchJob):
         return settings.search.epochs
     if isinstance(settings, EvaluationJob):
         return settings.training.epochs
-    return settings.training.epochs * (len(job.inputs) - 1) if isinstance(settings, SelectionJob) else 0
+    return settings.training.epochs * (len(job.reads) - 1) if isinstance(settings, SelectionJob) else 0
 
 
 def _line(name: str, size: int, remark: str = "") -> str:

@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING
 from workflow_scripts.benchmark.durations import NotMeasured
 from workflow_scripts.disk import beside_results, image_counts, training_of
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
-from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import documented_parser, tell_error
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob
 from workflow_scripts.study.depth import DepthRun
-from workflow_scripts.study.job_list import PlannedJob
+from workflow_scripts.study.job_plan import Job, Plan
 from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError
 
@@ -63,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StudyError as error:
         tell_error(error)
         return 2
-    jobs = planned_of(study)
+    jobs = Plan(study).jobs
     estimator = _Estimator(None if options.calibrate else _recorded(jobs))
     stages: dict[str, Stage] = {}
     for job in jobs:
@@ -94,7 +93,7 @@ class _Estimator:
         self._calibration: Calibration | None = None
         self._start: float | None = None
 
-    def seconds(self, job: PlannedJob) -> tuple[float, str]:
+    def seconds(self, job: Job) -> tuple[float, str]:
         """Seconds of a job, its start included, and where they are from. Raises NotMeasured."""
         if job.record in self.records:
             return self.records[job.record].seconds + self.start, "recorded"
@@ -105,7 +104,7 @@ class _Estimator:
             return SMALL_JOB_SECONDS + self.start, "assumed"
         return computed + self.start, "calibrated"
 
-    def bytes(self, job: PlannedJob) -> int:
+    def bytes(self, job: Job) -> int:
         """Bytes that a job writes, as far as records tell."""
         if job.record in self.records:
             return sum(output.bytes for output in self.records[job.record].outputs)
@@ -133,21 +132,21 @@ class _Estimator:
             self._calibration = Calibration(compute_device())
         return self._calibration
 
-    def _computed(self, job: PlannedJob) -> float | None:
+    def _computed(self, job: Job) -> float | None:
         settings = job.settings
         if isinstance(settings, SearchJob):
             return self.calibration.search(settings)
         if isinstance(settings, EvaluationJob):
             return self.calibration.training(settings, *image_counts(settings))
         if isinstance(settings, SelectionJob):
-            one, candidates = training_of(settings), len(job.inputs) - 1
+            one, candidates = training_of(settings), len(job.reads) - 1
             return candidates * self.calibration.training(one, settings.weight_images, settings.alpha_images)
         if job.step == "depth_search" and isinstance(settings, dict):
             runs = (DepthRun.model_validate(run) for run in settings["runs"].values())
             return sum(self.calibration.depth(run) for run in runs)
         return None
 
-    def _weights(self, job: PlannedJob) -> int:
+    def _weights(self, job: Job) -> int:
         if not isinstance(job.settings, EvaluationJob):
             return 0
         from workflow_scripts.benchmark.calibration import weights_bytes
@@ -155,7 +154,7 @@ class _Estimator:
         return weights_bytes(job.settings)
 
 
-def _recorded(jobs: list[PlannedJob]) -> dict[str, Record]:
+def _recorded(jobs: Sequence[Job]) -> dict[str, Record]:
     """The records that earlier runs of the study left, by their file."""
     found = {}
     for job in jobs:

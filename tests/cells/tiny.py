@@ -8,7 +8,8 @@ from workflow_scripts.cells.supernet import Alphas, Supernet
 from workflow_scripts.data.images import Part
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import cell_search
-from workflow_scripts.study.cell_jobs import evaluation_job, search_job, searches
+from workflow_scripts.study.cell_grids import searches
+from workflow_scripts.study.cell_jobs import evaluation_job, search_job
 from workflow_scripts.study.cells import Cells
 from workflow_scripts.study.spaces import load_space
 

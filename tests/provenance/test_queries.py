@@ -12,8 +12,7 @@ from workflow_scripts.provenance.identity import identity_text, parse_identity
 from workflow_scripts.provenance.queries import State, differences, recorded, state_of, tell_sources
 from workflow_scripts.provenance.record import canonical_bytes, sealed
 from workflow_scripts.provenance.waivers import Waivers
-from workflow_scripts.study.job_list import PlannedJob, sources
-from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.job_plan import Job, Plan
 from workflow_scripts.study.study import Study
 
 STEP = "join_tables"
@@ -29,13 +28,13 @@ def folder(tmp_path, monkeypatch):
 
 
 def job_of(settings=SETTINGS, outputs=(OUTPUT,), step=STEP, modules=()):
-    return PlannedJob("join_tables/searches", step, settings, (), outputs, "results/made_up", modules)
+    return Job("join_tables/searches", step, settings, {}, {"files": list(outputs)}, "results/made_up", modules)
 
 
 def made(job):
     """Put a result and its record where a job leaves them."""
     plain = job.settings if isinstance(job.settings, dict) else job.settings.model_dump(mode="json")
-    files = [path if Path(path).suffix else f"{path}/file" for path in job.outputs]
+    files = [path if Path(path).suffix else f"{path}/file" for path in job.writes]
     Writer().job(job.root, job.name, job.step, plain, {}, files, chosen=list(job.modules))
 
 
@@ -161,27 +160,27 @@ def test_an_identity_has_four_parts():
 # sources of a study ---------------------------------------------------------------------------------------------------
 
 
-def jobs(existing_only=True, **depth):
+def plan(existing_only=True, **depth):
     experiment = {"max_depths": [1], "seeds": [1, 2, 3, 4], **depth}
     study = {"study": "made_up", "title": "T", "description": "D", "figures": ["depth_posterior"]}
-    return Jobs(Study.model_validate(study | {"depth": {"experiments": {"a": experiment}}}), existing_only)
+    return Plan(Study.model_validate(study | {"depth": {"experiments": {"a": experiment}}}), existing_only)
 
 
 def make_sources(number):
-    for source in list(sources(jobs(existing_only=False)))[:number]:
+    for source in plan(existing_only=False).sources[:number]:
         made(source)
 
 
 def test_nothing_is_told_of_sources_that_are_all_fresh():
     make_sources(4)
-    assert tell_sources(jobs()) == []
+    assert tell_sources(plan()) == []
 
 
 def test_missing_and_stale_sources_are_told():
     make_sources(3)
     [record] = Path("results/made_up/records/depth_search").glob("a_seed-2_spirals_ldn_D0-15_width-20.json")
     record.unlink()
-    told = tell_sources(jobs(prior_decay=0.9))
+    told = tell_sources(plan(prior_decay=0.9))
     reason = "setting runs.a_ldn_D1_width-20_seed-1.prior_decay: 0.85 -> 0.9"
     assert told == [
         "missing: depth search results/made_up/depth/a_seed-4_spirals_ldn_D0-15_width-20",
@@ -192,11 +191,11 @@ def test_missing_and_stale_sources_are_told():
 
 
 def test_a_long_list_of_sources_is_cut_and_counted():
-    assert tell_sources(jobs(), longest=3) == [
+    assert tell_sources(plan(), longest=3) == [
         *(
             f"missing: depth search results/made_up/depth/a_seed-{seed}_spirals_ldn_D0-15_width-20"
             for seed in (1, 2, 3)
         ),
         "... and 1 more",
     ]
-    assert len(tell_sources(jobs(), longest=4)) == 4
+    assert len(tell_sources(plan(), longest=4)) == 4

@@ -7,7 +7,7 @@ import pytest
 
 from workflow_scripts.benchmark.made_up_results import Writer
 from workflow_scripts.provenance.staleness import Standing, commands, standings, study_options
-from workflow_scripts.study.job_list import PlannedJob
+from workflow_scripts.study.job_plan import Job
 
 RESULTS = "results/made_up"
 OPTIONS = study_options(Path("config/made_up.yaml"), None)
@@ -24,15 +24,15 @@ def asked(*targets):
 
 
 def table(name):
-    return PlannedJob(f"join_tables/{name}", "join_tables", {}, (), (f"{RESULTS}/tables/{name}.csv",), RESULTS)
+    return Job(f"join_tables/{name}", "join_tables", {}, {}, {"table": [f"{RESULTS}/tables/{name}.csv"]}, RESULTS)
 
 
-DEPTH = PlannedJob("depth_search/a", "depth_search", {}, (), (f"{RESULTS}/depth/a",), RESULTS)
+DEPTH = Job("depth_search/a", "depth_search", {}, {}, {"folder": [f"{RESULTS}/depth/a"]}, RESULTS)
 
 
 def make(*jobs):
     for job in jobs:
-        files = [path if Path(path).suffix else f"{path}/{name}" for path in job.outputs for name in ("one", "two")]
+        files = [path if Path(path).suffix else f"{path}/{name}" for path in job.writes for name in ("one", "two")]
         Writer().job(job.root, job.name, job.step, {}, {}, list(dict.fromkeys(files)))
 
 
@@ -51,20 +51,20 @@ def test_what_snakemake_would_run_takes_the_command_of_every_run():
 
 def test_a_deleted_result_is_asked_for_by_name():
     make(table("a"), table("b"))
-    Path(table("a").outputs[0]).unlink()
-    assert typed(table("a"), table("b")) == [asked(*table("a").outputs), RUN]
+    Path(table("a").writes[0]).unlink()
+    assert typed(table("a"), table("b")) == [asked(*table("a").writes), RUN]
 
 
 def test_an_altered_result_is_removed_before():
     make(table("a"))
-    [output] = table("a").outputs
+    [output] = table("a").writes
     Path(output).write_text("altered")
     assert typed(table("a")) == [f"rm -r {output}", asked(output), RUN]
 
 
 def test_a_file_removed_from_a_result_that_is_a_folder_is_seen_and_the_folder_made_again():
     make(DEPTH)
-    [output] = DEPTH.outputs
+    [output] = DEPTH.writes
     Path(output, "one").unlink()
     [standing] = standings([DEPTH], RESULTS)
     assert (standing.state, standing.reasons) == ("altered", (f"{output}/one was removed after it was made",))
@@ -73,7 +73,7 @@ def test_a_file_removed_from_a_result_that_is_a_folder_is_seen_and_the_folder_ma
 
 def test_a_result_that_is_now_a_link_is_altered():
     make(table("a"))
-    output = Path(*table("a").outputs)
+    output = Path(*table("a").writes)
     output.rename("elsewhere.csv")
     output.symlink_to(Path("elsewhere.csv").absolute())
     [standing] = standings([table("a")], RESULTS)
@@ -83,7 +83,7 @@ def test_a_result_that_is_now_a_link_is_altered():
 @pytest.mark.parametrize("state", ["stale", "without a record"])
 def test_a_result_that_snakemake_takes_for_sound_is_forced(state):
     make(table("a"))
-    forced = [asked(*table("a").outputs, "--force"), RUN]
+    forced = [asked(*table("a").writes, "--force"), RUN]
     assert commands([Standing(table("a"), state)], {}, OPTIONS, 10) == forced
 
 
@@ -91,7 +91,7 @@ def test_targets_of_one_kind_share_a_command_up_to_a_number_of_jobs():
     jobs = [table(name) for name in "abc"]
     make(*jobs)
     shutil.rmtree(f"{RESULTS}/tables")
-    assert typed(*jobs, most=2) == [asked(*jobs[0].outputs, *jobs[1].outputs), RUN]
+    assert typed(*jobs, most=2) == [asked(*jobs[0].writes, *jobs[1].writes), RUN]
 
 
 def test_the_settings_of_the_command_line_are_given_again():

@@ -13,8 +13,7 @@ from workflow_scripts.benchmark.made_up_results import Writer
 from workflow_scripts.rehearsal import head_node
 from workflow_scripts.rehearsal.overhead import facts_of, noted_at
 from workflow_scripts.rehearsal.report import report
-from workflow_scripts.study.job_list import planned_jobs
-from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.rehearsal import rehearsal_of
 from workflow_scripts.study.study import Layer, load_study
 
@@ -28,7 +27,7 @@ LOAD = head_node.Load(
 
 @pytest.fixture
 def jobs():
-    return list(planned_jobs(Jobs(rehearsal_of(load_study([Layer("tiny.yaml", TINY)])))))
+    return list(Plan(rehearsal_of(load_study([Layer("tiny.yaml", TINY)]))).jobs)
 
 
 def at(seconds, precision="milliseconds"):
@@ -46,7 +45,7 @@ def submit(base, job, number, **files):
 def finish(base, job):
     """The record of a job whose step took one second, and its trace."""
     with chdir(base):
-        Writer().job(job.root, job.name, job.step, {}, {}, list(job.outputs))
+        Writer().job(job.root, job.name, job.step, {}, {}, job.writes)
     attempt(base, job, {"attempt": 1, "started": at(8, "seconds")}, {"attempt": 1, "ended": at(9), "failed": None})
 
 
@@ -57,7 +56,7 @@ def attempt(base, job, *entries):
 
 
 def note(base, job, seconds):
-    for output in job.outputs:
+    for output in job.writes:
         file = noted_at(output, base)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()

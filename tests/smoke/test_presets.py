@@ -14,7 +14,8 @@ from workflow_scripts.depth.networks import ConvolutionalNetwork
 from workflow_scripts.depth.posterior import FixedPosterior, LearntPosterior
 from workflow_scripts.depth.training import DepthModel
 from workflow_scripts.runtime.progress import Silent
-from workflow_scripts.study.cell_jobs import evaluation_job, search_job, searches
+from workflow_scripts.study.cell_grids import searches
+from workflow_scripts.study.cell_jobs import evaluation_job, search_job
 from workflow_scripts.study.cells import Curvature
 from workflow_scripts.study.open_study import load
 from workflow_scripts.study.spaces import load_space, space_names

@@ -240,7 +240,7 @@ def opened(load, tmp_path):
 
 @pytest.mark.parametrize(("said", "meant"), [("no", False), ("false", False), ("off", False), ("yes", True)])
 def test_figures_only(opened, said, meant):
-    assert opened(f"figures_only={said}").existing_only is meant
+    assert opened(f"figures_only={said}").runs.existing_only is meant
 
 
 def test_settings_of_config_keep_their_kinds(opened):

@@ -3,7 +3,6 @@
 import json
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -11,10 +10,10 @@ from hypothesis import strategies as st
 
 from workflow_scripts.data.entry import load_image_set
 from workflow_scripts.study import open_study
-from workflow_scripts.study.cell_jobs import SearchKey, evaluation_job, images_of, search_job, searches
+from workflow_scripts.study.cell_grids import SearchKey, searches
+from workflow_scripts.study.cell_jobs import evaluation_job, images_of, search_job
 from workflow_scripts.study.cells import Cells, Training
-from workflow_scripts.study.job_list import planned_jobs, sources
-from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.model import canonical
 from workflow_scripts.study.study import Study
 
@@ -34,7 +33,7 @@ def cells_of(*grids, **settings):
     return Cells.model_validate({"grids": [GRID | grid for grid in grids] or [GRID], **settings})
 
 
-def jobs_of(*grids, existing_only=False, depth=None, **settings):
+def plan_of(*grids, existing_only=False, depth=None, **settings):
     study = {
         "study": "made_up",
         "title": "T",
@@ -43,7 +42,7 @@ def jobs_of(*grids, existing_only=False, depth=None, **settings):
         "depth": depth,
         "figures": ["found_cells"],
     }
-    return Jobs(Study.model_validate(study), existing_only)
+    return Plan(Study.model_validate(study), existing_only)
 
 
 def key(**settings):
@@ -92,8 +91,8 @@ def test_every_study_of_the_repository_is_sound(name, tmp_path, monkeypatch):
     monkeypatch.setattr(open_study, "LOCAL", tmp_path / "local.yaml")
     study = open_study.load([open_study.ROOT / "config" / f"{name}.yaml"], {})
     assert study.study == name
-    jobs = Jobs(study)
-    assert len({source.record for source in sources(jobs)}) == len(list(sources(jobs))) > 0
+    sources = Plan(study).sources
+    assert len({source.record for source in sources}) == len(sources) > 0
 
 
 # names ----------------------------------------------------------------------------------------------------------------
@@ -204,78 +203,85 @@ def test_swapping_two_values_changes_the_canonical_form():
 # jobs -----------------------------------------------------------------------------------------------------------------
 
 
+def files_of(plan, step):
+    return [path for job in plan.jobs if job.step == step for path in job.writes]
+
+
 def test_where_jobs_are_found():
-    jobs = jobs_of({"methods": ["darts", "darts_es"], "seeds": [1, 2]}, evaluation={"seeds": [4, 5]}, depth=DEPTH)
+    plan = plan_of({"methods": ["darts", "darts_es"], "seeds": [1, 2]}, evaluation={"seeds": [4, 5]}, depth=DEPTH)
     runs = ["l2-0.0003_drop-0_seed-1", "l2-0.0003_drop-0_seed-2"]
-    assert list(jobs.searches) == ["s4_digits"]
-    assert jobs.search_files("s4_digits", "history.csv") == [
+    assert list(plan.runs.searches) == ["s4_digits"]
+    assert plan.search_files("s4_digits")["history"] == [
         f"results/made_up/cells/searches/s4_digits/darts/{run}/history.csv" for run in runs
     ]
-    assert jobs.architectures("s4_digits") == [
+    assert files_of(plan, "derive_architectures") == [
         f"results/made_up/cells/architectures/s4_digits/{method}/{run}.yaml"
         for run in runs
         for method in ("darts", "darts_es")
     ]
-    trainings = jobs.evaluations("s4_digits")
-    assert len(trainings) == len(set(trainings)) == 2 * 2 * 2
+    trainings = files_of(plan, "evaluate_genotype")
+    assert len(trainings) == len(set(trainings)) == 2 * 2 * 2 * 3
     assert f"results/made_up/cells/evaluations/s4_digits/darts_es/{runs[0]}/seed-5/outcome.json" in trainings
-    assert jobs.depth_folders() == [
+    assert files_of(plan, "depth_search") == [
         f"results/made_up/depth/deep_seed-{seed}_spirals_ldn_{depths}_width-20"
         for seed in (1, 2)
         for depths in ("D0-1", "D2-3")
     ]
-    assert not jobs.missing
+    assert not plan.runs.missing
 
 
 def test_the_settings_of_a_job_are_those_of_its_place():
-    jobs = jobs_of({"l2": [0.1, 0.2]}, evaluation={"seeds": [4]}, depth=DEPTH)
+    plan = plan_of({"l2": [0.1, 0.2]}, evaluation={"seeds": [4]}, depth=DEPTH)
     run = "l2-0.2_drop-0_seed-1"
-    place = SimpleNamespace(group="s4_digits", search="darts", run=run)
-    assert jobs.search(place).l2 == 0.2
-    assert f"results/made_up/cells/searches/s4_digits/darts/{run}/history.csv" in jobs.search_files(
-        "s4_digits", "history.csv"
-    )
-    assert jobs.evaluation("s4_digits", "4").seed == 4
-    assert jobs.data_sets == {"s4_digits": "digits"}
-    networks = jobs.depth_search("deep_seed-2_spirals_ldn_D2-3_width-20")["runs"]
+    search = plan.job("cell_search", group="s4_digits", search="darts", run=run)
+    assert search.settings.l2 == 0.2
+    assert search.inputs == {"data": ["data/digits.npz"]}
+    assert search.outputs["history"] == [f"results/made_up/cells/searches/s4_digits/darts/{run}/history.csv"]
+    training = plan.job("evaluate_genotype", group="s4_digits", method="darts", run=run, seed="4")
+    assert training.settings.seed == 4
+    networks = plan.job("depth_search", group="deep_seed-2_spirals_ldn_D2-3_width-20").settings["runs"]
     assert {name: run["max_depth"] for name, run in networks.items()} == {
         "deep_ldn_D2_width-20_seed-2": 2,
         "deep_ldn_D3_width-20_seed-2": 3,
     }
 
 
+def test_a_job_that_the_study_does_not_have_is_named():
+    with pytest.raises(LookupError, match=r"^'?the study made_up has no job depth_search/a'?$"):
+        plan_of().job("depth_search", group="a")
+
+
 def test_every_source_has_its_own_record_and_outputs():
-    jobs = jobs_of({"seeds": [1, 2]}, evaluation={"seeds": [4, 5]}, depth=DEPTH)
-    found = list(sources(jobs))
+    plan = plan_of({"seeds": [1, 2]}, evaluation={"seeds": [4, 5]}, depth=DEPTH)
+    found = plan.sources
     assert [source.step for source in found] == 2 * ["cell_search"] + 4 * ["evaluate_genotype"] + 4 * ["depth_search"]
     assert len({source.record for source in found}) == len(found)
-    outputs = [path for source in found for path in source.outputs]
+    outputs = [path for source in found for path in source.writes]
     assert len(set(outputs)) == len(outputs)
     assert all(source.record.startswith(f"results/made_up/records/{source.step}/") for source in found)
 
 
-def unmade(jobs: Jobs) -> set[str]:
+def unmade(plan: Plan) -> set[str]:
     """What planned jobs read and no planned job writes."""
-    planned = list(planned_jobs(jobs))
-    return {path for job in planned for path in job.inputs} - {path for job in planned for path in job.outputs}
+    return {path for job in plan.jobs for path in job.reads} - {path for job in plan.jobs for path in job.writes}
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (open_study.ROOT / "config").glob("[!l]*.yaml")))
+@pytest.mark.parametrize("name", open_study.study_names())
 def test_every_file_that_a_job_reads_is_made_by_another(name):
     study = open_study.load([open_study.ROOT / "config" / f"{name}.yaml"], {})
-    assert unmade(Jobs(study)) <= {"config/published_values.csv"}
+    assert unmade(Plan(study)) <= {"config/published_values.csv"}
 
 
 @pytest.mark.parametrize("methods", [["darts_es", "r_darts_l2"], ["r_darts_dp"], ["darts", "r_darts_l2", "r_darts_dp"]])
 def test_a_selection_finds_the_architectures_it_chooses_from(methods):
-    jobs = jobs_of({"methods": methods, "l2": [3e-4, 9e-4]})
-    assert unmade(jobs) <= {"config/published_values.csv"}
-    assert len(jobs.selected()) == len(set(methods) & {"r_darts_l2", "r_darts_dp"})
+    plan = plan_of({"methods": methods, "l2": [3e-4, 9e-4]})
+    assert unmade(plan) <= {"config/published_values.csv"}
+    assert len(plan.selected("s4_digits")) == len(set(methods) & {"r_darts_l2", "r_darts_dp"})
 
 
 def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    everything = jobs_of({"seeds": [1, 2]}, depth=DEPTH)
+    everything = plan_of({"seeds": [1, 2]}, depth=DEPTH)
     searches = "results/made_up/cells/searches/s4_digits/darts"
     for file in ("settings.json", "history.csv", "curvature.npz", "outcome.json"):
         there = tmp_path / searches / "l2-0.0003_drop-0_seed-1" / file
@@ -284,32 +290,58 @@ def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monk
     half = tmp_path / searches / "l2-0.0003_drop-0_seed-2" / "settings.json"
     half.parent.mkdir(parents=True)
     half.touch()
-    (tmp_path / everything.depth_folder("deep_seed-1_spirals_ldn_D2-3_width-20")).mkdir(parents=True)
+    (tmp_path / everything.places.depth("deep_seed-1_spirals_ldn_D2-3_width-20")).mkdir(parents=True)
 
-    jobs = jobs_of({"seeds": [1, 2]}, depth=DEPTH, existing_only=True)
-    assert list(jobs.searches["s4_digits"]) == ["darts/l2-0.0003_drop-0_seed-1"]
-    assert jobs.depth_folders() == ["results/made_up/depth/deep_seed-1_spirals_ldn_D2-3_width-20"]
-    assert jobs.evaluations("s4_digits") == []
-    assert sorted(jobs.missing) == [
+    plan = plan_of({"seeds": [1, 2]}, depth=DEPTH, existing_only=True)
+    assert [key.place for key in plan.runs.searches["s4_digits"]] == ["darts/l2-0.0003_drop-0_seed-1"]
+    assert files_of(plan, "depth_search") == ["results/made_up/depth/deep_seed-1_spirals_ldn_D2-3_width-20"]
+    assert files_of(plan, "evaluate_genotype") == []
+    assert sorted(plan.runs.missing) == [
         "depth search results/made_up/depth/deep_seed-1_spirals_ldn_D0-1_width-20",
         "depth search results/made_up/depth/deep_seed-2_spirals_ldn_D0-1_width-20",
         "depth search results/made_up/depth/deep_seed-2_spirals_ldn_D2-3_width-20",
         "search results/made_up/cells/searches/s4_digits/darts/l2-0.0003_drop-0_seed-2",
         "training results/made_up/cells/evaluations/s4_digits/darts/l2-0.0003_drop-0_seed-1/seed-1",
     ]
-    assert {source.step for source in sources(jobs)} == {"cell_search", "depth_search"}
+    assert {source.step for source in plan.sources} == {"cell_search", "depth_search"}
 
 
 def test_a_study_draws_only_the_tables_it_makes():
-    assert jobs_of().tables == [
+    assert plan_of().tables == [
         *("search_spaces", "searches", "search_epochs", "curvature", "spectra", "evaluations", "comparison")
     ]
-    assert jobs_of(depth=DEPTH).tables[-3:] == ["depth_runs", "depth_posteriors", "depth_calibration"]
-    assert jobs_of().figure_inputs("found_cells")[0].startswith("results/made_up/")
+    assert plan_of(depth=DEPTH).tables[-3:] == ["depth_runs", "depth_posteriors", "depth_calibration"]
+    assert plan_of().job("figure", figure="found_cells").reads[0].startswith("results/made_up/")
 
 
 def test_one_more_evaluation_seed_leaves_the_other_trainings_as_they_are() -> None:
-    one, two = (jobs_of({}, evaluation={"seeds": seeds}) for seeds in ([1], [1, 2]))
-    group = next(iter(one.searches))
-    assert canonical(one.evaluation(group, 1)) == canonical(two.evaluation(group, 1))
-    assert canonical(two.evaluation(group, 1)) != canonical(two.evaluation(group, 2))
+    def training(plan: Plan, seed: int) -> str:
+        place = {"group": "s4_digits", "method": "darts", "run": "l2-0.0003_drop-0_seed-1", "seed": str(seed)}
+        return canonical(plan.job("evaluate_genotype", **place).settings)
+
+    one, two = (plan_of({}, evaluation={"seeds": seeds}) for seeds in ([1], [1, 2]))
+    assert training(one, 1) == training(two, 1)
+    assert training(two, 1) != training(two, 2)
+
+
+def test_the_order_of_what_a_job_reads_is_part_of_its_settings() -> None:
+    """Rows stand in the order of the configuration: in another order, a table has other bytes."""
+    orders = [(["darts", "r_darts_l2"], [0.1, 0.2], ["s2", "s4"], [1, 2])]
+    orders += [tuple(list(reversed(values)) for values in orders[0])]
+    one, other = (
+        {
+            job.name: job
+            for job in plan_of(
+                {"methods": methods, "l2": l2, "spaces": spaces, "seeds": seeds},
+                evaluation={"seeds": seeds},
+                depth={"experiments": {"deep": {"max_depths": [1, 20], "seeds": seeds}}},
+            ).jobs
+        }
+        for methods, l2, spaces, seeds in orders
+    )
+    reordered = {name for name in one if one[name].reads != other[name].reads}
+    assert {one[name].step for name in reordered} == {
+        *("search_tables", "evaluation_table", "join_tables", "derive_architectures", "gather_architectures"),
+        *("depth_tables",),
+    }
+    assert reordered <= {name for name in one if canonical(one[name].settings) != canonical(other[name].settings)}

@@ -9,8 +9,7 @@ from workflow.tree import ROOT as REPOSITORY
 from workflow_scripts.study import open_study
 from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob
 from workflow_scripts.study.depth import DepthRun, ImageRun
-from workflow_scripts.study.job_list import planned_jobs
-from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.rehearsal import IMAGES, number_of_jobs, rehearsal_of, sample_of
 from workflow_scripts.study.study import Layer, StudyError, load_study
 
@@ -27,7 +26,7 @@ def load(name):
 
 
 def jobs_of(study):
-    return list(planned_jobs(Jobs(study)))
+    return list(Plan(study).jobs)
 
 
 def kinds(study):
@@ -50,8 +49,8 @@ def test_a_rehearsal_has_the_jobs_of_its_study(name):
             assert (rehearsed.step, rehearsed.name) == ("made_up_data", f"made_up_data/{real.name}")
             continue
         assert (rehearsed.step, rehearsed.name) == (real.step, real.name)
-        moved = [path.replace(f"results/{name}/", f"results/{name}-rehearsal/") for path in real.outputs]
-        assert list(rehearsed.outputs) == moved
+        moved = [path.replace(f"results/{name}/", f"results/{name}-rehearsal/") for path in real.writes]
+        assert rehearsed.writes == moved
     assert (small.figures, small.resources) == (study.figures, study.resources)
 
 
@@ -66,7 +65,7 @@ def test_a_study_whose_depth_search_is_switched_off_is_rehearsed_without():
 def test_a_rehearsal_stays_in_its_own_folder(name):
     for job in jobs_of(rehearsal_of(load(name))):
         assert job.root == f"results/{name}-rehearsal"
-        outside = [path for path in (*job.inputs, *job.outputs) if not path.startswith(f"{job.root}/")]
+        outside = [path for path in (*job.reads, *job.writes) if not path.startswith(f"{job.root}/")]
         assert set(outside) <= {"config/published_values.csv"}
 
 
@@ -166,5 +165,5 @@ def test_rehearsals_are_no_studies_that_a_mistyped_name_could_mean(tmp_path, mon
 
 def test_where_made_up_images_are_kept_is_no_matter_of_access():
     """The option that says where files may come from is read by the step that fetches, which makes up none."""
-    assert "made_up" not in Jobs(rehearsal_of(load("demo"))).access()
-    assert Path(Jobs(load("demo")).data_file("digits")) == Path("data/digits.npz")
+    assert "made_up" not in Plan(rehearsal_of(load("demo"))).access()
+    assert Path(Plan(load("demo")).places.data("digits")) == Path("data/digits.npz")

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from workflow.tree import ROOT, build, copy_workflow, edit, planned, results, snakemake
 
-from workflow_scripts.provenance.record import canonical_bytes, sealed
+from workflow_scripts.provenance.record import canonical_bytes, read_record, sealed
 from workflow_scripts.study import open_study
-from workflow_scripts.study.job_list import planned_jobs
-from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.job_plan import Plan
+from workflow_scripts.study.model import canonical
 
 TINY = "results/tiny"
 SEARCH = "cells/searches/s4_digits/darts/l2-0.0003_drop-0_seed-1"
@@ -67,16 +67,24 @@ def test_the_planned_jobs_are_those_of_snakemake(study: str, tmp_path: Path) -> 
             theirs[told["log"]] = {
                 key: set(told.get(key, "").split(", ")) - {"", "<TBD>"} for key in ("input", "output")
             }
-    ours = {
-        f"{job.root}/logs/{job.name}.log": job
-        for job in planned_jobs(Jobs(open_study.load([ROOT / "config" / f"{study}.yaml"], {})))
-    }
+    ours = {job.log: job for job in Plan(open_study.load([ROOT / "config" / f"{study}.yaml"], {})).jobs}
     assert ours.keys() == theirs.keys()
     for log, job in ours.items():
-        assert set(job.outputs) == theirs[log]["output"], log
-        assert theirs[log]["input"] <= set(job.inputs), log
-        if not any(path.endswith(".npz") for path in job.inputs):
-            assert theirs[log]["input"] == set(job.inputs), log
+        assert set(job.writes) == theirs[log]["output"], log
+        behind = job.inputs.get("data", []) + job.inputs.get("candidate", []) + job.inputs.get("architecture", [])
+        assert set(job.reads) - theirs[log]["input"] <= set(behind), log
+        assert theirs[log]["input"] <= set(job.reads), log
+
+
+def test_the_rules_ran_what_the_plan_says(finished: Path) -> None:
+    """Names and order of files, settings and modules, of every job of the tiny study, as its record tells them."""
+    plan = Plan(open_study.load([finished / "config/tiny.yaml"], {}))
+    for job in plan.jobs:
+        record = read_record(finished / job.record)
+        assert record.arguments.inputs == {name: paths for name, paths in job.inputs.items() if paths}, job.name
+        assert record.arguments.outputs == job.outputs, job.name
+        assert canonical(record.settings) == canonical(job.settings), job.name
+        assert (record.step, tuple(record.chosen_modules)) == (job.step, job.modules), job.name
 
 
 # verify ---------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import torch
 from workflow_scripts.cells.evaluation_network import AUXILIARY_SIDE, EvaluationNetwork
 from workflow_scripts.cells.supernet import Alphas, Supernet
 from workflow_scripts.data.entry import load_image_set
-from workflow_scripts.study.cell_jobs import searches
+from workflow_scripts.study.cell_grids import searches
 from workflow_scripts.study.cells import Cells, Search, Training
 from workflow_scripts.study.names import Mistake
 from workflow_scripts.study.spaces import NODES, load_space

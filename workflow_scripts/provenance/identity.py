@@ -12,7 +12,7 @@ from workflow_scripts.provenance.code_digest import code_digests, combined
 from workflow_scripts.study.model import Model, canonical
 
 if TYPE_CHECKING:  # the wrapper, which needs this module, sets the number of threads before numpy is loaded
-    from workflow_scripts.study.job_list import PlannedJob
+    from workflow_scripts.study.job_plan import Job
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def identity_text(step: str, settings: Model | Mapping[str, Any], modules: Seque
     return text_of(Identity(step, plain, tuple(modules), combined(step_code(step, modules))))
 
 
-def planned_identity(job: "PlannedJob") -> str:
+def planned_identity(job: "Job") -> str:
     """The canonical text of a planned job's identity with the code as it is now."""
     return identity_text(job.step, job.settings, job.modules)
 

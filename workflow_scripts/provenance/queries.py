@@ -11,8 +11,7 @@ from typing import Any
 from workflow_scripts.provenance.identity import Identity, parse_identity, planned_identity, step_code
 from workflow_scripts.provenance.record import Record, RecordError, read_record
 from workflow_scripts.provenance.waivers import Waivers
-from workflow_scripts.study.job_list import PlannedJob, sources
-from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.job_plan import Job, Plan
 
 ABSENT = object()
 DIGITS = 8
@@ -44,11 +43,11 @@ def recorded(file: Path) -> Record | str | None:
         return str(error)
 
 
-def state_of(job: PlannedJob, record: Record | str | None, waivers: Waivers, folder: Path = Path()) -> State:
+def state_of(job: Job, record: Record | str | None, waivers: Waivers, folder: Path = Path()) -> State:
     """Compare a job as it is now with what `recorded` found of its result; paths are from `folder`."""
-    absent = [path for path in job.outputs if not (folder / path).exists()]
+    absent = [path for path in job.writes if not (folder / path).exists()]
     if absent:
-        return State(job.name, "missing", () if len(absent) == len(job.outputs) else (f"{absent[0]} is not there",))
+        return State(job.name, "missing", () if len(absent) == len(job.writes) else (f"{absent[0]} is not there",))
     if not isinstance(record, Record):
         return State(job.name, "without a record", () if record is None else (record,))
     now = planned_identity(job)
@@ -77,11 +76,11 @@ def module_changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
     ]
 
 
-def tell_sources(jobs: Jobs, longest: int = 20) -> list[str]:
+def tell_sources(plan: Plan, longest: int = 20) -> list[str]:
     """What a person should know before figures are drawn from the runs that are there: which are missing or stale."""
-    waivers = Waivers(jobs.results)
-    states = [state_of(source, recorded(Path(source.record)), waivers) for source in sources(jobs)]
-    lines = [f"missing: {what}" for what in jobs.missing]  # complete only once all sources were asked for
+    waivers = Waivers(plan.places.results)
+    states = [state_of(source, recorded(Path(source.record)), waivers) for source in plan.sources]
+    lines = [f"missing: {what}" for what in plan.runs.missing]
     lines += [str(state) for state in states if state.state != "fresh"]
     hidden = len(lines) - longest
     return lines if hidden <= 0 else [*lines[:longest], f"... and {hidden} more"]

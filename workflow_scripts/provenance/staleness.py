@@ -13,7 +13,8 @@ from workflow_scripts.provenance.hashing import sha256_of_recorded
 from workflow_scripts.provenance.queries import recorded, state_of
 from workflow_scripts.provenance.record import Record, lies_at
 from workflow_scripts.provenance.waivers import Waivers
-from workflow_scripts.study.job_list import PlannedJob
+from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.places import Places
 
 RUNS = ("missing", "without a record", "stale", "follows", "may follow", "altered")
 """States of jobs that should run before results are what they claim to be."""
@@ -32,24 +33,22 @@ class Standing:
     `damaged` are recorded files that are there with other content, or are gone from a folder that is there.
     """
 
-    job: PlannedJob
+    job: Job
     state: str
     reasons: tuple[str, ...] = ()
     seconds: float | None = None
     damaged: tuple[str, ...] = ()
 
-    @property
-    def log(self) -> str:
-        """The path of its log, by which Snakemake names it too."""
-        return f"{self.job.root}/logs/{self.job.name}.log"
 
-
-def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()) -> list[Standing]:
+def standings(planned: Sequence[Job], results: str, folder: Path = Path()) -> list[Standing]:
     """The state of every job, in the order of `planned`, which is that in which data flows. Paths are from `folder`.
+
+    Jobs on request are left out where they have no record.
 
     States: `fresh`; `missing`, `without a record`, `stale` and `altered` for what is wrong with its own result;
     `follows` where it reads what will be made anew, `may follow` where that depends on what is found; `waived`.
     """
+    planned = [job for job in planned if not job.on_request or (folder / job.record).exists()]
     records = {job.record: recorded(folder / job.record) for job in planned}
     times = _times(planned, records)
     waivers = Waivers(folder / results)
@@ -65,16 +64,16 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
         if damaged:
             state, reasons = "altered", tuple(f"{path} {what} after it was made" for path, what in damaged.items())
         if state in ("fresh", "waived"):
-            sure = sorted({maker for path in job.inputs if (maker := running.get(path))})
-            maybe = sorted({maker for path in job.inputs if (maker := perhaps.get(path))})
-            if job.step in BEHIND_ARCHITECTURES and all((folder / path).exists() for path in job.inputs):
-                gathering = f"{job.root}/cells/architectures/{job.name.split('/')[1]}.yaml"
+            sure = sorted({maker for path in job.reads if (maker := running.get(path))})
+            maybe = sorted({maker for path in job.reads if (maker := perhaps.get(path))})
+            if job.step in BEHIND_ARCHITECTURES and all((folder / path).exists() for path in job.reads):
+                gathering = Places(job.root).architectures(group=job.name.split("/")[1])
                 again = {maker for made in (running, perhaps) if (maker := made.get(gathering))}
                 maybe, sure = sorted({*maybe, *sure, *again}), []
             if sure or maybe:
                 state, reasons = ("follows", _reads(sure)) if sure else ("may follow", _reads(maybe))
         if state in RUNS:
-            for path in job.outputs:
+            for path in job.writes:
                 may_stay = job.step in CHECKPOINTS and (folder / path).exists()
                 (perhaps if may_stay or state == "may follow" else running)[path] = job.name
         seconds = times.get(job.record, times.get(job.step))
@@ -82,7 +81,7 @@ def standings(planned: Sequence[PlannedJob], results: str, folder: Path = Path()
     return found
 
 
-def _times(planned: Iterable[PlannedJob], records: dict[str, Record | str | None]) -> dict[str, float]:
+def _times(planned: Iterable[Job], records: dict[str, Record | str | None]) -> dict[str, float]:
     """Seconds by record file, and the median by step."""
     times: dict[str, float] = {}
     steps: dict[str, list[float]] = {}
@@ -95,7 +94,7 @@ def _times(planned: Iterable[PlannedJob], records: dict[str, Record | str | None
 
 
 def _damages(
-    planned: Iterable[PlannedJob], records: dict[str, Record | str | None], folder: Path, results: str
+    planned: Iterable[Job], records: dict[str, Record | str | None], folder: Path, results: str
 ) -> dict[str, dict[str, str]]:
     """Per job, its recorded files that are not what was recorded, each with what was done to it."""
     written = {
@@ -163,9 +162,11 @@ def _jobs_told(said: str) -> Iterator[tuple[str, str]]:
 def disagreements(found: Iterable[Standing], plan: dict[str, str]) -> list[str]:
     """Where Snakemake alone would do otherwise, in sentences that say why."""
     lines = []
-    known = {standing.log: standing for standing in found}
+    known = {standing.job.log: standing for standing in found}
     for log, standing in known.items():
         name = standing.job.name
+        if standing.job.on_request:
+            continue
         if log not in plan and standing.state in (*NOT_MISSED, "follows"):
             why = {
                 "altered": "it keeps no digest of outputs",
@@ -188,13 +189,13 @@ def commands(found: Iterable[Standing], plan: dict[str, str], options: Sequence[
     removed: list[str] = []
     asked: list[str] = []
     forced: list[str] = []
-    for standing in [each for each in found if each.log not in plan and each.state in NOT_MISSED][:most]:
-        outputs = standing.job.outputs
+    for standing in [each for each in found if each.job.log not in plan and each.state in NOT_MISSED][:most]:
+        outputs = standing.job.writes
         damaged = [path for path in outputs if any(lies_at(each, path) for each in standing.damaged)]
         absent = [path for path in outputs if not Path(path).exists()]
         removed += damaged
-        if damaged or absent:
-            asked += [*damaged, *absent][:1]
+        if damaged or absent or standing.job.on_request:
+            asked += [*damaged, *absent, *outputs][:1]
         else:
             forced.append(outputs[0])
     lines = [["rm", "-r", *removed]] if removed else []

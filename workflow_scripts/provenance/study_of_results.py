@@ -3,8 +3,7 @@
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.ledger import Ledger
-from workflow_scripts.study.job_list import PlannedJob, planned_jobs
-from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.job_plan import Job, Plan
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.study import Study, StudyError
 
@@ -25,6 +24,7 @@ def study_of(ledger: Ledger, configfile: Path | None, settings: str | None) -> S
     return study
 
 
-def planned_of(study: Study) -> list[PlannedJob]:
-    """Every job of a study."""
-    return list(planned_jobs(Jobs(study)))
+def planned_of(study: Study) -> list[Job]:
+    """Every job of a study, those on request too."""
+    plan = Plan(study)
+    return [*plan.jobs, *plan.on_request]

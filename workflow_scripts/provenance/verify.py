@@ -24,7 +24,7 @@ from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
 from workflow_scripts.provenance.waivers import Waiver, Waivers
 from workflow_scripts.runtime.reading import found_below
-from workflow_scripts.study.job_list import PlannedJob
+from workflow_scripts.study.job_plan import Job
 
 PAGE = "provenance.html"
 VIEWS = ("report.html", PAGE)
@@ -75,9 +75,7 @@ class Verdict:
         return asdict(self)
 
 
-def verify(
-    ledger: Ledger, planned: Iterable[PlannedJob] | None, against: str | None = None, rehash: bool = True
-) -> Verdict:
+def verify(ledger: Ledger, planned: Iterable[Job] | None, against: str | None = None, rehash: bool = True) -> Verdict:
     """Check a results folder against its records, and its records against `planned`, the study's jobs at hand, if any.
 
     `against` is a root digest kept elsewhere. Without `rehash`, files that are there are taken to be what was recorded.
@@ -324,7 +322,7 @@ def _broken_waivers(ledger: Ledger) -> Iterator[Finding]:
     yield from (Finding("record", f"{ledger.root}/{WAIVERS}", fault) for fault in Waivers(ledger.folder).faults)
 
 
-def _finished_without_record(ledger: Ledger, planned: list[PlannedJob] | None) -> Iterator[Finding]:
+def _finished_without_record(ledger: Ledger, planned: list[Job] | None) -> Iterator[Finding]:
     """Jobs whose attempts say that they ended well, and whose record is not there; not those the study has dropped."""
     dropped = None if planned is None else {job.name for job in planned}
     for attempts in all_attempts(ledger.folder):
@@ -337,7 +335,7 @@ def _finished_without_record(ledger: Ledger, planned: list[PlannedJob] | None) -
         yield Finding("missing", _shown(file, ledger), cause, job)
 
 
-def _compare_with_study(ledger: Ledger, planned: Iterable[PlannedJob] | None, verdict: Verdict) -> None:
+def _compare_with_study(ledger: Ledger, planned: Iterable[Job] | None, verdict: Verdict) -> None:
     """Stale and waived jobs: against the study where it is at hand, else against the code alone."""
     waivers = Waivers(ledger.folder)
     if planned is None:
@@ -356,7 +354,7 @@ def _compare_with_study(ledger: Ledger, planned: Iterable[PlannedJob] | None, ve
     for (root, name), job in expected.items():
         made = ledger.jobs.get(name) if root == ledger.root else ledger.data_sets.get(name)
         if made is None:
-            if root == ledger.root:
+            if root == ledger.root and not job.on_request:
                 not_made.append(name)
             continue
         now = planned_identity(job)

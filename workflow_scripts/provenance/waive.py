@@ -9,14 +9,14 @@ from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.queries import changes
 from workflow_scripts.provenance.record import digest_of, lies_at, now
 from workflow_scripts.provenance.waivers import Waiver, Waivers
-from workflow_scripts.study.job_list import PlannedJob
+from workflow_scripts.study.job_plan import Job
 
 
 class WaiverError(Exception):
     """A result that cannot be waived; its text is one sentence."""
 
 
-def waive(ledger: Ledger, path: str, reason: str, planned: Iterable[PlannedJob]) -> list[Path]:
+def waive(ledger: Ledger, path: str, reason: str, planned: Iterable[Job]) -> list[Path]:
     """Keep the stale results at or below a recorded path; returns the waivers' files.
 
     Raises WaiverError where nothing there is stale, or a file is not what its record tells of.

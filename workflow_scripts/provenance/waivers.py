@@ -7,14 +7,14 @@ is ended by hand by deleting the file.
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
 
-from workflow_scripts.provenance.identity import Identity, identity_text, text_of
+from workflow_scripts.provenance.identity import Identity, planned_identity, text_of
 from workflow_scripts.provenance.record import (
     JobName,
     Record,
@@ -28,6 +28,7 @@ from workflow_scripts.provenance.record import (
 from workflow_scripts.runtime.places import link_on_the_way
 from workflow_scripts.runtime.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.runtime.visible import visible
+from workflow_scripts.study.job_plan import Job, Plan
 from workflow_scripts.study.model import Model
 
 FOLDER = "waivers"
@@ -83,10 +84,10 @@ class Waivers:
             found[path] = waiver if waiver is not None and path == self._file(waiver.job) else None
         return found
 
-    def identity(self, job: str, step: str, settings: Model | Mapping[str, Any], modules: Sequence[str] = ()) -> str:
+    def identity(self, job: Job) -> str:
         """A job's identity as Snakemake should take it: as it is now, or, under a waiver, as it was made with."""
-        now = identity_text(step, settings, modules)
-        kept = self.kept(job, now)
+        now = planned_identity(job)
+        kept = self.kept(job.name, now)
         return now if kept is None else text_of(identity_of(kept))
 
     def kept(self, job: str, now: str) -> Record | None:
@@ -128,6 +129,16 @@ def open_waivers(root: str) -> Waivers:
     except ValueError as error:
         sys.exit(visible(str(error)))
     return waivers
+
+
+def identities(plan: Plan) -> Callable[..., Callable[[Any], str]]:
+    """What gives a rule its param `job`: for a kind of job and its fixed wildcards, a function of the others."""
+    waivers = open_waivers(plan.places.results)
+
+    def identity(kind: str, **fixed: str) -> Callable[[Any], str]:
+        return lambda wildcards: waivers.identity(plan.job(kind, **fixed, **dict(wildcards.items())))
+
+    return identity
 
 
 def identity_of(record: Record) -> Identity:

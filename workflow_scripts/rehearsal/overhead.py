@@ -12,7 +12,7 @@ from typing import Any
 from workflow_scripts.cluster.submission import Submission, submissions
 from workflow_scripts.provenance import attempts
 from workflow_scripts.provenance.record import Record, RecordError, parse_record
-from workflow_scripts.study.job_list import PlannedJob
+from workflow_scripts.study.job_plan import Job
 
 METADATA = Path(".snakemake/metadata")
 """Where Snakemake notes a job that ended, a file for each of its outputs."""
@@ -53,7 +53,7 @@ class JobFacts:
         return None if self.start is None or self.wrapper is None else self.start + self.wrapper
 
 
-def facts_of(job: PlannedJob, base: Path = Path()) -> JobFacts:
+def facts_of(job: Job, base: Path = Path()) -> JobFacts:
     """What is known of a job; paths of jobs are from `base`."""
     root = base / job.root
     traced = attempts.read(root / attempts.FOLDER / f"{job.name}.jsonl", job.name)
@@ -74,7 +74,7 @@ def facts_of(job: PlannedJob, base: Path = Path()) -> JobFacts:
 
 
 def _times(
-    job: PlannedJob, record: Record, traced: attempts.Attempts, sent: list[Submission], base: Path
+    job: Job, record: Record, traced: attempts.Attempts, sent: list[Submission], base: Path
 ) -> dict[str, float | None]:
     """The times of the submission that ended well."""
     well = [each for each in sent if each.exit_status == 0 and each.began is not None and each.ended is not None]
@@ -92,8 +92,8 @@ def _times(
     }
 
 
-def _noticing(job: PlannedJob, ended: float, base: Path) -> float | None:
-    noted = [place.stat().st_mtime for output in job.outputs if (place := noted_at(output, base)).is_file()]
+def _noticing(job: Job, ended: float, base: Path) -> float | None:
+    noted = [place.stat().st_mtime for output in job.writes if (place := noted_at(output, base)).is_file()]
     return max(0.0, max(noted) - ended) if noted else None
 
 

@@ -10,7 +10,7 @@ from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.rehearsal.head_node import Load, kept
 from workflow_scripts.rehearsal.overhead import JobFacts, facts_of
 from workflow_scripts.runtime.progress import duration
-from workflow_scripts.study.job_list import PlannedJob
+from workflow_scripts.study.job_plan import Job
 
 PARTS = (
     ("waiting", "waiting", "from the submission to the start of the job's script"),
@@ -24,7 +24,7 @@ KEPT_ASIDE = ("attempts", "linked_records", "logs", "records", SCHEDULER)
 KILOBYTE, MEGABYTE = 1e3, 1e6
 
 
-def report(jobs: Sequence[PlannedJob], study: str, real: int, results: str, base: Path = Path()) -> Iterator[str]:
+def report(jobs: Sequence[Job], study: str, real: int, results: str, base: Path = Path()) -> Iterator[str]:
     """The lines of the report on a rehearsal in the folder `results` with these jobs; `study` has `real` jobs.
 
     Paths are from `base`.

@@ -4,10 +4,9 @@ Only the standard library is used here, because a program that is started for ev
 """
 
 import shlex
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-NamedFiles = Callable[..., str]
 ANEW = "NAS_ANEW"
 """Set in the environment where a person asked for what could be put back to be computed: --force and its kin."""
 
@@ -33,30 +32,20 @@ def access_option(access: str) -> str:
     return "--access " + shlex.quote(access).replace("{", "{{").replace("}", "}}")
 
 
-def named_files(
-    together: Mapping[str, str] | None = None, unread: Collection[str] = (), outputs: str | None = None
-) -> NamedFiles:
-    """A function for a rule's param `files`: its inputs and outputs as the wrapper's options, by their names.
+def named_files(wildcards: Any, input: Any, output: Any) -> str:
+    """For a rule's param `files`: its inputs and outputs as the wrapper's options, by their names.
 
-    `together` gives an input the name of another; `unread` are inputs that are waited for and not read; `outputs` is
-    one name for all outputs, in place of theirs. Snakemake does not count a param that takes `input` or `output` among
-    what makes a result stale.
+    Snakemake does not count a param that takes `input` or `output` among what makes a result stale.
     """
-    renamed = together or {}
+    given, made = ({name: _listed(paths) for name, paths in files.items()} for files in (input, output))
+    return file_options(given, made)
 
-    def files(wildcards: Any, input: Any, output: Any) -> str:
-        given: dict[str, list[str]] = {}
-        for name, paths in input.items():
-            if name not in unread:
-                given.setdefault(renamed.get(name, name), []).extend(_listed(paths))
-        made: dict[str, list[str]] = {}
-        for name, paths in output.items():
-            made.setdefault(outputs or name, []).extend(_listed(paths))
-        options = [("--input", name, paths) for name, paths in given.items()]
-        options += [("--output", name, paths) for name, paths in made.items()]
-        return " ".join(shlex.join([option, name, *paths]) for option, name, paths in options if paths)
 
-    return files
+def file_options(inputs: Mapping[str, Sequence[str]], outputs: Mapping[str, Sequence[str]]) -> str:
+    """The wrapper's options for files by their names, quoted for a shell."""
+    options = [("--input", name, paths) for name, paths in inputs.items()]
+    options += [("--output", name, paths) for name, paths in outputs.items()]
+    return " ".join(shlex.join([option, name, *paths]) for option, name, paths in options if paths)
 
 
 def _listed(paths: Any) -> list[str]:

@@ -32,23 +32,23 @@ def run(
 ) -> None:
     """Draw settings["figure"] from the inputs `tables`, each file named as its table.
 
-    Writes its outputs, told apart by what follows the figure's name: pdf, slide.pdf, png, json, rst and, where the
-    figure is animated, gif. The JSON describes the figure: name, title, category, caption, alternative text, tables;
-    the reStructuredText is the caption alone, for Snakemake's own report.
+    Writes the outputs pdf, slide, png, description, caption and, where the figure is animated, gif. The description is
+    JSON: name, title, category, caption, alternative text, tables; the caption is reStructuredText, for Snakemake's own
+    report.
     """
     name = settings["figure"]
     if not name.isidentifier():
         raise ValueError(f"{name} is no name of a figure")
     module = importlib.import_module(f"figures.{name}")
     tables = {path.stem: _read(path) for path in inputs["tables"]}
-    files = {"".join(path.suffixes): path for paths in outputs.values() for path in paths}
+    files = {name: paths[0] for name, paths in outputs.items()}
     picture = module.draw(tables)
-    style.save(picture, files[".pdf"], files[".png"])
-    style.save_slide(picture, files[".slide.pdf"])
+    style.save(picture, files["pdf"], files["png"])
+    style.save_slide(picture, files["slide"])
     if hasattr(module, "pages"):
-        style.save_pages(module.pages(tables), files[".pdf"])
+        style.save_pages(module.pages(tables), files["pdf"])
     if is_animated(module):
-        save_animation(module.animate(tables), files[".gif"])
+        save_animation(module.animate(tables), files["gif"])
     description = {
         "name": name,
         "title": module.TITLE,
@@ -57,8 +57,8 @@ def run(
         "alternative": module.alternative(tables),
         "tables": list(module.TABLES),
     }
-    write_json(files[".json"], description)
-    files[".rst"].write_text(as_rst(description["caption"]), encoding="utf-8")
+    write_json(files["description"], description)
+    files["caption"].write_text(as_rst(description["caption"]), encoding="utf-8")
     progress.say(f"drawn: {module.TITLE}")
 
 

@@ -12,7 +12,7 @@ from workflow_scripts.data.images import load_part
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, PartCheckpoint
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.study.cell_jobs import EvaluationJob, SelectionJob, layout_of
+from workflow_scripts.study.cell_jobs import EvaluationJob, SelectionJob
 from workflow_scripts.tables.architectures import architecture_genotype, read_architectures, write_architectures
 from workflow_scripts.tables.evaluation_run import CANDIDATES
 
@@ -34,8 +34,7 @@ def run(
     device = compute_device()
     train = load_part(inputs["data"][0], "train", job.images, device)
     weights, alphas = train.first(job.weight_images), train.first(job.alpha_images, after=job.weight_images)
-    layout = layout_of(job.training.init_channels)
-    training = EvaluationJob(images=job.images, training=job.training, seed=job.seed, layout=layout)
+    training = EvaluationJob(images=job.images, training=job.training, seed=job.seed, layout=job.layout)
     candidates = [read_architectures(path)[0] for path in inputs["candidate"]]
     saved = checkpoint.load()
     errors: list[float | None] = [] if saved is None else list(saved["errors"])

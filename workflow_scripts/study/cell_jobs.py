@@ -1,25 +1,12 @@
-"""The jobs of the cell search: every search of the grids, and the settings that decide each job."""
+"""The settings that decide each job of the cell search."""
 
-from collections.abc import Iterator
-from itertools import product
 from typing import Literal
 
 from workflow_scripts.data.entry import load_image_set
-from workflow_scripts.study.cells import (
-    Adaptive,
-    Cells,
-    Fidelity,
-    RandomSearch,
-    Search,
-    Selection,
-    StopRule,
-    Training,
-    group_of,
-)
-from workflow_scripts.study.methods import SearchKind, search_of
+from workflow_scripts.study.cell_grids import SearchKey, SelectionKey
+from workflow_scripts.study.cells import Adaptive, Cells, Fidelity, RandomSearch, Search, StopRule, Training
 from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, Probability
 from workflow_scripts.study.spaces import load_space
-from workflow_scripts.tables.names import SELECTING
 
 Layout = Literal["compiled", "modules"]
 COMPILED_CHANNELS = 8  # the compiled loops fill vector instructions where channels are a multiple of this
@@ -98,7 +85,7 @@ class EvaluationJob(Model):
 
 
 class SelectionJob(Model):
-    """Everything but the candidates that decides one selection (R-DARTS)."""
+    """Everything but the candidates' genotypes that decides one selection (R-DARTS)."""
 
     images: Images
     """the images it sees"""
@@ -112,103 +99,10 @@ class SelectionJob(Model):
     """the brief training; its `subset` plays no part"""
     seed: Count
     """seed of everything random in it, and of the candidates' searches"""
-
-
-class SearchKey(Model):
-    """The place of one search in the grids."""
-
-    space: str
-    data_set: str
-    search: SearchKind | Literal["published"] = "darts"
-    l2: NonNegative
-    drop_path: Probability
-    seed: Count
-
-    @property
-    def group(self) -> str:
-        """Folder name of its group."""
-        return group_of(self.space, self.data_set, published=self.search == "published")
-
-    @property
-    def run(self) -> str:
-        """Folder name of the search in its group."""
-        l2, drop_path = (repr(value).removesuffix(".0") for value in (self.l2, self.drop_path))
-        return f"l2-{l2}_drop-{drop_path}_seed-{self.seed}"
-
-    @property
-    def place(self) -> str:
-        """Folder of the search below its group's."""
-        return f"{self.search}/{self.run}"
-
-
-class SelectionKey(Model):
-    """The place of one selection (R-DARTS) in the grids."""
-
-    space: str
-    data_set: str
-    method: str
-    seed: Count
-
-    @property
-    def group(self) -> str:
-        """Folder name shared with the searches on one space and data set."""
-        return group_of(self.space, self.data_set)
-
-    @property
-    def run(self) -> str:
-        """File name of the selection in its group."""
-        return f"seed-{self.seed}"
-
-    def candidates(self, selection: Selection) -> list[SearchKey]:
-        """The searches it chooses from."""
-        if self.method == "r_darts_l2":
-            settings = [(l2, selection.drop_path[0]) for l2 in selection.l2]
-        else:
-            settings = [(selection.l2[0], drop_path) for drop_path in selection.drop_path]
-        return [
-            SearchKey(space=self.space, data_set=self.data_set, l2=l2, drop_path=drop_path, seed=self.seed)
-            for l2, drop_path in settings
-        ]
-
-
-def searches(cells: Cells) -> dict[SearchKey, list[str]]:
-    """Every search of the grids, in their order, with the methods read off it; then the candidates of selections.
-
-    A candidate that no grid names has no method: its architecture is wanted, but not its training from scratch.
-    """
-    found: dict[SearchKey, list[str]] = {}
-    for key, method in _combinations(cells):
-        wanted = found.setdefault(key, [])
-        if method not in wanted:
-            wanted.append(method)
-    for selection in selections(cells):
-        for key in selection.candidates(cells.selection):
-            found.setdefault(key, [])
-    return found
-
-
-def selections(cells: Cells) -> list[SelectionKey]:
-    """Every selection of the grids, in their order."""
-    found = [
-        SelectionKey(space=space, data_set=data_set, method=method, seed=seed)
-        for grid in cells.grids
-        for space, data_set in product(grid.spaces, grid.data_sets)
-        for method in grid.methods
-        for seed in grid.seeds
-        if method in SELECTING
-    ]
-    return list(dict.fromkeys(found))
-
-
-def _combinations(cells: Cells) -> Iterator[tuple[SearchKey, str]]:
-    for grid in cells.grids:
-        for space, data_set, l2, drop_path, seed, method in product(
-            grid.spaces, grid.data_sets, grid.l2, grid.drop_path, grid.seeds, grid.methods
-        ):
-            if method not in SELECTING:
-                search = "published" if grid.source == "published" else search_of(method)
-                key = SearchKey(space=space, data_set=data_set, search=search, l2=l2, drop_path=drop_path, seed=seed)
-                yield key, method
+    candidates: list[str]
+    """the runs whose architectures it chooses from, in order"""
+    layout: Layout
+    """how its passes are computed on a CPU, as for a search"""
 
 
 def images_of(cells: Cells, data_set: str, augment: bool) -> Images:
@@ -266,6 +160,8 @@ def selection_job(cells: Cells, key: SelectionKey) -> SelectionJob:
         method=key.method,
         training=training,
         seed=key.seed,
+        candidates=[candidate.run for candidate in key.candidates(cells.selection)],
+        layout=layout_of(training.init_channels),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from workflow_scripts.data.entry import load_image_set
-from workflow_scripts.study.cell_jobs import searches
+from workflow_scripts.study.cell_grids import searches
 from workflow_scripts.study.cells import Adaptive, Cells, Evaluation, RandomSearch, Search, Selection, StopRule
 from workflow_scripts.study.depth import IMAGE_TRAINING, Depth, DepthExperiment, DepthTraining, ImageData, SpiralData
 from workflow_scripts.study.model import Model

@@ -1,4 +1,4 @@
-"""Opening a study inside the Snakefile: configuration in, jobs out; a mistake ends in one sentence."""
+"""Opening a study inside the Snakefile: configuration in, its plan out; a mistake ends in one sentence."""
 
 import sys
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.names import nearest
 from workflow_scripts.study.plain_yaml import UnclearValue, load_yaml
 from workflow_scripts.study.study import (
@@ -49,8 +49,8 @@ def load(config_files: Sequence[Path], command_line: dict[str, Any]) -> Study:
     return load_study(layers)
 
 
-def open_study(workflow: Any) -> Jobs:
-    """The jobs of the study Snakemake was started with; ends the program with one sentence on a mistake."""
+def open_study(workflow: Any) -> Plan:
+    """The plan of the study Snakemake was started with; ends the program with one sentence on a mistake."""
     settings = workflow.config_settings
     try:
         given = _given(settings.config_args)
@@ -58,7 +58,7 @@ def open_study(workflow: Any) -> Jobs:
         study = load([Path(path) for path in settings.configfiles or ()], given)
     except StudyError as error:
         sys.exit(str(error))
-    return Jobs(study, existing_only=figures_only)
+    return Plan(study, existing_only=figures_only)
 
 
 def _given(entries: Sequence[str]) -> dict[str, Any]:

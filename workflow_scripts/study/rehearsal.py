@@ -7,8 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Any
 
-from workflow_scripts.study.job_list import planned_jobs
-from workflow_scripts.study.jobs import Jobs
+from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.study import REHEARSAL, Study, StudyError
 
 IMAGES = 32
@@ -98,7 +97,7 @@ def sample_of(study: Study, most: int) -> Study:
 
 def number_of_jobs(study: Study) -> int:
     """How many jobs a study has."""
-    return sum(1 for _ in planned_jobs(Jobs(study)))
+    return len(Plan(study).jobs)
 
 
 def _shortenings(study: Study) -> Iterator[dict[Place, int]]:

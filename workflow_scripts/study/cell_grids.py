@@ -1,0 +1,107 @@
+"""The grids of the cell search, expanded: every search and every selection, and the name of each."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Literal
+
+from workflow_scripts.study.cells import Cells, Selection, group_of
+from workflow_scripts.study.methods import SearchKind, search_of
+from workflow_scripts.study.model import Count, Model, NonNegative, Probability
+from workflow_scripts.tables.names import SELECTING
+
+
+class SearchKey(Model):
+    """The place of one search in the grids."""
+
+    space: str
+    data_set: str
+    search: SearchKind | Literal["published"] = "darts"
+    l2: NonNegative
+    drop_path: Probability
+    seed: Count
+
+    @property
+    def group(self) -> str:
+        """Folder name of its group."""
+        return group_of(self.space, self.data_set, published=self.search == "published")
+
+    @property
+    def run(self) -> str:
+        """Folder name of the search in its group."""
+        l2, drop_path = (repr(value).removesuffix(".0") for value in (self.l2, self.drop_path))
+        return f"l2-{l2}_drop-{drop_path}_seed-{self.seed}"
+
+    @property
+    def place(self) -> str:
+        """Folder of the search below its group's."""
+        return f"{self.search}/{self.run}"
+
+
+class SelectionKey(Model):
+    """The place of one selection (R-DARTS) in the grids."""
+
+    space: str
+    data_set: str
+    method: str
+    seed: Count
+
+    @property
+    def group(self) -> str:
+        """Folder name shared with the searches on one space and data set."""
+        return group_of(self.space, self.data_set)
+
+    @property
+    def run(self) -> str:
+        """File name of the selection in its group."""
+        return f"seed-{self.seed}"
+
+    def candidates(self, selection: Selection) -> list[SearchKey]:
+        """The searches it chooses from."""
+        if self.method == "r_darts_l2":
+            settings = [(l2, selection.drop_path[0]) for l2 in selection.l2]
+        else:
+            settings = [(selection.l2[0], drop_path) for drop_path in selection.drop_path]
+        return [
+            SearchKey(space=self.space, data_set=self.data_set, l2=l2, drop_path=drop_path, seed=self.seed)
+            for l2, drop_path in settings
+        ]
+
+
+def searches(cells: Cells) -> dict[SearchKey, list[str]]:
+    """Every search of the grids, in their order, with the methods read off it; then the candidates of selections.
+
+    A candidate that no grid names has no method: its architecture is wanted, but not its training from scratch.
+    """
+    found: dict[SearchKey, list[str]] = {}
+    for key, method in _combinations(cells):
+        wanted = found.setdefault(key, [])
+        if method not in wanted:
+            wanted.append(method)
+    for selection in selections(cells):
+        for key in selection.candidates(cells.selection):
+            found.setdefault(key, [])
+    return found
+
+
+def selections(cells: Cells) -> list[SelectionKey]:
+    """Every selection of the grids, in their order."""
+    found = [
+        SelectionKey(space=space, data_set=data_set, method=method, seed=seed)
+        for grid in cells.grids
+        for space, data_set in product(grid.spaces, grid.data_sets)
+        for method in grid.methods
+        for seed in grid.seeds
+        if method in SELECTING
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _combinations(cells: Cells) -> Iterator[tuple[SearchKey, str]]:
+    for grid in cells.grids:
+        for space, data_set, l2, drop_path, seed, method in product(
+            grid.spaces, grid.data_sets, grid.l2, grid.drop_path, grid.seeds, grid.methods
+        ):
+            if method not in SELECTING:
+                search = "published" if grid.source == "published" else search_of(method)
+                key = SearchKey(space=space, data_set=data_set, search=search, l2=l2, drop_path=drop_path, seed=seed)
+                yield key, method

@@ -1,0 +1,36 @@
+"""What decides the report of a study besides its figures and tables: titles, settings, and what a reader can type."""
+
+from typing import Any
+
+from workflow_scripts.study.departures import departures
+from workflow_scripts.study.study import Study
+
+
+def report_settings(study: Study) -> dict[str, Any]:
+    """Settings of the job that writes the report."""
+    return {
+        "study": study.study,
+        "title": study.title,
+        "description": study.description,
+        "settings": study.model_dump(
+            mode="json", exclude={"study", "title", "description", "figures", "data", "resources"}
+        ),
+        "figures": study.figures,
+        "departures": [list(departure) for departure in departures(study)],
+        "commands": _commands(study.study),
+    }
+
+
+def _commands(name: str) -> dict[str, str]:
+    """What a reader of the report can type; FIGURE stands for a figure's name.
+
+    They hold where config/<study>.yaml is the study's file; settings of a command line are to be given again.
+    """
+    results = f"results/{name}"
+    drawing = f"--force {results}/figures/FIGURE.png --profile profiles/local --configfile config/{name}.yaml"
+    return {
+        "study": f"make run STUDY={name}",
+        "figure": f".venv/bin/snakemake {drawing}",
+        "verify": f".venv/bin/python -m workflow_scripts.audit verify {results}",
+        "why": f".venv/bin/python -m workflow_scripts.audit why {results}/report.html",
+    }

@@ -1,0 +1,98 @@
+"""The runs of a study: what its grids ask to be searched, selected, trained; or of these, only what is there."""
+
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+from workflow_scripts.study.cell_grids import SearchKey, SelectionKey, searches, selections
+from workflow_scripts.study.depth import DepthRun, ImageRun, expand
+from workflow_scripts.study.places import Places
+from workflow_scripts.study.study import Study
+from workflow_scripts.tables.search_run import FILES
+
+
+class TrainingKey(NamedTuple):
+    """The place of one training from scratch."""
+
+    group: str
+    method: str
+    run: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Its name within its group."""
+        return f"{self.method}/{self.run}/seed-{self.seed}"
+
+
+class Runs:
+    """Each kind of run by its group, in the order of the grids; `missing` names those left out."""
+
+    def __init__(self, study: Study, places: Places, existing_only: bool = False) -> None:
+        """Expand the grids of `study`; with `existing_only`, leave out every run whose result is not there."""
+        self.existing_only = existing_only
+        self.missing: list[str] = []
+        self.searches: dict[str, list[SearchKey]] = {}
+        self.selections: dict[str, list[SelectionKey]] = {}
+        self.trainings: dict[str, list[TrainingKey]] = {}
+        self.depth: dict[str, dict[str, DepthRun]] = {}
+        self._methods: dict[SearchKey, list[str]] = {}
+        self._candidates: set[SearchKey] = set()
+        if study.cells is not None:
+            self._methods = searches(study.cells)
+            for key in self._methods:
+                folder = places.search("", key.group, key.search, key.run)
+                if self._wanted("search", folder, *FILES):
+                    self.searches.setdefault(key.group, []).append(key)
+            for selection in selections(study.cells):
+                self._candidates.update(selection.candidates(study.cells.selection))
+                folder = places.selection("", selection.group, selection.method, selection.run)
+                if self._wanted("selection", folder, "architecture.yaml"):
+                    self.selections.setdefault(selection.group, []).append(selection)
+            self._add_trainings(study, places)
+        for group, runs in ({} if study.depth is None else expand(study.depth)).items():
+            if self._wanted("depth search", places.depth(group)):
+                self.depth[group] = runs
+
+    def _add_trainings(self, study: Study, places: Places) -> None:
+        assert study.cells is not None
+        for group, keys in self.searches.items():
+            self.trainings[group] = []
+            if study.cells.evaluation is None:
+                continue
+            trained = [(method, key.run) for key in keys for method in self._methods[key]]
+            trained += [(key.method, key.run) for key in self.selections.get(group, [])]
+            for (method, run), seed in product(trained, study.cells.evaluation_of(self.data_set(group)).seeds):
+                if self._wanted("training", places.training("", group, method, run, str(seed)), "outcome.json"):
+                    self.trainings[group].append(TrainingKey(group, method, run, seed))
+
+    def _wanted(self, kind: str, folder: str, *files: str) -> bool:
+        """Whether a run takes part; one left out because its folder or a file is not there is noted in `missing`."""
+        if self.existing_only and not all((Path(folder) / file).exists() for file in files or [""]):
+            self.missing.append(f"{kind} {Path(folder)}")
+            return False
+        return True
+
+    def data_set(self, group: str) -> str:
+        """The data set of a group of searches."""
+        return self.searches[group][0].data_set
+
+    def depth_data_sets(self, group: str) -> list[str]:
+        """The data set whose images a group of depth networks learns from; none for spirals."""
+        data = next(iter(self.depth[group].values())).data
+        return [data.images.data_set] if isinstance(data, ImageRun) else []
+
+    def is_published(self, group: str) -> bool:
+        """Whether a group's searches are read from the published logs."""
+        return self.searches[group][0].search == "published"
+
+    def data_sets(self) -> list[str]:
+        """The data sets that jobs read, without repetition."""
+        with_images = [group for group in self.searches if not self.is_published(group) or self.trainings[group]]
+        read = [self.data_set(group) for group in with_images]
+        read += [data_set for group in self.depth for data_set in self.depth_data_sets(group)]
+        return list(dict.fromkeys(read))
+
+    def methods(self, key: SearchKey) -> list[str]:
+        """The methods whose architecture is read off a search; of a selection's candidate also its last epoch's."""
+        return list(dict.fromkeys([*self._methods[key], *(["darts"] if key in self._candidates else [])]))
