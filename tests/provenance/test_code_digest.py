@@ -1,12 +1,17 @@
 """The digest of a step's code changes with what the code does, and with nothing else."""
 
+import ast
+import importlib
 import shutil
+from inspect import isclass, isfunction
 from itertools import count
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from workflow_scripts.provenance import code_digest
 from workflow_scripts.provenance.code_digest import OUTSIDE, ROOT, code_digests, combined, module_path
@@ -300,6 +305,57 @@ def test_what_stands_outside_is_in_no_steps_closure_and_names_alike_are():
     assert code_digest.is_outside("workflow_scripts.study.cells")
     assert not code_digest.is_outside("workflow_scripts.study_of_cells")
     assert not code_digest.is_outside("workflow_scripts.runtime")
+
+
+DECIDES_NO_NUMBER = {
+    "canonical": "the form of identities themselves: with another, every job is stale",
+    "method_names": "a job's settings name its methods; this only refuses others",
+    "module_name": "names the module, which is digested as one that the job chose",
+    "fetch": "what it fetches is checked against the checksum in the data set's module",
+    "write_quickly": "how a file of the cache is written",
+}
+"""Functions outside the digests that steps call."""
+
+
+def inside():
+    """The syntax trees of all modules that decide a number, by name."""
+    folders = ("workflow_scripts/steps", "workflow_scripts/cells/methods", "workflow_scripts/data/sets", "figures")
+    files = [path for folder in folders for path in (ROOT / folder).glob("[a-z]*.py")]
+    digested = code_digests([path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".") for path in files])
+    return {name: ast.parse(module_path(name).read_bytes()) for name in digested}
+
+
+def imported_from_outside(tree):
+    """What a module imports from those outside the digests, as the objects themselves."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and code_digest.is_outside(node.module):
+            for alias in node.names:
+                yield getattr(importlib.import_module(node.module), alias.name)
+
+
+def test_no_function_outside_the_digests_decides_a_number():
+    """A step has from there what its settings say; a value computed there could change and leave results fresh."""
+    called = {each.__name__ for tree in inside().values() for each in imported_from_outside(tree) if isfunction(each)}
+    assert called == set(DECIDES_NO_NUMBER)
+
+
+def models_in(kind):
+    """The settings models that a type's values hold, itself included."""
+    if isclass(kind) and issubclass(kind, BaseModel):
+        yield kind
+        for field in kind.model_fields.values():
+            yield from models_in(field.annotation)
+    for part in get_args(kind):
+        yield from models_in(part)
+
+
+def test_no_property_of_settings_decides_a_number():
+    """Settings models stand outside the digests, so a step reads fields of theirs and nothing that is computed."""
+    for name, tree in inside().items():
+        models = {model for each in imported_from_outside(tree) for model in models_in(each)}
+        computed = {key for model in models for key in vars(model) if not key.startswith(("_", "model_"))}
+        read = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        assert not read & computed, name
 
 
 def test_package_files_are_empty():

@@ -29,15 +29,15 @@ def _keys(depth_run: DepthRun) -> dict[str, Any]:
     shape: dict[str, Any]
     if isinstance(data, ImageRun):
         points = data.train_images + data.held_out_images + data.test_images
-        shape = {"points": points, "noise": None, "stop_angle_degrees": None}
+        shape = {"data_set": data.images.data_set, "train_points": data.train_images}
+        shape |= {"points": points, "noise": None, "stop_angle_degrees": None}
     else:
-        shape = {"points": data.points, "noise": data.noise, "stop_angle_degrees": data.stop_angle_degrees}
+        shape = {"data_set": data.kind, "train_points": data.train_points}
+        shape |= {"points": data.points, "noise": data.noise, "stop_angle_degrees": data.stop_angle_degrees}
     return {
         "model": depth_run.model,
-        "data_set": depth_run.data_set,
         "max_depth": depth_run.max_depth,
         "width": depth_run.width,
-        "train_points": data.train_size,
         **shape,
         "data_seed": depth_run.data_seed,
         "weight_seed": depth_run.weight_seed,

@@ -89,9 +89,10 @@ def train(
 
 
 def _spirals(data: SpiralData, seed: int, device: torch.device | str) -> RunData:
+    assert data.train_points is not None, "a job's settings say how many points train"
     drawn = spirals(
         data.points,
-        data.train_size,
+        data.train_points,
         data.noise,
         data.start_angle_degrees,
         data.stop_angle_degrees,

@@ -8,7 +8,7 @@ network, whose q is one-hot at the largest depth D.
 from itertools import product
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from workflow_scripts.data.entry import load_image_set
 from workflow_scripts.study.cell_jobs import Images
@@ -194,10 +194,15 @@ class DepthRun(Model):
     max_depth: MaxDepth = Field(description="Residual blocks D; depths run from 0 to D.")
     width: Width = Field(20, description="Units per layer, or channels between blocks (published scripts).")
     prior_decay: Decay = Field(0.85, description="Prior p_d is proportional to prior_decay^(1 + d) (paper).")
-    data: SpiralData | ImageRun = Field(SpiralData(), description="The data.")
+    data: SpiralData | ImageRun = Field(SpiralData(), validate_default=True, description="The data.")
     training: DepthTraining = Field(DepthTraining(), description="The training.")
     data_seed: Seed = Field(description="Seed of the points and of their split into training and test.")
     weight_seed: Seed = Field(description="Seed of the initial weights and of the order of minibatches.")
+
+    @field_validator("data")
+    @classmethod
+    def _settings_say_how_many_points_train(cls, data: SpiralData | ImageRun) -> SpiralData | ImageRun:
+        return data.model_copy(update={"train_points": data.train_size}) if isinstance(data, SpiralData) else data
 
     @model_validator(mode="after")
     def _batches_can_be_normalised(self) -> Self:
@@ -210,7 +215,7 @@ class DepthRun(Model):
         return self
 
     @property
-    def data_set(self) -> str:
+    def data_name(self) -> str:
         """The name of the data set."""
         return self.data.images.data_set if isinstance(self.data, ImageRun) else self.data.kind
 
@@ -306,7 +311,6 @@ class DepthExperiment(Model):
 
     def _on_spirals(self, chosen: dict[str, Any], swept: dict[str, Any]) -> dict[str, Any]:
         data = SpiralData(**{**self.data.model_dump(), **{key: chosen[key] for key in swept}})
-        data = data.model_copy(update={"train_points": data.train_size})
         return {"width": chosen["width"], "data": data, "training": self.training}
 
     def _on_images(self, chosen: dict[str, Any], fidelity: Fidelity) -> dict[str, Any]:
@@ -349,7 +353,7 @@ def expand(depth: Depth) -> dict[str, dict[str, DepthRun]]:
         for seed in experiment.seeds:
             for name, run in experiment.runs(seed, depth.fidelity).items():
                 first = run.max_depth - run.max_depth % depth.depths_per_job
-                group = f"{experiment_name}_seed-{seed}_{run.data_set}_{run.model}"
+                group = f"{experiment_name}_seed-{seed}_{run.data_name}_{run.model}"
                 group += f"_D{first}-{first + depth.depths_per_job - 1}_width-{run.width}"
                 groups.setdefault(group, {})[f"{experiment_name}_{name}_seed-{seed}"] = run
     return groups
