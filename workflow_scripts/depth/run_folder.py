@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from workflow_scripts.study.depth import DepthRun, ImageRun
-from workflow_scripts.tables.files import read_json
+from workflow_scripts.tables.files import damaged, read_json
 
 
 def read_runs(groups: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any], DepthRun]]:
@@ -13,7 +15,7 @@ def read_runs(groups: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any], De
     for group in groups:
         for path in sorted(path for path in group.iterdir() if path.is_dir()):
             stored = read_part(path / "settings.json")
-            depth_run = DepthRun.model_validate(stored["settings"])
+            depth_run = _settings(stored["settings"], path / "settings.json")
             yield path, {"experiment": stored["experiment"], "run": stored["run"], **_keys(depth_run)}, depth_run
 
 
@@ -22,6 +24,15 @@ def read_part(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"{path} is missing, so the folder is no complete depth run; run its search again")
     return read_json(path)
+
+
+def _settings(stored: Any, file: Path) -> DepthRun:
+    try:
+        return DepthRun.model_validate(stored)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise damaged(file, "depth run of this version", f"{place}: {first['msg']}") from None
 
 
 def _keys(depth_run: DepthRun) -> dict[str, Any]:

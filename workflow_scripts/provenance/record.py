@@ -262,7 +262,8 @@ def parse_record(content: bytes) -> Record:
         raise RecordError("it is no JSON") from None
     version = value.get("version") if isinstance(value, dict) else None
     if version != VERSION:
-        raise RecordError(f"its version is {repr(version)[:20]}, not {VERSION}")
+        other = "as another version of the workflow may have written it"
+        raise RecordError(f"its version is {repr(version)[:20]}, not {VERSION}, {other}")
     fields = {key: part for key, part in value.items() if key != "digest"}
     try:
         true_bytes = canonical_bytes(sealed(fields))
