@@ -10,6 +10,18 @@ FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number de
 processor unless it was given a GPU.
 """
 
+from workflow_scripts.runtime.folders import (
+    ATTEMPTS,
+    CHECKPOINTS,
+    KEPT,
+    LINKED,
+    LOCKS,
+    LOGS,
+    PRODUCERS,
+    RECORDS,
+    SCRATCH,
+    WAIVERS,
+)
 from workflow_scripts.runtime.stopping import TRY_AGAIN, end_on_signals, ignore_signals, raise_on_signals
 
 if __name__ == "__main__":
@@ -30,12 +42,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
-from workflow_scripts.provenance.kept import KEPT, Mismatch, forget_others, keep, put_back, same_job
-from workflow_scripts.provenance.links import LINKED, PRODUCERS, keep_earlier, link_inputs, note_outputs
+from workflow_scripts.provenance.kept import Mismatch, forget_others, keep, put_back, same_job
+from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.record import (
     VERSION,
     canonical_bytes,
@@ -62,7 +73,6 @@ if TYPE_CHECKING:
 
 Paths = dict[str, list[Path]]
 THREADS = 1
-SCRATCH = ".scratch"
 USES_DEVICE = "workflow_scripts.runtime.device"
 """The module that tells of a step which can use a GPU."""
 
@@ -75,9 +85,9 @@ def main(arguments: list[str] | None = None) -> int:
         identity = parse_identity(options.job)
     except ValueError as error:
         parser.error(f"--job: {error}")
-    if not options.log.is_relative_to(options.root / "logs"):
+    if not options.log.is_relative_to(options.root / LOGS):
         parser.error(f"--log: {options.log} is not in {options.root / 'logs'}, below which its path names the job")
-    name = options.log.relative_to(options.root / "logs").as_posix().removesuffix(".log")
+    name = options.log.relative_to(options.root / LOGS).as_posix().removesuffix(".log")
     inputs, outputs = _named(options.input), _named(options.output)
     if options.within is not None:
         confine(options.within)
@@ -126,7 +136,7 @@ def _own_files(root: Path, name: str) -> list[Path]:
 
 
 def _record(root: Path, name: str) -> Path:
-    return root / "records" / f"{name}.json"
+    return root / RECORDS / f"{name}.json"
 
 
 def _trace(root: Path, name: str) -> Path:
@@ -134,11 +144,11 @@ def _trace(root: Path, name: str) -> Path:
 
 
 def _lock(root: Path, name: str) -> Path:
-    return root / ".locks" / f"{name.replace('/', '.')}.lock"
+    return root / LOCKS / f"{name.replace('/', '.')}.lock"
 
 
 def _checkpoint_file(root: Path, name: str) -> Path:
-    return root / ".checkpoints" / f"{name}.pt"
+    return root / CHECKPOINTS / f"{name}.pt"
 
 
 def _tell(error: BaseException, name: str, log: TextIO | None) -> None:
@@ -186,7 +196,7 @@ def _run(
                     return
                 if kept.why_not is not None:
                     print(kept.why_not, file=progress.log, flush=True)
-            code = _code(identity, root / "waivers" / f"{name}.json")
+            code = _code(identity, root / WAIVERS / f"{name}.json")
             inputs_before = link_inputs(read, inputs, root)
             made = _scratch_paths(outputs, scratch)
             stack.enter_context(device_lease(progress.say, gpus if USES_DEVICE in code else 0))

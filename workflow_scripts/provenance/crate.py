@@ -19,12 +19,11 @@ from rocrate.rocrate import ROCrate
 
 from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.copying import copy_regular
-from workflow_scripts.provenance.ledger import DATA_ROOT, RECORDS, Entry, Ledger, read_ledger
-from workflow_scripts.provenance.links import LINKED
+from workflow_scripts.provenance.ledger import DATA_ROOT, Entry, Ledger, read_ledger
 from workflow_scripts.provenance.record import OutputFile
 from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.verify import require_sound
-from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
+from workflow_scripts.runtime.folders import LINKED, RECORDS, WAIVERS
 from workflow_scripts.runtime.reading import found_below
 
 PROFILES = {

@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import append, begin, read
-from workflow_scripts.provenance.kept import KEPT, Mismatch, put_back_after
+from workflow_scripts.provenance.kept import Mismatch, put_back_after
 from workflow_scripts.provenance.record import OutputFile, Record, RecordError, lies_at, machine, now, read_record
+from workflow_scripts.runtime.folders import ATTEMPTS, KEPT, RECORDS
 
-RECORDS = "records"
 MOST = 10
 """Jobs that are told of one by one."""
 

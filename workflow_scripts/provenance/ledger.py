@@ -12,13 +12,11 @@ from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.code_digest import ROOT
-from workflow_scripts.provenance.links import LINKED
 from workflow_scripts.provenance.record import InputFile, OutputFile, Record, RecordError, digest_of, parse_record
-from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
+from workflow_scripts.runtime.folders import LINKED, RECORDS, WAIVERS
 from workflow_scripts.runtime.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.study.names import nearest
 
-RECORDS = "records"
 DATA_ROOT = "data"
 
 

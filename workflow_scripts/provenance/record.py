@@ -21,17 +21,13 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
 from workflow_scripts.runtime.durable import write_durably
+from workflow_scripts.runtime.folders import RESERVED
 from workflow_scripts.runtime.reading import UnreadableError, read_regular
 from workflow_scripts.runtime.scheduler import scheduler_job
 from workflow_scripts.study.model import Model
 from workflow_scripts.tables.files import sha256_of
 
 VERSION = 2
-RESERVED = (
-    *("records", "linked_records", "waivers", "signatures", "attempts", "logs", "scheduler"),
-    *(".locks", ".scratch", ".producers", ".checkpoints", ".kept"),
-)
-"""Folders at the top of a results folder in which no job has an output."""
 PACKAGES = (
     *(
         "snakemake",

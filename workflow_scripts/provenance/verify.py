@@ -7,32 +7,27 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.cluster.submission import FOLDER as SCHEDULER
 from workflow_scripts.cluster.submission import is_trace
-from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.fetched import undeclared
 from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.identity import parse_identity, planned_identity, step_code
-from workflow_scripts.provenance.kept import KEPT, kept_files
-from workflow_scripts.provenance.ledger import DATA_ROOT, RECORDS, Entry, Ledger
-from workflow_scripts.provenance.links import LINKED
+from workflow_scripts.provenance.kept import kept_files
+from workflow_scripts.provenance.ledger import DATA_ROOT, Entry, Ledger
 from workflow_scripts.provenance.notes import notes_on, some
 from workflow_scripts.provenance.queries import DIGITS, changes, module_changes
 from workflow_scripts.provenance.record import InputFile, OutputFile, Record, lies_at
 from workflow_scripts.provenance.signature import signatures_in
-from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
 from workflow_scripts.provenance.waivers import Waiver, Waivers
+from workflow_scripts.runtime.folders import ATTEMPTS, KEPT, LINKED, LOGS, OWN_WORK, RECORDS, SCHEDULER, WAIVERS
 from workflow_scripts.runtime.reading import found_below
 from workflow_scripts.study.job_list import PlannedJob
 
 PAGE = "provenance.html"
 VIEWS = ("report.html", PAGE)
 """Pages made from records and results, for reading. The report is a job's output, too; the page of records is not."""
-UNPROVEN = {"logs": ".log", ATTEMPTS: ".jsonl", RECORDS: ".json", LINKED: ".json", WAIVERS: ".json"}
+UNPROVEN = {LOGS: ".log", ATTEMPTS: ".jsonl", RECORDS: ".json", LINKED: ".json", WAIVERS: ".json"}
 """Folders of the audit itself, and the suffix of their files."""
-OWN = (".locks", ".scratch", ".producers", ".checkpoints")
-"""Folders of the wrapper's work, at the top."""
 MARK = ".snakemake_timestamp"
 """What Snakemake puts into a folder that is an output: an empty file."""
 WRITTEN_ASIDE = (RECORDS, LINKED, WAIVERS, SCHEDULER, KEPT)
@@ -309,7 +304,7 @@ def _is_passed_over(ledger: Ledger, place: Path, kept: Set[Path]) -> bool:
     """Whether nothing needs to vouch for a file at a place below the folder: docs/provenance.md lists these places."""
     if place.name == MARK:
         return (ledger.folder / place).stat().st_size == 0
-    if len(place.parts) > 1 and place.parts[0] in OWN:
+    if len(place.parts) > 1 and place.parts[0] in OWN_WORK:
         return True
     temporary = TEMPORARY.fullmatch(place.name)
     if temporary is not None and (place.parts[0] in WRITTEN_ASIDE or place.parent == Path()):

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from workflow_scripts.cluster.submission import FOLDER as SCHEDULER
 from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.rehearsal.head_node import Load, kept
 from workflow_scripts.rehearsal.overhead import JobFacts, facts_of
+from workflow_scripts.runtime.folders import ATTEMPTS, LINKED, LOGS, RECORDS, SCHEDULER
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.job_list import PlannedJob
 
@@ -19,7 +19,7 @@ PARTS = (
     ("noticing", "noticing", "from the script's end until Snakemake took note"),
 )
 """Of the table of overheads: a field of JobFacts, its name, and what it is."""
-KEPT_ASIDE = ("attempts", "linked_records", "logs", "records", SCHEDULER)
+KEPT_ASIDE = (ATTEMPTS, LINKED, LOGS, RECORDS, SCHEDULER)
 """Folders of a results folder, beside hidden ones, that hold no result."""
 KILOBYTE, MEGABYTE = 1e3, 1e6
 
