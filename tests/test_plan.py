@@ -14,7 +14,6 @@ from workflow_scripts.benchmark import durations
 from workflow_scripts.benchmark.calibration import Calibration
 from workflow_scripts.benchmark.checkpoints import SEPARABLE, depth_checkpoint, search_checkpoint, training_checkpoint
 from workflow_scripts.benchmark.durations import NotMeasured
-from workflow_scripts.benchmark.made_up_results import Writer
 from workflow_scripts.cells.evaluation import train_genotype
 from workflow_scripts.cells.search import run_search
 from workflow_scripts.data.images import Part
@@ -23,6 +22,7 @@ from workflow_scripts.depth.runs import load as load_points
 from workflow_scripts.depth.runs import train as train_depth
 from workflow_scripts.disk import beside_results
 from workflow_scripts.provenance.study_of_results import planned_of
+from workflow_scripts.rehearsal.made_up_results import Writer
 from workflow_scripts.runtime.checkpoint import NoCheckpoint
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.study.cells import Adaptive, Curvature, StopRule

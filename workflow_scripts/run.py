@@ -47,17 +47,8 @@ from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
 from workflow_scripts.provenance.kept import Mismatch, forget_others, keep, put_back, same_job
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
-from workflow_scripts.provenance.record import (
-    VERSION,
-    canonical_bytes,
-    file_facts,
-    git_state,
-    machine,
-    now,
-    sealed,
-    software,
-    write_atomically,
-)
+from workflow_scripts.provenance.new_record import new_record
+from workflow_scripts.provenance.record import file_facts, git_state, machine, now, software, write_atomically
 from workflow_scripts.runtime.command_line import documented_parser, tell
 from workflow_scripts.runtime.confined import confine, require_inside
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices
@@ -214,30 +205,30 @@ def _run(
             _move(made, outputs)
             written = file_facts(outputs)
             forget_others(root, name, written)
-            record = {
-                "version": VERSION,
-                "root": root.as_posix(),
-                "job": name,
-                "step": identity.step,
-                "settings": identity.settings,
-                "code": identity.code,
-                "modules": code,
-                "chosen_modules": list(identity.modules),
-                "arguments": {"inputs": _plain(inputs), "outputs": _plain(outputs)},
-                "inputs": inputs_before + [{**source, "record": None} for source in file_facts(sources or {})],
-                "outputs": written,
-                "software": software(),
-                "machine": machine(),
-                "device": device,
-                "threads": THREADS,
-                "seed": identity.settings.get("seed"),
-                "git": git_state(),
-                "attempt": attempt,
-                "started": started,
-                "ended": now(),
-                "seconds": round(time.monotonic() - clock, 3),
-            }
-            write_atomically(file, canonical_bytes(sealed(record)))
+            record = new_record(
+                identity,
+                code,
+                root.as_posix(),
+                name,
+                inputs=inputs,
+                outputs=outputs,
+                read=inputs_before + [{**source, "record": None} for source in file_facts(sources or {})],
+                written=written,
+                conditions={
+                    "software": software(),
+                    "machine": machine(),
+                    "git": git_state(),
+                    "device": device,
+                    "threads": THREADS,
+                },
+                times={
+                    "attempt": attempt,
+                    "started": started,
+                    "ended": now(),
+                    "seconds": round(time.monotonic() - clock, 3),
+                },
+            )
+            write_atomically(file, record)
             note_outputs(outputs, root, name)
             try:
                 keep(root, name, written)
@@ -333,10 +324,6 @@ def _move(made: Paths, outputs: Paths) -> None:
             if target.is_dir():
                 shutil.rmtree(target)
             move_durably(source, target)
-
-
-def _plain(paths: Paths) -> dict[str, list[str]]:
-    return {key: [path.as_posix() for path in group] for key, group in paths.items()}
 
 
 def _named(groups: list[list[str]]) -> Paths:

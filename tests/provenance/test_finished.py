@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.attempts import append, begin, read
 from workflow_scripts.provenance.finished import MOST, marks, mend
 from workflow_scripts.provenance.kept import keep
+from workflow_scripts.rehearsal.made_up_results import make_results
 
 ROOT, DATA = Path("results/made_up"), Path("data")
 FOLDERS = (ROOT, DATA)

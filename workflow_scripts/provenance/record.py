@@ -276,10 +276,16 @@ def parse_record(content: bytes) -> Record:
 
 def read_record(file: Path) -> Record:
     """The record in a file. Raises FileNotFoundError, and RecordError where it is none."""
+    return read_with_bytes(file)[0]
+
+
+def read_with_bytes(file: Path) -> tuple[Record, bytes]:
+    """The record in a file, and the file's bytes. Raises as `read_record`."""
     try:
-        return parse_record(read_regular(file))
+        content = read_regular(file)
     except UnreadableError as error:
         raise RecordError(str(error)) from None
+    return parse_record(content), content
 
 
 def file_facts(paths: NamedPaths) -> list[dict[str, Any]]:

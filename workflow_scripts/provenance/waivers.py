@@ -22,12 +22,12 @@ from workflow_scripts.provenance.record import (
     Sha256,
     Time,
     digest_of,
-    parse_record,
+    read_with_bytes,
     write_atomically,
 )
 from workflow_scripts.runtime.folders import RECORDS, WAIVERS
 from workflow_scripts.runtime.places import link_on_the_way
-from workflow_scripts.runtime.reading import UnreadableError, found_below, read_regular
+from workflow_scripts.runtime.reading import found_below, read_regular
 from workflow_scripts.runtime.visible import visible
 from workflow_scripts.study.model import Model
 
@@ -94,9 +94,8 @@ class Waivers:
         if waiver is None or waiver.identity != digest_of(now.encode()):
             return None
         try:
-            content = read_regular(self.root / RECORDS / f"{job}.json")
-            record = parse_record(content)
-        except (FileNotFoundError, RecordError, UnreadableError):
+            record, content = read_with_bytes(self.root / RECORDS / f"{job}.json")
+        except (FileNotFoundError, RecordError):
             return None
         if digest_of(content) != waiver.record:
             return None
