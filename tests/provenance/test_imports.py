@@ -142,7 +142,7 @@ def loaded_by(modules):
 
 def test_what_the_snakefile_loads_is_light():
     loaded = loaded_by(
-        "workflow_scripts.study.jobs, workflow_scripts.study.open_study, workflow_scripts.provenance.queries"
+        "workflow_scripts.study.jobs, workflow_scripts.study.open_study, workflow_scripts.provenance.standing"
     )
     assert "pydantic" in loaded
     assert loaded & HEAVY == set()

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from workflow_scripts.provenance.findings import Finding, Verdict
 from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.provenance.notes import some
 from workflow_scripts.provenance.signature import check, signatures_in, signed_text
-from workflow_scripts.provenance.verify import Finding, Verdict
 from workflow_scripts.runtime.folders import SIGNATURES
 
 

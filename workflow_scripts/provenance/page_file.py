@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from workflow_scripts.provenance.check_places import PAGE as FILE
 from workflow_scripts.provenance.ledger import Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.record import write_atomically
 from workflow_scripts.provenance.study_of_results import planned_of
-from workflow_scripts.provenance.verify import PAGE as FILE
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.runtime.command_line import tell_error
 from workflow_scripts.runtime.folders import RECORDS

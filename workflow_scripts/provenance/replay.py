@@ -10,12 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.code_digest import ROOT, combined, module_path
+from workflow_scripts.provenance.differences import differences, module_changes
 from workflow_scripts.provenance.hashing import behind_link, sha256_of_recorded
 from workflow_scripts.provenance.identity import Identity, step_code, text_of
 from workflow_scripts.provenance.ledger import Entry, Ledger
-from workflow_scripts.provenance.queries import differences, module_changes
-from workflow_scripts.provenance.record import Record, machine, read_record, software
-from workflow_scripts.provenance.verify import MARK
+from workflow_scripts.provenance.record import MARK, Record, machine, read_record, software
 from workflow_scripts.runtime.folders import LOGS, RECORDS
 from workflow_scripts.runtime.reading import found_below
 from workflow_scripts.study.study import STUDY_NAME

@@ -10,6 +10,7 @@ from workflow_scripts.rehearsal.head_node import Load, kept
 from workflow_scripts.rehearsal.overhead import JobFacts, facts_of
 from workflow_scripts.runtime.folders import ATTEMPTS, LINKED, LOGS, RECORDS, SCHEDULER
 from workflow_scripts.runtime.progress import duration
+from workflow_scripts.runtime.reading import found_below
 from workflow_scripts.study.job_list import PlannedJob
 
 PARTS = (
@@ -108,7 +109,7 @@ def _needs(facts: Sequence[JobFacts], study: str, real: int, loads: Sequence[Loa
         yield f"- of a processor where Snakemake runs {duration(mean * real)}, {mean:.2f} s a job"
     bytes_, files = 0, 0
     for folder in sorted(each for each in root.iterdir() if each.is_dir() and _is_aside(each.name)):
-        found = [each.stat() for each in folder.rglob("*") if each.is_file()]
+        found = [each.path.stat() for each in found_below(folder) if each.fault is None]
         sizes = [each.st_size for each in found if each.st_nlink == 1]  # of a hard link, the result itself is counted
         bytes_, files = bytes_ + sum(sizes), files + len(sizes)
         if sizes:
