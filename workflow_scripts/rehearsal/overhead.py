@@ -11,7 +11,7 @@ from typing import Any
 
 from workflow_scripts.cluster.submission import Submission, submissions
 from workflow_scripts.provenance import attempts
-from workflow_scripts.provenance.record import Record, RecordError, parse_record
+from workflow_scripts.provenance.record import Record, RecordError, read_record
 from workflow_scripts.runtime.folders import ATTEMPTS
 from workflow_scripts.study.job_list import PlannedJob
 
@@ -107,7 +107,7 @@ def noted_at(output: str, base: Path = Path()) -> Path:
 
 def _record(file: Path) -> Record | None:
     try:
-        return parse_record(file.read_bytes())
+        return read_record(file)
     except (OSError, RecordError):
         return None
 
