@@ -7,8 +7,8 @@ from snakemake.utils import min_version
 
 from workflow_scripts.cluster.left_running import cancel_left_running, numbers
 from workflow_scripts.provenance.finished import marks, mend
-from workflow_scripts.provenance.queries import tell_sources
 from workflow_scripts.provenance.page_file import pages_there, write_page
+from workflow_scripts.provenance.standing import tell_sources
 from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.provenance.waivers import identities
 from workflow_scripts.runtime.command_line import tell

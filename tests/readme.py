@@ -44,7 +44,6 @@ def small_tree(folder: Path) -> Path:
     """
     tree = copy_workflow(folder)
     shutil.copy2(ROOT / "Makefile", tree / "Makefile")
-    shutil.copytree(ROOT / "tests/reference", tree / "tests/reference", ignore=shutil.ignore_patterns("__pycache__"))
     tiny = (tree / "config/tiny.yaml").read_text()
     for study in ("demo", "laptop", "paper"):
         (tree / f"config/{study}.yaml").write_text(tiny.replace("study: tiny", f"study: {study}"))

@@ -13,15 +13,16 @@ import pytest
 import torch
 from workflow.tree import edit
 
-from tests.reference.loader import SearchLoaders
 from workflow_scripts.benchmark import cell_search
 from workflow_scripts.benchmark.against import against
 from workflow_scripts.benchmark.arithmetic import floating_point_operations, operations_dispatched
 from workflow_scripts.benchmark.compare import Work, compare, timed
 from workflow_scripts.benchmark.job_start import FIRST_EPOCH, LOG, RESULT, job_of_a_search
 from workflow_scripts.benchmark.verification import verification
+from workflow_scripts.reference.loader import SearchLoaders
 
 ROOT = Path(__file__).parents[1]
+MEASURING = ("benchmark", "reference")
 PUBLISHED_OPERATIONS = 22_339  # of a second-order step at the small setting, counted in the published code
 
 
@@ -53,9 +54,9 @@ def test_a_wrong_argument_is_refused(arguments, complaint):
 
 @pytest.fixture
 def earlier(tmp_path):
-    """A checkout that knows nothing of comparing, and has neither tests nor a benchmark."""
+    """A checkout that knows nothing of comparing, and has neither a benchmark nor a plain reference."""
     tree = tmp_path / "earlier"
-    shutil.copytree(ROOT / "workflow_scripts", tree / "workflow_scripts", ignore=shutil.ignore_patterns("benchmark"))
+    shutil.copytree(ROOT / "workflow_scripts", tree / "workflow_scripts", ignore=shutil.ignore_patterns(*MEASURING))
     return tree
 
 

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,8 +19,9 @@ PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Packages whose name is not that of what is imported."""
 COME_ALONG = {"pydantic_core", "urllib3"}
 """With pydantic and requests."""
-NO_JOBS = ("benchmark", "crate.py", "head_node.py", "snakemake_start.py")
-"""Measured by hand, the audit's export, what watches the machine where Snakemake runs, and Snakemake's start."""
+NO_JOBS = ("benchmark", "reference", "crate.py", "head_node.py", "snakemake_start.py")
+"""Measured by hand, and what it is measured against, the audit's export, what watches the machine where Snakemake runs,
+and Snakemake's start."""
 
 
 def imported_by_jobs() -> set[str]:
@@ -94,3 +96,20 @@ def test_nothing_is_installed_beside_a_running_study(environment: Path) -> None:
     done = install("real", "false")
     assert done.returncode == 0
     assert "real stays as it is" in done.stderr
+
+
+def test_the_status_of_a_running_study_is_told_with_the_environment_that_is_there(tmp_path: Path) -> None:
+    shutil.copytree(ENVS, tmp_path / "envs")
+    shutil.copy2(ROOT / "Makefile", tmp_path)
+    for place in (".venv/bin", ".snakemake/locks"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / ".snakemake/locks/0.output.lock").touch()
+    (tmp_path / ".venv/.installed").touch()
+    os.utime(tmp_path / ".venv/.installed", (0, 0))
+    python = tmp_path / ".venv/bin/python"
+    python.write_text("#!/bin/sh\necho told by the old environment\n")
+    python.chmod(0o755)
+    done = subprocess.run(["make", "status"], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=True)
+    assert done.stdout == "told by the old environment\n"
+    assert ".venv stays as it is" in done.stderr
+    assert sorted(path.name for path in (tmp_path / ".venv").iterdir()) == [".installed", "bin"]

@@ -14,7 +14,6 @@ from workflow_scripts.benchmark import durations
 from workflow_scripts.benchmark.calibration import Calibration
 from workflow_scripts.benchmark.checkpoints import SEPARABLE, depth_checkpoint, search_checkpoint, training_checkpoint
 from workflow_scripts.benchmark.durations import NotMeasured
-from workflow_scripts.benchmark.made_up_results import Writer
 from workflow_scripts.cells.evaluation import train_genotype
 from workflow_scripts.cells.search import run_search
 from workflow_scripts.data.images import Part
@@ -23,6 +22,7 @@ from workflow_scripts.depth.runs import load as load_points
 from workflow_scripts.depth.runs import train as train_depth
 from workflow_scripts.disk import beside_results
 from workflow_scripts.provenance.study_of_results import planned_of
+from workflow_scripts.rehearsal.made_up_results import Writer
 from workflow_scripts.runtime.checkpoint import NoCheckpoint
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.study.cells import Adaptive, Curvature, StopRule
@@ -45,7 +45,7 @@ def test_the_demo_is_planned_from_a_measurement():
     assert done.returncode == 0, done.stderr
     assert re.search(r"^cell_search +2 .* calibrated$", done.stdout, re.MULTILINE)
     assert re.search(r"^all +31 ", done.stdout, re.MULTILINE)
-    assert re.search(r"^On 2 devices: (\d+m)?\d+s from start to end, at least\.$", done.stdout, re.MULTILINE)
+    assert re.search(r"^On 2 devices: [\dhms]+ from start to end, at least\.$", done.stdout, re.MULTILINE)
     assert re.search(
         r"^checkpoints +[1-9]\d*\.\d +at most, of 2 jobs at once; one of cell_search has", done.stdout, re.MULTILINE
     )
@@ -66,7 +66,13 @@ def test_recorded_times_go_before(tmp_path, monkeypatch):
     assert estimator.bytes(search) > 0
 
 
-def test_more_work_takes_longer_by_the_same_measured_step():
+def test_more_work_takes_longer_by_the_same_measured_step(monkeypatch):
+    def one_more(measured, counts, device):
+        measured(counts[0])
+        return 0.01
+
+    monkeypatch.setattr("workflow_scripts.benchmark.calibration.seconds_of_one_more", one_more)
+    monkeypatch.setattr("workflow_scripts.benchmark.calibration.seconds_added", lambda more, less, device: 0.02)
     training, calibration = job_of("evaluate_genotype"), Calibration(CPU)
     seconds = calibration.training(training, 1000, 797)
     more = training.model_copy(update={"training": training.training.model_copy(update={"epochs": 80})})

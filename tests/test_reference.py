@@ -7,12 +7,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from reference import depth, supernet
-from reference.evaluation_network import EvaluationNetwork, parameter_count
 from reference.expected import build_supernet, expected_values
-from reference.genotype import Genotype, derive_genotype, parse_genotype
-from reference.operations import FactorizedReduce, make_operation
-from reference.spaces import EDGES, spaces
 from reference.vectors import (
     depth_network_vector,
     depth_posterior_vector,
@@ -21,6 +16,12 @@ from reference.vectors import (
     supernet_vector,
 )
 from torch.func import functional_call
+
+from workflow_scripts.reference import depth, supernet
+from workflow_scripts.reference.evaluation_network import EvaluationNetwork, parameter_count
+from workflow_scripts.reference.genotype import Genotype, derive_genotype, parse_genotype
+from workflow_scripts.reference.operations import FactorizedReduce, make_operation
+from workflow_scripts.reference.spaces import EDGES, spaces
 
 SHARED = Path(__file__).parents[1].parent / "shared"
 ORACLE = SHARED / "oracle"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.verify import verify
+from workflow_scripts.rehearsal.made_up_results import make_results
 from workflow_scripts.runtime.job_lock import job_lock
 from workflow_scripts.tidy import OLD_SECONDS, TidyError, tidy
 

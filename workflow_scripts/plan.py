@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from workflow_scripts.benchmark.durations import NotMeasured
 from workflow_scripts.disk import beside_results, image_counts, training_of
-from workflow_scripts.provenance.record import Record, RecordError, parse_record
+from workflow_scripts.provenance.record import Record, RecordError, read_record
 from workflow_scripts.runtime.command_line import documented_parser, tell_error
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob
@@ -159,7 +159,7 @@ def _recorded(jobs: Sequence[Job]) -> dict[str, Record]:
     found = {}
     for job in jobs:
         try:
-            found[job.record] = parse_record(Path(job.record).read_bytes())
+            found[job.record] = read_record(Path(job.record))
         except (OSError, RecordError):
             continue
     return found

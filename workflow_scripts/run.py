@@ -10,6 +10,18 @@ FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number de
 processor unless it was given a GPU.
 """
 
+from workflow_scripts.runtime.folders import (
+    ATTEMPTS,
+    CHECKPOINTS,
+    KEPT,
+    LINKED,
+    LOCKS,
+    LOGS,
+    PRODUCERS,
+    RECORDS,
+    SCRATCH,
+    WAIVERS,
+)
 from workflow_scripts.runtime.stopping import TRY_AGAIN, end_on_signals, ignore_signals, raise_on_signals
 
 if __name__ == "__main__":
@@ -30,23 +42,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, TextIO
 
-from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
-from workflow_scripts.provenance.kept import KEPT, Mismatch, forget_others, keep, put_back, same_job
-from workflow_scripts.provenance.links import LINKED, PRODUCERS, keep_earlier, link_inputs, note_outputs
-from workflow_scripts.provenance.record import (
-    VERSION,
-    canonical_bytes,
-    file_facts,
-    git_state,
-    machine,
-    now,
-    sealed,
-    software,
-    write_atomically,
-)
+from workflow_scripts.provenance.kept import Mismatch, forget_others, keep, put_back, same_job
+from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
+from workflow_scripts.provenance.new_record import new_record
+from workflow_scripts.provenance.record import file_facts, git_state, machine, now, software, write_atomically
 from workflow_scripts.runtime.command_line import documented_parser, tell
 from workflow_scripts.runtime.confined import confine, require_inside
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices
@@ -62,7 +64,6 @@ if TYPE_CHECKING:
 
 Paths = dict[str, list[Path]]
 THREADS = 1
-SCRATCH = ".scratch"
 USES_DEVICE = "workflow_scripts.runtime.device"
 """The module that tells of a step which can use a GPU."""
 
@@ -75,9 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
         identity = parse_identity(options.job)
     except ValueError as error:
         parser.error(f"--job: {error}")
-    if not options.log.is_relative_to(options.root / "logs"):
+    if not options.log.is_relative_to(options.root / LOGS):
         parser.error(f"--log: {options.log} is not in {options.root / 'logs'}, below which its path names the job")
-    name = options.log.relative_to(options.root / "logs").as_posix().removesuffix(".log")
+    name = options.log.relative_to(options.root / LOGS).as_posix().removesuffix(".log")
     inputs, outputs = _named(options.input), _named(options.output)
     if options.within is not None:
         confine(options.within)
@@ -126,7 +127,7 @@ def _own_files(root: Path, name: str) -> list[Path]:
 
 
 def _record(root: Path, name: str) -> Path:
-    return root / "records" / f"{name}.json"
+    return root / RECORDS / f"{name}.json"
 
 
 def _trace(root: Path, name: str) -> Path:
@@ -134,11 +135,11 @@ def _trace(root: Path, name: str) -> Path:
 
 
 def _lock(root: Path, name: str) -> Path:
-    return root / ".locks" / f"{name.replace('/', '.')}.lock"
+    return root / LOCKS / f"{name.replace('/', '.')}.lock"
 
 
 def _checkpoint_file(root: Path, name: str) -> Path:
-    return root / ".checkpoints" / f"{name}.pt"
+    return root / CHECKPOINTS / f"{name}.pt"
 
 
 def _tell(error: BaseException, name: str, log: TextIO | None) -> None:
@@ -186,7 +187,7 @@ def _run(
                     return
                 if kept.why_not is not None:
                     print(kept.why_not, file=progress.log, flush=True)
-            code = _code(identity, root / "waivers" / f"{name}.json")
+            code = _code(identity, root / WAIVERS / f"{name}.json")
             inputs_before = link_inputs(read, inputs, root)
             made = _scratch_paths(outputs, scratch)
             stack.enter_context(device_lease(progress.say, gpus if USES_DEVICE in code else 0))
@@ -204,30 +205,30 @@ def _run(
             _move(made, outputs)
             written = file_facts(outputs)
             forget_others(root, name, written)
-            record = {
-                "version": VERSION,
-                "root": root.as_posix(),
-                "job": name,
-                "step": identity.step,
-                "settings": identity.settings,
-                "code": identity.code,
-                "modules": code,
-                "chosen_modules": list(identity.modules),
-                "arguments": {"inputs": _plain(inputs), "outputs": _plain(outputs)},
-                "inputs": inputs_before + [{**source, "record": None} for source in file_facts(sources or {})],
-                "outputs": written,
-                "software": software(),
-                "machine": machine(),
-                "device": device,
-                "threads": THREADS,
-                "seed": identity.settings.get("seed"),
-                "git": git_state(),
-                "attempt": attempt,
-                "started": started,
-                "ended": now(),
-                "seconds": round(time.monotonic() - clock, 3),
-            }
-            write_atomically(file, canonical_bytes(sealed(record)))
+            record = new_record(
+                identity,
+                code,
+                root.as_posix(),
+                name,
+                inputs=inputs,
+                outputs=outputs,
+                read=inputs_before + [{**source, "record": None} for source in file_facts(sources or {})],
+                written=written,
+                conditions={
+                    "software": software(),
+                    "machine": machine(),
+                    "git": git_state(),
+                    "device": device,
+                    "threads": THREADS,
+                },
+                times={
+                    "attempt": attempt,
+                    "started": started,
+                    "ended": now(),
+                    "seconds": round(time.monotonic() - clock, 3),
+                },
+            )
+            write_atomically(file, record)
             note_outputs(outputs, root, name)
             try:
                 keep(root, name, written)
@@ -323,10 +324,6 @@ def _move(made: Paths, outputs: Paths) -> None:
             if target.is_dir():
                 shutil.rmtree(target)
             move_durably(source, target)
-
-
-def _plain(paths: Paths) -> dict[str, list[str]]:
-    return {key: [path.as_posix() for path in group] for key, group in paths.items()}
 
 
 def _named(groups: list[list[str]]) -> Paths:

@@ -19,20 +19,16 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workflow_scripts.cluster.submission import FOLDER as SCHEDULER
-from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import all_attempts
-from workflow_scripts.provenance.kept import KEPT
-from workflow_scripts.provenance.ledger import RECORDS
 from workflow_scripts.provenance.record import Record, RecordError, read_record
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import documented_parser, tell, tell_error
+from workflow_scripts.runtime.folders import ATTEMPTS, CHECKPOINTS, KEPT, LOCKS, RECORDS, SCHEDULER, SCRATCH
 from workflow_scripts.runtime.locks import try_lock
 from workflow_scripts.runtime.reading import LINK, found_below
 from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError
 
-CHECKPOINTS, SCRATCH, LOCKS = ".checkpoints", ".scratch", ".locks"
 FREE_OF_LINKS = (CHECKPOINTS, SCRATCH, LOCKS, KEPT, SCHEDULER, RECORDS, ATTEMPTS)
 """Folders that files are removed from, or that decide which."""
 SNAKEMAKE_LOCKS = ".snakemake/locks"

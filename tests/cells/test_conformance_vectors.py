@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from reference import supernet as reference_supernet
 from reference.vectors import evaluation_vector, supernet_vector
 
 from workflow_scripts.cells import conformance as cells
 from workflow_scripts.conformance import compare
+from workflow_scripts.reference import supernet as reference_supernet
 
 MIXED = (
     "Genotype(normal=[('sep_conv_5x5', 1), ('skip_connect', 0), ('max_pool_3x3', 2), ('dil_conv_3x3', 0), "

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 from cells.tiny import batch_of
-from reference.supernet import Supernet as Reference
 
 from workflow_scripts.cells.published_checkpoint import load_published_supernet
 from workflow_scripts.cells.random_search import one_hot, random_choice
+from workflow_scripts.reference.supernet import Supernet as Reference
 
 ARCHIVE = Path(__file__).parents[3] / "shared" / "published" / "robustdarts-logs-s1.tar.gz"
 needs_logs = pytest.mark.skipif(not ARCHIVE.is_file(), reason="the published logs are not beside this checkout")

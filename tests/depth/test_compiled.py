@@ -6,10 +6,10 @@ import pytest
 import torch
 from cold_and_warm import cold_and_warm
 
-from tests.reference import depth as reference
 from workflow_scripts.depth import compiled, training
 from workflow_scripts.depth.published import Q_LOGITS, published_state
 from workflow_scripts.depth.runs import build, load
+from workflow_scripts.reference import depth as reference
 from workflow_scripts.study.depth import DepthRun
 
 SIZES = [(5, 20, 2), (10, 20, 2), (0, 20, 2), (1, 7, 3), (7, 33, 5)]

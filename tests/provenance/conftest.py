@@ -3,7 +3,7 @@ import shutil
 import pytest
 from provenance.forging import ROOT
 
-from workflow_scripts.benchmark.made_up_results import make_results
+from workflow_scripts.rehearsal.made_up_results import make_results
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from workflow_scripts.audit import main
-from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.compare import differing_files
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.record import canonical_bytes, digest_of, sealed
+from workflow_scripts.rehearsal.made_up_results import make_results
 
 TABLE = "tables/searches.csv"
 

@@ -153,6 +153,16 @@ def test_no_link_and_no_pipe_is_followed_for_the_same_bytes(results, target, tmp
     refused(results, target, why)
 
 
+@pytest.mark.parametrize("place", ["file/crate", "loop", "n" * 300])
+def test_of_an_impossible_place_the_one_asked_for_is_named(results, target, place):
+    (target.parent / "file").write_text("a file")
+    (target.parent / "loop").symlink_to("loop")
+    with pytest.raises(OSError) as caught:
+        export(read_ledger(results), target.parent / place)
+    assert caught.value.filename == str(target.parent / place)
+    assert sorted(path.name for path in target.parent.iterdir()) == ["file", "loop"]
+
+
 def test_an_empty_folder_takes_the_crate(results, target):
     target.mkdir()
     export(read_ledger(results), target)

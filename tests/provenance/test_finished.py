@@ -6,11 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from odd_files import deep_file
 
-from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.attempts import append, begin, read
 from workflow_scripts.provenance.finished import MOST, marks, mend
 from workflow_scripts.provenance.kept import keep
+from workflow_scripts.rehearsal.made_up_results import make_results
 
 ROOT, DATA = Path("results/made_up"), Path("data")
 FOLDERS = (ROOT, DATA)
@@ -48,6 +49,17 @@ def test_a_run_whose_outputs_are_there_is_told_nothing():
     before = marks(FOLDERS)
     attempt()
     assert mend(before, FOLDERS) == []
+
+
+def test_deep_folders_and_links_among_the_traces_are_no_hindrance():
+    attempt()
+    (ROOT / "attempts" / "link.jsonl").symlink_to("nowhere")
+    with deep_file(ROOT / "attempts" / "deep") as end:
+        end = end.rename(end.with_suffix(".jsonl"))
+        before = marks(FOLDERS)
+        assert end in before and ROOT / "attempts" / "link.jsonl" not in before
+        attempt()
+        assert mend(before, FOLDERS) == []
 
 
 def test_what_was_removed_is_put_back_and_told():

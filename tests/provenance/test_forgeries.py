@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from provenance.forging import ROOT, forge, park, restated
 
 from workflow_scripts import audit
-from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.record import RecordError, digest_of, read_record
 from workflow_scripts.provenance.verify import verify
+from workflow_scripts.rehearsal.made_up_results import make_results
 
 SECRET = b"a secret outside the results folder"
 ACTIONS = ("alter", "delete", "swap", "add", *("edit a record",) * 2, *("exchange an output",) * 3)

@@ -3,9 +3,10 @@
 import os
 
 import pytest
+from odd_files import deep_file
 
 from workflow_scripts.provenance.hashing import sha256_of_recorded
-from workflow_scripts.provenance.record import digest_of
+from workflow_scripts.provenance.record import digest_of, file_facts
 
 CONTENT = b"made\n"
 VAST = 1 << 40
@@ -48,3 +49,18 @@ def test_the_results_folder_may_be_a_link_itself(base):
     (base / "linked").symlink_to(base / "results")
     path = base / "linked/tables/a.csv"
     assert sha256_of_recorded({path: len(CONTENT)}, base / "linked") == {path: digest_of(CONTENT)}
+
+
+def test_a_folder_stands_for_the_files_in_it_however_deep(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with deep_file(tmp_path / "top") as end:
+        (tmp_path / "top" / ".snakemake_timestamp").touch()
+        (tmp_path / "top" / "a.txt").write_bytes(CONTENT)
+        (tmp_path / "top" / "link.txt").symlink_to("a.txt")
+        (tmp_path / "top" / "nowhere").symlink_to("nothing")
+        (tmp_path / "linked").symlink_to("top")
+        for place in ("top", "linked"):
+            facts = file_facts({"folder": [tmp_path / place]})
+            inside = [os.path.relpath(fact["path"], tmp_path / place) for fact in facts]
+            assert inside == ["a.txt", os.path.relpath(end, tmp_path / "top"), "link.txt"]
+        assert facts[0]["sha256"] == facts[2]["sha256"] == digest_of(CONTENT)

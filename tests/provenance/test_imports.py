@@ -1,9 +1,10 @@
-"""Imports run one way: run -> steps | benchmark -> cells | depth -> data | runtime | study | tables."""
+"""Imports run one way: commands -> steps | benchmark -> cells | depth -> study -> data -> runtime | tables."""
 
 import ast
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,23 +12,30 @@ import pytest
 ROOT = Path(__file__).parents[2]
 BASE = {"runtime", "study", "tables"}
 MAY_IMPORT = {
-    "tables": {"tables"},
-    "runtime": {"runtime"},
-    "study": {"study", "tables", "data.entry", "runtime.visible"},
+    "tables": set(),
+    "runtime": set(),
+    "reference": set(),
+    "data": {"runtime", "tables"},
+    "cluster": {"runtime"},
+    "report": {"tables"},
+    "figures": {"tables"},
+    "study": {"tables", "data.entry", "data.mirrors", "runtime.folders", "runtime.visible"},
     "provenance": {
-        *("provenance", "study", "tables", "runtime.durable", "runtime.reading", "runtime.scheduler"),
-        *("runtime.visible", "runtime.command_line", "runtime.places"),
-        *("cluster.submission", "data.entry", "data.fetch"),
+        *("study", "tables", "data.entry", "data.fetch", "cluster.submission"),
+        *(f"runtime.{name}" for name in ("command_line", "durable", "folders", "places", "reading")),
+        *(f"runtime.{name}" for name in ("scheduler", "visible")),
     },
-    "cluster": {"cluster", "runtime"},
-    "data": BASE | {"data"},
-    "cells": BASE | {"cells", "data"},
-    "depth": BASE | {"depth", "data"},
-    "report": {"report", "tables"},
+    "cells": BASE | {"data"},
+    "depth": BASE | {"data"},
     "steps": BASE | {"cells", "depth", "data", "report"},
-    "rehearsal": {"rehearsal", "runtime", "study", "provenance", "cluster.submission"},
-    "benchmark": BASE | {"benchmark", "cells", "depth", "data", "provenance"},
+    "rehearsal": {"runtime", "study", "provenance", "cluster.submission"},
+    "benchmark": BASE | {"cells", "depth", "data", "provenance", "reference", "rehearsal.made_up_results"},
+    "commands": BASE | {"cells", "depth", "data", "provenance", "cluster", "rehearsal", "benchmark"},
 }
+"""What each package imports beside its own modules, from the lowest floor up: only what stands before it here.
+
+`commands` are the modules of `workflow_scripts` itself; nothing imports them but each other.
+"""
 # Commands a person types; the others have nothing to do with records.
 WITH_RECORDS = {"run", "audit", "status", "plan", "rehearse", "tidy"}
 LIGHT = (
@@ -67,14 +75,26 @@ def under(name, packages):
 
 def first_party(path):
     """The first-party modules that a file imports, without `workflow_scripts.`; packages on the way left out."""
-    named = {name for name in imports_of(path) if under(name, ["workflow_scripts", "figures"])}
+    named = {name for name in imports_of(path) if under(name, ["workflow_scripts", "figures", "tests"])}
     inner = {name for name in named if not any(other.startswith(f"{name}.") for other in named)}
     return {name.removeprefix("workflow_scripts.") for name in inner}
 
 
-def test_the_table_of_packages_is_complete():
+def modules_of(package):
+    """The files of a package by the names of their modules, as `first_party` states them."""
+    if package == "commands":
+        return {path.stem: path for path in (ROOT / "workflow_scripts").glob("*.py") if path.stem != "__init__"}
+    files = files_of(package) if package == "figures" else files_of("workflow_scripts", package)
+    top = ROOT if package == "figures" else ROOT / "workflow_scripts"
+    return {".".join(path.relative_to(top).with_suffix("").parts): path for path in files}
+
+
+def test_the_table_of_packages_is_complete_and_goes_one_way():
     folders = {path.parent.name for path in (ROOT / "workflow_scripts").glob("*/__init__.py")}
-    assert folders == set(MAY_IMPORT)
+    assert folders == set(MAY_IMPORT) - {"figures", "commands"}
+    packages = list(MAY_IMPORT)
+    for number, package in enumerate(packages):
+        assert {name.partition(".")[0] for name in MAY_IMPORT[package]} <= set(packages[:number]), package
 
 
 DRAWN_BY = {"figure": ("figures.style",), "depth_run_picture": ("figures.style", "figures.depth_run")}
@@ -82,14 +102,26 @@ DRAWN_BY = {"figure": ("figures.style",), "depth_run_picture": ("figures.style",
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
 def test_a_package_imports_only_what_lies_below_it(package):
-    allowed = MAY_IMPORT[package]
+    modules = modules_of(package)
+    own = set(modules) if package == "commands" else {package}
     wrong = [
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in files_of("workflow_scripts", package)
+        for path in modules.values()
         for name in first_party(path)
-        if not under(name, allowed) and not (package == "steps" and name in DRAWN_BY.get(path.stem, ()))
+        if not under(name, MAY_IMPORT[package] | own)
+        and not (package == "steps" and name in DRAWN_BY.get(path.stem, ()))
     ]
     assert wrong == []
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    modules = {name: path for package in MAY_IMPORT for name, path in modules_of(package).items()}
+    graph = {}
+    for module, path in modules.items():
+        named = {name.removeprefix("workflow_scripts.") for name in imports_of(path)}
+        graph[module] = named & set(modules)
+    assert "provenance.verify" in graph["audit"]
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 def test_the_two_systems_never_import_each_other():
@@ -142,7 +174,7 @@ def loaded_by(modules):
 
 def test_what_the_snakefile_loads_is_light():
     loaded = loaded_by(
-        "workflow_scripts.study.job_plan, workflow_scripts.study.open_study, workflow_scripts.provenance.queries"
+        "workflow_scripts.study.job_plan, workflow_scripts.study.open_study, workflow_scripts.provenance.standing"
     )
     assert "pydantic" in loaded
     assert loaded & HEAVY == set()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.page_file import pages_there, write_page
+from workflow_scripts.rehearsal.made_up_results import make_results
 
 
 @pytest.fixture(autouse=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.benchmark.made_up_results import Writer
 from workflow_scripts.provenance.staleness import Standing, commands, standings, study_options
+from workflow_scripts.rehearsal.made_up_results import Writer
 from workflow_scripts.study.job_plan import Job
 
 RESULTS = "results/made_up"

@@ -22,7 +22,6 @@ from provenance.forging import (
 )
 
 from workflow_scripts import audit, run
-from workflow_scripts.benchmark.made_up_results import Writer, make_results
 from workflow_scripts.provenance import hashing
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import identity_text, step_code
@@ -32,6 +31,7 @@ from workflow_scripts.provenance.links import link_inputs
 from workflow_scripts.provenance.record import RecordError, digest_of, file_facts, read_record
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.provenance.waivers import Waiver, Waivers, open_waivers
+from workflow_scripts.rehearsal.made_up_results import Writer, make_results
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.reading import MOST_BYTES
 from workflow_scripts.tables.files import sha256_of

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from provenance.forging import FIGURE, ROOT, SEARCH, SEARCH_RECORD, change, findings, forge
 
-from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.crate import export
 from workflow_scripts.provenance.kept import kept_at
 from workflow_scripts.provenance.ledger import LedgerError, read_ledger
 from workflow_scripts.provenance.record import VERSION, canonical_bytes, sealed
 from workflow_scripts.provenance.verify import verify
+from workflow_scripts.rehearsal.made_up_results import make_results
 
 OTHER_SEED = "cells/searches/s1_cifar10/darts/l2-0.0003_drop-0_seed-2"
 

@@ -8,9 +8,9 @@ import sys
 
 import torch
 
-from tests.reference import depth
 from workflow_scripts.depth.published import published_state
 from workflow_scripts.depth.runs import build, load
+from workflow_scripts.reference import depth
 from workflow_scripts.study.depth import DepthRun
 
 DEPTHS = (5, 10)

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from . import depth, supernet
-from .evaluation_network import EvaluationNetwork, parameter_count
-from .genotype import derive_genotype, parse_genotype
-from .spaces import spaces
+from workflow_scripts.reference import depth, supernet
+from workflow_scripts.reference.evaluation_network import EvaluationNetwork, parameter_count
+from workflow_scripts.reference.genotype import derive_genotype, parse_genotype
+from workflow_scripts.reference.spaces import spaces
 
 Vector = dict[str, Any]
 

@@ -8,12 +8,13 @@ running statistics are moved off 1 and 0, so that leaving one out shows.
 import torch
 from torch import nn
 
-from . import depth
-from .evaluation_network import EvaluationNetwork
+from workflow_scripts.reference import depth
+from workflow_scripts.reference.evaluation_network import EvaluationNetwork
+from workflow_scripts.reference.genotype import parse_genotype
+from workflow_scripts.reference.spaces import spaces
+from workflow_scripts.reference.supernet import NODES, Supernet
+
 from .expected import Vector, copied_state, expected_values
-from .genotype import parse_genotype
-from .spaces import spaces
-from .supernet import NODES, Supernet
 
 __all__ = [
     "depth_network_vector",

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from workflow.tree import ROOT as REPOSITORY
 
-from workflow_scripts.benchmark.made_up_results import Writer
 from workflow_scripts.rehearsal import head_node
+from workflow_scripts.rehearsal.made_up_results import Writer
 from workflow_scripts.rehearsal.overhead import facts_of, noted_at
 from workflow_scripts.rehearsal.report import report
 from workflow_scripts.study.job_plan import Plan

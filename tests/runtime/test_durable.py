@@ -4,6 +4,7 @@ import errno
 import os
 
 import pytest
+from odd_files import DEPTH, deep_file
 
 from workflow_scripts.runtime import durable
 from workflow_scripts.runtime.durable import move_durably, write_durably, write_quickly
@@ -49,6 +50,15 @@ def test_every_file_of_a_folder_is_on_the_disk_before_its_rename(tmp_path, calls
     calls.clear()
     move_durably(tmp_path / "b", tmp_path / "results" / "b")
     assert calls == ["fsync b", "replace b results/b", "fsync results"]
+
+
+def test_a_folder_deeper_than_recursion_goes_is_moved(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(durable.os, "fsync", synced.append)
+    with deep_file(tmp_path / "made") as end:
+        move_durably(tmp_path / "made", tmp_path / "moved")
+        assert (tmp_path / "moved" / end.relative_to(tmp_path / "made")).read_text() == "at the end"
+    assert len(synced) == 1 + DEPTH + 1 + 1, "the file, the folders, and that in which they are renamed"
 
 
 def test_what_is_made_anew_is_not_waited_for(tmp_path, calls):

@@ -9,11 +9,11 @@ from urllib.parse import quote
 import pytest
 from services.accessibility import serious
 
-from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.page import page
 from workflow_scripts.provenance.record import canonical_bytes, sealed
 from workflow_scripts.provenance.verify import verify
+from workflow_scripts.rehearsal.made_up_results import make_results
 
 SEARCH = "cell_search/s1_cifar10/darts/l2-0.0003_drop-0_seed-1"
 TRAINING = "evaluate_genotype/s1_cifar10/darts/l2-0.0003_drop-0_seed-1/seed-1"

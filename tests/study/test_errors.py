@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from workflow_scripts.data.mirrors import mirror_problem
 from workflow_scripts.study import figures as figure_modules
 from workflow_scripts.study import methods as method_files
 from workflow_scripts.study import open_study, spaces
-from workflow_scripts.study.data import mirror_problem
 from workflow_scripts.study.study import Layer, StudyError, load_study
 
 ROOT = Path(__file__).parents[2]

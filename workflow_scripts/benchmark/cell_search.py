@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.reference import supernet as reference
-from tests.reference.loader import DEVIATION, MEAN, SearchLoaders
 from workflow_scripts.benchmark.arithmetic import (
     convolution_rate,
     floating_point_operations,
@@ -27,6 +25,8 @@ from workflow_scripts.cells.curvature import dominant_eigenvalue, hessian_produc
 from workflow_scripts.cells.random_search import one_hot, random_choice, random_weight_step
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.data.images import Part, ShuffledBatches
+from workflow_scripts.reference import supernet as reference
+from workflow_scripts.reference.loader import DEVIATION, MEAN, SearchLoaders
 from workflow_scripts.study.cell_jobs import Images, layout_of
 from workflow_scripts.study.spaces import load_space
 

@@ -1,8 +1,9 @@
 """How fast we are, against the plain reference or the naive way in the same process, or against an earlier checkout.
 
 Each thing is done in both ways in turn, on one thread, data included. Times are medians over the rounds; ratios are
-taken round by round, and shown with the lowest and the highest. The plain reference (tests/reference) is the published
-code's way in current PyTorch: it dispatches about as many operations, and its data loader is the published one.
+taken round by round, and shown with the lowest and the highest. The plain reference (workflow_scripts/reference) is the
+published code's way in current PyTorch: it dispatches about as many operations, and its data loader is the published
+one.
 
     python -m workflow_scripts.benchmark                                   everything; a quarter of an hour
     python -m workflow_scripts.benchmark --only depth data --rounds 3

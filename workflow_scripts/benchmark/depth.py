@@ -4,10 +4,10 @@ import time
 
 import torch
 
-from tests.reference import depth as reference
 from workflow_scripts.benchmark.compare import Comparison, Work, compare, timed
 from workflow_scripts.depth import compiled
 from workflow_scripts.depth.runs import build, load
+from workflow_scripts.reference import depth as reference
 from workflow_scripts.study.depth import DepthRun
 
 SECONDS = 1.0  # that the reference's part of a round takes, about

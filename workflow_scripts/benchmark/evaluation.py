@@ -6,10 +6,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from tests.reference import evaluation_network as reference
-from tests.reference.genotype import Genotype as ReferenceGenotype
 from workflow_scripts.benchmark.compare import Call, Comparison, Work, compare, timed
 from workflow_scripts.cells.evaluation_network import EvaluationNetwork
+from workflow_scripts.reference import evaluation_network as reference
+from workflow_scripts.reference.genotype import Genotype as ReferenceGenotype
 from workflow_scripts.study.cell_jobs import layout_of
 from workflow_scripts.tables.genotype import Genotype
 

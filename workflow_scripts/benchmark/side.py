@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from workflow_scripts.benchmark.compare import Work
 
 HERE = Path(__file__).parents[2]
-FROM_HERE = ("workflow_scripts.benchmark", "tests")
+FROM_HERE = ("workflow_scripts.benchmark", "workflow_scripts.reference")
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.benchmark.compare import Comparison, Work, compare, timed
-from workflow_scripts.benchmark.made_up_results import make_results
 from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.ledger import Ledger, read_ledger
 from workflow_scripts.provenance.verify import verify
+from workflow_scripts.rehearsal.made_up_results import make_results
 
 SEARCHES, BYTES = 740, 1_000_000_000
 """1497 jobs and 1 GB."""

@@ -25,9 +25,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.runtime.folders import SCHEDULER
 from workflow_scripts.runtime.reading import found_below, read_regular
 
-FOLDER = "scheduler"
 FILES = ("script.sh", "submission.json", "output.log", "started", "exit", "missing", "waiting", "failure.json")
 REGISTER = Path(".snakemake/cluster")
 """From the digits of the scheduler's number of a job to the folder of its submission."""
@@ -98,7 +98,7 @@ class Submission:
 
 def new_submission(root: Path, job: str) -> Submission:
     """The folder of the next submission of a job."""
-    place = root / FOLDER / job
+    place = root / SCHEDULER / job
     place.mkdir(parents=True, exist_ok=True)
     number = max((each.number for each in submissions(root, job)), default=0) + 1
     (place / str(number)).mkdir()
@@ -107,7 +107,7 @@ def new_submission(root: Path, job: str) -> Submission:
 
 def submissions(root: Path, job: str) -> list[Submission]:
     """All submissions of a job, the first one first."""
-    place = root / FOLDER / job
+    place = root / SCHEDULER / job
     found = [Submission(job, path) for path in place.iterdir() if path.name.isdecimal()] if place.is_dir() else []
     return sorted(found, key=lambda submission: submission.number)
 
@@ -115,9 +115,9 @@ def submissions(root: Path, job: str) -> list[Submission]:
 def latest_submissions(root: Path) -> dict[str, Submission]:
     """The last submission of every job that has one, by job, sorted."""
     found: dict[str, Submission] = {}
-    scripts = (each.path for each in found_below(root / FOLDER) if each.path.name == "script.sh" and not each.fault)
+    scripts = (each.path for each in found_below(root / SCHEDULER) if each.path.name == "script.sh" and not each.fault)
     for folder in (script.parent for script in scripts):
-        job = folder.parent.relative_to(root / FOLDER).as_posix()
+        job = folder.parent.relative_to(root / SCHEDULER).as_posix()
         if folder.name.isdecimal() and (job not in found or found[job].number < int(folder.name)):
             found[job] = Submission(job, folder)
     return dict(sorted(found.items()))
@@ -125,7 +125,8 @@ def latest_submissions(root: Path) -> dict[str, Submission]:
 
 def is_trace(place: Path) -> bool:
     """Whether a path below a results folder is where a submission leaves a trace."""
-    return len(place.parts) > 3 and place.parts[0] == FOLDER and place.parent.name.isdecimal() and place.name in FILES
+    parts = place.parts
+    return len(parts) > 3 and parts[0] == SCHEDULER and parts[-2].isdecimal() and place.name in FILES
 
 
 def register(number: str, submission: Submission) -> None:

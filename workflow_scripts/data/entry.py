@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from workflow_scripts.tables.names import NAME
+
 FOLDER = Path(__file__).parent / "sets"
 
 
@@ -67,8 +69,8 @@ class ImageSet(DataSet):
 
 
 def data_set_names() -> list[str]:
-    """The names of all data sets, sorted; a file whose name is not of lower-case letters, digits and _ is none."""
-    return sorted(path.stem for path in FOLDER.glob("*.py") if re.fullmatch("[a-z][a-z0-9_]*", path.stem))
+    """The names of all data sets, sorted; a file whose name is no `NAME` is none."""
+    return sorted(path.stem for path in FOLDER.glob("*.py") if re.fullmatch(NAME, path.stem))
 
 
 def image_set_names() -> list[str]:

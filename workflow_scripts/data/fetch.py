@@ -18,10 +18,10 @@ import requests
 import urllib3
 
 from workflow_scripts.data.entry import DataSet, Form, SourceFile
+from workflow_scripts.data.mirrors import mirror_problem
 from workflow_scripts.runtime.durable import move_durably
 from workflow_scripts.runtime.locks import try_lock
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.study.data import mirror_problem
 from workflow_scripts.tables.files import sha256_of
 
 TRIES = 5

@@ -3,15 +3,45 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from workflow_scripts.data.augment import cutout, normalise, random_crop, random_flip
-from workflow_scripts.study.cell_jobs import Images
 from workflow_scripts.tables.files import read_arrays
+
+
+class Preparation(Protocol):
+    """How images are made ready for a network: what a job's settings say of its images.
+
+    `side`, `padding` and `cutout` are in pixels; `mean` and `deviation` are per channel, of pixels divided by 255.
+    """
+
+    @property
+    def side(self) -> int:
+        """To which images are resized."""
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Subtracted."""
+
+    @property
+    def deviation(self) -> tuple[float, ...]:
+        """Divided by."""
+
+    @property
+    def padding(self) -> int:
+        """Of zeros, for the random crop."""
+
+    @property
+    def flip(self) -> bool:
+        """Whether images are mirrored at random."""
+
+    @property
+    def cutout(self) -> int:
+        """Side of the square that is blanked."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +50,7 @@ class Part:
 
     images: Tensor
     labels: Tensor
-    settings: Images
+    settings: Preparation
 
     def __len__(self) -> int:
         """The number of images."""
@@ -52,7 +82,7 @@ class Part:
         return images, labels
 
 
-def load_part(path: Path, part: str, settings: Images, device: torch.device | str = "cpu") -> Part:
+def load_part(path: Path, part: str, settings: Preparation, device: torch.device | str = "cpu") -> Part:
     """The `train` or `test` part of a prepared file, resized by area to the side the settings ask for.
 
     Raises ValueError, in one sentence, where the file is damaged.

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.provenance.record import now
+from workflow_scripts.runtime.folders import ATTEMPTS
 from workflow_scripts.runtime.reading import UnreadableError, found_below, read_regular
-
-FOLDER = "attempts"
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,9 @@ def _content(file: Path) -> bytes:
 
 def all_attempts(root: Path) -> Iterator[Attempts]:
     """The attempts of every job of a results folder, sorted by job; of a file that cannot be read, why not."""
-    for found in found_below(root / FOLDER):
+    for found in found_below(root / ATTEMPTS):
         if found.path.suffix == ".jsonl":
-            job = found.path.relative_to(root / FOLDER).as_posix().removesuffix(".jsonl")
+            job = found.path.relative_to(root / ATTEMPTS).as_posix().removesuffix(".jsonl")
             try:
                 yield read(found.path, job)
             except UnreadableError as error:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from workflow_scripts.provenance.findings import Finding, Verdict
 from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.provenance.notes import some
-from workflow_scripts.provenance.signature import FOLDER, check, signatures_in, signed_text
-from workflow_scripts.provenance.verify import Finding, Verdict
+from workflow_scripts.provenance.signature import check, signatures_in, signed_text
+from workflow_scripts.runtime.folders import SIGNATURES
 
 
 def check_signatures(ledger: Ledger, signers: Path | None, verdict: Verdict) -> None:
@@ -14,7 +15,7 @@ def check_signatures(ledger: Ledger, signers: Path | None, verdict: Verdict) -> 
     `signers` is a file of those whose signatures the caller takes; without it a note tells that nothing was checked.
     Raises SignatureError where signatures cannot be checked.
     """
-    place = f"{ledger.root}/{FOLDER}"
+    place = f"{ledger.root}/{SIGNATURES}"
     if signers is None:
         keys = [each.fingerprint for each in signatures_in(ledger.folder)]
         if keys:

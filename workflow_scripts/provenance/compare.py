@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from workflow_scripts.provenance.differences import differences, module_changes
 from workflow_scripts.provenance.hashing import sha256_of_recorded
 from workflow_scripts.provenance.ledger import Entry, Ledger
-from workflow_scripts.provenance.queries import differences, module_changes
 from workflow_scripts.provenance.record import lies_at
 from workflow_scripts.study.model import Model
 

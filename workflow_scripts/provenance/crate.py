@@ -19,12 +19,11 @@ from rocrate.rocrate import ROCrate
 
 from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.copying import copy_regular
-from workflow_scripts.provenance.ledger import DATA_ROOT, RECORDS, Entry, Ledger, read_ledger
-from workflow_scripts.provenance.links import LINKED
+from workflow_scripts.provenance.ledger import DATA_ROOT, Entry, Ledger, read_ledger
 from workflow_scripts.provenance.record import OutputFile
 from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.verify import require_sound
-from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
+from workflow_scripts.runtime.folders import LINKED, RECORDS, WAIVERS
 from workflow_scripts.runtime.reading import found_below
 
 PROFILES = {
@@ -49,17 +48,21 @@ def export(ledger: Ledger, target: Path) -> None:
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target}: it exists already; name a new folder for the crate")
-    if target.resolve().is_relative_to(ledger.folder.resolve()):
+    if Path(os.path.realpath(target)).is_relative_to(ledger.folder.resolve()):
         raise ValueError(f"{target}: it lies in the results folder; name a folder elsewhere")
     require_sound(ledger, "exported")
-    place = target.resolve()
+    place = Path(os.path.realpath(target))
     aside = place.with_name(f".{place.name}.{os.getpid()}")
-    aside.mkdir(parents=True)
     try:
+        aside.mkdir(parents=True)
         _Builder(ledger, aside).crate.metadata.write(aside)
         if read_ledger(aside / ledger.root).root_digest != ledger.root_digest:
             raise ValueError(f"{ledger.folder}: its records changed while they were copied; export it again")
         os.replace(aside, place)
+    except OSError as error:
+        if str(error.filename).startswith(str(aside)):
+            raise OSError(error.errno, error.strerror, str(target)) from None
+        raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

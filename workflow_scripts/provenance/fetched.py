@@ -4,7 +4,7 @@ import importlib
 from pathlib import PurePosixPath
 
 from workflow_scripts.data.entry import DataSet, Form, SourceFile, data_set_names, module_name
-from workflow_scripts.provenance.queries import DIGITS
+from workflow_scripts.provenance.differences import DIGITS
 from workflow_scripts.provenance.record import InputFile, Record
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_scripts.provenance.attempts import FOLDER as ATTEMPTS
 from workflow_scripts.provenance.attempts import append, begin, read
-from workflow_scripts.provenance.kept import KEPT, Mismatch, put_back_after
+from workflow_scripts.provenance.kept import Mismatch, put_back_after
 from workflow_scripts.provenance.record import OutputFile, Record, RecordError, lies_at, machine, now, read_record
+from workflow_scripts.runtime.folders import ATTEMPTS, KEPT, RECORDS
+from workflow_scripts.runtime.reading import found_below
 
-RECORDS = "records"
 MOST = 10
 """Jobs that are told of one by one."""
 
@@ -33,8 +33,12 @@ def marks(roots: Iterable[Path]) -> Marks:
 
     No time is compared with another machine's.
     """
-    traces = {file: file.stat().st_size for root in roots for file in (root / ATTEMPTS).rglob("*.jsonl")}
-    return traces | {file: file.stat().st_mtime_ns for root in roots for file in (root / RECORDS).rglob("*.json")}
+    traces = {file: file.stat().st_size for root in roots for file in _files(root / ATTEMPTS, ".jsonl")}
+    return traces | {file: file.stat().st_mtime_ns for root in roots for file in _files(root / RECORDS, ".json")}
+
+
+def _files(folder: Path, suffix: str) -> Iterator[Path]:
+    return (each.path for each in found_below(folder) if each.fault is None and each.path.suffix == suffix)
 
 
 def finished_since(before: Marks, roots: Iterable[Path]) -> list[Finished]:

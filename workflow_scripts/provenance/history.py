@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
+from workflow_scripts.provenance.differences import DIGITS
 from workflow_scripts.provenance.ledger import Entry, Ledger
-from workflow_scripts.provenance.queries import DIGITS
 from workflow_scripts.provenance.record import Record, lies_at
 
 ALIKE = 2

@@ -15,10 +15,10 @@ from typing import Any
 
 from workflow_scripts.provenance.identity import Identity
 from workflow_scripts.provenance.record import Record, RecordError, file_facts, lies_at, read_record
+from workflow_scripts.runtime.folders import KEPT, RECORDS
 from workflow_scripts.runtime.places import link_on_the_way
 from workflow_scripts.tables.files import sha256_of
 
-KEPT = ".kept"
 LINK_REFUSED = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL)
 """What a file system answers that knows no hard links, or allows no more of them."""
 
@@ -80,7 +80,7 @@ def put_back(identity: Identity, inputs: Paths, read: Facts, outputs: Paths, roo
     `read` are the facts of the input files as they are now. All or nothing: what is there must be what was recorded,
     and what is kept of the rest, too. Raises OSError where a file cannot be written.
     """
-    file = root / "records" / f"{job}.json"
+    file = root / RECORDS / f"{job}.json"
     if not file.is_file():
         return PutBack()
     try:

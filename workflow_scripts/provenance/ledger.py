@@ -12,13 +12,11 @@ from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.code_digest import ROOT
-from workflow_scripts.provenance.links import LINKED
-from workflow_scripts.provenance.record import InputFile, OutputFile, Record, RecordError, digest_of, parse_record
-from workflow_scripts.provenance.waivers import FOLDER as WAIVERS
+from workflow_scripts.provenance.record import InputFile, OutputFile, Record, RecordError, digest_of, read_with_bytes
+from workflow_scripts.runtime.folders import LINKED, RECORDS, WAIVERS
 from workflow_scripts.runtime.reading import UnreadableError, found_below, read_regular
 from workflow_scripts.study.names import nearest
 
-RECORDS = "records"
 DATA_ROOT = "data"
 
 
@@ -219,12 +217,10 @@ def _read(folder: Path) -> tuple[list[Entry], dict[Path, str]]:
         if found.path.suffix != ".json" and found.fault is None:
             continue
         try:
-            if found.fault is not None:
-                raise UnreadableError(found.fault)
-            content = read_regular(found.path)
-            entries.append(Entry(found.path, digest_of(content), parse_record(content)))
+            record, content = read_with_bytes(found.path)
+            entries.append(Entry(found.path, digest_of(content), record))
         except FileNotFoundError:
             continue  # it was moved meanwhile
-        except (RecordError, UnreadableError) as error:
+        except RecordError as error:
             unreadable[found.path] = str(error)
     return entries, unreadable

@@ -13,12 +13,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.record import Record, digest_of, parse_record, write_atomically
+from workflow_scripts.provenance.record import Record, digest_of, read_with_bytes, write_atomically
 from workflow_scripts.runtime.durable import write_quickly
+from workflow_scripts.runtime.folders import LINKED, PRODUCERS, RECORDS
 from workflow_scripts.runtime.reading import found_below, read_regular
-
-LINKED = "linked_records"
-PRODUCERS = ".producers"
 
 
 def link_inputs(
@@ -84,7 +82,7 @@ def _record_of(path: Path, root: Path, searched: dict[Path, Made]) -> tuple[Reco
     are missing are written: a job that is run again by the audit writes nothing into the results it is compared with.
     """
     for folder in (root, *(parent for parent in path.parents if parent != Path("."))):
-        if path.is_relative_to(folder) and (folder / "records").is_dir():
+        if path.is_relative_to(folder) and (folder / RECORDS).is_dir():
             found = _pointed_at(path, folder)
             if found is None:
                 if folder not in searched:
@@ -100,8 +98,7 @@ def _pointed_at(path: Path, folder: Path) -> tuple[Record, bytes] | None:
     """The record that the note on an output names; None where that is missing, damaged or wrong."""
     with suppress(FileNotFoundError, ValueError):  # also a record that was altered: it tells of nobody's making
         job = read_regular(_pointer(path, folder)).decode()
-        content = read_regular(folder / "records" / f"{job}.json")
-        record = parse_record(content)
+        record, content = read_with_bytes(folder / RECORDS / f"{job}.json")
         if path.as_posix() in _given(record):
             return record, content
     return None
@@ -109,10 +106,9 @@ def _pointed_at(path: Path, folder: Path) -> tuple[Record, bytes] | None:
 
 def _all_made(folder: Path) -> Made:
     found = []
-    for file in (each.path for each in found_below(folder / "records") if each.path.suffix == ".json"):
+    for file in (each.path for each in found_below(folder / RECORDS) if each.path.suffix == ".json"):
         with suppress(FileNotFoundError, ValueError):  # the audit tells of it
-            content = read_regular(file)
-            found.append((parse_record(content), content))
+            found.append(read_with_bytes(file))
     found.sort(key=lambda each: each[0].ended)
     return {path: each for each in found for path in _given(each[0])}
 

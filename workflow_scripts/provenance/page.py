@@ -13,10 +13,10 @@ from typing import Any
 
 import jinja2
 
+from workflow_scripts.provenance.findings import Verdict
 from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.provenance.page_data import KINDS, page_data
 from workflow_scripts.provenance.record import now
-from workflow_scripts.provenance.verify import Verdict
 
 FOLDER = Path(__file__).parent / "web"
 LIBRARY = Path(__file__).parent / "vendor" / "cytoscape.min.js"

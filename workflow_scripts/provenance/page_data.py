@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from workflow_scripts.provenance.ledger import RECORDS, Entry, Ledger
+from workflow_scripts.provenance.findings import Finding, Verdict
+from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.page_columns import columns
 from workflow_scripts.provenance.record import InputFile, OutputFile
-from workflow_scripts.provenance.verify import Finding, Verdict
+from workflow_scripts.runtime.folders import RECORDS
 
 KINDS = {
     "altered": "the file is not the one that was recorded",

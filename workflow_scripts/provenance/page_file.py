@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from workflow_scripts.provenance.ledger import RECORDS, Ledger, LedgerError, read_ledger
+from workflow_scripts.provenance.check_places import PAGE as FILE
+from workflow_scripts.provenance.ledger import Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.record import write_atomically
 from workflow_scripts.provenance.study_of_results import planned_of
-from workflow_scripts.provenance.verify import PAGE as FILE
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.runtime.command_line import tell_error
+from workflow_scripts.runtime.folders import RECORDS
 from workflow_scripts.study.study import Study
 
 

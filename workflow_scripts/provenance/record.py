@@ -21,17 +21,13 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 
 from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
 from workflow_scripts.runtime.durable import write_durably
-from workflow_scripts.runtime.reading import UnreadableError, read_regular
+from workflow_scripts.runtime.folders import RESERVED
+from workflow_scripts.runtime.reading import UnreadableError, files_below, read_regular
 from workflow_scripts.runtime.scheduler import scheduler_job
 from workflow_scripts.study.model import Model
 from workflow_scripts.tables.files import sha256_of
 
 VERSION = 2
-RESERVED = (
-    *("records", "linked_records", "waivers", "signatures", "attempts", "logs", "scheduler"),
-    *(".locks", ".scratch", ".producers", ".checkpoints", ".kept"),
-)
-"""Folders at the top of a results folder in which no job has an output."""
 PACKAGES = (
     *(
         "snakemake",
@@ -50,6 +46,9 @@ PACKAGES = (
 )
 GPU_DRIVER = Path("/sys/module/nvidia/version")
 LOCK_FILE = ROOT / "envs" / "requirements.txt"
+
+MARK = ".snakemake_timestamp"
+"""What Snakemake puts into a folder that is an output: an empty file."""
 
 NamedPaths = Mapping[str, Iterable[Path]]
 
@@ -281,10 +280,16 @@ def parse_record(content: bytes) -> Record:
 
 def read_record(file: Path) -> Record:
     """The record in a file. Raises FileNotFoundError, and RecordError where it is none."""
+    return read_with_bytes(file)[0]
+
+
+def read_with_bytes(file: Path) -> tuple[Record, bytes]:
+    """The record in a file, and the file's bytes. Raises as `read_record`."""
     try:
-        return parse_record(read_regular(file))
+        content = read_regular(file)
     except UnreadableError as error:
         raise RecordError(str(error)) from None
+    return parse_record(content), content
 
 
 def file_facts(paths: NamedPaths) -> list[dict[str, Any]]:
@@ -292,9 +297,8 @@ def file_facts(paths: NamedPaths) -> list[dict[str, Any]]:
     facts = []
     for name, group in paths.items():
         for path in group:
-            inside = sorted(part for part in path.rglob("*") if part.is_file()) if path.is_dir() else [path]
-            for file in inside:
-                if file.name != ".snakemake_timestamp":
+            for file in files_below(path) if path.is_dir() else [path]:
+                if file.name != MARK:
                     size = file.stat().st_size
                     facts.append({"name": name, "path": file.as_posix(), "sha256": sha256_of(file), "bytes": size})
     return facts

@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.code_digest import ROOT, combined, module_path
+from workflow_scripts.provenance.differences import differences, module_changes
 from workflow_scripts.provenance.hashing import behind_link, sha256_of_recorded
 from workflow_scripts.provenance.identity import Identity, step_code, text_of
 from workflow_scripts.provenance.ledger import Entry, Ledger
-from workflow_scripts.provenance.queries import differences, module_changes
-from workflow_scripts.provenance.record import Record, machine, software
-from workflow_scripts.provenance.verify import MARK
+from workflow_scripts.provenance.record import MARK, Record, machine, read_record, software
+from workflow_scripts.runtime.folders import LOGS, RECORDS
 from workflow_scripts.runtime.reading import found_below
 from workflow_scripts.study.study import STUDY_NAME
-from workflow_scripts.tables.files import read_json
 
 AGAIN = "again"
 """The results folder of the job that runs again, in the scratch folder."""
@@ -57,7 +56,7 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     code = step_code(record.step, record.chosen_modules)
     identity = Identity(record.step, record.settings, tuple(record.chosen_modules), combined(code))
     made = _paths_in_scratch(record.arguments.outputs, record.root)
-    arguments = ["--root", AGAIN, "--log", f"{AGAIN}/logs/{record.job}.log", "--job", text_of(identity), "--anew"]
+    arguments = ["--root", AGAIN, "--log", f"{AGAIN}/{LOGS}/{record.job}.log", "--job", text_of(identity), "--anew"]
     for key, paths in record.arguments.inputs.items():
         arguments += ["--input", key, *paths] if paths else []
     for key, paths in made.items():
@@ -78,8 +77,8 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
         raise ReplayError(
             f"{record.job} could not be run again: {(done.stderr.strip().splitlines() or ['killed'])[-1]}"
         )
-    again = read_json(scratch / AGAIN / "records" / f"{record.job}.json")
-    found = {output["path"]: output["sha256"] for output in again["outputs"]}
+    again = read_record(scratch / AGAIN / RECORDS / f"{record.job}.json")
+    found = {output.path: output.sha256 for output in again.outputs}
     result = Replay(record.job, conditions=list(_conditions(entry, code)))
     for output in record.outputs:
         place = _in_scratch(output.path, record.root)

@@ -18,9 +18,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from workflow_scripts.provenance.record import write_atomically
+from workflow_scripts.runtime.folders import SIGNATURES
 from workflow_scripts.runtime.reading import UnreadableError, read_regular
 
-FOLDER = "signatures"
 NAMESPACE = "root-digest@nas-robust"
 LONGEST = 64 * 1024
 """Bytes of a signature file; one by a large RSA key has 3,000."""
@@ -62,7 +62,7 @@ def signed_text(root: str, digest: str) -> bytes:
 
 def signatures_in(folder: Path) -> Iterator[Signature]:
     """The signatures of a results folder, sorted by file: those at their exact place, and nothing else."""
-    place = folder / FOLDER
+    place = folder / SIGNATURES
     if place.is_symlink() or not place.is_dir():
         return
     for file in sorted(place.iterdir()):
@@ -95,7 +95,7 @@ def sign(folder: Path, text: bytes, key: Path) -> Signature:
     made = _key_of(content)
     if made is None:
         raise SignatureError(f"{key}: ssh-keygen wrote a signature of a form that is not known here")
-    target = folder / FOLDER / f"{made.hex()}.sig"
+    target = folder / SIGNATURES / f"{made.hex()}.sig"
     write_atomically(target, content)
     return Signature(target, content, made)
 

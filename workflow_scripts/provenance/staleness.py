@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workflow_scripts.provenance.hashing import sha256_of_recorded
-from workflow_scripts.provenance.queries import recorded, state_of
 from workflow_scripts.provenance.record import Record, lies_at
+from workflow_scripts.provenance.standing import recorded, state_of
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.job_plan import Job
 from workflow_scripts.study.places import Places

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from workflow_scripts.cluster.submission import Submission, latest_submissions
 from workflow_scripts.provenance.attempts import Attempts, all_attempts
+from workflow_scripts.runtime.folders import LOGS
 from workflow_scripts.runtime.reading import UnreadableError, end_of_regular
 
 LOG_LINES, END_BYTES = 3, 10_000
@@ -19,7 +20,7 @@ def failures(root: Path) -> Iterator[str]:
         reasons = list(_reasons(attempts.get(job, Attempts(job, [])), submissions.get(job)))
         if reasons:
             yield f"{job}: {'; '.join(reasons)}"
-            for name, log in (("log", root / "logs" / f"{job}.log"), *_output(submissions.get(job))):
+            for name, log in (("log", root / LOGS / f"{job}.log"), *_output(submissions.get(job))):
                 yield f"    {name}: {log}"
                 yield from _end_of(log)
 

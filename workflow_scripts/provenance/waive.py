@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workflow_scripts.provenance.hashing import sha256_of_recorded
-from workflow_scripts.provenance.identity import parse_identity, planned_identity
+from workflow_scripts.provenance.identity import planned_identity
 from workflow_scripts.provenance.ledger import Entry, Ledger
-from workflow_scripts.provenance.queries import changes
 from workflow_scripts.provenance.record import digest_of, lies_at, now
+from workflow_scripts.provenance.standing import standing
 from workflow_scripts.provenance.waivers import Waiver, Waivers
 from workflow_scripts.study.job_plan import Job
 
@@ -30,9 +30,8 @@ def waive(ledger: Ledger, path: str, reason: str, planned: Iterable[Job]) -> lis
     for name, entry in ledger.jobs.items():
         if name not in expected or not _holds(entry, path):
             continue
-        identity = planned_identity(expected[name])
-        changed = changes(entry.record, parse_identity(identity))
-        if not changed or waivers.kept(name, identity) is not None:
+        found = standing(expected[name], entry.record, waivers)
+        if found.state != "stale":
             continue
         _check(ledger, entry)
         made.append(
@@ -41,8 +40,8 @@ def waive(ledger: Ledger, path: str, reason: str, planned: Iterable[Job]) -> lis
                 reason=reason,
                 made=now(),
                 record=entry.sha256,
-                identity=digest_of(identity.encode()),
-                changes=changed,
+                identity=digest_of(planned_identity(expected[name]).encode()),
+                changes=list(found.reasons),
             )
         )
     if not made:

@@ -22,16 +22,15 @@ from workflow_scripts.provenance.record import (
     Sha256,
     Time,
     digest_of,
-    parse_record,
+    read_with_bytes,
     write_atomically,
 )
+from workflow_scripts.runtime.folders import RECORDS, WAIVERS
 from workflow_scripts.runtime.places import link_on_the_way
-from workflow_scripts.runtime.reading import UnreadableError, found_below, read_regular
+from workflow_scripts.runtime.reading import found_below, read_regular
 from workflow_scripts.runtime.visible import visible
 from workflow_scripts.study.job_plan import Job, Plan
 from workflow_scripts.study.model import Model
-
-FOLDER = "waivers"
 
 
 class Waiver(Model):
@@ -76,7 +75,7 @@ class Waivers:
     @cached_property
     def _read(self) -> dict[Path, Waiver | None]:
         found: dict[Path, Waiver | None] = {}
-        for path in (each.path for each in found_below(self.root / FOLDER) if each.path.suffix == ".json"):
+        for path in (each.path for each in found_below(self.root / WAIVERS) if each.path.suffix == ".json"):
             try:
                 waiver = Waiver.model_validate(json.loads(read_regular(path)))
             except (OSError, ValueError, RecursionError):
@@ -96,9 +95,8 @@ class Waivers:
         if waiver is None or waiver.identity != digest_of(now.encode()):
             return None
         try:
-            content = read_regular(self.root / "records" / f"{job}.json")
-            record = parse_record(content)
-        except (FileNotFoundError, RecordError, UnreadableError):
+            record, content = read_with_bytes(self.root / RECORDS / f"{job}.json")
+        except (FileNotFoundError, RecordError):
             return None
         if digest_of(content) != waiver.record:
             return None
@@ -109,7 +107,7 @@ class Waivers:
         return self.root / path.relative_to(record.root)
 
     def _file(self, job: str) -> Path:
-        return self.root / FOLDER / f"{job}.json"
+        return self.root / WAIVERS / f"{job}.json"
 
     def write(self, waiver: Waiver) -> Path:
         """Put a waiver into force; returns its file."""

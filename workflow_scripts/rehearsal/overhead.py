@@ -11,7 +11,8 @@ from typing import Any
 
 from workflow_scripts.cluster.submission import Submission, submissions
 from workflow_scripts.provenance import attempts
-from workflow_scripts.provenance.record import Record, RecordError, parse_record
+from workflow_scripts.provenance.record import Record, RecordError, read_record
+from workflow_scripts.runtime.folders import ATTEMPTS
 from workflow_scripts.study.job_plan import Job
 
 METADATA = Path(".snakemake/metadata")
@@ -56,7 +57,7 @@ class JobFacts:
 def facts_of(job: Job, base: Path = Path()) -> JobFacts:
     """What is known of a job; paths of jobs are from `base`."""
     root = base / job.root
-    traced = attempts.read(root / attempts.FOLDER / f"{job.name}.jsonl", job.name)
+    traced = attempts.read(root / ATTEMPTS / f"{job.name}.jsonl", job.name)
     sent = submissions(root, job.name)
     record = _record(base / job.record)
     times = {} if record is None else _times(job, record, traced, sent, base)
@@ -106,7 +107,7 @@ def noted_at(output: str, base: Path = Path()) -> Path:
 
 def _record(file: Path) -> Record | None:
     try:
-        return parse_record(file.read_bytes())
+        return read_record(file)
     except (OSError, RecordError):
         return None
 

@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from workflow_scripts.cluster.submission import FOLDER as SCHEDULER
 from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.rehearsal.head_node import Load, kept
 from workflow_scripts.rehearsal.overhead import JobFacts, facts_of
+from workflow_scripts.runtime.folders import ATTEMPTS, LINKED, LOGS, RECORDS, SCHEDULER
 from workflow_scripts.runtime.progress import duration
+from workflow_scripts.runtime.reading import found_below
 from workflow_scripts.study.job_plan import Job
 
 PARTS = (
@@ -19,7 +20,7 @@ PARTS = (
     ("noticing", "noticing", "from the script's end until Snakemake took note"),
 )
 """Of the table of overheads: a field of JobFacts, its name, and what it is."""
-KEPT_ASIDE = ("attempts", "linked_records", "logs", "records", SCHEDULER)
+KEPT_ASIDE = (ATTEMPTS, LINKED, LOGS, RECORDS, SCHEDULER)
 """Folders of a results folder, beside hidden ones, that hold no result."""
 KILOBYTE, MEGABYTE = 1e3, 1e6
 
@@ -108,7 +109,7 @@ def _needs(facts: Sequence[JobFacts], study: str, real: int, loads: Sequence[Loa
         yield f"- of a processor where Snakemake runs {duration(mean * real)}, {mean:.2f} s a job"
     bytes_, files = 0, 0
     for folder in sorted(each for each in root.iterdir() if each.is_dir() and _is_aside(each.name)):
-        found = [each.stat() for each in folder.rglob("*") if each.is_file()]
+        found = [each.path.stat() for each in found_below(folder) if each.fault is None]
         sizes = [each.st_size for each in found if each.st_nlink == 1]  # of a hard link, the result itself is counted
         bytes_, files = bytes_ + sum(sizes), files + len(sizes)
         if sizes:

@@ -8,6 +8,8 @@ import errno
 import os
 from pathlib import Path
 
+from workflow_scripts.runtime.reading import found_below
+
 UNABLE = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
 """What file systems answer that cannot bring a folder to the disk."""
 
@@ -28,12 +30,14 @@ def write_quickly(path: Path, content: bytes) -> None:
 
 def move_durably(source: Path, target: Path) -> None:
     """Rename a file, or a folder with all that is in it, once its content is on the disk. Raises OSError."""
-    for path in (source, *(source.rglob("*") if source.is_dir() else ())):
-        if path.is_dir():
-            sync_folder(path)
-        elif path.is_file():
-            with path.open("rb") as file:
+    folders = {source} if source.is_dir() else set()
+    for found in found_below(source):
+        if found.fault is None:
+            with found.path.open("rb") as file:
                 os.fsync(file.fileno())
+        folders.update(each for each in found.path.parents if each.is_relative_to(source))
+    for folder in folders:
+        sync_folder(folder)
     os.replace(source, target)
     sync_folder(target.parent)
 

@@ -50,6 +50,20 @@ def found_below(folder: Path) -> Iterator[Found]:
         yield Found(place, None if stat.S_ISREG(kind) else LINK if stat.S_ISLNK(kind) else SPECIAL)
 
 
+def files_below(folder: Path) -> list[Path]:
+    """The files below a folder, sorted; links to files are among them. The folder itself may be a link to one.
+
+    Raises UnreadableError for a folder that cannot be listed.
+    """
+    files = []
+    for found in (each for part in sorted(folder.iterdir()) for each in found_below(part)):
+        if found.fault not in (None, LINK, SPECIAL):
+            raise UnreadableError(f"{found.path}: {found.fault}")
+        if found.path.is_file():
+            files.append(found.path)
+    return files
+
+
 def read_regular(path: Path, most: int = MOST_BYTES) -> bytes:
     """The bytes of a regular file.
 

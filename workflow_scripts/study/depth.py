@@ -15,7 +15,8 @@ from workflow_scripts.study.cell_jobs import Images
 from workflow_scripts.study.cells import Fidelity
 from workflow_scripts.study.data_sets import known_image_sets
 from workflow_scripts.study.model import Count, CountOrZero, Model, NonNegative, NotTrue, Positive, Probability, Share
-from workflow_scripts.study.names import NAME, Mistake
+from workflow_scripts.study.names import Mistake
+from workflow_scripts.tables.names import NAME
 
 ModelName = Literal["ldn", "ddn"]
 ExperimentName = Annotated[str, StringConstraints(pattern=f"^{NAME}$", max_length=40)]

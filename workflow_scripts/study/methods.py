@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from workflow_scripts.study.literals import literal
-from workflow_scripts.study.names import NAME
-from workflow_scripts.tables.names import SELECTING, method_order
+from workflow_scripts.tables.names import NAME, SELECTING, method_order
 
 SearchKind = Literal["darts", "darts_ada", "random_ws"]
 KINDS: tuple[SearchKind, ...] = get_args(SearchKind)

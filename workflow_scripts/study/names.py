@@ -1,12 +1,10 @@
-"""What a name may be, and telling a person which setting is wrong, and the nearest name that exists."""
+"""Telling a person which setting is wrong, and the nearest name that exists."""
 
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-NAME = "[a-z][a-z0-9_]*"
-"""A name that becomes part of paths and commands: of a study, a search space, a method, a data set, a figure."""
-NAME_IN_WORDS = "lower-case letters, digits and _, with a letter first"
+from workflow_scripts.tables.names import NAME, NAME_IN_WORDS
 
 
 class Mistake(ValueError):

@@ -7,8 +7,8 @@ operations have none.
 import torch
 from torch import nn
 
-from .genotype import Genotype
-from .operations import FactorizedReduce, ReLUConvBN, make_operation
+from workflow_scripts.reference.genotype import Genotype
+from workflow_scripts.reference.operations import FactorizedReduce, ReLUConvBN, make_operation
 
 
 class Cell(nn.Module):
@@ -25,7 +25,7 @@ class Cell(nn.Module):
     ) -> None:
         super().__init__()
         if reduction_previous:
-            self.preprocess0 = FactorizedReduce(channels_before_previous, channels, affine=True)
+            self.preprocess0: nn.Module = FactorizedReduce(channels_before_previous, channels, affine=True)
         else:
             self.preprocess0 = ReLUConvBN(channels_before_previous, channels, affine=True)
         self.preprocess1 = ReLUConvBN(channels_previous, channels, affine=True)

@@ -4,12 +4,14 @@ Source: Liu et al. 2019 (DARTS) equations 5 to 8 and Zela et al. 2020 (arXiv 190
 uses batch statistics throughout; every function that changes a model's weights says so.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .operations import FactorizedReduce, ReLUConvBN, make_operation
-from .spaces import spaces
+from workflow_scripts.reference.operations import FactorizedReduce, ReLUConvBN, make_operation
+from workflow_scripts.reference.spaces import spaces
 
 NODES = 4
 Pair = dict[str, torch.Tensor]
@@ -46,7 +48,7 @@ class SearchCell(nn.Module):
     ) -> None:
         super().__init__()
         if reduction_previous:
-            self.preprocess0 = FactorizedReduce(channels_before_previous, channels, affine=False)
+            self.preprocess0: nn.Module = FactorizedReduce(channels_before_previous, channels, affine=False)
         else:
             self.preprocess0 = ReLUConvBN(channels_before_previous, channels, affine=False)
         self.preprocess1 = ReLUConvBN(channels_previous, channels, affine=False)
@@ -136,15 +138,15 @@ def unrolled_model(model: Supernet, batch: Pair, momentum_buffers: Pair, config:
     with torch.no_grad():
         for name, gradient, parameter in zip(names, gradients, unrolled.parameters(), strict=True):
             moment = config["momentum"] * momentum_buffers[name]
-            parameter -= config["learning_rate"] * (moment + gradient + config["weight_decay"] * parameter)
+            parameter.sub_(config["learning_rate"] * (moment + gradient + config["weight_decay"] * parameter))
     return unrolled
 
 
-def shift_weights(model: Supernet, distance: torch.Tensor, direction: list[torch.Tensor]) -> None:
+def shift_weights(model: Supernet, distance: torch.Tensor, direction: Sequence[torch.Tensor]) -> None:
     """Move the weights in place by `distance` along `direction`, one tensor per parameter."""
     with torch.no_grad():
         for parameter, step in zip(model.parameters(), direction, strict=True):
-            parameter += distance * step
+            parameter.add_(distance * step)
 
 
 def gradient_second_order(model: Supernet, batch: Pair, momentum_buffers: Pair, config: dict) -> Pair:

@@ -42,8 +42,11 @@ def derive_genotype(alphas: dict[str, torch.Tensor], space: dict[str, list[list[
 
 def parse_genotype(text: str) -> Genotype:
     """Read the text form `Genotype(normal=[...], normal_concat=range(2, 6), ...)` without executing it."""
-    fields = {}
-    for keyword in ast.parse(text, mode="eval").body.keywords:
+    fields: dict[str, object] = {}
+    call = ast.parse(text, mode="eval").body
+    assert isinstance(call, ast.Call)
+    for keyword in call.keywords:
+        assert keyword.arg is not None
         if isinstance(keyword.value, ast.Call):
             fields[keyword.arg] = range(*[ast.literal_eval(argument) for argument in keyword.value.args])
         else:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.benchmark.made_up_results import Writer
 from workflow_scripts.provenance.code_digest import combined
+from workflow_scripts.provenance.differences import differences
 from workflow_scripts.provenance.identity import identity_text, parse_identity
-from workflow_scripts.provenance.queries import State, differences, recorded, state_of, tell_sources
 from workflow_scripts.provenance.record import canonical_bytes, sealed
+from workflow_scripts.provenance.standing import State, recorded, state_of, tell_sources
 from workflow_scripts.provenance.waivers import Waivers
+from workflow_scripts.rehearsal.made_up_results import Writer
 from workflow_scripts.study.job_plan import Job, Plan
 from workflow_scripts.study.study import Study
 

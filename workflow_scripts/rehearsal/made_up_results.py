@@ -7,17 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.provenance.code_digest import combined
-from workflow_scripts.provenance.identity import step_code
+from workflow_scripts.provenance.identity import Identity, step_code
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
-from workflow_scripts.provenance.record import (
-    VERSION,
-    canonical_bytes,
-    file_facts,
-    machine,
-    sealed,
-    software,
-    write_atomically,
-)
+from workflow_scripts.provenance.new_record import new_record
+from workflow_scripts.provenance.record import file_facts, machine, software, write_atomically
+from workflow_scripts.runtime.folders import RECORDS
 
 GROUPS = ("s1_cifar10", "s2_cifar10", "s3_cifar10", "s4_cifar10")
 SEARCH_FILES = ("settings.json", "history.csv", "curvature.npz", "alphas.npz", "discarded.csv", "outcome.json")
@@ -83,7 +77,8 @@ class Writer:
     """Writes outputs and records as jobs would, one after another, with the code as it is; paths are from here."""
 
     def __init__(self) -> None:
-        self.software, self.machine = software(), machine()
+        git = {"commit": None, "dirty": None}
+        self.conditions = {"software": software(), "machine": machine(), "device": None, "threads": 1, "git": git}
         self.time = 0
 
     def job(
@@ -104,33 +99,24 @@ class Writer:
             write_atomically(Path(output), _content(seed, (sizes or {}).get(output, 0)))
         code = step_code(step, chosen or [])
         self.time += 1
-        record = {
-            "version": VERSION,
-            "root": root,
-            "job": name,
-            "step": step,
-            "settings": dict(settings),
-            "chosen_modules": chosen or [],
-            "code": combined(code),
-            "modules": code,
-            "arguments": {"inputs": dict(inputs), "outputs": {"files": outputs}},
-            "inputs": read,
-            "outputs": file_facts(_paths({"files": outputs})),
-            "software": self.software,
-            "machine": self.machine,
-            "device": None,
-            "threads": 1,
-            "seed": settings.get("seed"),
-            "git": {"commit": None, "dirty": None},
-            "attempt": 1,
-            "started": f"2026-01-01T{self.time // 3600 % 24:02}:{self.time // 60 % 60:02}:{self.time % 60:02}+00:00",
-            "ended": f"2026-01-01T{self.time // 3600 % 24:02}:{self.time // 60 % 60:02}:{self.time % 60:02}+00:00",
-            "seconds": 1.0,
-        }
-        file = Path(root) / "records" / f"{name}.json"
+        time = f"2026-01-01T{self.time // 3600 % 24:02}:{self.time // 60 % 60:02}:{self.time % 60:02}+00:00"
+        file = Path(root) / RECORDS / f"{name}.json"
         keep_earlier(file, Path(root))
-        write_atomically(file, canonical_bytes(sealed(record)))
-        note_outputs(_paths({"files": outputs}), Path(root), name)
+        files = _paths({"files": outputs})
+        record = new_record(
+            Identity(step, dict(settings), tuple(chosen or []), combined(code)),
+            code,
+            root,
+            name,
+            inputs=_paths(inputs),
+            outputs=files,
+            read=read,
+            written=file_facts(files),
+            conditions=self.conditions,
+            times={"attempt": 1, "started": time, "ended": time, "seconds": 1.0},
+        )
+        write_atomically(file, record)
+        note_outputs(files, Path(root), name)
 
 
 def _paths(named: Mapping[str, list[str]]) -> dict[str, list[Path]]:

@@ -52,9 +52,11 @@ class Images(Dataset):
         )
 
     def __len__(self) -> int:
+        """The number of images."""
         return len(self.labels)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        """One image (3, S, S), transformed, and its label."""
         return self.transform(Image.fromarray(self.images[index])), int(self.labels[index])
 
 

@@ -1,0 +1,62 @@
+"""What else lies in a results folder: files that nothing tells of, and the places where nothing needs to."""
+
+import re
+from collections.abc import Iterator, Set
+from pathlib import Path
+
+from workflow_scripts.cluster.submission import is_trace
+from workflow_scripts.provenance.check_files import in_force
+from workflow_scripts.provenance.findings import Finding
+from workflow_scripts.provenance.kept import kept_files
+from workflow_scripts.provenance.ledger import Ledger
+from workflow_scripts.provenance.record import MARK
+from workflow_scripts.provenance.signature import signatures_in
+from workflow_scripts.runtime.folders import ATTEMPTS, KEPT, LINKED, LOGS, OWN_WORK, RECORDS, SCHEDULER, WAIVERS
+from workflow_scripts.runtime.reading import found_below
+
+PAGE = "provenance.html"
+"""The page of records, made for reading; no job's output."""
+UNPROVEN = {LOGS: ".log", ATTEMPTS: ".jsonl", RECORDS: ".json", LINKED: ".json", WAIVERS: ".json"}
+"""Folders of the audit itself, and the suffix of their files."""
+WRITTEN_ASIDE = (RECORDS, LINKED, WAIVERS, SCHEDULER, KEPT)
+"""Folders whose files are written under a temporary name first, as is the page at the top."""
+TEMPORARY = re.compile(r"\.(.+)\.\d+")
+"""The temporary name of a file whose writing a kill broke off (`runtime/durable.py`)."""
+
+
+def unrecorded(ledger: Ledger) -> Iterator[Finding]:
+    """Files of the folder that nothing tells of, links, which may lead anywhere, and what is no file at all.
+
+    Kept bytes are known by their place alone: they are hashed when they are put back.
+    """
+    recorded = {ledger.at(output.path) for output, _ in in_force(ledger)}
+    recorded |= {signature.file for signature in signatures_in(ledger.folder)}
+    kept = {
+        file
+        for job, entry in ledger.jobs.items()
+        if entry.record.job == job
+        for file in kept_files(entry.record, ledger.folder)
+    }
+    for part in sorted(ledger.folder.iterdir()):
+        for found in found_below(part):
+            place = found.path.relative_to(ledger.folder)
+            path = f"{ledger.root}/{place.as_posix()}"
+            if found.fault is not None:
+                yield Finding("unrecorded", path, found.fault)
+            elif found.path not in recorded and not _is_passed_over(ledger, place, kept):
+                yield Finding("unrecorded", path, "no record tells where it came from")
+
+
+def _is_passed_over(ledger: Ledger, place: Path, kept: Set[Path]) -> bool:
+    """Whether nothing needs to vouch for a file at a place below the folder: docs/provenance.md lists these places."""
+    if place.name == MARK:
+        return (ledger.folder / place).stat().st_size == 0
+    if len(place.parts) > 1 and place.parts[0] in OWN_WORK:
+        return True
+    temporary = TEMPORARY.fullmatch(place.name)
+    if temporary is not None and (place.parts[0] in WRITTEN_ASIDE or place.parent == Path()):
+        place = place.with_name(temporary[1])
+    if ledger.folder / place in kept:
+        return True
+    of_audit = len(place.parts) > 1 and UNPROVEN.get(place.parts[0]) == place.suffix
+    return of_audit or is_trace(place) or place.as_posix() == PAGE

@@ -1,0 +1,48 @@
+"""What verification found: findings are faults; notes are worth knowing and are none."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workflow_scripts.provenance.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that does not hold: its kind, the file or job it is about, and the cause in one sentence."""
+
+    kind: str
+    path: str
+    cause: str
+    job: str | None = None
+
+    def __str__(self) -> str:
+        """One line for a person."""
+        return f"{self.kind}: {self.path}: {self.cause}"
+
+
+@dataclass
+class Verdict:
+    """All that verification found. Findings are faults; notes are worth knowing and are none."""
+
+    folder: str
+    root_digest: str
+    files: int = 0
+    bytes: int = 0
+    jobs: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    waived: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    views: list[str] = field(default_factory=list)
+    signed: list[str] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """The verdict as plain values."""
+        return asdict(self)
+
+
+def shown(file: Path, ledger: Ledger) -> str:
+    """A file of the audit as records would name it."""
+    if file.is_relative_to(ledger.folder):
+        return f"{ledger.root}/{file.relative_to(ledger.folder).as_posix()}"
+    return file.relative_to(ledger.base).as_posix() if ledger.base is not None else file.as_posix()
