@@ -204,7 +204,14 @@ def _dot(axes: Axes, search: Any, epochs: np.ndarray, average: np.ndarray, colou
     epoch = float(search.stop_epoch)
     for value in average[epochs == epoch]:
         axes.plot(
-            [epoch], [value], "o", markersize=5.5, color=colour, markeredgecolor="white", markeredgewidth=0.8, zorder=5
+            [epoch],
+            [value],
+            "o",
+            markersize=5.5,
+            color=colour,
+            markeredgecolor=style.WHITE,
+            markeredgewidth=0.8,
+            zorder=5,
         )
 
 
@@ -219,7 +226,9 @@ def _legend(figure: Figure, panels: list[_Panel], columns: int) -> None:
         handles += [Line2D([], [], color=colour(value), label=f"{name} {style.number(value)}") for value in values]
     if any(panel.searches["stopped"].fillna(False).any() for panel in panels):
         label = "rule stops the search"
-        handles.append(Line2D([], [], color=style.GREY, marker="o", linestyle="", markeredgecolor="white", label=label))
+        handles.append(
+            Line2D([], [], color=style.GREY, marker="o", linestyle="", markeredgecolor=style.WHITE, label=label)
+        )
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3 if columns == 1 else 5))
 
 

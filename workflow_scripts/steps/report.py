@@ -20,6 +20,7 @@ from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.architectures import read_architectures
 from workflow_scripts.tables.catalogue import TABLES
 from workflow_scripts.tables.files import read_json
+from workflow_scripts.tables.page_colours import PAGE_COLOURS
 from workflow_scripts.tables.schema import Table
 
 _FIRST_ROWS = 8
@@ -49,6 +50,7 @@ def run(
         lstrip_blocks=True,
     )
     page = environment.get_template("report.html.j2").render(
+        colours=PAGE_COLOURS,
         study=settings["study"],
         title=settings["title"],
         description=settings["description"],
