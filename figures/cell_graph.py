@@ -53,7 +53,7 @@ def draw_cell(
 
     for node in range(len(columns)):
         x, y = points[node + 2]
-        flow(axes, [(x + RADIUS, y), (right - bend - RUN, y), (right - RUN, output[1]), output], "#a6a6a6", 0.7)
+        flow(axes, [(x + RADIUS, y), (right - bend - RUN, y), (right - RUN, output[1]), output], style.LIGHT_GREY, 0.7)
     for place, (operation, source) in enumerate(edges):
         colour = style.operation_colour(operation)
         entered = points[place // 2 + 2]
@@ -88,7 +88,7 @@ def states(axes: Axes, points: Sequence[Point], output: Point) -> None:
     for label, (x, y) in zip((r"$c_{k-2}$", r"$c_{k-1}$"), points, strict=False):
         box(axes, (x - INPUT, y), INPUT, label, style.GREY)
     for node, (x, y) in enumerate(points[2:]):
-        axes.add_patch(Circle((x, y), RADIUS, facecolor="white", edgecolor=style.INK, linewidth=0.7, zorder=3))
+        axes.add_patch(Circle((x, y), RADIUS, facecolor=style.WHITE, edgecolor=style.INK, linewidth=0.7, zorder=3))
         axes.text(x, y, str(node), ha="center", va="center_baseline", fontsize=5.5, zorder=4)
     box(axes, output, OUTPUT, r"$c_k$", style.GREY)
 

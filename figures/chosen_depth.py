@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
-from figures.over_seeds import Dashes, draw_over_seeds, over_seeds, panel_grid
+from figures.over_seeds import Dashes, draw_over_seeds, means_over_seeds, panel_grid
 
 TABLES: tuple[str, ...] = ("depth_runs",)
 TITLE = "Depth chosen"
@@ -85,11 +85,11 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
         return "An empty panel: no experiment varies a property of learnt depth networks yet."
     words = []
     for panel in panels:
-        place, expected, _ = over_seeds(panel.runs, panel.x, "expected_depth")
-        _, optimal, _ = over_seeds(panel.runs, panel.x, "d_opt")
+        expected, optimal = (means_over_seeds(panel.runs, panel.x, name) for name in ("expected_depth", "d_opt"))
         words.append(
-            f"{panel.heading}: from {panel.x.replace('_', ' ')} {place[0]:.4g} to {place[-1]:.4g}, E[d] goes from "
-            f"{expected[0]:.3g} to {expected[-1]:.3g} and d_opt from {optimal[0]:.3g} to {optimal[-1]:.3g}"
+            f"{panel.heading}: from {panel.x.replace('_', ' ')} {expected.index[0]:.4g} to {expected.index[-1]:.4g}, "
+            f"E[d] goes from {expected.iloc[0]:.3g} to {expected.iloc[-1]:.3g} and d_opt from {optimal.iloc[0]:.3g} to "
+            f"{optimal.iloc[-1]:.3g}"
         )
     return f"Line charts of the chosen depth. {'; '.join(words)}."
 

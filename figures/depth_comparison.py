@@ -18,8 +18,8 @@ from figures.over_seeds import (
     draw_over_seeds,
     end_at_zero,
     limit_to_fences,
+    means_over_seeds,
     outside,
-    over_seeds,
 )
 
 TABLES: tuple[str, ...] = ("depth_runs",)
@@ -86,10 +86,10 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
             ("LDN at d_opt", column.ldn, "test_error_d_opt_percent"),
             ("DDN", column.ddn, "test_error_full_percent"),
         ):
-            depth, mean, _ = over_seeds(runs, "max_depth", error)
-            if len(depth):
-                spread = f"{mean[0]:.3g} % at D = {depth[0]:.0f}, {mean[-1]:.3g} % at D = {depth[-1]:.0f}"
-                words.append(f"{style.data_set_name(column.data_set)}, {name}: {spread}")
+            means = means_over_seeds(runs, "max_depth", error)
+            if len(means):
+                ends = ", ".join(f"{means[depth]:.3g} % at D = {depth:.0f}" for depth in means.index[[0, -1]])
+                words.append(f"{style.data_set_name(column.data_set)}, {name}: {ends}")
     return f"Line charts of chosen depth, test log-likelihood and test error against D. {'; '.join(words)}."
 
 

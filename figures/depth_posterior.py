@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,11 +20,12 @@ from figures.over_seeds import (
     DATA,
     alike,
     caveats,
+    draw_bars_over_seeds,
     end_at_zero,
     limit_to_fences,
     mean_and_deviation,
+    means_over_seeds,
     outside,
-    over_seeds,
 )
 
 TABLES: tuple[str, ...] = ("depth_runs", "depth_posteriors")
@@ -159,44 +161,38 @@ def _groups(tables: dict[str, pd.DataFrame]) -> list[_Group]:
 
 
 def _draw_posterior(axes: Axes, group: _Group) -> None:
-    depth, q, deviation = over_seeds(group.depths, "depth", "q")
-    several = len(group.ldn) > 1
-    axes.bar(
-        depth,
-        q,
-        width=0.8,
-        color=style.DEPTH_COLOURS["q"],
-        yerr=deviation if several else None,
-        error_kw={"elinewidth": 0.7, "ecolor": style.BLUE},
-    )
-    depth, prior, _ = over_seeds(group.depths, "depth", "prior")
-    axes.plot(depth, prior, color=style.DEPTH_COLOURS["prior"], linestyle=(0, (4, 2)), linewidth=1.2)
-    depth, optimal, _ = over_seeds(group.depths, "depth", "optimal_q")
-    axes.plot(depth, optimal, "D", color=style.DEPTH_COLOURS["optimal_q"], markersize=_marker(group), clip_on=False)
+    draw_bars_over_seeds(axes, group.depths, "depth", "q", style.DEPTH_COLOURS["q"])
+    prior, optimal = (means_over_seeds(group.depths, "depth", name) for name in ("prior", "optimal_q"))
+    axes.plot(prior, color=style.DEPTH_COLOURS["prior"], linestyle=(0, (4, 2)), linewidth=1.2)
+    axes.plot(optimal, "D", color=style.DEPTH_COLOURS["optimal_q"], markersize=_marker(group), clip_on=False)
     _vertical_lines(axes, group)
     axes.set_ylim(bottom=0)
 
 
 def _draw_likelihood(axes: Axes, group: _Group) -> None:
-    depth, mean, deviation = over_seeds(group.depths, "depth", "test_log_likelihood")
-    axes.fill_between(
-        depth, mean - deviation, mean + deviation, color=style.DEPTH_COLOURS["ldn"], alpha=0.18, linewidth=0
+    sns.lineplot(
+        x=style.floats(group.depths["depth"]),
+        y=style.floats(group.depths["test_log_likelihood"]),
+        errorbar="sd",
+        err_kws={"alpha": 0.18, "linewidth": 0},
+        color=style.DEPTH_COLOURS["ldn"],
+        ax=axes,
     )
-    axes.plot(depth, mean, color=style.DEPTH_COLOURS["ldn"])
-    networks = group.ddn.dropna(subset=["test_log_likelihood_full"]).groupby("max_depth")["test_log_likelihood_full"]
-    if len(networks):
-        spread = networks.agg(["mean", "std"]).fillna(0.0)
-        axes.errorbar(
-            style.floats(spread.index.to_series()),
-            style.floats(spread["mean"]),
-            style.floats(spread["std"]),
-            fmt="s",
+    if group.ddn["test_log_likelihood_full"].notna().any():
+        sns.lineplot(
+            x=style.floats(group.ddn["max_depth"]),
+            y=style.floats(group.ddn["test_log_likelihood_full"]),
+            errorbar="sd",
+            err_style="bars",
+            err_kws={"elinewidth": 0.7, "zorder": 3},
             color=style.DEPTH_COLOURS["ddn"],
+            linestyle="",
+            marker="s",
             markersize=_marker(group) + 0.6,
-            elinewidth=0.7,
             markeredgecolor=style.INK,
             markeredgewidth=0.4,
             zorder=3,
+            ax=axes,
         )
         limit_to_fences(axes, group.ddn, *_DDN_RESULT, group.depths["test_log_likelihood"])
         end_at_zero(axes)

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from figures import style
 
 _FUNCTIONS = 10  # depths whose function is drawn, at most
-_BLUE_TO_RED = LinearSegmentedColormap.from_list("classes", ["#8fc1e3", "#ffffff", "#f2b48c"])
+_BLUE_TO_RED = LinearSegmentedColormap.from_list("classes", style.CLASS_COLOURS)
 _COLOURS = style.DEPTH_COLOURS
 
 
@@ -95,7 +95,7 @@ def _draw_map(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     x, y = arrays["x_train"], arrays["y_train"]
     for label, colour in ((0, style.BLUE), (1, style.VERMILION)):
         own = x[y == label]
-        axes.scatter(own[:, 0], own[:, 1], s=7, color=colour, edgecolor="white", linewidth=0.3)
+        axes.scatter(own[:, 0], own[:, 1], s=7, color=colour, edgecolor=style.WHITE, linewidth=0.3)
     axes.set_title("probability of class 1, with training points")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -183,11 +184,14 @@ def _draw_panel(axes: Axes, panel: _Panel) -> None:
                 axes.plot(epochs, average, color=colour, linewidth=1.5 if few else 1.0)
             _dot(axes, search, epochs, average, colour)
         if not separate:
-            spread = smooth.groupby("moving_average_epoch")["moving_average"].agg(["mean", "min", "max"])
-            low, high = style.floats(spread["min"]), style.floats(spread["max"])
-            epochs = style.floats(spread.index.to_series())
-            axes.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
-            axes.plot(epochs, style.floats(spread["mean"]), color=colour)
+            sns.lineplot(
+                x=style.floats(smooth["moving_average_epoch"]),
+                y=style.floats(smooth["moving_average"]),
+                errorbar=("pi", 100),  # from the smallest to the largest
+                err_kws={"alpha": 0.18, "linewidth": 0},
+                color=colour,
+                ax=axes,
+            )
     last = float(panel.curvature["epoch"].max())
     axes.set_xlim(-0.02 * last, 1.03 * last if last else 1.0)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
@@ -200,7 +204,14 @@ def _dot(axes: Axes, search: Any, epochs: np.ndarray, average: np.ndarray, colou
     epoch = float(search.stop_epoch)
     for value in average[epochs == epoch]:
         axes.plot(
-            [epoch], [value], "o", markersize=5.5, color=colour, markeredgecolor="white", markeredgewidth=0.8, zorder=5
+            [epoch],
+            [value],
+            "o",
+            markersize=5.5,
+            color=colour,
+            markeredgecolor=style.WHITE,
+            markeredgewidth=0.8,
+            zorder=5,
         )
 
 
@@ -215,7 +226,9 @@ def _legend(figure: Figure, panels: list[_Panel], columns: int) -> None:
         handles += [Line2D([], [], color=colour(value), label=f"{name} {style.number(value)}") for value in values]
     if any(panel.searches["stopped"].fillna(False).any() for panel in panels):
         label = "rule stops the search"
-        handles.append(Line2D([], [], color=style.GREY, marker="o", linestyle="", markeredgecolor="white", label=label))
+        handles.append(
+            Line2D([], [], color=style.GREY, marker="o", linestyle="", markeredgecolor=style.WHITE, label=label)
+        )
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 3 if columns == 1 else 5))
 
 

@@ -128,7 +128,7 @@ def _draw_panel(axes: Axes, points: pd.DataFrame, name: str) -> None:
             _marker(point.drop_path),
             color=colour,
             markersize=5,
-            markerfacecolor="white" if point.collapsed else colour,
+            markerfacecolor=style.WHITE if point.collapsed else colour,
         )
     values = style.floats(points["final_dominant_eigenvalue"])
     if values.min() > 0 and values.max() > 5 * values.min():

@@ -4,8 +4,10 @@ Skip-connections everywhere, noise operations in the spaces that have them.
 """
 
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from figures import style
 from workflow_scripts.tables.genotype import parse_genotype
@@ -14,7 +16,7 @@ TABLES: tuple[str, ...] = ("searches",)
 TITLE = "Skip-connections and noise in the cells found"
 CATEGORY = "cells"
 
-_COUNTED = ("skip_connect", "noise")
+_COUNTED = {"skip_connect": "skip-connections", "noise": "noise operations"}
 _EDGES = 8  # of a cell
 
 
@@ -27,15 +29,21 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
     columns = max(map(len, groups))
     figure = Figure(figsize=(1.4 + 2.9 * columns, 0.7 + 1.9 * len(groups)), layout="constrained")
     shown = [name for name in _COUNTED if any((sweep.searches[name] > 0).any() for row in groups for sweep in row)]
+    shown = shown or ["skip_connect"]
     for row, sweeps in enumerate(groups):
         for column, sweep in enumerate(sweeps):
             axes = figure.add_subplot(len(groups), columns, row * columns + column + 1)
-            _draw_panel(axes, sweep, shown or list(_COUNTED[:1]))
+            _draw_panel(axes, sweep, shown)
             axes.set_title(sweep.heading, loc="left")
             if column == 0:
                 axes.set_ylabel(f"operations of {_EDGES}")
-    handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    handles = [
+        Line2D(
+            [], [], color=style.operation_colour(name), marker="o", markersize=4, linewidth=1.2, label=_COUNTED[name]
+        )
+        for name in shown
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
@@ -84,25 +92,23 @@ def _counted(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _draw_panel(axes: Axes, sweep: style.Sweep, names: list[str]) -> None:
-    values = sweep.values
-    for shift, name in enumerate(names):
-        spread = sweep.searches.groupby(sweep.swept)[name].agg(["mean", "min", "max"]).loc[values]
-        places = [place + 0.12 * (shift - (len(names) - 1) / 2) for place in range(len(values))]
-        mean = style.floats(spread["mean"])
-        bars = [mean - style.floats(spread["min"]), style.floats(spread["max"]) - mean]
-        axes.errorbar(
-            places,
-            mean,
-            yerr=bars,
-            color=style.operation_colour(name),
-            marker="o",
-            markersize=4,
-            capsize=2,
-            linewidth=1.2,
-            label={"skip_connect": "skip-connections", "noise": "noise operations"}[name],
-        )
-    axes.set_xticks(range(len(values)), [style.number(value) for value in values])
-    axes.set_xlabel(sweep.name)
-    axes.set_xlim(-0.4, len(values) - 0.6)
+    counts = sweep.searches.melt(sweep.swept, names, "operation", "count")
+    sns.pointplot(
+        counts,
+        x=sweep.swept,
+        y="count",
+        hue="operation",
+        palette={name: style.operation_colour(name) for name in names},
+        errorbar=("pi", 100),  # from the smallest to the largest
+        dodge=0.12 * (len(names) - 1),
+        formatter=style.number,
+        capsize=0.06,
+        linewidth=1.2,
+        markersize=4,
+        legend=False,
+        ax=axes,
+    )
+    axes.set(xlabel=sweep.name, ylabel="", xlim=(-0.4, len(sweep.values) - 0.6))
+    axes.grid(True)  # seaborn takes away the vertical lines
     axes.set_ylim(-0.4, _EDGES + 0.4)
     axes.set_yticks(range(0, _EDGES + 1, 2))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -60,25 +61,46 @@ def alike(frame: pd.DataFrame, values: dict[str, Any]) -> np.ndarray:
     return np.logical_and.reduce([hit.fillna(False).to_numpy(dtype=bool) for hit in hits])
 
 
-def over_seeds(runs: pd.DataFrame, x: str, y: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Values of x, sorted, and for each the mean of y over its runs and the standard deviation, 0 for a single run.
-
-    Runs without a value of y are left out.
-    """
-    spread = runs.dropna(subset=[x, y]).groupby(x)[y].agg(["mean", "std"]).fillna(0.0)
-    return style.floats(spread.index.to_series()), style.floats(spread["mean"]), style.floats(spread["std"])
+def means_over_seeds(runs: pd.DataFrame, x: str, y: str) -> pd.Series:
+    """The mean of y over the runs of each value of x, sorted by x. Runs without a value of either are left out."""
+    return runs[[x, y]].astype(float).dropna().groupby(x)[y].mean()
 
 
 def draw_over_seeds(
     axes: Axes, runs: pd.DataFrame, x: str, y: str, colour: str, label: str = "", dashes: Dashes = "-"
 ) -> None:
-    """A line through the means, with a band of one standard deviation to each side."""
-    place, mean, deviation = over_seeds(runs, x, y)
-    if not len(place):
-        return
-    axes.fill_between(place, mean - deviation, mean + deviation, color=colour, alpha=0.16, linewidth=0)
-    marker = "o" if len(place) <= 20 else ""
-    axes.plot(place, mean, color=colour, linestyle=dashes, linewidth=1.2, marker=marker, markersize=2.6, label=label)
+    """A line through the means, with a band of one standard deviation to each side where there are several runs."""
+    sns.lineplot(
+        x=style.floats(runs[x]),
+        y=style.floats(runs[y]),
+        errorbar="sd",
+        err_kws={"alpha": 0.16, "linewidth": 0},
+        color=colour,
+        linestyle=dashes,
+        linewidth=1.2,
+        marker="o" if len(means_over_seeds(runs, x, y)) <= 20 else "",
+        markersize=2.6,
+        markeredgecolor=colour,
+        markeredgewidth=1,
+        label=label,
+        legend=False,
+        ax=axes,
+    )
+
+
+def draw_bars_over_seeds(axes: Axes, runs: pd.DataFrame, x: str, y: str, colour: str) -> None:
+    """A bar up to each mean, with a line of one standard deviation to each side where there are several runs."""
+    sns.barplot(
+        x=style.floats(runs[x]),
+        y=style.floats(runs[y]),
+        native_scale=True,
+        errorbar="sd",
+        err_kws={"color": style.BLUE, "linewidth": 0.7},
+        color=colour,
+        saturation=1,
+        legend=False,
+        ax=axes,
+    )
 
 
 def mean_and_deviation(values: pd.Series) -> tuple[float, float]:
@@ -95,7 +117,7 @@ def fences(runs: pd.DataFrame, x: str, y: str, beside: pd.Series) -> tuple[float
     A mean beyond them, such as of networks that broke, would leave nothing of the others to see. They are wide enough
     for the values `beside` the means.
     """
-    means, values = over_seeds(runs, x, y)[1], style.floats(beside.dropna())
+    means, values = means_over_seeds(runs, x, y), style.floats(beside.dropna())
     if not len(means):
         return float("-inf"), float("inf")
     lower, upper = np.quantile(means, [0.25, 0.75])
@@ -105,7 +127,7 @@ def fences(runs: pd.DataFrame, x: str, y: str, beside: pd.Series) -> tuple[float
 
 def outside(runs: pd.DataFrame, x: str, y: str, beside: pd.Series) -> int:
     """How many means lie beyond the fences."""
-    means, (low, high) = over_seeds(runs, x, y)[1], fences(runs, x, y, beside)
+    means, (low, high) = means_over_seeds(runs, x, y), fences(runs, x, y, beside)
     return int(((means < low) | (means > high)).sum())
 
 

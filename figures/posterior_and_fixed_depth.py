@@ -15,12 +15,13 @@ from figures.over_seeds import (
     Compared,
     caveats,
     compared,
+    draw_bars_over_seeds,
     draw_over_seeds,
     end_at_zero,
     limit_to_fences,
     mean_and_deviation,
+    means_over_seeds,
     outside,
-    over_seeds,
     panel_grid,
 )
 
@@ -91,9 +92,9 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
             f"{mean_and_deviation(own['d_opt'])[0]:.3g}, log-likelihood there "
             f"{mean_and_deviation(own['test_log_likelihood_d_opt'])[0]:.3g}"
         )
-        depths, means, _ = over_seeds(_ddn_drawn(panel), "max_depth", "test_log_likelihood_full")
-        if len(depths):
-            text += f", of the best fixed depth ({depths[means.argmax()]:.0f}) {means.max():.3g}"
+        means = means_over_seeds(_ddn_drawn(panel), "max_depth", "test_log_likelihood_full")
+        if len(means):
+            text += f", of the best fixed depth ({means.idxmax():.0f}) {means.max():.3g}"
         words.append(text)
     return f"Bar charts of the posterior over depth with lines of test log-likelihood. {'; '.join(words)}."
 
@@ -113,9 +114,7 @@ def _ddn_drawn(panel: Compared) -> pd.DataFrame:
 def _draw_panel(axes: Axes, panel: Compared, posteriors: pd.DataFrame, first: bool, last: bool) -> None:
     own = panel.ldn_shown()
     q = posteriors[(posteriors["experiment"] == panel.experiment) & posteriors["run"].isin(own["run"])]
-    depth, mean, deviation = over_seeds(q, "depth", "q")
-    error = deviation if len(own) > 1 else None
-    axes.bar(depth, mean, width=0.8, color=_Q, yerr=error, error_kw={"elinewidth": 0.7, "ecolor": style.BLUE})
+    draw_bars_over_seeds(axes, q, "depth", "q", _Q)
     axes.axvline(mean_and_deviation(own["d_opt"])[0], color=style.INK, linewidth=0.9)
     axes.set_title(f"{style.data_set_name(panel.data_set)}, D = {panel.shown_depth}", loc="left")
     axes.set_xlabel("depth (blocks)")

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from figures import style
-from figures.over_seeds import Compared, compared, draw_over_seeds, over_seeds, panel_grid
+from figures.over_seeds import Compared, compared, draw_over_seeds, means_over_seeds, panel_grid
 
 TABLES: tuple[str, ...] = ("depth_runs", "depth_speed")
 TITLE = "Speed-up by pruning"
@@ -67,11 +67,10 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
         return "An empty panel: no forward pass has been measured yet."
     words = []
     for data_set, frame in panels:
-        depth, time, _ = over_seeds(frame, "max_depth", "time")
-        _, arithmetic, _ = over_seeds(frame, "max_depth", "arithmetic")
+        time, arithmetic = (means_over_seeds(frame, "max_depth", name) for name in ("time", "arithmetic"))
         words.append(
-            f"{style.data_set_name(data_set)}: at D = {depth[-1]:.0f} {time[-1]:.3g} % by time and "
-            f"{arithmetic[-1]:.3g} % by multiply-adds"
+            f"{style.data_set_name(data_set)}: at D = {time.index[-1]:.0f} {time.iloc[-1]:.3g} % by time and "
+            f"{arithmetic.iloc[-1]:.3g} % by multiply-adds"
         )
     return f"Line charts of the speed-up against D. {'; '.join(words)}."
 

@@ -176,7 +176,9 @@ def _draw_edges(axes: Axes, edges: Edges, width: float, named: bool) -> None:
     right = points[-1][0] + RADIUS + bend + RUN
     output = (right, height / 2)
     for x, y in points[2:]:
-        flow(axes, [(x + RADIUS, y), (right - bend - RUN, y), (right - RUN, output[1]), output], "#c9c9c9", 0.6)
+        flow(
+            axes, [(x + RADIUS, y), (right - bend - RUN, y), (right - RUN, output[1]), output], style.LIGHTER_GREY, 0.6
+        )
     for lane, (source, target, candidates) in zip(lanes, edges, strict=True):
         entered, start = points[target], points[source]
         first = entered[0] - RADIUS - TO_NODE - len(candidates) * size
@@ -195,5 +197,5 @@ def _draw_edges(axes: Axes, edges: Edges, width: float, named: bool) -> None:
 def _square(axes: Axes, left_middle: Point, width: float, name: str) -> None:
     x, y = left_middle
     square = Rectangle((x, y - _SQUARE / 2), width, _SQUARE, linewidth=0.3, zorder=3)
-    square.set(facecolor=style.operation_colour(name), edgecolor="white")
+    square.set(facecolor=style.operation_colour(name), edgecolor=style.WHITE)
     axes.add_patch(square)

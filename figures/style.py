@@ -1,6 +1,6 @@
 """The style that every figure shares: sizes, fonts, fixed colours, and files that are the same bytes each time.
 
-Figures are `matplotlib.figure.Figure` objects; nothing here touches pyplot or a person's own matplotlibrc.
+Figures are `matplotlib.figure.Figure` objects; nothing here makes them by pyplot or heeds a person's own matplotlibrc.
 """
 
 import functools
@@ -42,9 +42,14 @@ PNG_DOTS_PER_INCH = 200
 SMALL_POINTS = 6.5
 TEXT_POINTS = 8.0
 
+# The one place of every colour: other figure files name these.
 INK = "#1a1a1a"
 GREY = "#767676"
+LIGHT_GREY = "#a6a6a6"
+LIGHTER_GREY = "#c9c9c9"
 FAINT = "#d9d9d9"
+GRID = "#ececec"
+WHITE = "#ffffff"
 
 # Okabe and Ito's palette: told apart by people with any common colour-vision deficiency.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"
@@ -60,6 +65,9 @@ METHOD_COLOURS = {
 }
 
 DEPTH_COLOURS = {"q": SKY, "optimal_q": VERMILION, "prior": GREY, "ldn": BLUE, "ddn": ORANGE}
+
+CLASS_COLOURS = ("#8fc1e3", WHITE, "#f2b48c")
+"""Of the probability of the second of two classes: 0, one half and 1."""
 
 OPERATION_COLOURS = {
     "noise": VERMILION,
@@ -111,7 +119,7 @@ _SETTINGS: dict[str, Any] = {
     "ytick.minor.width": 0.4,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#ececec",
+    "grid.color": GRID,
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.5,
 }

@@ -169,7 +169,7 @@ def _draw_panel(axes: Axes, columns: list[_Column]) -> None:
                 "o",
                 color=colour,
                 markersize=4.5,
-                markeredgecolor="white",
+                markeredgecolor=style.WHITE,
                 markeredgewidth=0.5,
                 zorder=4,
             )

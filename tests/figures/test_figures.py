@@ -11,6 +11,7 @@ from types import ModuleType
 import made_up
 import pytest
 from made_up import EMPTY, Cells, Depth, Tables
+from matplotlib import pyplot
 
 from figures import style
 from workflow_scripts.study.figures import figure_names
@@ -242,8 +243,18 @@ def test_no_text_is_cut_off_at_the_edge_of_a_figure() -> None:
                     assert box.y1 <= edge.y1, (name, text)
 
 
-def test_neither_the_figures_nor_their_steps_import_torch_or_pyplot() -> None:
+def test_neither_the_figures_nor_their_steps_import_torch_or_name_pyplot() -> None:
     imports = [f"figures.{name}" for name in NAMES]
     imports += ["workflow_scripts.steps.figure", "workflow_scripts.steps.report"]
-    code = f"import sys, {', '.join(imports)}; sys.exit('torch' in sys.modules or 'matplotlib.pyplot' in sys.modules)"
+    code = f"import sys, {', '.join(imports)}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+    for name in imports:
+        assert "matplotlib.pyplot" not in ROOT.joinpath(*name.split(".")).with_suffix(".py").read_text(), name
+
+
+@pytest.mark.parametrize("name", ["chosen_depth", "depth_posterior", "operation_counts", "dominant_eigenvalue"])
+def test_seaborn_draws_on_our_axes_and_leaves_no_figure_to_pyplot(name: str) -> None:
+    """Seaborn loads pyplot, which keeps every figure that it makes until the process ends."""
+    cells = name in ("operation_counts", "dominant_eigenvalue")
+    module(name).draw(dict(made_up.cells(Cells(seeds=range(5))) if cells else made_up.depth(Depth((5, 10)))))
+    assert pyplot.get_fignums() == []

@@ -65,6 +65,12 @@ def test_drawing_leaves_the_callers_settings_alone() -> None:
     assert dict(matplotlib.rcParams) == before
 
 
+def test_only_the_style_states_colours() -> None:
+    stated = re.compile(r"""["'](#[0-9a-fA-F]{3,8}|white|black|gr[ae]y|red|green|blue|orange|purple)["']""")
+    others = [path for path in (ROOT / "figures").glob("*.py") if path.name != "style.py"]
+    assert {path.name: stated.findall(path.read_text()) for path in others} == {path.name: [] for path in others}
+
+
 def test_a_setting_has_one_colour_in_every_study() -> None:
     published = [3e-4, 9e-4, 27e-4, 81e-4, 243e-4, 729e-4, 2187e-4]
     assert len({style.l2_colour(value) for value in published}) == len(published)

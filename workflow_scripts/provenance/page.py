@@ -17,6 +17,7 @@ from workflow_scripts.provenance.findings import Verdict
 from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.provenance.page_data import KINDS, page_data
 from workflow_scripts.provenance.record import now
+from workflow_scripts.tables.page_colours import PAGE_COLOURS
 
 FOLDER = Path(__file__).parent / "web"
 LIBRARY = Path(__file__).parent / "vendor" / "cytoscape.min.js"
@@ -70,7 +71,7 @@ def page(ledger: Ledger, verdict: Verdict, title: str, rehashed: bool = True, ma
         files=len({each.path for record in records for each in (*record.inputs, *record.outputs)}),
         kinds=KINDS,
         counts={kind: sum(node["state"] == kind for node in data["nodes"]) for kind in KINDS},
-        style=(FOLDER / "page.css").read_text(encoding="utf-8"),
+        style=f"{PAGE_COLOURS}\n{(FOLDER / 'page.css').read_text(encoding='utf-8')}",
         library=library,
         script=script,
         allowed=" ".join(f"'sha256-{_source_hash(source)}'" for source in (library, script)),

@@ -5,13 +5,13 @@ Numbers on the page are rounded for reading; the linked CSV files hold them in f
 
 import base64
 import hashlib
-import struct
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pandas as pd
 import yaml
+from PIL import Image
 
 from workflow_scripts.report import formats
 from workflow_scripts.report.certainty import repeated
@@ -20,6 +20,7 @@ from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.architectures import read_architectures
 from workflow_scripts.tables.catalogue import TABLES
 from workflow_scripts.tables.files import read_json
+from workflow_scripts.tables.page_colours import PAGE_COLOURS
 from workflow_scripts.tables.schema import Table
 
 _FIRST_ROWS = 8
@@ -49,6 +50,7 @@ def run(
         lstrip_blocks=True,
     )
     page = environment.get_template("report.html.j2").render(
+        colours=PAGE_COLOURS,
         study=settings["study"],
         title=settings["title"],
         description=settings["description"],
@@ -71,29 +73,26 @@ def run(
 def _figures(names: list[str], inputs: dict[str, list[Path]]) -> list[dict[str, Any]]:
     """The figures in report order, each with its picture as a data URI."""
     described = {each["name"]: each for each in map(read_json, inputs["description"])}
-    pictures = {path.stem: path.read_bytes() for path in inputs["png"]}
-    animations = {path.stem: path.read_bytes() for path in inputs.get("gif", [])}
+    pictures = {path.stem: path for path in inputs["png"]}
+    animations = {path.stem: path for path in inputs.get("gif", [])}
     absent = [name for name in names if name not in described or name not in pictures]
     if absent:
         raise ValueError(f"the report lacks the description or the picture of {', '.join(absent)}")
     figures = []
     for name in names:
-        # A PNG begins with 16 bytes of signature and header start, then its width and height in pixels; a GIF with 6
-        # bytes of signature, then the same two in another byte order.
-        picture = _picture("png", pictures[name], struct.unpack(">II", pictures[name][16:24]))
-        animation = None
-        if name in animations:
-            animation = _picture("gif", animations[name], struct.unpack("<HH", animations[name][6:10]))
-        figures.append({**described[name], "picture": picture, "animation": animation})
+        animation = _picture(animations[name]) if name in animations else None
+        figures.append({**described[name], "picture": _picture(pictures[name]), "animation": animation})
     return figures
 
 
-def _picture(kind: str, content: bytes, size: tuple[int, ...]) -> dict[str, Any]:
-    """A picture as a data URI, and how wide the page shows it."""
-    width, height = size
-    pixel = 1.0 if kind == "png" else _PNG_PIXELS_PER_GIF_PIXEL
+def _picture(path: Path) -> dict[str, Any]:
+    """A PNG or GIF as a data URI, and how wide the page shows it."""
+    with Image.open(path) as image:
+        width, height = image.size
+        kind = image.get_format_mimetype()
+    pixel = _PNG_PIXELS_PER_GIF_PIXEL if path.suffix == ".gif" else 1.0
     return {
-        "uri": f"data:image/{kind};base64,{base64.b64encode(content).decode()}",
+        "uri": f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}",
         "width": width,
         "height": height,
         "smallest_width": round(width * pixel * _READABLE_SCALE),
