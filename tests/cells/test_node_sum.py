@@ -25,7 +25,7 @@ from workflow_scripts.cells.random_search import random_choice
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.tables.genotype import Genotype
 
-EVERYTHING = [["sep_conv_3x3", "skip_connect", "none", "noise", "max_pool_3x3", "avg_pool_3x3"]] * 14
+EVERYTHING = [["sep_conv_3x3", "skip_connect", "none", "noise", "max_pool_3x3", "avg_pool_3x3", "conv_7x1_1x7"]] * 14
 CLOSE = {"rtol": 1e-10, "atol": 1e-12}
 
 
@@ -108,6 +108,7 @@ def test_one_architecture_alone():
 
 
 OPERATIONS = [("sep_conv_5x5", 1), ("sep_conv_5x5", 2), ("dil_conv_3x3", 2), ("dil_conv_5x5", 1), ("dil_conv_5x5", 2)]
+OPERATIONS += [("sep_conv_7x7", 2)]
 
 
 @pytest.mark.parametrize(("name", "stride"), OPERATIONS)
