@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 
 from figures import style
 from workflow_scripts.tables.genotype import parse_genotype
+from workflow_scripts.tables.names import DEGENERATE
 
 TABLES: tuple[str, ...] = ("searches",)
 TITLE = "Skip-connections and noise in the cells found"
 CATEGORY = "cells"
 
-_COUNTED = ("skip_connect", "noise")
+_COUNTED = tuple(reversed(DEGENERATE))
 _EDGES = 8  # of a cell
 
 
@@ -99,7 +100,7 @@ def _draw_panel(axes: Axes, sweep: style.Sweep, names: list[str]) -> None:
             markersize=4,
             capsize=2,
             linewidth=1.2,
-            label={"skip_connect": "skip-connections", "noise": "noise operations"}[name],
+            label="skip-connections" if name == "skip_connect" else f"{style.operation_name(name)} operations",
         )
     axes.set_xticks(range(len(values)), [style.number(value) for value in values])
     axes.set_xlabel(sweep.name)

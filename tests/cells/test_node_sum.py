@@ -25,7 +25,7 @@ from workflow_scripts.cells.random_search import random_choice
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.tables.genotype import Genotype
 
-EVERYTHING = [["sep_conv_3x3", "skip_connect", "none", "noise", "max_pool_3x3", "avg_pool_3x3", "conv_7x1_1x7"]] * 14
+EVERYTHING = [["sep_conv_3x3", "skip_connect", "none", "noise", "max_pool_3x3", "avg_pool_3x3"]] * 14
 CLOSE = {"rtol": 1e-10, "atol": 1e-12}
 
 
@@ -159,7 +159,8 @@ def check_operation(operation: nn.Module, x, other, stride):
 @pytest.mark.parametrize("training", [True, False])
 def test_an_evaluation_network(training):
     """With BatchNorms that have a scale and a shift of their own, trained a little so that no two are the same."""
-    cell = (("sep_conv_3x3", 0), ("skip_connect", 1), ("max_pool_3x3", 0), ("sep_conv_3x3", 2)) * 2
+    cell = (("sep_conv_3x3", 0), ("skip_connect", 1), ("max_pool_3x3", 0), ("sep_conv_3x3", 2))
+    cell += (("sep_conv_3x3", 0), ("conv_7x1_1x7", 1), ("max_pool_3x3", 0), ("sep_conv_3x3", 2))
     results, networks = [], []
     for layout in ("modules", "compiled"):
         with torch.random.fork_rng():
