@@ -6,6 +6,7 @@ from cells.test_random_search import tiny_random
 from cells.test_selection import GOOD, architecture, selected
 from cells.test_selection import job as selection_job
 from cells.tiny import numbered_part, tiny_search
+from contributing import with_example
 
 from workflow_scripts.cells.random_search import run_random_search
 from workflow_scripts.cells.search import run_search
@@ -17,14 +18,10 @@ from workflow_scripts.steps import select_architecture
 CPU = torch.device("cpu")
 
 
-def alphas_first(train, job):
-    """Another split: the alphas have the images before those of the weights."""
-    return train.first(job.weight_images, after=job.alpha_images), train.first(job.alpha_images)
-
-
 @pytest.fixture
-def another_split(monkeypatch):
-    """Another body of `split`, as if its file had been edited."""
+def another_split(monkeypatch, tmp_path):
+    """The body of `split` that CONTRIBUTING.md shows, as if its file had been edited."""
+    alphas_first = with_example("workflow_scripts/cells/split.py", tmp_path).split
     return lambda: monkeypatch.setattr(split, "__code__", alphas_first.__code__)
 
 

@@ -1,27 +1,22 @@
 """One more entry of the schedulers, and all that is known of a scheduler is known of it."""
 
 import pytest
+from contributing import with_example
 
 from workflow_scripts.cluster import answers
 from workflow_scripts.runtime import scheduler
-from workflow_scripts.runtime.scheduler import Scheduler, scheduler_job, scheduler_name
-
-MINE = Scheduler(
-    "Mine",
-    ("MINE_JOB",),
-    lister="mstat",
-    busy="queue is full",
-    stuck="no such queue|USERHOLD",
-    queued="USERHOLD until",
-    completing="EXITING",
-    end=lambda number: f"Mine: job {number} was too large",
-)
+from workflow_scripts.runtime.scheduler import scheduler_job, scheduler_name
 
 
 @pytest.fixture
-def mine(monkeypatch):
+def mine(monkeypatch, tmp_path):
+    """The entry that CONTRIBUTING.md shows, which also tells why a job ended and which reasons to wait end."""
+    changed = with_example("workflow_scripts/runtime/scheduler.py", tmp_path, before='    Scheduler("PBS"')
+    (shown,) = (each for each in changed.SCHEDULERS if each.name == "Mine")
+    entry = shown._replace(queued="USERHOLD until", end=lambda number: f"Mine: job {number} was too large")
+    together = (*scheduler.SCHEDULERS, entry)
     for module in (scheduler, answers):
-        monkeypatch.setattr(module, "SCHEDULERS", (*scheduler.SCHEDULERS, MINE))
+        monkeypatch.setattr(module, "SCHEDULERS", together)
 
 
 def test_without_its_entry_nothing_of_it_is_known():

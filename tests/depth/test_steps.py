@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from contributing import with_example
 
 from workflow_scripts.depth.evaluation import evaluate
 from workflow_scripts.depth.networks import DepthNetwork, Residual
@@ -242,12 +243,13 @@ def test_a_ddn_reports_its_own_depth_only(searched, tmp_path):
 
 
 def test_another_prior_reaches_the_training_and_the_tables(tmp_path, monkeypatch):
-    """A binomial prior in the place of the geometric one."""
+    """The binomial prior that CONTRIBUTING.md shows, in the place of the geometric one."""
     stated = torch.tensor([1, 2, 1], dtype=torch.float64) / 4
     shape = {"max_depths": [2], "widths": [5], "seeds": [1], "data": {"points": 200}, "training": {"epochs": 5}}
     study = {"experiments": {"shape": shape}}
     (geometric,) = search(tmp_path / "geometric", study)
-    monkeypatch.setattr("workflow_scripts.depth.runs.log_prior", lambda run: stated.log())
+    shown = with_example("workflow_scripts/depth/prior.py", tmp_path).log_prior
+    monkeypatch.setattr("workflow_scripts.depth.runs.log_prior", shown)
     (binomial,) = search(tmp_path / "binomial", study)
     table, posteriors = tables([binomial], tmp_path)
     assert posteriors["prior"].tolist() == pytest.approx(stated.tolist())
