@@ -118,6 +118,16 @@ def test_trained_weights_load_and_predict(tmp_path, digits):
         load_found_network(tmp_path)
 
 
+def test_multiply_adds_do_not_depend_on_how_passes_are_computed():
+    genotype = Genotype((("sep_conv_7x7", 0), ("conv_7x1_1x7", 1)) * 4, (("sep_conv_3x3", 0), ("dil_conv_5x5", 1)) * 4)
+    modules, compiled = (
+        EvaluationNetwork(genotype, 8, 3, 10, False, image_channels=1, layout=layout)
+        for layout in ("modules", "compiled")
+    )
+    assert multiply_adds(modules, (1, 8, 8)) == multiply_adds(compiled, (1, 8, 8)) > 600_000
+    assert compiled.layout == "compiled"
+
+
 def test_multiply_adds_are_those_counted_by_hand():
     """Stem 3x3 and one cell whose operations are skips: two 1x1 convolutions before it, the classifier after it."""
     skips = (("skip_connect", 0), ("skip_connect", 1)) * 4

@@ -152,12 +152,14 @@ def mixed_precision(enabled: bool, device: torch.device) -> torch.autocast:
 @torch.no_grad()
 def multiply_adds(network: EvaluationNetwork, shape: tuple[int, int, int]) -> int:
     """Multiplications with additions of convolutions and linear layers for one image of `shape`, evaluation mode."""
-    was_training = network.training
+    was_training, layout = network.training, network.layout
     network.eval()
+    network.layout = "modules"  # the counter sees torch's operations alone, and nothing of compiled loops
     device = next(network.parameters()).device
     images, draws = torch.zeros(1, *shape, device=device), torch.Generator(device=device)
     count = count_multiply_adds(lambda: network(images, 0.0, draws))
     network.train(was_training)
+    network.layout = layout
     return count
 
 
