@@ -11,12 +11,16 @@ from matplotlib.lines import Line2D
 
 from figures import style
 from workflow_scripts.tables.genotype import parse_genotype
+from workflow_scripts.tables.names import DEGENERATE
 
 TABLES: tuple[str, ...] = ("searches",)
 TITLE = "Skip-connections and noise in the cells found"
 CATEGORY = "cells"
 
-_COUNTED = {"skip_connect": "skip-connections", "noise": "noise operations"}
+_COUNTED = {
+    name: "skip-connections" if name == "skip_connect" else f"{style.operation_name(name)} operations"
+    for name in reversed(DEGENERATE)
+}
 _EDGES = 8  # of a cell
 
 

@@ -4,6 +4,7 @@ Figures are `matplotlib.figure.Figure` objects; nothing here makes them by pyplo
 """
 
 import functools
+import re
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -77,21 +78,11 @@ OPERATION_COLOURS = {
     "avg_pool_3x3": "#882255",
     "sep_conv_3x3": BLUE,
     "sep_conv_5x5": SKY,
+    "sep_conv_7x7": "#332288",
     "dil_conv_3x3": GREEN,
     "dil_conv_5x5": "#44aa99",
+    "conv_7x1_1x7": "#999933",
 }
-OPERATION_NAMES = {
-    "noise": "noise",
-    "skip_connect": "skip",
-    "none": "none",
-    "max_pool_3x3": "max 3×3",
-    "avg_pool_3x3": "avg 3×3",
-    "sep_conv_3x3": "sep 3×3",
-    "sep_conv_5x5": "sep 5×5",
-    "dil_conv_3x3": "dil 3×3",
-    "dil_conv_5x5": "dil 5×5",
-}
-
 _SMALLEST_L2, _LARGEST_L2 = 3e-4, 0.2187
 
 _SETTINGS: dict[str, Any] = {
@@ -203,8 +194,9 @@ def operation_colour(operation: str) -> str:
 
 
 def operation_name(operation: str) -> str:
-    """The short name of an operation as it is written into figures."""
-    return OPERATION_NAMES.get(operation, operation.replace("_", " "))
+    """The short name of an operation as it is written into figures, such as `sep 3×3` for sep_conv_3x3."""
+    words = [word for word in operation.split("_") if word not in ("conv", "pool", "connect")]
+    return re.sub(r"(?<=\d)x(?=\d)", "×", " ".join(words)) or operation
 
 
 def method_colour(method: str) -> str:

@@ -18,13 +18,12 @@ from matplotlib.lines import Line2D
 from figures import style
 from workflow_scripts.tables.cells import TRAINED
 from workflow_scripts.tables.genotype import parse_genotype
-from workflow_scripts.tables.names import SELECTING
+from workflow_scripts.tables.names import DEGENERATE, SELECTING
 
 TABLES: tuple[str, ...] = ("searches", "evaluations")
 TITLE = "Test error of the architectures trained from scratch"
 CATEGORY = "cells"
 
-_COUNTED = ("noise", "skip_connect")
 _SETTING = ("L2", "drop path")
 _COLUMNS_IN_HALF = 8
 """A panel with more columns than this takes the whole width."""
@@ -189,7 +188,7 @@ def _column(place: float, setting: Setting, method: str, rows: pd.DataFrame) -> 
     cells = [parse_genotype(text) for text in rows.drop_duplicates(["search", "run"])["genotype"].dropna()]
     counts = {
         name: f"{np.mean([cell.count(name) for cell in cells]):.1f}".removesuffix(".0") if cells else "–"
-        for name in _COUNTED
+        for name in DEGENERATE
     }
     diverged = int((rows["outcome"] == "diverged").sum())
     return _Column(place, setting, method, np.sort(errors[np.isfinite(errors)]), diverged, counts)
@@ -204,7 +203,7 @@ def _table_below(axes: Axes, columns: list[_Column]) -> None:
         named.append(((places[0] + places[-1]) / 2, setting))
     rows = [(heading, [(x, parts[row], style.INK) for x, parts in named]) for row, heading in enumerate(_SETTING)]
     below = [("mean (%)", [f"{each.errors.mean():.1f}" if len(each.errors) else "–" for each in columns])]
-    below += [(f"{style.operation_name(name)} ops", [each.counts[name] for each in columns]) for name in _COUNTED]
+    below += [(f"{style.operation_name(name)} ops", [each.counts[name] for each in columns]) for name in DEGENERATE]
     if any(each.diverged for each in columns):
         below.append(("diverged", [str(each.diverged) for each in columns]))
     colours = [style.method_colour(each.method) for each in columns]

@@ -115,9 +115,9 @@ def test_small_networks_that_can_be_built_pass(capsys, tmp_path):
 @pytest.fixture
 def own_space(tmp_path, monkeypatch):
     monkeypatch.setattr(spaces, "FOLDER", tmp_path)
-    monkeypatch.setattr(spaces, "OPERATIONS", (*spaces.OPERATIONS, "mine"))
     yield lambda candidates: (tmp_path / "own.yaml").write_text(yaml.safe_dump({"every_edge": candidates}))
     spaces.load_space.cache_clear()
+    spaces.operation_names.cache_clear()
 
 
 def test_a_space_of_none_alone_is_refused(capsys, tmp_path, own_space):
@@ -128,6 +128,9 @@ def test_a_space_of_none_alone_is_refused(capsys, tmp_path, own_space):
 
 
 def test_an_operation_that_cannot_be_built_is_told(capsys, tmp_path, own_space, monkeypatch):
+    (tmp_path / "operations.py").write_text('OPERATIONS = {"skip_connect": None, "mine": None}')
+    monkeypatch.setattr(spaces, "OPERATIONS", tmp_path / "operations.py")
+    spaces.operation_names.cache_clear()
     own_space(["skip_connect", "mine"])
     status, said = told(capsys, tmp_path, space="own", search={"init_channels": 4})
     reason = "the network of the space own on digits cannot be built with these settings (unknown operation mine)"

@@ -6,7 +6,9 @@ from reference.vectors import evaluation_vector, supernet_vector
 
 from workflow_scripts.cells import conformance as cells
 from workflow_scripts.conformance import compare
+from workflow_scripts.reference import spaces as reference_spaces
 from workflow_scripts.reference import supernet as reference_supernet
+from workflow_scripts.study import spaces
 
 MIXED = (
     "Genotype(normal=[('sep_conv_5x5', 1), ('skip_connect', 0), ('max_pool_3x3', 2), ('dil_conv_3x3', 0), "
@@ -14,6 +16,7 @@ MIXED = (
     "reduce=[('skip_connect', 1), ('sep_conv_3x3', 0), ('dil_conv_5x5', 1), ('max_pool_3x3', 0), ('skip_connect', 3), "
     "('avg_pool_3x3', 0), ('none', 1), ('skip_connect', 2)], reduce_concat=range(2, 6))"
 )
+LARGE = MIXED.replace("sep_conv_5x5", "sep_conv_7x7").replace("dil_conv_5x5", "conv_7x1_1x7")
 TINY = {"init_channels": 2, "layers": 3, "image_size": 8, "batch": 4}
 QUANTITIES = {
     "logits_valid",
@@ -55,13 +58,30 @@ def test_supernet_of_the_original_space_without_its_large_hessian(monkeypatch):
     assert names > QUANTITIES
 
 
+def test_supernet_of_operations_that_the_papers_spaces_leave_out(monkeypatch, tmp_path):
+    operations = ("sep_conv_7x7", "conv_7x1_1x7")
+    monkeypatch.setitem(reference_spaces.spaces, "large", reference_spaces.same_on_every_edge(*operations))
+    (tmp_path / "large.yaml").write_text(f"every_edge: [{', '.join(operations)}]")
+    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    names, wrong = disagreeing(supernet_vector("large", 17, **TINY))
+    assert wrong == []
+    assert names > QUANTITIES
+
+
 @pytest.mark.parametrize(
-    ("classes", "auxiliary", "size", "layers"),
-    [(10, True, 32, 5), (100, True, 32, 5), (10, True, 32, 3), (10, False, 16, 5), (100, False, 12, 3)],
+    ("genotype", "classes", "auxiliary", "size", "layers"),
+    [
+        (MIXED, 10, True, 32, 5),
+        (MIXED, 100, True, 32, 5),
+        (MIXED, 10, True, 32, 3),
+        (MIXED, 10, False, 16, 5),
+        (MIXED, 100, False, 12, 3),
+        (LARGE, 10, False, 16, 5),
+    ],
 )
-def test_evaluation_network(classes, auxiliary, size, layers):
+def test_evaluation_network(genotype, classes, auxiliary, size, layers):
     vector = evaluation_vector(
-        MIXED,
+        genotype,
         seed=classes + size,
         init_channels=2,
         layers=layers,

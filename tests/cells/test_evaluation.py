@@ -104,6 +104,14 @@ def test_same_seed_same_bytes_and_other_seed_other_numbers(digits, tmp_path):
         assert first[name].read_bytes() != other[name].read_bytes()
 
 
+def test_the_test_error_is_that_of_the_last_epoch(digits, tmp_path):
+    for number, bfloat16 in enumerate((False, True)):
+        (tmp_path / str(number)).mkdir()
+        files = evaluated(NOISY, tiny_evaluation(bfloat16=bfloat16), digits, tmp_path / str(number))
+        last = EVALUATION_HISTORY.read(files["history"])["test_error_percent"].iloc[-1]
+        assert json.loads(files["outcome"].read_text())["test_error_percent"] == last
+
+
 def test_mixed_precision_keeps_the_weights_in_float32(digits):
     plain, mixed = (trained(GENOTYPE, tiny_evaluation(bfloat16=flag), digits) for flag in (False, True))
     assert {value.dtype for value in mixed.network.state_dict().values()} == {torch.float32, torch.int64}

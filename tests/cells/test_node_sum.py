@@ -108,6 +108,7 @@ def test_one_architecture_alone():
 
 
 OPERATIONS = [("sep_conv_5x5", 1), ("sep_conv_5x5", 2), ("dil_conv_3x3", 2), ("dil_conv_5x5", 1), ("dil_conv_5x5", 2)]
+OPERATIONS += [("sep_conv_7x7", 2)]
 
 
 @pytest.mark.parametrize(("name", "stride"), OPERATIONS)
@@ -158,7 +159,8 @@ def check_operation(operation: nn.Module, x, other, stride):
 @pytest.mark.parametrize("training", [True, False])
 def test_an_evaluation_network(training):
     """With BatchNorms that have a scale and a shift of their own, trained a little so that no two are the same."""
-    cell = (("sep_conv_3x3", 0), ("skip_connect", 1), ("max_pool_3x3", 0), ("sep_conv_3x3", 2)) * 2
+    cell = (("sep_conv_3x3", 0), ("skip_connect", 1), ("max_pool_3x3", 0), ("sep_conv_3x3", 2))
+    cell += (("sep_conv_3x3", 0), ("conv_7x1_1x7", 1), ("max_pool_3x3", 0), ("sep_conv_3x3", 2))
     results, networks = [], []
     for layout in ("modules", "compiled"):
         with torch.random.fork_rng():

@@ -13,7 +13,7 @@ from workflow_scripts.cells.found_network import load_found_network
 from workflow_scripts.data.images import load_part
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import evaluate_genotype, select_architecture
-from workflow_scripts.study.cell_jobs import EvaluationJob, SelectionJob, images_of
+from workflow_scripts.study.cell_jobs import EvaluationJob, SelectionJob, images_of, layout_of
 from workflow_scripts.study.cells import Training
 from workflow_scripts.tables.architectures import KEYS, read_architectures, write_architectures
 from workflow_scripts.tables.evaluation_run import CANDIDATES
@@ -46,7 +46,9 @@ def architecture(run, genotype, outcome="found"):
 def job(**changes):
     images = images_of(cells_study(), "digits", augment=False)
     values = {"images": images, "weight_images": 300, "alpha_images": 300, "method": "r_darts_l2", "seed": 7}
-    return SelectionJob.model_validate({**values, "training": Training.model_validate({**TRAINING, **changes})})
+    training = Training.model_validate({**TRAINING, **changes})
+    values |= {"candidates": ["a", "b"], "layout": layout_of(training.init_channels)}
+    return SelectionJob.model_validate({**values, "training": training})
 
 
 def selected(folder, data, *candidates, **changes):
@@ -116,6 +118,16 @@ def test_trained_weights_load_and_predict(tmp_path, digits):
     (tmp_path / "weights.pt").write_bytes(b"no weights")
     with pytest.raises(ValueError, match="it holds no trained network that can be read"):
         load_found_network(tmp_path)
+
+
+def test_multiply_adds_do_not_depend_on_how_passes_are_computed():
+    genotype = Genotype((("sep_conv_7x7", 0), ("conv_7x1_1x7", 1)) * 4, (("sep_conv_3x3", 0), ("dil_conv_5x5", 1)) * 4)
+    modules, compiled = (
+        EvaluationNetwork(genotype, 8, 3, 10, False, image_channels=1, layout=layout)
+        for layout in ("modules", "compiled")
+    )
+    assert multiply_adds(modules, (1, 8, 8)) == multiply_adds(compiled, (1, 8, 8)) > 600_000
+    assert compiled.layout == "compiled"
 
 
 def test_multiply_adds_are_those_counted_by_hand():

@@ -9,6 +9,7 @@ import torch
 
 from workflow_scripts.depth.networks import ConvolutionalNetwork, DepthBatchNorm, prune
 from workflow_scripts.depth.posterior import LearntPosterior
+from workflow_scripts.depth.prior import geometric_log_prior
 from workflow_scripts.depth.runs import build, load
 from workflow_scripts.depth.training import DepthModel, Training, train
 from workflow_scripts.runtime.progress import Silent
@@ -202,7 +203,7 @@ def test_mixed_precision_is_close_and_not_the_same(prepared):
 
 def test_a_training_whose_held_out_numbers_are_never_finite_diverges():
     torch.manual_seed(0)
-    model = DepthModel(ConvolutionalNetwork(1, 4, 2, 3, 1), LearntPosterior(1, 0.85, 1e-10))
+    model = DepthModel(ConvolutionalNetwork(1, 4, 2, 3, 1), LearntPosterior(geometric_log_prior(1, 0.85), 1e-10))
     x, y = torch.randn(8, 1, 8, 8), torch.zeros(8, dtype=torch.int64)
     settings = DepthTraining(epochs=2, test_every=1, chosen_by="held_out", learning_rate=1e-3)
     result = train(model, (x, y), (x * float("inf"), y), settings, torch.Generator())

@@ -7,6 +7,7 @@ import torch
 
 from workflow_scripts.depth import metrics, posterior
 from workflow_scripts.depth.posterior import FixedPosterior, LearntPosterior
+from workflow_scripts.depth.prior import geometric_log_prior
 
 F64 = torch.float64
 
@@ -16,7 +17,7 @@ def probabilities(*values):
 
 
 def test_prior_is_geometric():
-    prior = posterior.geometric_log_prior(2, 0.5).exp()
+    prior = geometric_log_prior(2, 0.5).exp()
     torch.testing.assert_close(prior, probabilities(4 / 7, 2 / 7, 1 / 7))
 
 
@@ -34,7 +35,7 @@ def test_kl_of_a_certain_q_is_finite_because_it_is_clamped():
 
 
 def test_learnt_posterior_starts_uniform_with_its_divergence_from_the_prior():
-    learnt = LearntPosterior(1, 0.5, 1e-10).double()
+    learnt = LearntPosterior(geometric_log_prior(1, 0.5), 1e-10).double()
     torch.testing.assert_close(learnt.log_q().exp(), probabilities(0.5, 0.5))
     expected = 0.5 * math.log(0.5 / (2 / 3)) + 0.5 * math.log(0.5 / (1 / 3))
     assert learnt.kl().item() == pytest.approx(expected)
@@ -68,7 +69,7 @@ def test_optimal_q_weighs_the_prior_by_the_likelihood_of_all_points():
 def test_optimal_q_has_the_highest_elbo_for_fixed_weights():
     generator = torch.Generator().manual_seed(3)
     nll = torch.rand(6, generator=generator, dtype=F64)
-    log_prior = posterior.geometric_log_prior(5, 0.85)
+    log_prior = geometric_log_prior(5, 0.85)
 
     def elbo(q):
         return -20 * (q @ nll) - posterior.kl_divergence(q, log_prior.exp(), 1e-30)

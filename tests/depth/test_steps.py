@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from contributing import with_example
 
 from workflow_scripts.depth.evaluation import evaluate
 from workflow_scripts.depth.networks import DepthNetwork, Residual
-from workflow_scripts.depth.posterior import LearntPosterior, expected_depth, optimal_depth
+from workflow_scripts.depth.posterior import LearntPosterior, expected_depth, kl_divergence, optimal_depth
+from workflow_scripts.depth.prior import geometric_log_prior
 from workflow_scripts.depth.runs import build, load
 from workflow_scripts.depth.training import DepthModel
 from workflow_scripts.runtime.progress import Silent
@@ -124,7 +126,7 @@ class Stated(DepthNetwork):
 
 def test_numbers_of_a_run_by_hand():
     """q = 0.1, 0.2, 0.3, 0.4 has d_opt 3 and E[d] 2; every test point is of class 0, every training point too."""
-    model = DepthModel(Stated([0.3, 0.6, 0.8, 0.9]), LearntPosterior(3, 0.5, 1e-10).double())
+    model = DepthModel(Stated([0.3, 0.6, 0.8, 0.9]), LearntPosterior(geometric_log_prior(3, 0.5), 1e-10).double())
     model.posterior.q_logits.data = torch.tensor([0.1, 0.2, 0.3, 0.4], dtype=torch.float64).log()
     train, test = ((torch.zeros(n, 2), torch.zeros(n, dtype=torch.int64)) for n in (2, 5))
     evaluation = evaluate(model, train, test)
@@ -238,6 +240,24 @@ def test_a_ddn_reports_its_own_depth_only(searched, tmp_path):
     assert rows["test_error_percent"].isna().tolist() == [True, True, False]
     assert rows["test_error_percent"].iloc[2] == run["test_error_full_percent"] == run["test_error_d_opt_percent"]
     assert rows[["prior", "optimal_q"]].isna().all(axis=None)
+
+
+def test_another_prior_reaches_the_training_and_the_tables(tmp_path, monkeypatch):
+    """The binomial prior that CONTRIBUTING.md shows, in the place of the geometric one."""
+    stated = torch.tensor([1, 2, 1], dtype=torch.float64) / 4
+    shape = {"max_depths": [2], "widths": [5], "seeds": [1], "data": {"points": 200}, "training": {"epochs": 5}}
+    study = {"experiments": {"shape": shape}}
+    (geometric,) = search(tmp_path / "geometric", study)
+    shown = with_example("workflow_scripts/depth/prior.py", tmp_path).log_prior
+    monkeypatch.setattr("workflow_scripts.depth.runs.log_prior", shown)
+    (binomial,) = search(tmp_path / "binomial", study)
+    table, posteriors = tables([binomial], tmp_path)
+    assert posteriors["prior"].tolist() == pytest.approx(stated.tolist())
+    first, other = (RUN_HISTORY.read(next(folder.rglob("history.csv"))) for folder in (geometric, binomial))
+    uniform = torch.full((3,), 1 / 3, dtype=torch.float64)
+    kl = kl_divergence(uniform, stated, 1e-10).item() / table["train_points"].iloc[0]
+    assert other["kl_per_sample"].iloc[0] == pytest.approx(kl, rel=1e-5)
+    assert first["kl_per_sample"].iloc[0] != pytest.approx(kl, rel=1e-2)
 
 
 def test_an_empty_study_gives_tables_with_headers(tmp_path):

@@ -14,12 +14,13 @@ from PIL import Image
 from figures import cell_animation, comparison, found_cells, search_spaces, style
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import comparison_table, figure, space_table
-from workflow_scripts.study.spaces import load_space, space_names
+from workflow_scripts.study.spaces import load_space, operation_names, space_names
 from workflow_scripts.tables.cells import COMPARISON, EVALUATIONS, SEARCH_SPACES
 from workflow_scripts.tables.genotype import parse_genotype
 from workflow_scripts.tables.names import METHOD_NAMES
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published_values.csv"
+SHORT_NAMES = [style.operation_name(name) for name in operation_names()]
 MANY = made_up.cells(Cells(l2=(3e-4, 9e-4, 27e-4), seeds=(1, 2, 3, 4), drop_path=(0.0,), operations=("sep_conv_3x3",)))
 
 
@@ -30,7 +31,7 @@ def texts(drawn: Figure) -> list[str]:
 def boxes(drawn: Figure, axes: int) -> list[str]:
     """The labels in a cell's boxes, in the order they were drawn, inputs and output left out."""
     cell = drawn.axes[axes]
-    return [text.get_text() for text in cell.texts if text.get_text() in style.OPERATION_NAMES.values()]
+    return [text.get_text() for text in cell.texts if text.get_text() in SHORT_NAMES]
 
 
 def assert_no_text_is_cut_off(drawn: Figure) -> None:
@@ -132,7 +133,7 @@ def test_every_candidate_of_every_edge_is_drawn(spaces: dict[str, pd.DataFrame])
         candidates = load_space(space)["normal"][0]
         squares = [patch.get_facecolor() for patch in axes.patches if type(patch).__name__ == "Rectangle"]
         assert len(squares) == 14 * len(candidates)
-        named = [text.get_text() for text in axes.texts if text.get_text() in style.OPERATION_NAMES.values()]
+        named = [text.get_text() for text in axes.texts if text.get_text() in SHORT_NAMES]
         assert named == [style.operation_name(name) for name in candidates]
     assert_no_text_is_cut_off(drawn)
 

@@ -13,6 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from figures import style
+from workflow_scripts.study.spaces import operation_names
 
 ROOT = Path(__file__).parents[2]
 
@@ -76,8 +77,15 @@ def test_a_setting_has_one_colour_in_every_study() -> None:
     assert len({style.l2_colour(value) for value in published}) == len(published)
     assert len({style.drop_path_colour(value) for value in (0, 0.2, 0.4, 0.6, 0.8)}) == 5
     assert style.l2_colour(0.0) == style.GREY
-    assert len(set(style.OPERATION_COLOURS.values())) == len(style.OPERATION_COLOURS) == len(style.OPERATION_NAMES)
-    assert style.operation_name("conv_7x1_1x7") == "conv 7x1 1x7"
+    assert set(style.OPERATION_COLOURS) == set(operation_names())
+    assert len(set(style.OPERATION_COLOURS.values())) == len(style.OPERATION_COLOURS)
+    assert style.operation_colour("mine") not in style.OPERATION_COLOURS.values()
+
+
+def test_an_operation_has_a_short_name_of_its_own() -> None:
+    short = ["none", "noise", "skip", "max 3×3", "avg 3×3", "sep 3×3", "sep 5×5", "sep 7×7", "dil 3×3", "dil 5×5"]
+    assert [style.operation_name(name) for name in operation_names()] == [*short, "7×1 1×7"]
+    assert [style.operation_name(name) for name in ("an_unknown_one", "conv")] == ["an unknown one", "conv"]
 
 
 @pytest.mark.parametrize(

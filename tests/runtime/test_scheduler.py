@@ -8,7 +8,7 @@ import pytest
 from workflow_scripts.provenance.record import machine
 from workflow_scripts.runtime.device_lease import devices_to_lend
 from workflow_scripts.runtime.job_lock import job_lock
-from workflow_scripts.runtime.scheduler import VARIABLES, scheduler_job, scheduler_name
+from workflow_scripts.runtime.scheduler import SCHEDULERS, scheduler_job, scheduler_name
 
 JOBS = [
     ("Slurm", {"SLURM_JOB_ID": "4242"}, "4242"),
@@ -20,7 +20,7 @@ JOBS = [
 
 @pytest.fixture(autouse=True)
 def outside_any_job(monkeypatch):
-    for variable in {each for variables in VARIABLES.values() for each in variables} & set(os.environ):
+    for variable in {name for each in SCHEDULERS for name in each.variables} & set(os.environ):
         monkeypatch.delenv(variable)
 
 

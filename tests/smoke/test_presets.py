@@ -12,6 +12,7 @@ from workflow_scripts.data.entry import load_image_set
 from workflow_scripts.data.images import Part
 from workflow_scripts.depth.networks import ConvolutionalNetwork
 from workflow_scripts.depth.posterior import FixedPosterior, LearntPosterior
+from workflow_scripts.depth.prior import geometric_log_prior
 from workflow_scripts.depth.training import DepthModel
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.study.cell_grids import searches
@@ -92,7 +93,7 @@ def test_depth(data_set, model):
     entry, depth = load_image_set(data_set), 100
     torch.manual_seed(0)
     network = ConvolutionalNetwork(entry.channels, 64, 32, entry.classes, depth)
-    posterior = LearntPosterior(depth, 0.85, 1e-10) if model == "ldn" else FixedPosterior(depth)
+    posterior = LearntPosterior(geometric_log_prior(depth, 0.85), 1e-10) if model == "ldn" else FixedPosterior(depth)
     model = DepthModel(network, posterior)
     before = [parameter.detach().clone() for parameter in model.parameters()]
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)

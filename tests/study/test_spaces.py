@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from workflow_scripts.study import spaces
-from workflow_scripts.study.spaces import EDGES, OPERATIONS, load_space, space_names
+from workflow_scripts.study.spaces import EDGES, load_space, operation_names, space_names
 
 ROOT = Path(__file__).parents[2]
 SPECIFICATION = ROOT.parent / "shared" / "spec" / "spaces.yaml"
@@ -36,7 +36,7 @@ def test_every_edge_of_both_cells_has_its_candidates(name):
     for edges in space.values():
         assert len(edges) == EDGES == 14
         assert {len(candidates) for candidates in edges} == {CANDIDATES[name]}
-        assert {operation for candidates in edges for operation in candidates} <= set(OPERATIONS)
+        assert {operation for candidates in edges for operation in candidates} <= set(operation_names())
 
 
 @pytest.mark.skipif(not SPECIFICATION.is_file(), reason="the specification is not beside the repository")
@@ -79,7 +79,7 @@ def edges(first, count=14):
         ("every_edge: [noise", "made_up.yaml: this is not valid YAML (expected ',' or ']'"),
         ("every_edge: noise", "made_up.yaml: the candidates of an edge are a list of operations, here they are noise"),
         ("every_edge: []", "made_up.yaml: the candidates of an edge are a list of operations"),
-        ("every_edge: [sep_conv_7x7]", "made_up.yaml: unknown operation sep_conv_7x7; known are none, noise,"),
+        ("every_edge: [sep_conv_9x9]", "made_up.yaml: unknown operation sep_conv_9x9; known are none, noise,"),
         ("every_edge: [[noise]]", "made_up.yaml: unknown operation ['noise']; known are none, noise,"),
         ("every_edge: [noise, noise]", "made_up.yaml: an edge names an operation twice: noise, noise"),
         ("{normal: 3, reduce: 3}", "made_up.yaml: normal is no list of 14 edges"),

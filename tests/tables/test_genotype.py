@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.study.spaces import OPERATIONS
+from workflow_scripts.study.spaces import operation_names
 from workflow_scripts.tables.genotype import Genotype, parse_genotype
 
 PUBLISHED = (
@@ -24,7 +24,7 @@ def text(normal=PAIR, reduce=PAIR, normal_concat="range(2, 3)", reduce_concat="r
 
 def cells(nodes):
     return st.tuples(
-        *(st.tuples(st.sampled_from(OPERATIONS), st.integers(0, edge // 2 + 1)) for edge in range(2 * nodes))
+        *(st.tuples(st.sampled_from(operation_names()), st.integers(0, edge // 2 + 1)) for edge in range(2 * nodes))
     )
 
 
@@ -43,10 +43,10 @@ def test_round_trip(genotype):
     assert {len(node) for nodes in genotype.structure().values() for node in nodes} == {2}
 
 
-@given(genotypes, st.sampled_from(OPERATIONS))
+@given(genotypes, st.sampled_from(operation_names()))
 def test_counts_add_up(genotype, operation):
     for cell in ("normal", "reduce"):
-        assert sum(genotype.count(name, cell) for name in OPERATIONS) == 2 * genotype.nodes
+        assert sum(genotype.count(name, cell) for name in operation_names()) == 2 * genotype.nodes
     assert genotype.count(operation) == genotype.text().partition("reduce=")[0].count(f"'{operation}'")
 
 

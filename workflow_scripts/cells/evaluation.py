@@ -1,10 +1,11 @@
 """Training a genotype from scratch; the test error at the last epoch is the result (RobustDARTS, section 3)."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workflow_scripts.cells.evaluation_network import AUXILIARY_SIDE, EvaluationNetwork
@@ -151,24 +152,39 @@ def mixed_precision(enabled: bool, device: torch.device) -> torch.autocast:
 @torch.no_grad()
 def multiply_adds(network: EvaluationNetwork, shape: tuple[int, int, int]) -> int:
     """Multiplications with additions of convolutions and linear layers for one image of `shape`, evaluation mode."""
-    was_training = network.training
+    was_training, layout = network.training, network.layout
     network.eval()
+    network.layout = "modules"  # the counter sees torch's operations alone, and nothing of compiled loops
     device = next(network.parameters()).device
     images, draws = torch.zeros(1, *shape, device=device), torch.Generator(device=device)
     count = count_multiply_adds(lambda: network(images, 0.0, draws))
     network.train(was_training)
+    network.layout = layout
     return count
 
 
 @torch.no_grad()
 def test_network(network: EvaluationNetwork, part: Part, draws: torch.Generator) -> tuple[float, float]:
     """Mean loss and error in percent over all images, evaluation mode; noise operations draw from `draws`."""
-    network.eval()
     device = part.images.device
     loss, wrong = torch.zeros((), device=device), torch.zeros((), dtype=torch.long, device=device)
-    for index in ordered_batches(len(part), 250):
-        images, labels = part.batch(index)
-        logits, _ = network(images, 0.0, draws)
+    for logits, labels in _test_batches(network, part, draws):
         loss += F.cross_entropy(logits.float(), labels, reduction="sum")
         wrong += (logits.argmax(1) != labels).sum()
     return float(loss) / len(part), 100 * int(wrong) / len(part)
+
+
+@torch.no_grad()
+def test_logits(network: EvaluationNetwork, part: Part, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Logits (N, classes) float32 and labels (N,) of all images, on the CPU, from the passes of `test_network`."""
+    batches = [(logits.float().cpu(), labels.cpu()) for logits, labels in _test_batches(network, part, draws)]
+    logits, labels = zip(*batches, strict=True)
+    return torch.cat(logits), torch.cat(labels)
+
+
+def _test_batches(network: EvaluationNetwork, part: Part, draws: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Logits and labels of each batch in turn, evaluation mode."""
+    network.eval()
+    for index in ordered_batches(len(part), 250):
+        images, labels = part.batch(index)
+        yield network(images, 0.0, draws)[0], labels

@@ -1,7 +1,10 @@
 """The candidate operations of a cell (RobustDARTS code, after Liu et al. 2019), named as in the published state dicts.
 
-Every module maps (n, C, h, w) to (n, C', h / stride, w / stride). Convolutions have no bias.
+Every module maps (n, C, h, w) to (n, C', h / stride, w / stride). Convolutions have no bias. Another operation is one
+more entry of `OPERATIONS`, which the spaces are checked against.
 """
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -82,25 +85,34 @@ class DilConv(nn.Module):
         return self.op(x)
 
 
+OPERATIONS: dict[str, Callable[[int, int, bool], nn.Module]] = {
+    "none": lambda channels, stride, affine: Zero(stride),
+    "noise": lambda channels, stride, affine: Noise(stride),
+    "skip_connect": lambda channels, stride, affine: (
+        nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
+    ),
+    "max_pool_3x3": lambda channels, stride, affine: nn.MaxPool2d(3, stride=stride, padding=1),
+    "avg_pool_3x3": lambda channels, stride, affine: nn.AvgPool2d(3, stride, padding=1, count_include_pad=False),
+    "sep_conv_3x3": lambda channels, stride, affine: SepConv(channels, 3, stride, affine),
+    "sep_conv_5x5": lambda channels, stride, affine: SepConv(channels, 5, stride, affine),
+    "sep_conv_7x7": lambda channels, stride, affine: SepConv(channels, 7, stride, affine),
+    "dil_conv_3x3": lambda channels, stride, affine: DilConv(channels, 3, stride, affine),
+    "dil_conv_5x5": lambda channels, stride, affine: DilConv(channels, 5, stride, affine),
+    "conv_7x1_1x7": lambda channels, stride, affine: nn.Sequential(
+        nn.ReLU(),
+        nn.Conv2d(channels, channels, (1, 7), stride=(1, stride), padding=(0, 3), bias=False),
+        nn.Conv2d(channels, channels, (7, 1), stride=(stride, 1), padding=(3, 0), bias=False),
+        _norm(channels, affine),
+    ),
+}
+"""By name, the module of an operation on so many channels, with a stride of 1 or 2, BatchNorm affine or not."""
+
+
 def build_operation(name: str, channels: int, stride: int, affine: bool) -> nn.Module:
     """The operation `name` on `channels` channels. Raises ValueError for an unknown name."""
-    if name == "none":
-        return Zero(stride)
-    if name == "noise":
-        return Noise(stride)
-    if name == "skip_connect":
-        return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
-    if name == "avg_pool_3x3":
-        return nn.AvgPool2d(3, stride=stride, padding=1, count_include_pad=False)
-    if name == "max_pool_3x3":
-        return nn.MaxPool2d(3, stride=stride, padding=1)
-    family, _, size = name.rpartition("_")
-    kernel = {"3x3": 3, "5x5": 5}.get(size)
-    if kernel is not None and family == "sep_conv":
-        return SepConv(channels, kernel, stride, affine)
-    if kernel is not None and family == "dil_conv":
-        return DilConv(channels, kernel, stride, affine)
-    raise ValueError(f"unknown operation {name}")
+    if name not in OPERATIONS:
+        raise ValueError(f"unknown operation {name}")
+    return OPERATIONS[name](channels, stride, affine)
 
 
 def apply_operation(operation: nn.Module, x: Tensor, draws: torch.Generator | None) -> Tensor:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workflow_scripts.cells.bilevel import Batch, Noise, clipped_step
+from workflow_scripts.cells.split import split
 from workflow_scripts.cells.supernet import Alphas, Choice, Chosen, Supernet
 from workflow_scripts.data.images import Part, ShuffledBatches
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
@@ -74,7 +75,7 @@ class RandomSearchResult:
 def run_random_search(
     job: SearchJob, train: Part, progress: Progress, device: torch.device, checkpoint: Checkpoint = NO_CHECKPOINT
 ) -> RandomSearchResult:
-    """Train on the first `weight_images`, choose on the `alpha_images` that follow.
+    """Train on the images that `split` gives to the weights, choose on those that it gives to the alphas.
 
     After a kill the training goes on from the last epoch that `checkpoint` holds.
     """
@@ -110,8 +111,7 @@ class _RandomSearch:
     def __init__(self, job: SearchJob, train: Part, device: torch.device) -> None:
         self.job, self.device = job, device
         self.published = job.fidelity == "published"
-        self.weight_part = train.first(job.weight_images)
-        self.alpha_part = train.first(job.alpha_images, after=job.weight_images)
+        self.weight_part, self.alpha_part = split(train, job)
         with torch.random.fork_rng():
             torch.manual_seed(stream_seed(job.seed, "weights"))
             network = Supernet(

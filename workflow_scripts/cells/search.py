@@ -25,6 +25,7 @@ from workflow_scripts.cells.bilevel import (
 )
 from workflow_scripts.cells.curvature import dominant_eigenvalue, full_hessian, hessian_product, largest_eigenvalue
 from workflow_scripts.cells.early_stopping import latest_stop
+from workflow_scripts.cells.split import split
 from workflow_scripts.cells.supernet import Alphas, Supernet
 from workflow_scripts.data.images import Part, ShuffledBatches, ordered_batches
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
@@ -112,7 +113,7 @@ class SearchResult:
 def run_search(
     job: SearchJob, train: Part, progress: Progress, device: torch.device, checkpoint: Checkpoint = NO_CHECKPOINT
 ) -> SearchResult:
-    """Search on the training images: the first `weight_images` train the weights, the following train the alphas.
+    """Search on the training images, of which `split` says which train the weights and which the alphas.
 
     After a kill the search goes on from the last epoch that `checkpoint` holds.
     """
@@ -124,8 +125,7 @@ class _Search:
 
     def __init__(self, job: SearchJob, train: Part, device: torch.device) -> None:
         self.job, self.device = job, device
-        self.weight_part = train.first(job.weight_images)
-        self.alpha_part = train.first(job.alpha_images, after=job.weight_images)
+        self.weight_part, self.alpha_part = split(train, job)
         with torch.random.fork_rng():
             torch.manual_seed(stream_seed(job.seed, "weights"))
             network = Supernet(

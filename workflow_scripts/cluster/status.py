@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from workflow_scripts.cluster.schedulers import COMPLETING, end_of, listed, stays
+from workflow_scripts.cluster.answers import end_of, has_ended, listed, stays
 from workflow_scripts.cluster.submission import REGISTER, Submission, digits_of, now, one_line, registered, write
 
 LISTED = REGISTER / "listed"
@@ -45,7 +45,7 @@ def state(lister: Sequence[str], number: str) -> str:
     if known is None:
         return "running"
     line = known.get(digits_of(number))
-    if line is not None and COMPLETING not in line:
+    if line is not None and not has_ended(line):
         if submission is not None:
             (submission.folder / "missing").unlink(missing_ok=True)
         return "running"

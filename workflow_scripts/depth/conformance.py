@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.depth import compiled, posterior
+from workflow_scripts.depth.prior import geometric_log_prior
 from workflow_scripts.depth.published import (
     Q_LOGITS,
     network_from_published,
@@ -34,10 +35,9 @@ def depth_posterior(vector: dict[str, Any]) -> dict[str, Any]:
     grad_q, grad_logits = torch.autograd.grad(nll + kl / config["train_size"], [learnt.q_logits, logits])
     q, log_q, logits = q.detach(), learnt.log_q().detach(), logits.detach()
     d_opt = posterior.optimal_depth(q)
-    log_prior = posterior.geometric_log_prior(len(q) - 1, config["prior_decay"])
     per_depth = posterior.negative_log_likelihoods(logits, y)
     return {
-        "prior": log_prior.exp(),
+        "prior": learnt.log_prior.exp(),
         "q": q,
         "layer_on_probability": posterior.layer_on_probability(q),
         "expected_negative_log_likelihood": nll.detach(),
@@ -48,7 +48,7 @@ def depth_posterior(vector: dict[str, Any]) -> dict[str, Any]:
         "d_opt": d_opt,
         "expected_depth": posterior.expected_depth(q),
         "pruned_probabilities_at_d_opt": posterior.pruned_log_probabilities(logits, log_q, d_opt).exp(),
-        "optimal_q": posterior.optimal_q(log_prior, per_depth, config["train_size"]),
+        "optimal_q": posterior.optimal_q(learnt.log_prior, per_depth, config["train_size"]),
     }
 
 
@@ -106,6 +106,6 @@ KINDS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 
 
 def _learnt(q_logits: Tensor, decay: float) -> posterior.LearntPosterior:
-    learnt = posterior.LearntPosterior(len(q_logits) - 1, decay, KL_CLAMP).to(q_logits.dtype)
+    learnt = posterior.LearntPosterior(geometric_log_prior(len(q_logits) - 1, decay), KL_CLAMP).to(q_logits.dtype)
     q_logits_from_published({Q_LOGITS: q_logits.detach()}, learnt.q_logits)
     return learnt

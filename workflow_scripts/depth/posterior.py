@@ -1,4 +1,4 @@
-"""The distribution over depth: prior, posterior q, objective, and predictions that follow from q.
+"""The distribution over depth: posterior q, objective, and predictions that follow from q.
 
 Depth d in {0..D} is a latent variable of a residual network; f_d(x) are the logits after d blocks. Source:
 "Variational Depth Search in ResNets" (arXiv 2002.02797), sections 2 and 3. Everything takes the logits of all depths,
@@ -12,22 +12,16 @@ from torch.nn import functional
 NEAR_MAXIMUM = 0.95  # d_opt is the first depth whose q exceeds this share of the largest q (paper, section 3)
 
 
-def geometric_log_prior(max_depth: int, decay: float) -> Tensor:
-    """log p (D+1,) in float64, with p_d proportional to decay^(1 + d)."""
-    exponents = torch.arange(1, max_depth + 2, dtype=torch.float64)
-    return torch.log_softmax(exponents * torch.log(torch.tensor(decay, dtype=torch.float64)), dim=0)
-
-
 class LearntPosterior(nn.Module):
     """q = softmax(a) with the parameter a (D+1,) starting at zeros, so uniform: the LDN's."""
 
-    def __init__(self, max_depth: int, decay: float, kl_clamp: float) -> None:
-        """A posterior over 0..max_depth; `decay` as in `geometric_log_prior`, the clamp as in `kl_divergence`."""
+    def __init__(self, log_prior: Tensor, kl_clamp: float) -> None:
+        """A posterior over the depths of a prior, log p (D+1,); the clamp as in `kl_divergence`."""
         super().__init__()
         self.log_prior: Tensor
-        self.q_logits = nn.Parameter(torch.zeros(max_depth + 1))
+        self.q_logits = nn.Parameter(torch.zeros(len(log_prior)))
         self.kl_clamp = kl_clamp
-        self.register_buffer("log_prior", geometric_log_prior(max_depth, decay), persistent=False)
+        self.register_buffer("log_prior", log_prior, persistent=False)
 
     def log_q(self) -> Tensor:
         """log q (D+1,)."""

@@ -11,6 +11,7 @@ from workflow_scripts.data.sets.spirals import spirals
 from workflow_scripts.depth import compiled, training
 from workflow_scripts.depth.networks import ConvolutionalNetwork, DepthNetwork, FullyConnectedNetwork
 from workflow_scripts.depth.posterior import FixedPosterior, LearntPosterior, Posterior
+from workflow_scripts.depth.prior import log_prior
 from workflow_scripts.depth.training import DepthModel, Points
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.device import compute_device
@@ -59,7 +60,7 @@ def build(depth_run: DepthRun) -> DepthModel:
             network = FullyConnectedNetwork(2, depth_run.width, data.arms, depth_run.max_depth)
     posterior: Posterior = FixedPosterior(depth_run.max_depth)
     if learnt:
-        posterior = LearntPosterior(depth_run.max_depth, depth_run.prior_decay, depth_run.training.kl_clamp)
+        posterior = LearntPosterior(log_prior(depth_run), depth_run.training.kl_clamp)
     if isinstance(data, ImageRun):
         return DepthModel(network, posterior, data.bfloat16, head_sees_all=data.fidelity == "published")
     return DepthModel(network, posterior)

@@ -79,6 +79,18 @@ class DilConv(nn.Module):
         return self.op(x)
 
 
+class Conv7x1And1x7(nn.Sequential):
+    """ReLU, 1x7 convolution, 7x1 convolution, BatchNorm; the stride of each is along its own seven."""
+
+    def __init__(self, channels: int, stride: int, affine: bool) -> None:
+        super().__init__(
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, (1, 7), (1, stride), (0, 3), bias=False),
+            nn.Conv2d(channels, channels, (7, 1), (stride, 1), (3, 0), bias=False),
+            nn.BatchNorm2d(channels, affine=affine),
+        )
+
+
 class Zero(nn.Module):
     """The operation `none`: zeros of the (possibly strided) input's shape."""
 
@@ -113,6 +125,8 @@ def make_operation(name: str, channels: int, stride: int, affine: bool) -> nn.Mo
         return nn.AvgPool2d(3, stride, padding=1, count_include_pad=False)
     if name == "skip_connect":
         return nn.Identity() if stride == 1 else FactorizedReduce(channels, channels, affine)
+    if name == "conv_7x1_1x7":
+        return Conv7x1And1x7(channels, stride, affine)
     if name.startswith("sep_conv_"):
         return SepConv(channels, int(name[-1]), stride, affine)
     if name.startswith("dil_conv_"):

@@ -10,7 +10,7 @@ from workflow_scripts.tables.architectures import Architecture
 from workflow_scripts.tables.cells import COMPARISON, EVALUATIONS, SEARCHES, TRAINED
 from workflow_scripts.tables.depth import DEPTH_RUNS
 from workflow_scripts.tables.genotype import parse_genotype
-from workflow_scripts.tables.names import SELECTING, method_name, method_order
+from workflow_scripts.tables.names import DEGENERATE, SELECTING, method_name, method_order
 
 _SEARCHES = {"darts": "DARTS", "darts_ada": "DARTS-ADA", "random_ws": "RS-ws", "published": "DARTS, published log"}
 DEPTH_SETTINGS = {
@@ -57,9 +57,7 @@ def _test_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     for values, trainings in sorted(evaluated.groupby(keys), key=lambda group: _order(group[0])):
         space, data_set, l2, drop_path, method = values
         cells = [parse_genotype(text) for text in trainings.drop_duplicates("run")["genotype"].dropna()]
-        counts = [
-            formats.mean_count([cell.count(operation) for cell in cells]) for operation in ("noise", "skip_connect")
-        ]
+        counts = [formats.mean_count([cell.count(operation) for cell in cells]) for operation in DEGENERATE]
         error = formats.spread(trainings["test_error_percent"], 1)
         seeds = str(trainings["seed"].nunique())
         setting = [*formats.group(space, data_set), l2, drop_path, method_name(method)]

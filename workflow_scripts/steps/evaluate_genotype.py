@@ -6,13 +6,15 @@ from typing import Any
 
 import torch
 
-from workflow_scripts.cells.evaluation import train_genotype
+from workflow_scripts.cells.evaluation import mixed_precision, test_logits, train_genotype
 from workflow_scripts.data.images import load_part
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
+from workflow_scripts.runtime.seeds import stream
 from workflow_scripts.study.cell_jobs import EvaluationJob
 from workflow_scripts.tables.architectures import architecture_genotype, read_architectures
+from workflow_scripts.tables.evaluation_metrics import measured
 from workflow_scripts.tables.evaluation_run import EVALUATION_HISTORY
 from workflow_scripts.tables.files import write_json
 
@@ -26,9 +28,9 @@ def run(
 ) -> None:
     """`settings` is an EvaluationJob; reads the inputs `data` and `architecture`.
 
-    Writes the outputs `history` (per epoch), `weights` (state dict) and `outcome` (the last epoch's test error, sizes,
-    what was trained and how to build it). An architecture that its search never reached is not trained; the outcome
-    says so, and there are no weights.
+    Writes the outputs `history` (per epoch), `weights` (state dict) and `outcome` (the metrics after the last epoch,
+    sizes, what was trained and how to build it). An architecture that its search never reached is not trained; the
+    outcome says so, and there are no weights.
     """
     job = EvaluationJob.model_validate(settings)
     architecture = read_architectures(inputs["architecture"][0])[0]
@@ -65,7 +67,10 @@ def run(
         "images": settings["images"],
     }
     if result.diverged_at is None:
-        outcome |= {key: getattr(result.epochs[-1], key) for key in ("test_error_percent", "train_error_percent")}
+        with mixed_precision(job.training.bfloat16, device):
+            logits, labels = test_logits(result.network, test, stream(job.seed, "test noise", device))
+        outcome |= measured(logits.numpy(), labels.numpy())
+        outcome["train_error_percent"] = result.epochs[-1].train_error_percent
     else:
         outcome |= {"epoch": result.diverged_at[0], "step": result.diverged_at[1]}
     write_json(outputs["outcome"][0], outcome)

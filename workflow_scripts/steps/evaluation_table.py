@@ -6,6 +6,7 @@ from typing import Any
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.architectures import Architecture, read_architectures
 from workflow_scripts.tables.cells import EVALUATIONS
+from workflow_scripts.tables.evaluation_metrics import METRICS
 from workflow_scripts.tables.files import read_json
 
 
@@ -41,7 +42,7 @@ def _row(outcome: dict[str, Any]) -> dict[str, object]:
         **{key: architecture[key] for key in keys},
         "evaluation_seed": outcome["seed"],
         "outcome": outcome["outcome"],
-        "test_error_percent": outcome.get("test_error_percent"),
+        **{metric.column.name: outcome.get(metric.column.name) for metric in METRICS},
         "train_error_percent": outcome.get("train_error_percent"),
         "parameters_millions": _millions(outcome.get("parameters")),
         "parameters_with_auxiliary_millions": _millions(outcome.get("parameters_with_auxiliary")),

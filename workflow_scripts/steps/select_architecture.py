@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.cells.evaluation import train_genotype
+from workflow_scripts.cells.split import split
 from workflow_scripts.data.images import load_part
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, PartCheckpoint
 from workflow_scripts.runtime.device import compute_device
@@ -33,7 +34,7 @@ def run(
     job = SelectionJob.model_validate(settings)
     device = compute_device()
     train = load_part(inputs["data"][0], "train", job.images, device)
-    weights, alphas = train.first(job.weight_images), train.first(job.alpha_images, after=job.weight_images)
+    weights, alphas = split(train, job)
     training = EvaluationJob(images=job.images, training=job.training, seed=job.seed, layout=job.layout)
     candidates = [read_architectures(path)[0] for path in inputs["candidate"]]
     saved = checkpoint.load()

@@ -10,6 +10,22 @@ def literal(path: Path, name: str) -> Any:
 
     Raises ValueError, in one sentence, for a file that is no valid Python and for a value that is no literal.
     """
+    value = _assigned(path, name)
+    return None if value is None else _evaluated(path, name, value)
+
+
+def keys(path: Path, name: str) -> list[Any]:
+    """The keys of the dictionary that a module last assigns to `name` at its top level, whatever its values are.
+
+    Raises ValueError, in one sentence, for a file that is no valid Python and where there is no such dictionary.
+    """
+    value = _assigned(path, name)
+    if not isinstance(value, ast.Dict):
+        raise ValueError(f"{path.name}: {name} is not written as a dictionary")
+    return [_evaluated(path, name, key) for key in value.keys if key is not None]
+
+
+def _assigned(path: Path, name: str) -> ast.expr | None:
     try:
         tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError) as error:
@@ -23,8 +39,12 @@ def literal(path: Path, name: str) -> Any:
         else:
             continue
         if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            try:
-                found = ast.literal_eval(value)
-            except (ValueError, TypeError):
-                raise ValueError(f"{path.name}: {name} is not written as a plain value") from None
+            found = value
     return found
+
+
+def _evaluated(path: Path, name: str, value: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, TypeError):
+        raise ValueError(f"{path.name}: {name} is not written as a plain value") from None

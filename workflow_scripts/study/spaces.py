@@ -10,22 +10,13 @@ from typing import Any
 
 import yaml
 
+from workflow_scripts.study.literals import keys
 from workflow_scripts.study.plain_yaml import UnclearValue, load_yaml
 
 NODES = 4
 EDGES = sum(node + 2 for node in range(NODES))
-OPERATIONS = (
-    "none",
-    "noise",
-    "skip_connect",
-    "max_pool_3x3",
-    "avg_pool_3x3",
-    "sep_conv_3x3",
-    "sep_conv_5x5",
-    "dil_conv_3x3",
-    "dil_conv_5x5",
-)
 FOLDER = Path(__file__).parents[1] / "cells" / "spaces"
+OPERATIONS = Path(__file__).parents[1] / "cells" / "operations.py"
 
 Space = dict[str, list[list[str]]]
 
@@ -33,6 +24,12 @@ Space = dict[str, list[list[str]]]
 def space_names() -> list[str]:
     """The names of all search spaces, sorted."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+@cache
+def operation_names() -> list[str]:
+    """The names of all operations. Raises ValueError, in one sentence, where their file cannot be read."""
+    return keys(OPERATIONS, "OPERATIONS")
 
 
 @cache
@@ -68,8 +65,8 @@ def _check_candidates(file: str, candidates: Any) -> None:
     if not isinstance(candidates, list) or not candidates:
         raise ValueError(f"{file}: the candidates of an edge are a list of operations, here they are {candidates}")
     for operation in candidates:
-        if operation not in OPERATIONS:
-            raise ValueError(f"{file}: unknown operation {operation}; known are {', '.join(OPERATIONS)}")
+        if operation not in operation_names():
+            raise ValueError(f"{file}: unknown operation {operation}; known are {', '.join(operation_names())}")
     if candidates == ["none"]:
         raise ValueError(f"{file}: an edge has only the candidate none, so that no architecture can be read off it")
     if len(set(candidates)) != len(candidates):

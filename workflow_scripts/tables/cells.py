@@ -3,6 +3,7 @@
 Errors are in percent. `run` names a search within its group (space and data set) and is unique with method.
 """
 
+from workflow_scripts.tables.evaluation_metrics import METRICS
 from workflow_scripts.tables.schema import Column, Table
 
 RUN_KEYS = (
@@ -96,7 +97,7 @@ EVALUATIONS = Table(
         Column("epoch", "integer", "search epoch whose genotype was trained"),
         Column("evaluation_seed", "integer", "seed of the training from scratch"),
         Column("outcome", "text", "finished, diverged, or search and its outcome where it gave nothing to train"),
-        Column("test_error_percent", "number", "at the last epoch"),
+        *(metric.column for metric in METRICS),
         Column("train_error_percent", "number", "over the last epoch's batches"),
         Column("parameters_millions", "number", "without the auxiliary head"),
         Column("parameters_with_auxiliary_millions", "number", "with the auxiliary head"),

@@ -27,6 +27,9 @@ DATA_SET_NAMES = {
 SELECTING = ("r_darts_l2", "r_darts_dp")
 """Methods that choose among the architectures of several searches."""
 
+DEGENERATE = ("noise", "skip_connect")
+"""Operations that learn nothing and take over where a search collapses: figures and the report count them."""
+
 
 def method_name(method: str) -> str:
     """A method as the papers write it; one they do not have by its own name."""

@@ -1,0 +1,41 @@
+"""One more entry of the schedulers, and all that is known of a scheduler is known of it."""
+
+import pytest
+from contributing import with_example
+
+from workflow_scripts.cluster import answers
+from workflow_scripts.runtime import scheduler
+from workflow_scripts.runtime.scheduler import scheduler_job, scheduler_name
+
+
+@pytest.fixture
+def mine(monkeypatch, tmp_path):
+    """The entry that CONTRIBUTING.md shows, which also tells why a job ended and which reasons to wait end."""
+    changed = with_example("workflow_scripts/runtime/scheduler.py", tmp_path, before='    Scheduler("PBS"')
+    (shown,) = (each for each in changed.SCHEDULERS if each.name == "Mine")
+    entry = shown._replace(queued="USERHOLD until", end=lambda number: f"Mine: job {number} was too large")
+    together = (*scheduler.SCHEDULERS, entry)
+    for module in (scheduler, answers):
+        monkeypatch.setattr(module, "SCHEDULERS", together)
+
+
+def test_without_its_entry_nothing_of_it_is_known():
+    assert scheduler_name({"MINE_JOB": "7"}) is None
+    assert not (answers.passes("the queue is full") or answers.stays("USERHOLD") or answers.has_ended("7 EXITING"))
+    assert answers.end_of("/opt/mine/bin/mstat", "7") is None
+
+
+def test_its_jobs_and_its_words(mine):
+    assert (scheduler_name({"MINE_JOB": "7"}), scheduler_job({"MINE_JOB": "7"})) == ("Mine", "7")
+    assert answers.passes("the Queue is full")
+    assert answers.stays("WAIT USERHOLD")
+    assert not answers.stays("WAIT USERHOLD until noon")
+    assert answers.has_ended("EXITING n1")
+    assert answers.end_of("/opt/mine/bin/mstat", "7") == "Mine: job 7 was too large"
+
+
+def test_the_others_are_as_before(mine):
+    assert scheduler_name({"SLURM_JOB_ID": "4"}) == "Slurm"
+    assert answers.passes("QOSMaxSubmitJobPerUserLimit")
+    assert answers.stays("PartitionTimeLimit")
+    assert answers.has_ended("COMPLETING None")
