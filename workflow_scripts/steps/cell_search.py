@@ -17,6 +17,9 @@ from workflow_scripts.study.cell_jobs import SearchJob
 from workflow_scripts.tables.files import write_arrays
 from workflow_scripts.tables.search_run import DISCARDED, HISTORY, SearchRun, write_search_run
 
+USES_GPU = True
+KEEPS_CHECKPOINT = True
+
 
 def run(
     settings: dict[str, Any],

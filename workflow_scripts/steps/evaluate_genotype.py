@@ -16,6 +16,9 @@ from workflow_scripts.tables.architectures import architecture_genotype, read_ar
 from workflow_scripts.tables.evaluation_run import EVALUATION_HISTORY
 from workflow_scripts.tables.files import write_json
 
+USES_GPU = True
+KEEPS_CHECKPOINT = True
+
 
 def run(
     settings: dict[str, Any],
