@@ -225,6 +225,17 @@ def test_divergence_in_the_very_last_step_is_no_finished_search(digits):
     assert result.epochs == []
 
 
+def test_the_alphas_may_have_another_optimizer(digits, monkeypatch):
+    def plain(alphas, settings):
+        return torch.optim.SGD(alphas, settings.arch_learning_rate)
+
+    monkeypatch.setattr(search_module, "alpha_optimizer", plain)
+    job = tiny_search(arch_learning_rate=0.1, epochs=1)
+    other = searched(job, digits).alphas[-1]
+    monkeypatch.undo()
+    assert not torch.equal(other.normal, searched(job, digits).alphas[-1].normal)
+
+
 def test_alphas_move_and_are_kept_for_every_epoch(digits):
     result = searched(tiny_search(arch_learning_rate=0.1, epochs=2), digits)
     first, second = result.alphas

@@ -46,7 +46,7 @@ def latest_stop(epochs: Sequence[int], values: Sequence[float], rule: StopRule) 
 
 
 def reach(rule: StopRule) -> int:
-    """How many measurements before the latest one the stop epoch lies."""
+    """How many measurements before the latest one the stop epoch lies; DARTS-ADA keeps no epoch before that."""
     return rule.window // 2 + rule.delta
 
 

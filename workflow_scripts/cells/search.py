@@ -33,6 +33,7 @@ from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.runtime.schedule import set_rate
 from workflow_scripts.runtime.seeds import stream
 from workflow_scripts.study.cell_jobs import SearchJob
+from workflow_scripts.study.cells import StopRule
 
 
 def run_search(
@@ -87,9 +88,10 @@ class _Search:
 
     def run(self, progress: Progress, checkpoint: Checkpoint = NO_CHECKPOINT) -> SearchResult:
         """Search to the end, from the beginning or from a checkpoint."""
-        job, result, adaptation = self.job, self.result, self.adaptation
-        epochs, last = job.search.epochs, job.search.epochs - 1
-        parts = {**self.parts(), "result": result, **({} if adaptation is None else {"adaptation": adaptation})}
+        job, result, epochs = self.job, self.result, self.job.search.epochs
+        parts = {**self.parts(), "result": result}
+        if self.adaptation is not None:
+            parts["adaptation"] = self.adaptation
         for epoch in resumed(result.epochs, epochs, parts, checkpoint, progress):
             record, broken = self._epoch(epoch)
             if broken is not None:
@@ -98,31 +100,34 @@ class _Search:
             result.epochs.append(record)
             result.alphas.append(Alphas(*(alpha.detach().cpu().clone() for alpha in self.alphas)))
             note = f"train loss {record.train_loss:.3f}, validation error {record.valid_error_percent:.1f} %"
-            eigenvalue = None
             if self._measures(epoch):
                 result.curvature.append(self._curvature(epoch))
-                eigenvalue = result.curvature[-1].dominant_eigenvalue
-                note += f", eigenvalue {eigenvalue:.3f}"
+                note += f", eigenvalue {result.curvature[-1].dominant_eigenvalue:.3f}"
             progress.advance(epoch + 1, epochs, note)
-            if job.stop is None or eigenvalue is None or epoch == last:
-                continue
-            if adaptation is None:
-                values = [record.dominant_eigenvalue for record in result.curvature]
-                stop = latest_stop([record.epoch for record in result.curvature], values, job.stop)
-                if stop is not None:
-                    progress.say(f"the stop rule fired: the epoch it takes is {stop}")
-                    result.stopped_at = epoch
-                    break
-            else:
-                rollback = adaptation.after(epoch, eigenvalue)
-                if rollback is not None:
-                    result.go_back(rollback)
-                    back = f"back to epoch {rollback.back_to}, L2 {rollback.l2_after:g} from here on"
-                    progress.say(f"the stop rule fired: {back}")
+            if job.stop is not None and self._measures(epoch) and epoch < epochs - 1:
+                self._obey(job.stop, epoch, progress)
+            if result.stopped_at is not None:
+                break
         else:
             result.discretised_valid_error_percent = self._discretised_error()
         result.final_l2 = weight_decay(self.weight_optimizer)
         return result
+
+    def _obey(self, rule: StopRule, epoch: int, progress: Progress) -> None:
+        """Where the stop rule fires after this epoch, end the search, or with DARTS-ADA go back."""
+        result = self.result
+        if self.adaptation is None:
+            values = [record.dominant_eigenvalue for record in result.curvature]
+            stop = latest_stop([record.epoch for record in result.curvature], values, rule)
+            if stop is not None:
+                progress.say(f"the stop rule fired: the epoch it takes is {stop}")
+                result.stopped_at = epoch
+            return
+        rollback = self.adaptation.after(epoch, result.curvature[-1].dominant_eigenvalue)
+        if rollback is not None:
+            result.go_back(rollback)
+            back = f"back to epoch {rollback.back_to}, L2 {rollback.l2_after:g} from here on"
+            progress.say(f"the stop rule fired: {back}")
 
     # one epoch -----------------------------------------------------------------------------------------------------
 
