@@ -11,6 +11,7 @@ from cells.tiny import MEASURE, numbered_part, tiny_search, written_search
 from workflow_scripts.cells import search as search_module
 from workflow_scripts.cells.bilevel import weight_step
 from workflow_scripts.cells.search import run_search
+from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.data import images as images_module
 from workflow_scripts.data.augment import cutout
 from workflow_scripts.data.images import load_part
@@ -149,7 +150,7 @@ def test_weights_and_alphas_see_disjoint_images(steps, monkeypatch):
 
 def test_validation_takes_all_alpha_images(monkeypatch):
     job = numbered_job(epochs=1, steps_per_epoch=1)
-    forward = search_module.Supernet.forward
+    forward = Supernet.forward
     shown = []
 
     def spy(network, images, *rest):
@@ -157,7 +158,7 @@ def test_validation_takes_all_alpha_images(monkeypatch):
             shown.extend(numbers(images))
         return forward(network, images, *rest)
 
-    monkeypatch.setattr(search_module.Supernet, "forward", spy)
+    monkeypatch.setattr(Supernet, "forward", spy)
     run_search(job, numbered_part(job), Silent(), CPU)
     assert shown == list(range(24, 40))
 
