@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from workflow_scripts.cells.early_stopping import latest_stop, reach
+from workflow_scripts.cells.optimizers import l2_of, set_l2
 from workflow_scripts.runtime.checkpoint import State
 from workflow_scripts.runtime.epochs import Parts, restore, state_of
 from workflow_scripts.study.cells import Adaptive, StopRule
@@ -49,7 +50,7 @@ class Adaptation:
         It is asked no more once the L2 factor is the largest.
         """
         self.measured.append((epoch, eigenvalue))
-        if weight_decay(self.optimizer) >= self.settings.max_l2 * (1 - SAME_L2):
+        if l2_of(self.optimizer) >= self.settings.max_l2 * (1 - SAME_L2):
             return None
         self._remember(epoch)  # as published before the rule is asked: a later rollback may lead to this very end
         epochs, values = zip(*self.measured, strict=True)
@@ -65,11 +66,10 @@ class Adaptation:
 
     def _go_back(self, epoch: int, stop: int) -> Rollback:
         """Restore the end of epoch `stop` exactly and raise the L2 factor."""
-        before = weight_decay(self.optimizer)
+        before = l2_of(self.optimizer)
         after = min(before * self.settings.factor, self.settings.max_l2)
         restore(self.parts, copy.deepcopy(self.snapshots[stop]))
-        for group in self.optimizer.param_groups:
-            group["weight_decay"] = after
+        set_l2(self.optimizer, after)
         if not self.published:
             self.measured = [(at, value) for at, value in self.measured if at <= stop]
             self.snapshots = {at: state for at, state in self.snapshots.items() if at <= stop}
@@ -82,9 +82,3 @@ class Adaptation:
     def load_state_dict(self, state: dict[str, Any], /) -> None:
         """Take up a state."""
         self.measured, self.snapshots = state["measured"], state["snapshots"]
-
-
-def weight_decay(optimizer: torch.optim.Optimizer) -> float:
-    """The L2 factor of an optimizer."""
-    value: float = optimizer.param_groups[0]["weight_decay"]
-    return value

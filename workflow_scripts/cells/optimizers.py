@@ -25,6 +25,18 @@ def weight_rate(settings: Search | Training, epoch: int) -> float:
     return cosine_rate(epoch, settings.epochs, settings.learning_rate, lowest)
 
 
+def l2_of(optimizer: torch.optim.Optimizer) -> float:
+    """The L2 factor of the weights."""
+    l2: float = optimizer.param_groups[0]["weight_decay"]
+    return l2
+
+
+def set_l2(optimizer: torch.optim.Optimizer, l2: float) -> None:
+    """Give the weights another L2 factor."""
+    for group in optimizer.param_groups:
+        group["weight_decay"] = l2
+
+
 def alpha_optimizer(alphas: Alphas, settings: Search) -> torch.optim.Optimizer:
     """The optimizer of the alphas, whose rate is constant."""
     return torch.optim.Adam(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from workflow_scripts.cells.adaptive import Adaptation, weight_decay
+from workflow_scripts.cells.adaptive import Adaptation
 from workflow_scripts.cells.bilevel import (
     Batch,
     Noise,
@@ -23,7 +23,7 @@ from workflow_scripts.cells.bilevel import (
 )
 from workflow_scripts.cells.curvature import dominant_eigenvalue, full_hessian, hessian_product, largest_eigenvalue
 from workflow_scripts.cells.early_stopping import latest_stop
-from workflow_scripts.cells.optimizers import alpha_optimizer, weight_optimizer, weight_rate
+from workflow_scripts.cells.optimizers import alpha_optimizer, l2_of, weight_optimizer, weight_rate
 from workflow_scripts.cells.search_result import CurvatureRecord, EpochRecord, SearchResult
 from workflow_scripts.cells.supernet import Alphas, supernet_of
 from workflow_scripts.data.images import Part, ShuffledBatches, ordered_batches
@@ -110,7 +110,7 @@ class _Search:
                 break
         else:
             result.discretised_valid_error_percent = self._discretised_error()
-        result.final_l2 = weight_decay(self.weight_optimizer)
+        result.final_l2 = l2_of(self.weight_optimizer)
         return result
 
     def _obey(self, rule: StopRule, epoch: int, progress: Progress) -> None:
@@ -134,7 +134,7 @@ class _Search:
     def _epoch(self, epoch: int) -> tuple[EpochRecord, int | None]:
         """One pass of alternate steps; returns its record, and the step at which it diverged."""
         job, search = self.job, self.job.search
-        rate, l2 = weight_rate(search, epoch), weight_decay(self.weight_optimizer)
+        rate, l2 = weight_rate(search, epoch), l2_of(self.weight_optimizer)
         set_rate(self.weight_optimizer, rate)
         # DARTS-ADA as published unrolls with the L2 factor it started with
         rule = WeightRule(rate, search.momentum, job.l2 if self.published else l2)
