@@ -86,7 +86,7 @@ def wait():
     while not Path("go").exists():
         time.sleep(0.02)
 """
-DEVICE = "from workflow_scripts.runtime.device import compute_device\n" + TORCH
+DEVICE = "USES_GPU = True\n" + TORCH
 TRACE = """import os, re, sys
 
 sys.path.insert(0, os.getcwd())
@@ -468,14 +468,9 @@ def test_a_number_of_gpus_that_is_none(tree, number):
 def test_a_checkpoint_is_of_one_kind_of_device(tmp_path):
     """Numbers differ between kinds; which of two alike devices a job was lent decides nothing."""
 
-    class Step:
-        @staticmethod
-        def run(settings, inputs, outputs, progress, checkpoint):
-            pass
-
     def key(kind, name, visible):
         device = {"kind": kind, "name": name, "visible_devices": visible}
-        return _checkpoint(Step, Identity("a", {}, (), "0"), [], device, tmp_path / "a.pt", Silent()).key
+        return _checkpoint(Identity("cell_search", {}, (), "0"), [], device, tmp_path / "a.pt", Silent()).key
 
     assert key("cuda", "H100", "0") == key("cuda", "H100", "1")
     assert len({key("cuda", "H100", "0"), key("cuda", "A100", "0"), key("cpu", None, "")}) == 3

@@ -30,7 +30,6 @@ if __name__ == "__main__":
 import argparse
 import hashlib
 import importlib
-import inspect
 import json
 import os
 import shutil
@@ -39,7 +38,6 @@ import time
 import traceback
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, TextIO
 
 from workflow_scripts.provenance.attempts import append, begin
@@ -57,6 +55,7 @@ from workflow_scripts.runtime.failures import JobError, Stopped, foreseen, sente
 from workflow_scripts.runtime.job_lock import job_lock
 from workflow_scripts.runtime.places import check_places
 from workflow_scripts.runtime.progress import Console, warnings_said
+from workflow_scripts.study.step_needs import keeps_checkpoint, uses_gpu
 from workflow_scripts.tables.files import sha256_of
 
 if TYPE_CHECKING:
@@ -64,8 +63,6 @@ if TYPE_CHECKING:
 
 Paths = dict[str, list[Path]]
 THREADS = 1
-USES_DEVICE = "workflow_scripts.runtime.device"
-"""The module that tells of a step which can use a GPU."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -190,12 +187,13 @@ def _run(
             code = _code(identity, root / WAIVERS / f"{name}.json")
             inputs_before = link_inputs(read, inputs, root)
             made = _scratch_paths(outputs, scratch)
-            stack.enter_context(device_lease(progress.say, gpus if USES_DEVICE in code else 0))
+            can_use_gpu = uses_gpu(identity.step)
+            stack.enter_context(device_lease(progress.say, gpus if can_use_gpu else 0))
             step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
-            device = _prepare_torch()
+            device = _prepare_torch(can_use_gpu)
             settings = identity.settings if access is None else {**identity.settings, "access": access}
-            checkpoint = _checkpoint(step, identity, inputs_before, device, _checkpoint_file(root, name), progress)
-            resumable = {} if checkpoint is None else {"checkpoint": checkpoint}
+            checkpoint = _checkpoint(identity, inputs_before, device, _checkpoint_file(root, name), progress)
+            resumable = {"checkpoint": checkpoint} if checkpoint is not None else {}
             sources = step.run(settings, inputs, made, progress, **resumable)
             unmade = [path.name for paths in made.values() for path in paths if not path.exists()]
             if unmade:
@@ -267,7 +265,6 @@ def _code(identity: Identity, waiver: Path) -> dict[str, str]:
 
 
 def _checkpoint(
-    step: ModuleType,
     identity: Identity,
     inputs: list[dict[str, Any]],
     device: dict[str, Any] | None,
@@ -275,7 +272,7 @@ def _checkpoint(
     progress: Console,
 ) -> "FileCheckpoint | None":
     """The checkpoint of a job whose step keeps one, good for these settings, code, inputs, versions and device only."""
-    if "checkpoint" not in inspect.signature(step.run).parameters:
+    if not keeps_checkpoint(identity.step):
         return None
     from workflow_scripts.runtime.checkpoint import FileCheckpoint
 
@@ -285,25 +282,24 @@ def _checkpoint(
     return FileCheckpoint(file, hashlib.sha256(key.encode()).hexdigest(), progress)
 
 
-def _prepare_torch() -> dict[str, Any] | None:
+def _prepare_torch(can_use_gpu: bool) -> dict[str, Any] | None:
     """Make torch repeatable and state the device and what makes it so, where the step has loaded torch at all."""
     if "torch" not in sys.modules:
         return None
     import torch
 
-    asked = "workflow_scripts.runtime.device" in sys.modules  # a step that can use a GPU has its device from there
     from workflow_scripts.runtime.device import compute_device, device_facts, make_deterministic
 
     make_deterministic(THREADS)
     visible = os.environ.get(VISIBLE)
-    if asked and named_devices(visible or "") and not torch.cuda.is_available():
+    if can_use_gpu and named_devices(visible or "") and not torch.cuda.is_available():
         raise JobError(f"a GPU was asked for ({VISIBLE}={visible}), but torch sees none; check the driver, or unset it")
     flags = {
         "visible_devices": visible,
         "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
     }
-    return {**device_facts(compute_device() if asked else torch.device("cpu")), **flags}
+    return {**device_facts(compute_device() if can_use_gpu else torch.device("cpu")), **flags}
 
 
 def _scratch_paths(outputs: Paths, scratch: Path) -> Paths:

@@ -8,9 +8,11 @@ import torch
 from cells.tiny import tiny_search, written_search
 
 from workflow_scripts.cells import search as searching
+from workflow_scripts.cells.adaptive import Adaptation
 from workflow_scripts.cells.early_stopping import latest_stop, stop_epoch
 from workflow_scripts.cells.random_search import one_hot
-from workflow_scripts.cells.search import CurvatureRecord, run_search
+from workflow_scripts.cells.search import run_search
+from workflow_scripts.cells.search_result import CurvatureRecord
 from workflow_scripts.data.images import load_part
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import derive_architectures
@@ -52,7 +54,7 @@ def test_two_rollbacks_as_published(digits, rising):
     assert told == [(3, 2, 3e-4, pytest.approx(3e-3)), (3, 2, pytest.approx(3e-3), pytest.approx(0.03))]
     assert [record.epoch for record in result.epochs] == list(range(6))
     assert [record.l2 for record in result.epochs] == pytest.approx([3e-4] * 3 + [0.03] * 3)
-    assert [(number, record.epoch, record.l2) for number, record in result.discarded] == [
+    assert [(record.rollback, record.epoch, record.l2) for record in result.discarded] == [
         (0, 3, 3e-4),
         (1, 3, pytest.approx(3e-3)),
     ]
@@ -68,8 +70,7 @@ def test_after_a_rollback_all_is_as_if_the_epochs_had_not_been(digits, rising):
     records = []
     for epoch in range(5):
         if epoch == 3:
-            by_hand.l2 = found.final_l2
-            by_hand.weight_optimizer.param_groups[0]["weight_decay"] = by_hand.l2
+            by_hand.weight_optimizer.param_groups[0]["weight_decay"] = found.final_l2
         records.append(by_hand._epoch(epoch)[0])
         by_hand._curvature(epoch)
     assert found.epochs == records and len(found.rollbacks) == 2
@@ -80,13 +81,13 @@ def test_after_a_rollback_all_is_as_if_the_epochs_had_not_been(digits, rising):
 def test_snapshots_are_bounded(digits, monkeypatch):
     """Only those the rule may still go back to are kept."""
     kept = []
-    remember = searching._Search._remember
+    remember = Adaptation._remember
 
     def spy(self, epoch):
         remember(self, epoch)
         kept.append(sorted(self.snapshots))
 
-    monkeypatch.setattr(searching._Search, "_remember", spy)
+    monkeypatch.setattr(Adaptation, "_remember", spy)
     searched(job_of(epochs=8, rule=StopRule(window=3, delta=2, start=50)), digits)
     assert kept[-1] == [3, 4, 5, 6]  # 3 // 2 + 2 measurements back from the last epoch but one, and that one
     assert max(map(len, kept)) == 4
@@ -119,6 +120,20 @@ def test_as_published_the_eigenvalues_gone_back_on_stay(digits, rising):
         seen[fidelity] = [(back.stopped_at, back.back_to) for back in result.rollbacks]
     assert seen["corrected"] == [(3, 2), (3, 2)]
     assert seen["published"] == [(3, 2), (4, 3)]
+
+
+def test_as_published_a_search_may_go_back_to_an_epoch_after_which_the_rule_fired(digits, monkeypatch):
+    """The rule fires after epoch 3, and two measurements later it leads to that end of epoch 3."""
+    eigenvalues = iter([1.0, 1.0, 1.0, 2.0, 1.0, 4.0, 4.0, 4.0])
+
+    def given(self, epoch):
+        return CurvatureRecord(epoch, next(eigenvalues), None)
+
+    monkeypatch.setattr(searching._Search, "_curvature", given)
+    rule = StopRule(window=1, delta=2, start=1, factor=1.5)
+    result = searched(job_of(epochs=6, rule=rule, fidelity="published"), digits)
+    assert [(back.stopped_at, back.back_to) for back in result.rollbacks] == [(3, 1), (3, 3)]
+    assert [record.epoch for record in result.epochs] == list(range(6))
 
 
 def test_discarded_epochs_are_kept_in_the_runs_folder(digits, rising, tmp_path):

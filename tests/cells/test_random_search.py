@@ -532,7 +532,7 @@ def test_divergence_is_recorded_with_epoch_and_step(digits, tmp_path, steps):
     first_broken = next(index for index, (*_, loss) in enumerate(steps) if not math.isfinite(loss))
     assert result.diverged_at == divmod(first_broken, 3)
     assert len(result.epochs) == result.diverged_at[0]
-    assert said == ["diverged: the loss is no number at epoch {}, step {}".format(*result.diverged_at)]
+    assert said == ["diverged: the loss is not finite at epoch {}, step {}".format(*result.diverged_at)]
 
     written(job, digits, tmp_path)
     epoch, step = result.diverged_at

@@ -11,6 +11,7 @@ from cells.tiny import MEASURE, numbered_part, tiny_search, written_search
 from workflow_scripts.cells import search as search_module
 from workflow_scripts.cells.bilevel import weight_step
 from workflow_scripts.cells.search import run_search
+from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.data import images as images_module
 from workflow_scripts.data.augment import cutout
 from workflow_scripts.data.images import load_part
@@ -149,7 +150,7 @@ def test_weights_and_alphas_see_disjoint_images(steps, monkeypatch):
 
 def test_validation_takes_all_alpha_images(monkeypatch):
     job = numbered_job(epochs=1, steps_per_epoch=1)
-    forward = search_module.Supernet.forward
+    forward = Supernet.forward
     shown = []
 
     def spy(network, images, *rest):
@@ -157,7 +158,7 @@ def test_validation_takes_all_alpha_images(monkeypatch):
             shown.extend(numbers(images))
         return forward(network, images, *rest)
 
-    monkeypatch.setattr(search_module.Supernet, "forward", spy)
+    monkeypatch.setattr(Supernet, "forward", spy)
     run_search(job, numbered_part(job), Silent(), CPU)
     assert shown == list(range(24, 40))
 
@@ -204,7 +205,7 @@ def test_divergence_is_recorded_with_epoch_and_step(digits, tmp_path, steps):
     first_broken = next(index for index, (*_, loss) in enumerate(steps) if not math.isfinite(loss))
     assert result.diverged_at == divmod(first_broken, 3)
     assert len(result.epochs) == result.diverged_at[0]
-    assert said == ["diverged: the loss is no number at epoch {}, step {}".format(*result.diverged_at)]
+    assert said == ["diverged: the loss is not finite at epoch {}, step {}".format(*result.diverged_at)]
 
     written_search(job, digits, tmp_path)
     epoch, step = result.diverged_at
@@ -223,6 +224,17 @@ def test_divergence_in_the_very_last_step_is_no_finished_search(digits):
     result = searched(tiny_search(epochs=1, steps_per_epoch=1, **broken), digits)
     assert result.diverged_at == (0, 0)
     assert result.epochs == []
+
+
+def test_the_alphas_may_have_another_optimizer(digits, monkeypatch):
+    def plain(alphas, settings):
+        return torch.optim.SGD(alphas, settings.arch_learning_rate)
+
+    monkeypatch.setattr(search_module, "alpha_optimizer", plain)
+    job = tiny_search(arch_learning_rate=0.1, epochs=1)
+    other = searched(job, digits).alphas[-1]
+    monkeypatch.undo()
+    assert not torch.equal(other.normal, searched(job, digits).alphas[-1].normal)
 
 
 def test_alphas_move_and_are_kept_for_every_epoch(digits):

@@ -12,6 +12,7 @@ from workflow_scripts.depth.posterior import LearntPosterior
 from workflow_scripts.depth.prior import geometric_log_prior
 from workflow_scripts.depth.runs import build, load
 from workflow_scripts.depth.training import DepthModel, Training, train
+from workflow_scripts.runtime.epochs import restore, state_of
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import depth_search, depth_speed, depth_tables
 from workflow_scripts.study.depth import Depth, DepthTraining, expand, experiment_of
@@ -150,7 +151,7 @@ def test_the_rate_is_a_tenth_after_the_cut(prepared):
     run = runs_of()["ddn"]
     data, settings = load(run, prepared), run.training.model_copy(update={"learning_rate_cut": 2})
     training, rates = Training(build(run), settings, torch.Generator()), []
-    while training.goes_on:
+    for _ in range(settings.epochs):
         training.run_epoch(data.train, data.held_out)
         rates.append(training.optimiser.param_groups[0]["lr"])
     assert rates == pytest.approx([0.1, 0.1, 0.01])
@@ -170,24 +171,18 @@ def test_the_best_epoch_is_that_of_the_held_out_elbo(prepared):
 def test_a_training_goes_on_from_a_copy_of_its_state(prepared):
     run = runs_of()["ldn"]
     data = load(run, prepared)
-    training = Training(build(run), run.training.model_copy(update={"epochs": 6}), torch.Generator().manual_seed(1))
+    training = Training(build(run), run.training, torch.Generator().manual_seed(1))
     for _ in range(2):
         training.run_epoch(data.train, data.held_out)
-    model, generator = copy.deepcopy(training.model), training.generator.get_state()
-    optimiser = copy.deepcopy(training.optimiser.state_dict())
-    again = Training(model, training.settings, torch.Generator())
-    again.generator.set_state(generator)
-    again.optimiser.load_state_dict(optimiser)
-    again.history = list(training.history)
-    again.best_epoch, again.best_elbo = training.best_epoch, training.best_elbo
-    for name, tensor in training.best.state().items():
-        again.best.state()[name].copy_(tensor)
+    again = Training(build(run), training.settings, torch.Generator())
+    again.history.load_state_dict(training.history.state_dict())
+    restore(again.parts(), copy.deepcopy(state_of(training.parts())))
     for each in (training, again):
-        while each.goes_on:
+        for _ in range(4):
             each.run_epoch(data.train, data.held_out)
-    assert (training.history, training.best_epoch) == (again.history, again.best_epoch)
-    for name, tensor in training.best.state().items():
-        assert torch.equal(tensor, again.best.state()[name])
+    assert (training.history, training.best.epoch) == (again.history, again.best.epoch)
+    for name, tensor in training.best.weights.items():
+        assert torch.equal(tensor, again.best.weights[name])
     for ours, theirs in zip(training.model.state_dict().values(), again.model.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs)
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from workflow_scripts.cells.early_stopping import reach
 from workflow_scripts.cells.evaluation_network import EvaluationNetwork
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.depth.runs import build
@@ -39,7 +40,7 @@ def search_checkpoint(job: SearchJob) -> int:
     if job.adaptive is None or job.stop is None:
         return state
     published = job.fidelity == "published"
-    snapshots = search.epochs if published else min(search.epochs, job.stop.window // 2 + job.stop.delta + 1)
+    snapshots = search.epochs if published else min(search.epochs, reach(job.stop) + 1)
     return state * (1 + snapshots)
 
 

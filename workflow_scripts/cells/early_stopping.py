@@ -32,7 +32,11 @@ def moving_averages(epochs: Sequence[int], values: Sequence[float], window: int)
 
 
 def latest_stop(epochs: Sequence[int], values: Sequence[float], rule: StopRule) -> int | None:
-    """The stop epoch if the rule fires at the latest measurement, as a search that obeys it asks after each."""
+    """The stop epoch if the rule fires at the latest measurement: this is the rule.
+
+    It fires when an average exceeds `factor` times the one `delta` measurements before; that earlier average's epoch
+    is the stop epoch and must be at least `start`.
+    """
     averages = moving_averages(epochs, values, rule.window)
     if len(averages) <= rule.delta:
         return None
@@ -41,14 +45,18 @@ def latest_stop(epochs: Sequence[int], values: Sequence[float], rule: StopRule) 
     return earlier.epoch if fires else None
 
 
+def reach(rule: StopRule) -> int:
+    """How many measurements before the latest one the stop epoch lies; DARTS-ADA keeps no epoch before that."""
+    return rule.window // 2 + rule.delta
+
+
 def stop_epoch(epochs: Sequence[int], values: Sequence[float], rule: StopRule, last_epoch: int) -> int | None:
     """The epoch whose genotype DARTS-ES takes, or None when the rule never fires.
 
-    It fires when an average exceeds `factor` times the one `delta` measurements before; that earlier average's epoch
-    is the stop epoch and must be at least `start`. The measurement of the search's last epoch is not checked.
+    The measurement of the search's last epoch is not checked.
     """
-    averages = moving_averages(epochs, values, rule.window)
-    for earlier, now in zip(averages, averages[rule.delta :], strict=False):
-        if now.known_at < last_epoch and earlier.epoch >= rule.start and now.value > rule.factor * earlier.value:
-            return earlier.epoch
+    for count, epoch in enumerate(epochs, start=1):
+        stop = latest_stop(epochs[:count], values[:count], rule) if epoch < last_epoch else None
+        if stop is not None:
+            return stop
     return None

@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workflow_scripts.cells.evaluation_network import AUXILIARY_SIDE, EvaluationNetwork
+from workflow_scripts.cells.optimizers import weight_optimizer, weight_rate
 from workflow_scripts.data.images import Part, ShuffledBatches, ordered_batches
-from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
+from workflow_scripts.runtime.epochs import History, Parts, broken_step, diverged, resumed
 from workflow_scripts.runtime.multiply_adds import count_multiply_adds
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.runtime.schedule import cosine_rate
+from workflow_scripts.runtime.schedule import set_rate
 from workflow_scripts.runtime.seeds import stream, stream_seed
 from workflow_scripts.study.cell_jobs import EvaluationJob
 from workflow_scripts.tables.genotype import Genotype
@@ -42,7 +44,7 @@ class EvaluationResult:
     parameters: int
     parameters_with_auxiliary: int
     multiply_adds: int
-    epochs: list[EvaluationEpoch] = field(default_factory=list)
+    epochs: History[EvaluationEpoch] = field(default_factory=lambda: History(EvaluationEpoch))
     diverged_at: tuple[int, int] | None = None
 
 
@@ -74,11 +76,8 @@ def train_genotype(
         )
     network = network.to(device).to(memory_format=torch.channels_last)
     weights = list(network.parameters())
-    optimizer = torch.optim.SGD(
-        weights, settings.learning_rate, settings.momentum, weight_decay=settings.l2, foreach=True
-    )
-    order = stream(job.seed, "batches")
-    batches = ShuffledBatches(len(train), settings.batch_size, order)
+    optimizer = weight_optimizer(network, settings, settings.l2)
+    batches = ShuffledBatches(len(train), settings.batch_size, stream(job.seed, "batches"))
     transforms = stream(job.seed, "transforms")
     transform = transforms if settings.augment else None
     draws = stream(job.seed, "network", device)
@@ -88,30 +87,16 @@ def train_genotype(
         network.parameter_count(True),
         multiply_adds(network, (job.images.channels, job.images.side, job.images.side)),
     )
-    generators = (order, transforms, draws)
-
-    def state() -> State:
-        return {
-            "network": network.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "draws": [generator.get_state() for generator in generators],
-            "batches": batches.state(),
-            "epochs": [asdict(record) for record in result.epochs],
-        }
-
-    saved = checkpoint.load()
-    if saved is not None:
-        network.load_state_dict(saved["network"])
-        optimizer.load_state_dict(saved["optimizer"])
-        for generator, drawn in zip(generators, saved["draws"], strict=True):
-            generator.set_state(drawn)
-        batches.restore(saved["batches"])
-        result.epochs = [EvaluationEpoch(**record) for record in saved["epochs"]]
-        progress.say(f"going on from the checkpoint, at epoch {len(result.epochs)}")
-    for epoch in range(len(result.epochs), settings.epochs):
-        rate = cosine_rate(epoch, settings.epochs, settings.learning_rate, 0.0)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+    parts: Parts = {
+        "network": network,
+        "optimizer": optimizer,
+        "batches": batches,
+        "transforms": transforms,
+        "network draws": draws,
+    }
+    for epoch in resumed(result.epochs, settings.epochs, parts, checkpoint, progress):
+        rate = weight_rate(settings, epoch)
+        set_rate(optimizer, rate)
         network.train()
         losses, wrong = [], torch.zeros((), dtype=torch.long, device=device)
         for _ in range(math.ceil(len(train) / settings.batch_size)):
@@ -128,19 +113,15 @@ def train_genotype(
             optimizer.step()
             wrong += (logits.detach().argmax(1) != labels).sum()
         train_loss = torch.stack(losses).double().cpu()
-        broken = (~torch.isfinite(train_loss)).nonzero().flatten().tolist()
         with mixed_precision(settings.bfloat16, device):
             test_loss, test_error = test_network(network, test, stream(job.seed, "test noise", device))
-        if not math.isfinite(test_loss):
-            broken.append(len(losses) - 1)  # the last step broke what its own loss could not show
-        if broken:
-            result.diverged_at = (epoch, broken[0])
-            progress.say(f"diverged: the loss is no number at epoch {epoch}, step {broken[0]}")
-            return result
+        broken = broken_step(train_loss, sound=math.isfinite(test_loss))
+        if broken is not None:
+            result.diverged_at = diverged(epoch, broken, progress)
+            break
         train_error = 100 * int(wrong) / len(train)
         result.epochs.append(EvaluationEpoch(epoch, rate, float(train_loss.mean()), train_error, test_loss, test_error))
         progress.advance(epoch + 1, settings.epochs, f"train error {train_error:.1f} %, held out {test_error:.1f} %")
-        checkpoint.save(state)
     return result
 
 

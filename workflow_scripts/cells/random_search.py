@@ -12,20 +12,22 @@ whatever batches of the validation half come next, also when "all" of it is mean
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from workflow_scripts.cells.bilevel import Batch, Noise, clipped_step
+from workflow_scripts.cells.optimizers import weight_optimizer, weight_rate
 from workflow_scripts.cells.split import split
-from workflow_scripts.cells.supernet import Alphas, Choice, Chosen, Supernet
+from workflow_scripts.cells.supernet import Alphas, Choice, Chosen, Supernet, supernet_of
 from workflow_scripts.data.images import Part, ShuffledBatches
-from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
+from workflow_scripts.runtime.epochs import History, Parts, broken_step, diverged, resumed
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.runtime.schedule import cosine_rate
-from workflow_scripts.runtime.seeds import stream, stream_seed
+from workflow_scripts.runtime.schedule import set_rate
+from workflow_scripts.runtime.seeds import stream
 from workflow_scripts.study.cell_jobs import SearchJob
 
 PUBLISHED_IMAGES = 25000  # the published code computes its budget with these whatever the data set
@@ -66,7 +68,7 @@ class RandomSearchResult:
     `diverged_at` is (epoch, step), both from 0; such a search has neither samples nor finalists.
     """
 
-    epochs: list[TrainingEpoch] = field(default_factory=list)
+    epochs: History[TrainingEpoch] = field(default_factory=lambda: History(TrainingEpoch))
     samples: list[Sample] = field(default_factory=list)
     finalists: list[Finalist] = field(default_factory=list)
     diverged_at: tuple[int, int] | None = None
@@ -112,24 +114,11 @@ class _RandomSearch:
         self.job, self.device = job, device
         self.published = job.fidelity == "published"
         self.weight_part, self.alpha_part = split(train, job)
-        with torch.random.fork_rng():
-            torch.manual_seed(stream_seed(job.seed, "weights"))
-            network = Supernet(
-                job.normal,
-                job.reduce,
-                job.search.init_channels,
-                job.search.layers,
-                job.images.classes,
-                image_channels=job.images.channels,
-                layout=job.layout,
-            )
-        self.network = network.to(device).to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.SGD(
-            self.network.parameters(), job.search.learning_rate, job.search.momentum, weight_decay=job.l2, foreach=True
-        )
+        self.network = supernet_of(job, device)
+        self.optimizer = weight_optimizer(self.network, job.search, job.l2)
         self.batch_size = min(job.search.batch_size, job.weight_images)
-        self.weight_draws = stream(job.seed, "weight batches")
-        self.weight_batches = ShuffledBatches(job.weight_images, self.batch_size, self.weight_draws)
+        weight_draws = stream(job.seed, "weight batches")
+        self.weight_batches = ShuffledBatches(job.weight_images, self.batch_size, weight_draws)
         self.choice_draws = stream(job.seed, "architectures")
         self.transform_draws = stream(job.seed, "transforms")
         self.network_draws = stream(job.seed, "network", device)
@@ -137,31 +126,33 @@ class _RandomSearch:
         self._restart_validation()
 
     def run(self, progress: Progress, checkpoint: Checkpoint = NO_CHECKPOINT) -> RandomSearchResult:
-        epochs, budget, saved = self.job.search.epochs, self._budget(), checkpoint.load()
-        result = RandomSearchResult() if saved is None else self._resumed(saved)
-        if result.epochs:
-            progress.say(f"going on from the checkpoint, at epoch {len(result.epochs)}")
-        for epoch in range(len(result.epochs), epochs):
-            steps = budget * (epoch + 1) // epochs - budget * epoch // epochs
-            record, diverged_step = self._epoch(epoch, steps)
-            if diverged_step is not None:
-                return self._diverged(result, epoch, diverged_step, progress)
+        """Train, from the beginning or from a checkpoint, and choose."""
+        epochs, result = self.job.search.epochs, RandomSearchResult()
+        parts: Parts = {
+            "network": self.network,
+            "optimizer": self.optimizer,
+            "weight batches": self.weight_batches,
+            "architectures": self.choice_draws,
+            "transforms": self.transform_draws,
+            "network draws": self.network_draws,
+        }
+        for epoch in resumed(result.epochs, epochs, parts, checkpoint, progress):
+            record, broken = self._epoch(epoch)
+            if broken is not None:
+                result.diverged_at = diverged(epoch, broken, progress)
+                return result
             result.epochs.append(record)
             note = f"train loss {record.train_loss:.3f}, error {record.train_error_percent:.1f} %"
             progress.advance(epoch + 1, epochs, note)
-            checkpoint.save(lambda: self._saved(result))
         self._choose(result, progress)
         best = result.finalists[0]
         if not math.isfinite(best.loss):  # the last step broke what neither its loss nor the weights show
             result.epochs.pop()
-            steps = budget - budget * (epochs - 1) // epochs
-            return self._diverged(result, epochs - 1, steps - 1, progress)
+            return RandomSearchResult(
+                epochs=result.epochs, diverged_at=diverged(epochs - 1, self._steps(epochs - 1) - 1, progress)
+            )
         progress.say(f"the best of {len(result.samples)} samples has a validation error of {best.error_percent:.1f} %")
         return result
-
-    def _diverged(self, result: RandomSearchResult, epoch: int, step: int, progress: Progress) -> RandomSearchResult:
-        progress.say(f"diverged: the loss is no number at epoch {epoch}, step {step}")
-        return RandomSearchResult(epochs=result.epochs, diverged_at=(epoch, step))
 
     def _budget(self) -> int:
         """Weight steps in all."""
@@ -172,40 +163,20 @@ class _RandomSearch:
             return search.epochs * PUBLISHED_IMAGES // search.batch_size
         return search.epochs * math.ceil(self.job.weight_images / self.batch_size)
 
-    # checkpoints -------------------------------------------------------------------------------------------------
-
-    def _saved(self, result: RandomSearchResult) -> State:
-        """Everything the epochs to come depend on, and those that are done."""
-        return {
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "draws": [draws.get_state() for draws in self._draws()],
-            "weight_batches": self.weight_batches.state(),
-            "epochs": [asdict(record) for record in result.epochs],
-        }
-
-    def _resumed(self, saved: State) -> RandomSearchResult:
-        """Go on from a state; returns the epochs that are done."""
-        self.network.load_state_dict(saved["network"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        for draws, drawn in zip(self._draws(), saved["draws"], strict=True):
-            draws.set_state(drawn)
-        self.weight_batches.restore(saved["weight_batches"])
-        return RandomSearchResult(epochs=[TrainingEpoch(**record) for record in saved["epochs"]])
-
-    def _draws(self) -> tuple[torch.Generator, ...]:
-        return self.weight_draws, self.choice_draws, self.transform_draws, self.network_draws, self.sample_draws
+    def _steps(self, epoch: int) -> int:
+        """Weight steps of one epoch."""
+        budget, epochs = self._budget(), self.job.search.epochs
+        return budget * (epoch + 1) // epochs - budget * epoch // epochs
 
     # the training --------------------------------------------------------------------------------------------------
 
-    def _epoch(self, epoch: int, steps: int) -> tuple[TrainingEpoch, int | None]:
-        search = self.job.search
-        rate = cosine_rate(epoch, search.epochs, search.learning_rate, search.learning_rate_min)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+    def _epoch(self, epoch: int) -> tuple[TrainingEpoch, int | None]:
+        """One pass of weight steps; returns its record, and the step at which it diverged."""
+        rate = weight_rate(self.job.search, epoch)
+        set_rate(self.optimizer, rate)
         self.network.train()
         losses, wrong, seen = [], torch.zeros((), dtype=torch.long, device=self.device), 0
-        for _ in range(steps):
+        for _ in range(self._steps(epoch)):
             index = next(self.weight_batches)
             images, labels = self.weight_part.batch(index, self._transform(self.transform_draws), self._ramp(epoch))
             choice = random_choice(self.network, self.choice_draws)
@@ -214,11 +185,9 @@ class _RandomSearch:
             wrong += (logits.argmax(1) != labels).sum()
             seen += len(labels)
         values = torch.stack(losses).double().cpu()
-        broken = (~torch.isfinite(values)).nonzero().flatten().tolist()
-        if not all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters()):
-            broken.append(steps - 1)  # the last step broke what its own loss could not show
+        sound = all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters())
         record = TrainingEpoch(epoch, rate, float(values.mean()), 100 * int(wrong) / seen)
-        return record, broken[0] if broken else None
+        return record, broken_step(values, sound)
 
     def _weight_step(self, images: Tensor, labels: Tensor, choice: Choice, drop_path: float) -> tuple[Tensor, Tensor]:
         """One clipped SGD step with one architecture; returns its loss and logits."""

@@ -21,7 +21,8 @@ from workflow_scripts.cells.operations import (
     drop_path_mask,
     drop_paths,
 )
-from workflow_scripts.study.cell_jobs import Layout
+from workflow_scripts.runtime.seeds import stream_seed
+from workflow_scripts.study.cell_jobs import Layout, SearchJob
 from workflow_scripts.tables.genotype import Edge, Genotype
 
 Candidates = list[list[str]]  # per edge the names of its operations
@@ -326,3 +327,19 @@ def _strongest(candidates: Candidates, alpha: Tensor, nodes: int) -> tuple[Edge,
         options.sort(key=lambda option: -option[0])
         chosen.extend((name, source) for _, name, source in options[:2])
     return tuple(chosen)
+
+
+def supernet_of(job: SearchJob, device: torch.device) -> Supernet:
+    """The untrained supernet of a search; its weights are drawn from the search's seed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(stream_seed(job.seed, "weights"))
+        network = Supernet(
+            job.normal,
+            job.reduce,
+            job.search.init_channels,
+            job.search.layers,
+            job.images.classes,
+            image_channels=job.images.channels,
+            layout=job.layout,
+        )
+    return network.to(device).to(memory_format=torch.channels_last)

@@ -96,10 +96,7 @@ def load_part(path: Path, part: str, settings: Preparation, device: torch.device
 
 
 class ShuffledBatches:
-    """Index batches over endless passes, each pass in a fresh order; the last batch of a pass may be smaller.
-
-    `state` and `restore` hold its place, that of `draws` apart.
-    """
+    """Index batches over endless passes, each pass in a fresh order; the last batch of a pass may be smaller."""
 
     def __init__(self, size: int, batch_size: int, draws: torch.Generator) -> None:
         """Batches of `batch_size` of the numbers below `size`."""
@@ -118,13 +115,14 @@ class ShuffledBatches:
         self.position += self.batch_size
         return batch
 
-    def state(self) -> dict[str, Any]:
-        """The order of the pass and the place in it."""
-        return {"order": self.order, "position": self.position}
+    def state_dict(self) -> dict[str, Any]:
+        """The order of the pass, the place in it, and the state of the draws."""
+        return {"order": self.order, "position": self.position, "draws": self.draws.get_state()}
 
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Take up a state."""
         self.order, self.position = state["order"], state["position"]
+        self.draws.set_state(state["draws"])
 
 
 def ordered_batches(size: int, batch_size: int) -> Iterator[Tensor]:

@@ -6,7 +6,6 @@ computes, in the precision of the model: objective, batch normalisation, SGD, ea
 """
 
 import math
-from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -16,7 +15,8 @@ from workflow_scripts.depth.kernels import Array, Shape, evaluate_points, train_
 from workflow_scripts.depth.networks import FullyConnectedNetwork
 from workflow_scripts.depth.posterior import LearntPosterior
 from workflow_scripts.depth.training import DepthModel, Epoch, Points, Result, Watch, epoch_of
-from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
+from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
+from workflow_scripts.runtime.epochs import History, Parts, Tensors, resumed
 from workflow_scripts.study.depth import DepthTraining
 
 
@@ -49,51 +49,35 @@ def train(
     points, steps = len(y), math.ceil(len(y) / settings.batch_size)
     rates = np.array([settings.learning_rate, settings.momentum, settings.weight_decay], vector.dtype)
 
-    history: list[Epoch] = []
-    best_epoch, best_elbo = -1, -math.inf
-    running_on, broken = True, -1  # broken: the step of an epoch at which a value was not finite
+    history, broken = History(Epoch), -1  # broken: the step of an epoch at which a value was not finite
+    best_at = np.array([-1, -math.inf])  # epoch and ELBO of the best; -1: none yet
     kept = (vector, momentum, statistics, best, best_statistics)
-
-    def state() -> State:
-        return {
-            "arrays": [torch.from_numpy(array) for array in kept],
-            "generator": generator.get_state(),
-            "best": (best_epoch, best_elbo),
-            "running_on": running_on,
-            "broken": broken,
-            "history": [asdict(epoch) for epoch in history],
-        }
-
-    saved = checkpoint.load()
-    if saved is not None:
-        for array, values in zip(kept, saved["arrays"], strict=True):
-            array[:] = values.numpy()
-        generator.set_state(saved["generator"])
-        (best_epoch, best_elbo), running_on, broken = saved["best"], saved["running_on"], saved["broken"]
-        history += [Epoch(**epoch) for epoch in saved["history"]]
-    while running_on and len(history) < settings.epochs:
-        first = len(history)
+    parts: Parts = {"arrays": Tensors([torch.from_numpy(array) for array in (*kept, best_at)]), "order": generator}
+    for first in resumed(history, settings.epochs, parts, checkpoint):
         count = min(1 if first == 0 else settings.test_every, settings.epochs - first)
         orders = np.zeros((count if steps > 1 else 0, points), np.int64)
         for order in orders:
             order[:] = torch.randperm(points, generator=generator).numpy()
         measured = np.zeros((count, steps, 3))
-        done, running_on, broken, best_epoch, best_elbo = train_epochs(
+        done, goes_on, broken, best_epoch, best_elbo = train_epochs(
             kept,
             shape,
             (x, y, orders, settings.batch_size),
             rates,
             (prior, clamp),
-            (first, best_epoch, best_elbo, settings.patience),
+            (first, int(best_at[0]), float(best_at[1]), settings.patience),
             measured,
         )
+        best_at[:] = best_epoch, best_elbo
         for number in range(first, first + done):
             test: tuple[float | None, float | None] = (None, None)
             if test_points is not None and number % settings.test_every == 0:
                 test = _test(vector, statistics, shape, len(prior) > 0, test_points)
             history.append(epoch_of(number, measured[number - first].tolist(), points, settings.batch_size, test))
             watch(history[-1])
-        checkpoint.save(state)
+        if not goes_on:
+            break
+    best_epoch, best_elbo = int(best_at[0]), float(best_at[1])
     _write(model, vector, statistics, len(history) * steps)
     if best_epoch < 0:
         return Result("diverged", history, None, None, None, len(history), broken)

@@ -10,7 +10,7 @@ training: their ELBO is -N times their mean nll after the epoch's steps plus the
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,8 @@ from workflow_scripts.depth.posterior import (
     mixture_log_probabilities,
 )
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
+from workflow_scripts.runtime.epochs import History, Parts, broken_step, resumed
+from workflow_scripts.runtime.schedule import cut_rate, set_rate
 from workflow_scripts.study.depth import DepthTraining
 
 Points = tuple[Tensor, Tensor]  # inputs (N, ...) and classes (N,)
@@ -124,11 +126,7 @@ def result_of(state: State) -> Result:
 
 
 class Training:
-    """A training as it stands between two epochs: all that its rest depends on is in the attributes of this object.
-
-    These are the model, the optimiser, the generator that orders minibatches, the best snapshot so far with its epoch
-    and ELBO, and the history.
-    """
+    """A training as it stands between two epochs."""
 
     def __init__(self, model: DepthModel, settings: DepthTraining, generator: torch.Generator) -> None:
         """Before the first epoch. `generator`, on the CPU, orders the minibatches where there are several."""
@@ -140,43 +138,22 @@ class Training:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.best = _Snapshot(model)
-        self.best_epoch: int | None = None
-        self.best_elbo: float | None = None
-        self.history: list[Epoch] = []
+        self.best = Best(model)
+        self.history = History(Epoch)
 
-    def state(self) -> State:
-        """All that the rest of the training depends on."""
-        return {
-            "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-            "best": self.best.state(),
-            "best_epoch": self.best_epoch,
-            "best_elbo": self.best_elbo,
-            "history": [asdict(epoch) for epoch in self.history],
-        }
-
-    def resume(self, state: State) -> None:
-        """Go on from a state."""
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"])
-        self.best.restore(state["best"])
-        self.best_epoch, self.best_elbo = state["best_epoch"], state["best_elbo"]
-        self.history += [Epoch(**epoch) for epoch in state["history"]]
+    def parts(self) -> Parts:
+        """All that an epoch depends on, but the history."""
+        return {"model": self.model, "optimiser": self.optimiser, "order": self.generator, "best": self.best}
 
     @property
-    def goes_on(self) -> bool:
-        """Whether another epoch follows."""
-        number, settings = len(self.history), self.settings
-        return number < settings.epochs and (number == 0 or number - 1 - (self.best_epoch or 0) <= settings.patience)
+    def is_out_of_patience(self) -> bool:
+        """Whether the best epoch is too long ago."""
+        return len(self.history) - 1 - (self.best.epoch or 0) > self.settings.patience
 
     def run_epoch(self, train_points: Points, held_out: Points | None) -> int | None:
         """Train for one epoch and note it. Returns the step whose objective was not finite, and then notes nothing."""
         (x, y), number, settings = train_points, len(self.history), self.settings
-        for group in self.optimiser.param_groups:
-            group["lr"] = _rate(settings, number)
+        set_rate(self.optimiser, cut_rate(number, settings.learning_rate, settings.learning_rate_cut))
         self.model.train()
         steps = []
         for batch in _batches(len(x), settings.batch_size, self.generator):
@@ -185,17 +162,14 @@ class Training:
             (nll + kl / len(x)).backward()
             self.optimiser.step()
             steps.append(torch.stack([nll.detach(), kl.detach(), wrong.to(nll.dtype)]))
-        measured = torch.stack(steps).tolist()  # the one wait for the device in an epoch
-        for step, values in enumerate(measured):
-            if not all(map(math.isfinite, values)):
-                return step
+        measured = torch.stack(steps).cpu()  # the one wait for the device in an epoch
+        broken = broken_step(measured)
+        if broken is not None:
+            return broken
         test = measure(self.model, *held_out) if held_out and number % settings.test_every == 0 else (None, None)
-        record = epoch_of(number, measured, len(x), settings.batch_size, test)
+        record = epoch_of(number, measured.tolist(), len(x), settings.batch_size, test)
         self.history.append(record)
-        elbo = self._elbo(record, held_out)
-        if elbo is not None and (self.best_elbo is None or elbo > self.best_elbo):
-            self.best_epoch, self.best_elbo = number, elbo
-            self.best.take()
+        self.best.offer(number, self._elbo(record, held_out))
         return None
 
     def _elbo(self, record: Epoch, held_out: Points | None) -> float | None:
@@ -226,48 +200,51 @@ def train(
     called after every completed epoch. After a kill the training goes on from what `checkpoint` holds.
     """
     training = Training(model, settings, generator)
-    history, saved = training.history, checkpoint.load()
-    if saved is not None:
-        training.resume(saved)
-    while training.goes_on:
+    history, best = training.history, training.best
+    for _ in resumed(history, settings.epochs, training.parts(), checkpoint):
         broken = training.run_epoch(train_points, held_out)
         if broken is not None:
-            return Result("diverged", history, training.best_epoch, training.best_elbo, None, len(history), broken)
+            return Result("diverged", history, best.epoch, best.elbo, None, len(history), broken)
         watch(history[-1])
-        checkpoint.save(training.state)
-    best_epoch, best_elbo = training.best_epoch, training.best_elbo
-    if best_epoch is None or not training.best.is_finite():
+        if training.is_out_of_patience:
+            break
+    if best.epoch is None or not best.is_finite():
         # The step after the best epoch's measurement was the one that broke the weights.
         last_step = math.ceil(len(train_points[0]) / settings.batch_size) - 1
-        broken_at = len(history) - 1 if best_epoch is None else best_epoch
-        return Result("diverged", history, best_epoch, best_elbo, None, broken_at, last_step)
-    return Result("finished", history, best_epoch, best_elbo, training.best.state())
+        broken_at = len(history) - 1 if best.epoch is None else best.epoch
+        return Result("diverged", history, best.epoch, best.elbo, None, broken_at, last_step)
+    return Result("finished", history, best.epoch, best.elbo, best.weights)
 
 
-class _Snapshot:
-    """A copy of the model's state in memory that is allocated once and overwritten."""
+class Best:
+    """The best epoch so far, and a copy of the model's state after it, allocated once and overwritten."""
 
     def __init__(self, model: nn.Module) -> None:
+        """No epoch yet."""
+        self.epoch: int | None = None
+        self.elbo: float | None = None
         self.source = model.state_dict()
-        self.copy = {name: tensor.clone() for name, tensor in self.source.items()}
+        self.weights = {name: tensor.clone() for name, tensor in self.source.items()}
 
-    def take(self) -> None:
-        torch._foreach_copy_(list(self.copy.values()), list(self.source.values()))
+    def offer(self, epoch: int, elbo: float | None) -> None:
+        """Take the model as it is now, where its ELBO is there and the highest."""
+        if elbo is not None and (self.elbo is None or elbo > self.elbo):
+            self.epoch, self.elbo = epoch, elbo
+            torch._foreach_copy_(list(self.weights.values()), list(self.source.values()))
 
     def is_finite(self) -> bool:
-        return all(bool(torch.isfinite(tensor).all()) for tensor in self.copy.values())
+        """Whether the copied weights are."""
+        return all(bool(torch.isfinite(tensor).all()) for tensor in self.weights.values())
 
-    def state(self) -> dict[str, Tensor]:
-        return self.copy
+    def state_dict(self) -> dict[str, Any]:
+        """Epoch, ELBO and weights."""
+        return {"epoch": self.epoch, "elbo": self.elbo, "weights": self.weights}
 
-    def restore(self, state: dict[str, Tensor]) -> None:
-        for name, tensor in self.copy.items():
-            tensor.copy_(state[name])
-
-
-def _rate(settings: DepthTraining, epoch: int) -> float:
-    cut = settings.learning_rate_cut is not None and epoch >= settings.learning_rate_cut
-    return settings.learning_rate / 10 if cut else settings.learning_rate
+    def load_state_dict(self, state: dict[str, Any], /) -> None:
+        """Take up a state."""
+        self.epoch, self.elbo = state["epoch"], state["elbo"]
+        for name, tensor in self.weights.items():
+            tensor.copy_(state["weights"][name])
 
 
 def _batches(points: int, size: int, generator: torch.Generator) -> Iterator[slice | Tensor]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from workflow_scripts.cells.search import SearchResult, run_search
+from workflow_scripts.cells.search import run_search
+from workflow_scripts.cells.search_result import SearchResult
 from workflow_scripts.cells.supernet import Alphas
 from workflow_scripts.data.images import load_part
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
@@ -15,6 +16,9 @@ from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cell_jobs import SearchJob
 from workflow_scripts.tables.files import write_arrays
 from workflow_scripts.tables.search_run import DISCARDED, HISTORY, SearchRun, write_search_run
+
+USES_GPU = True
+KEEPS_CHECKPOINT = True
 
 
 def run(
@@ -43,8 +47,7 @@ def run(
             outcome=_outcome(result),
         ),
     )
-    discarded = [{"rollback": number, **asdict(record)} for number, record in result.discarded]
-    DISCARDED.write(DISCARDED.frame(discarded), outputs["discarded"][0])
+    DISCARDED.write(DISCARDED.frame([asdict(record) for record in result.discarded]), outputs["discarded"][0])
     kinds = Alphas._fields
     write_arrays(
         outputs["alphas"][0],

@@ -26,6 +26,9 @@ from workflow_scripts.study.depth import DepthRun
 from workflow_scripts.tables.depth import RUN_CALIBRATION, RUN_DEPTHS, RUN_HISTORY, RUN_OUTCOME
 from workflow_scripts.tables.files import write_arrays, write_json
 
+USES_GPU = True
+KEEPS_CHECKPOINT = True
+
 MAP_REACH = 3.0  # the map covers [-this, this] in both standardised coordinates
 MAP_SIDE = 121  # grid points along each side
 FUNCTION_SIDE = 61  # the same of the map that shows every depth

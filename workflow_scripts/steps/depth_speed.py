@@ -21,6 +21,8 @@ from workflow_scripts.runtime.stopwatch import milliseconds
 from workflow_scripts.study.depth import DepthRun, ImageRun
 from workflow_scripts.tables.depth import DEPTH_SPEED
 
+USES_GPU = True
+
 WARM_UP, REPEATS = 2, 9
 IMAGES_PER_PASS, POINTS_PER_PASS = 64, 512
 

@@ -18,6 +18,9 @@ from workflow_scripts.tables.evaluation_metrics import measured
 from workflow_scripts.tables.evaluation_run import EVALUATION_HISTORY
 from workflow_scripts.tables.files import write_json
 
+USES_GPU = True
+KEEPS_CHECKPOINT = True
+
 
 def run(
     settings: dict[str, Any],

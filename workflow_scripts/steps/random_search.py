@@ -11,6 +11,9 @@ from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cell_jobs import SearchJob
 from workflow_scripts.tables.search_run import HISTORY, SAMPLES, SearchRun, write_search_run
 
+USES_GPU = True
+KEEPS_CHECKPOINT = True
+
 
 def run(
     settings: dict[str, Any],

@@ -17,6 +17,9 @@ from workflow_scripts.study.cell_jobs import EvaluationJob, SelectionJob
 from workflow_scripts.tables.architectures import architecture_genotype, read_architectures, write_architectures
 from workflow_scripts.tables.evaluation_run import CANDIDATES
 
+USES_GPU = True
+KEEPS_CHECKPOINT = True
+
 
 def run(
     settings: dict[str, Any],

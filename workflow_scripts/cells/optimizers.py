@@ -1,0 +1,44 @@
+"""The optimizers of the cell search and of trainings from scratch, and the learning rate of the weights in each epoch.
+
+The unrolled step of a second-order search (`bilevel.WeightRule`) assumes SGD with momentum; the logged Hessian has the
+alphas' weight decay on its diagonal.
+"""
+
+import torch
+from torch import nn
+
+from workflow_scripts.cells.supernet import Alphas
+from workflow_scripts.runtime.schedule import cosine_rate
+from workflow_scripts.study.cells import Search, Training
+
+
+def weight_optimizer(network: nn.Module, settings: Search | Training, l2: float) -> torch.optim.SGD:
+    """The optimizer of the weights, of a supernet or of a found network."""
+    return torch.optim.SGD(
+        network.parameters(), settings.learning_rate, settings.momentum, weight_decay=l2, foreach=True
+    )
+
+
+def weight_rate(settings: Search | Training, epoch: int) -> float:
+    """The learning rate of the weights in an epoch."""
+    lowest = settings.learning_rate_min if isinstance(settings, Search) else 0.0
+    return cosine_rate(epoch, settings.epochs, settings.learning_rate, lowest)
+
+
+def l2_of(optimizer: torch.optim.Optimizer) -> float:
+    """The L2 factor of the weights."""
+    l2: float = optimizer.param_groups[0]["weight_decay"]
+    return l2
+
+
+def set_l2(optimizer: torch.optim.Optimizer, l2: float) -> None:
+    """Give the weights another L2 factor."""
+    for group in optimizer.param_groups:
+        group["weight_decay"] = l2
+
+
+def alpha_optimizer(alphas: Alphas, settings: Search) -> torch.optim.Optimizer:
+    """The optimizer of the alphas, whose rate is constant."""
+    return torch.optim.Adam(
+        alphas, settings.arch_learning_rate, settings.arch_betas, weight_decay=settings.arch_weight_decay
+    )
