@@ -10,7 +10,7 @@ FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number de
 processor unless it was given a GPU.
 """
 
-from workflow_scripts.runtime.stopping import TRY_AGAIN, end_on_signals, ignore_signals, raise_on_signals
+from workflow_scripts.runtime.stopping import TRY_AGAIN, end, end_on_signals, ignore_signals, raise_on_signals
 
 if __name__ == "__main__":
     end_on_signals()  # before the other modules load, which takes longer than anything else that a short job does
@@ -372,4 +372,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())
