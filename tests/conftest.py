@@ -21,9 +21,9 @@ def pytest_make_parametrize_id(val):
     return f"{len(val)}_bytes" if isinstance(val, bytes) else None
 
 
-LONG = ("tests/workflow/", "tests/test_kills.py", "tests/smoke/", "tests/test_plan.py")
-"""Begun first, so that no worker is left alone with them at the end."""
+LONG = ("tests/workflow/test_audit.py", "tests/test_kills.py", "tests/workflow/", "tests/smoke/", "tests/test_plan.py")
+"""Begun first, in this order, so that no worker is left alone with them at the end or waits for another to build."""
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    items.sort(key=lambda item: next((n for n, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG)))
