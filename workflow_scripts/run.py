@@ -10,10 +10,13 @@ FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number de
 processor unless it was given a GPU.
 """
 
+import gc
+
 from workflow_scripts.runtime.stopping import TRY_AGAIN, end, end_on_signals, ignore_signals, raise_on_signals
 
 if __name__ == "__main__":
     end_on_signals()  # before the other modules load, which takes longer than anything else that a short job does
+    gc.disable()  # until they are loaded: they stay, and to look for garbage among them takes a fifth of that time
 
 import argparse
 import hashlib
@@ -192,6 +195,8 @@ def _run(
             stack.enter_context(device_lease(progress.say, gpus if USES_DEVICE in code else 0))
             step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
             device = _prepare_torch()
+            gc.freeze()
+            gc.enable()
             settings = identity.settings if access is None else {**identity.settings, "access": access}
             checkpoint = _checkpoint(step, identity, inputs_before, device, _checkpoint_file(root, name), progress)
             resumable = {} if checkpoint is None else {"checkpoint": checkpoint}
