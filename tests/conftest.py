@@ -3,8 +3,10 @@
 And no Slurm but where a test starts one, whatever is configured on the machine.
 """
 
+import gc
 import os
 
+gc.disable()  # while modules load: they stay, so there is no garbage among them to look for
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 os.environ["SLURM_CONF"] = "/dev/null"
@@ -27,3 +29,8 @@ LONG = ("tests/workflow/test_audit.py", "tests/test_kills.py", "tests/workflow/"
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: next((n for n, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG)))
+
+
+def pytest_collection_finish(session):
+    gc.freeze()
+    gc.enable()
