@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from workflow.tree import build, copy_workflow
+from workflow.tree import build, compile_loops, copy_workflow
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +17,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with FileLock(folder / "built.lock"):
         if not complete.exists():
             shutil.rmtree(tree, ignore_errors=True)  # of a worker whose build failed
+            compile_loops()  # once, not in each of the jobs that need them, which run at once
             build(copy_workflow(tree), "--cores", "2")
             complete.touch()
     return tree
