@@ -10,6 +10,7 @@ gc.disable()  # while modules load: they stay, so there is no garbage among them
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 os.environ["SLURM_CONF"] = "/dev/null"
+os.fsync = lambda number: None  # thousands of files are written, none of which a loss of power has to leave there
 
 
 def pytest_addoption(parser):
