@@ -3,11 +3,14 @@
 And no Slurm but where a test starts one, whatever is configured on the machine.
 """
 
+import gc
 import os
 
+gc.disable()  # while modules load: they stay, so there is no garbage among them to look for
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
 os.environ["SLURM_CONF"] = "/dev/null"
+os.fsync = lambda number: None  # thousands of files are written, none of which a loss of power has to leave there
 
 
 def pytest_addoption(parser):
@@ -21,9 +24,14 @@ def pytest_make_parametrize_id(val):
     return f"{len(val)}_bytes" if isinstance(val, bytes) else None
 
 
-LONG = ("tests/workflow/", "tests/test_kills.py", "tests/smoke/", "tests/test_plan.py")
-"""Begun first, so that no worker is left alone with them at the end."""
+LONG = ("tests/workflow/test_audit.py", "tests/test_kills.py", "tests/workflow/", "tests/smoke/", "tests/test_plan.py")
+"""Begun first, in this order, so that no worker is left alone with them at the end or waits for another to build."""
 
 
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+    items.sort(key=lambda item: next((n for n, start in enumerate(LONG) if item.nodeid.startswith(start)), len(LONG)))
+
+
+def pytest_collection_finish(session):
+    gc.freeze()
+    gc.enable()

@@ -25,7 +25,7 @@ from workflow_scripts.study.job_plan import Job, Plan
 from workflow_scripts.study.study import Study
 
 SEARCH = {
-    "epochs": 6,
+    "epochs": 4,
     "steps_per_epoch": 2,
     "batch_size": 4,
     "order": 1,
@@ -45,7 +45,7 @@ STUDY = {
         "grids": [{**GRID, "methods": ["darts", "darts_ada", "random_ws"]}],
         "search": SEARCH,
         "stop": {"start": 0, "delta": 1, "window": 1, "factor": 1.0001},
-        "adaptive": {"factor": 3, "max_l2": 0.01},
+        "adaptive": {"factor": 3, "max_l2": 0.001},
         "random_ws": {"samples": 20, "finalists": 3, "batches": 2},
         "evaluation": {"epochs": 15, "batch_size": 50, "init_channels": 2, "layers": 3, "subset": {"train": 200}},
     },

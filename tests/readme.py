@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from workflow.tree import ROOT, copy_workflow
+from workflow.tree import ROOT, copy_workflow, edit
 
 README = (ROOT / "README.md").read_text()
 RUN_BY_CI = ("make test",)
@@ -44,9 +44,12 @@ def small_tree(folder: Path) -> Path:
     """
     tree = copy_workflow(folder)
     shutil.copy2(ROOT / "Makefile", tree / "Makefile")
-    tiny = (tree / "config/tiny.yaml").read_text()
     for study in ("demo", "laptop", "paper"):
-        (tree / f"config/{study}.yaml").write_text(tiny.replace("study: tiny", f"study: {study}"))
+        shutil.copy2(tree / "config/tiny.yaml", tree / f"config/{study}.yaml")
+        edit(tree / f"config/{study}.yaml", "study: tiny", f"study: {study}")
+    # the README's commands run it twice, and look into the one search that is left
+    edit(tree / "config/demo.yaml", "l2: [3.0e-4, 6.0e-2]", "l2: [6.0e-2]")
+    edit(tree / "config/demo.yaml", "epochs: 6", "epochs: 2")
     (tree / ".venv").mkdir()
     for part in ("bin", "lib"):
         (tree / ".venv" / part).symlink_to(Path(sys.prefix) / part)

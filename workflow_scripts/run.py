@@ -10,22 +10,13 @@ FOLDER/attempts/NAME.jsonl. A job computes with one thread, so that no number de
 processor unless it was given a GPU.
 """
 
-from workflow_scripts.runtime.folders import (
-    ATTEMPTS,
-    CHECKPOINTS,
-    KEPT,
-    LINKED,
-    LOCKS,
-    LOGS,
-    PRODUCERS,
-    RECORDS,
-    SCRATCH,
-    WAIVERS,
-)
-from workflow_scripts.runtime.stopping import TRY_AGAIN, end_on_signals, ignore_signals, raise_on_signals
+import gc
+
+from workflow_scripts.runtime.stopping import TRY_AGAIN, end, end_on_signals, ignore_signals, raise_on_signals
 
 if __name__ == "__main__":
     end_on_signals()  # before the other modules load, which takes longer than anything else that a short job does
+    gc.disable()  # until they are loaded: they stay, and to look for garbage among them takes a fifth of that time
 
 import argparse
 import hashlib
@@ -52,6 +43,18 @@ from workflow_scripts.runtime.confined import confine, require_inside
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices
 from workflow_scripts.runtime.durable import move_durably
 from workflow_scripts.runtime.failures import JobError, Stopped, foreseen, sentence
+from workflow_scripts.runtime.folders import (
+    ATTEMPTS,
+    CHECKPOINTS,
+    KEPT,
+    LINKED,
+    LOCKS,
+    LOGS,
+    PRODUCERS,
+    RECORDS,
+    SCRATCH,
+    WAIVERS,
+)
 from workflow_scripts.runtime.job_lock import job_lock
 from workflow_scripts.runtime.places import check_places
 from workflow_scripts.runtime.progress import Console, warnings_said
@@ -191,6 +194,8 @@ def _run(
             stack.enter_context(device_lease(progress.say, gpus if can_use_gpu else 0))
             step = importlib.import_module(f"workflow_scripts.steps.{identity.step}")
             device = _prepare_torch(can_use_gpu)
+            gc.freeze()
+            gc.enable()
             settings = identity.settings if access is None else {**identity.settings, "access": access}
             checkpoint = _checkpoint(identity, inputs_before, device, _checkpoint_file(root, name), progress)
             resumable = {"checkpoint": checkpoint} if checkpoint is not None else {}
@@ -365,4 +370,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end(main())

@@ -1,15 +1,25 @@
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from workflow.tree import build, copy_workflow
+from filelock import FileLock
+from workflow.tree import build, compile_loops, copy_workflow
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tree whose study has run to the end once, two jobs at once, for copies of it."""
-    tree = copy_workflow(tmp_path_factory.mktemp("built") / "tree")
-    build(tree, "--cores", "2")
+    """A tree whose study has run to the end once, two jobs at once, for copies of it; the workers of xdist share it."""
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    tree, complete = folder / "built", folder / "built.complete"
+    with FileLock(folder / "built.lock"):
+        if not complete.exists():
+            shutil.rmtree(tree, ignore_errors=True)  # of a worker whose build failed
+            compile_loops()  # once, not in each of the jobs that need them, which run at once
+            build(copy_workflow(tree), "--cores", "2")
+            complete.touch()
     return tree
 
 

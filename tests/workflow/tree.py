@@ -6,13 +6,29 @@ import subprocess
 import sys
 from pathlib import Path
 
+import torch
+
+from workflow_scripts.depth import compiled
+from workflow_scripts.depth.runs import build as build_model
+from workflow_scripts.depth.runs import load
+from workflow_scripts.study.depth import DepthRun
+
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "rules", "workflow_scripts", "figures", "config", "envs", "profiles")
+COMPILED = "workflow_scripts/depth/__pycache__"
+RUN = {
+    "model": "ldn",
+    "max_depth": 1,
+    "data": {"points": 100},
+    "training": {"epochs": 1},
+    "data_seed": 1,
+    "weight_seed": 1,
+}
 PROGRAM = Path(sys.executable).with_name("snakemake")
 
 
 def copy_workflow(folder: Path) -> Path:
-    """The workflow without results, plus the study `config/tiny.yaml`."""
+    """The workflow without results, plus the study `config/tiny.yaml` and the loops that are compiled already."""
     folder.mkdir(parents=True)
     for part in PARTS:
         source = ROOT / part
@@ -23,7 +39,16 @@ def copy_workflow(folder: Path) -> Path:
         else:
             shutil.copy2(source, folder / part)
     shutil.copy2(Path(__file__).with_name("tiny.yaml"), folder / "config" / "tiny.yaml")
+    if (ROOT / COMPILED).exists():
+        shutil.copytree(ROOT / COMPILED, folder / COMPILED, ignore=shutil.ignore_patterns("*.pyc", ".*"))
     return folder
+
+
+def compile_loops() -> None:
+    """Compile, in this checkout, the loops that the tiny study's depth search runs."""
+    run = DepthRun.model_validate(RUN)
+    data = load(run)
+    compiled.train(build_model(run), data.train, data.test, run.training, torch.Generator())
 
 
 def snakemake(tree: Path, *arguments: str, study: str = "tiny") -> subprocess.CompletedProcess[str]:

@@ -34,6 +34,9 @@ OUTSIDE = (
     "workflow_scripts.data.fetch",
 )
 
+BLOCKS = ("body", "orelse", "finalbody")
+"""The fields of a syntax tree that hold statements."""
+
 
 def code_digests(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     """The digest of each given module and of all first-party modules it imports, by module name, sorted.
@@ -84,7 +87,7 @@ def _module(name: str, root: Path) -> tuple[str, tuple[str, ...]]:
     except SyntaxError as error:
         place = path.relative_to(root).as_posix()
         raise ValueError(f"{place}, line {error.lineno}: this is not valid Python ({error.msg})") from None
-    hasher = hashlib.sha256("\n".join(_normal_form(_without_docstrings(tree))).encode())
+    hasher = hashlib.sha256("\n".join(_normal_form(tree)).encode())
     for companion in sorted(path.parent.glob(f"{path.stem}.*")):
         # An editor's copies of the module itself, such as x.py~ or x.py.orig, are no part of it.
         if not companion.name.startswith(f"{path.stem}.py") and companion.is_file():
@@ -95,7 +98,7 @@ def _module(name: str, root: Path) -> tuple[str, tuple[str, ...]]:
 def _imports(tree: ast.AST, module: str, is_package: bool, root: Path) -> set[str]:
     """First-party modules named by import statements anywhere in the tree, packages on the way included."""
     named: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             named.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -108,20 +111,19 @@ def _imports(tree: ast.AST, module: str, is_package: bool, root: Path) -> set[st
     return _existing({name for name in named if name.split(".")[0] in FIRST_PARTY}, root)
 
 
+def _statements(tree: ast.AST) -> Iterator[ast.AST]:
+    """All statements of a tree, those in other statements included; the parts that hold statements come among them."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += [part for block in (*BLOCKS, "handlers", "cases") for part in getattr(node, block, ())]
+
+
 def _existing(names: set[str], root: Path) -> set[str]:
     """Those of the modules, and of the packages on the way to them, that there are."""
     packages = {".".join(name.split(".")[:depth]) for name in names for depth in range(1, name.count(".") + 1)}
     return {name for name in names | packages if module_path(name, root) is not None}
-
-
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    """The tree without statements that are only a text: docstrings, and those below settings and constants."""
-    for node in ast.walk(tree):
-        for block in ("body", "orelse", "finalbody"):
-            statements = getattr(node, block, None)
-            if isinstance(statements, list):
-                setattr(node, block, [statement for statement in statements if not _is_text(statement)])
-    return tree
 
 
 def _is_text(statement: ast.stmt) -> bool:
@@ -132,19 +134,32 @@ def _is_text(statement: ast.stmt) -> bool:
     )
 
 
-def _normal_form(node: object) -> Iterator[str]:
-    """A tree as lines that do not depend on the Python version: absent and empty fields are left out."""
+def _normal_form(node: object) -> list[str]:
+    """A tree as lines that do not depend on the Python version: absent and empty fields are left out.
+
+    So are statements that are only a text: docstrings, and those below settings and constants.
+    """
+    lines: list[str] = []
+    _add_lines(lines, node)
+    return lines
+
+
+def _add_lines(lines: list[str], node: object) -> None:
+    """Append the lines of a node; every start of the workflow waits for this, so it is one pass and no generator."""
     if isinstance(node, ast.AST):
-        yield f"({type(node).__name__}"
-        for name, value in ast.iter_fields(node):
+        lines.append(f"({type(node).__name__}")
+        for name in node._fields:
+            value = getattr(node, name, None)
+            if name in BLOCKS and isinstance(value, list):
+                value = [statement for statement in value if not _is_text(statement)]
             if value is not None and value != [] and name not in ("ctx", "kind", "type_comment"):
-                yield name
-                yield from _normal_form(value)
-        yield ")"
+                lines.append(name)
+                _add_lines(lines, value)
+        lines.append(")")
     elif isinstance(node, list):
-        yield "["
+        lines.append("[")
         for part in node:
-            yield from _normal_form(part)
-        yield "]"
+            _add_lines(lines, part)
+        lines.append("]")
     else:
-        yield f"{type(node).__name__} {node!r}"
+        lines.append(f"{type(node).__name__} {node!r}")

@@ -11,7 +11,7 @@ def compute_device() -> torch.device:
 def make_deterministic(threads: int) -> None:
     """Fix the number of threads and prefer algorithms whose result does not depend on timing; torch warns of others."""
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms sets the same, and loads its compiler
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False  # its ten bits of mantissa would reach the curvature
 

@@ -30,6 +30,16 @@ def ignore_signals() -> None:
     _handle(None)
 
 
+def end(status: int) -> None:
+    """End the process, all of whose files are closed, without unloading modules: torch takes half a second for that."""
+    from contextlib import suppress
+
+    with suppress(OSError):  # nobody reads it any more, or the disk is full
+        print(end="", file=sys.stdout, flush=True)
+        print(end="", file=sys.stderr, flush=True)
+    os._exit(status)
+
+
 def _handle(handler: object) -> None:
     import signal
 
