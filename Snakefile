@@ -6,10 +6,10 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from workflow_scripts.cluster.left_running import cancel_left_running, numbers
-from workflow_scripts.provenance.finished import marks, mend
+from workflow_scripts.provenance.missing_outputs import marks, mend
 from workflow_scripts.provenance.page_file import pages_there, write_page
 from workflow_scripts.provenance.standing import tell_sources
-from workflow_scripts.provenance.unfinished import failures
+from workflow_scripts.provenance.failed_jobs import failures
 from workflow_scripts.provenance.waivers import identities
 from workflow_scripts.runtime.command_line import tell
 from workflow_scripts.runtime.job_command import (
@@ -24,7 +24,7 @@ from workflow_scripts.runtime.snakemake_start import (
     require_own_start,
     use_this_python,
 )
-from workflow_scripts.study.figures import is_animated, report_mark
+from workflow_scripts.study.figure_modules import is_animated, report_mark
 from workflow_scripts.study.open_study import open_study
 from workflow_scripts.study.places import PUBLISHED_VALUES
 

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 
 from figures import style
 from figures.cell_graph import CELL_WIDTH, LANE, counts, draw_cell, write_counts
+from workflow_scripts.tables.display_names import SELECTING
 from workflow_scripts.tables.genotype import Genotype, parse_genotype
-from workflow_scripts.tables.names import SELECTING
 
 TABLES: tuple[str, ...] = ("architectures", "searches")
 TITLE = "The cells that were found"

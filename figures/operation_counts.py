@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures import style
+from workflow_scripts.tables.display_names import DEGENERATE
 from workflow_scripts.tables.genotype import parse_genotype
-from workflow_scripts.tables.names import DEGENERATE
 
 TABLES: tuple[str, ...] = ("searches",)
 TITLE = "Skip-connections and noise in the cells found"

@@ -23,10 +23,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
-from workflow_scripts.tables.names import count as count
-from workflow_scripts.tables.names import data_set_name as data_set_name
-from workflow_scripts.tables.names import method_name as method_name
-from workflow_scripts.tables.names import method_order as method_order
+from workflow_scripts.tables.display_names import count as count
+from workflow_scripts.tables.display_names import data_set_name as data_set_name
+from workflow_scripts.tables.display_names import method_name as method_name
+from workflow_scripts.tables.display_names import method_order as method_order
 
 P = ParamSpec("P")
 

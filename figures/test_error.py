@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from figures import style
-from workflow_scripts.tables.cells import TRAINED
+from workflow_scripts.tables.cell_tables import TRAINED
+from workflow_scripts.tables.display_names import DEGENERATE, SELECTING
 from workflow_scripts.tables.genotype import parse_genotype
-from workflow_scripts.tables.names import DEGENERATE, SELECTING
 
 TABLES: tuple[str, ...] = ("searches", "evaluations")
 TITLE = "Test error of the architectures trained from scratch"

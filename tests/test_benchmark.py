@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from workflow.tree import edit
+from workflow.workflow_copy import edit
 
 from workflow_scripts.benchmark import cell_search
-from workflow_scripts.benchmark.against import against
 from workflow_scripts.benchmark.arithmetic import floating_point_operations, operations_dispatched
-from workflow_scripts.benchmark.compare import Work, compare, timed
+from workflow_scripts.benchmark.checkouts import against
 from workflow_scripts.benchmark.job_start import FIRST_EPOCH, LOG, RESULT, job_of_a_search
+from workflow_scripts.benchmark.paired_timing import Work, compare, timed
 from workflow_scripts.benchmark.verification import verification
 from workflow_scripts.reference.loader import SearchLoaders
 
@@ -72,7 +72,7 @@ def test_an_earlier_checkout_is_measured_in_turn(earlier, tmp_path):
 
 
 def test_the_earlier_checkouts_own_code_runs_and_what_it_cannot_do_is_said(earlier):
-    images = earlier / "workflow_scripts/data/images.py"
+    images = earlier / "workflow_scripts/data/image_batches.py"
     edit(images, "import torch\n", "import torch\nraise RuntimeError('the earlier code')\n")
     done = run("--against", str(earlier), "--only", "data", "jobs", "--rounds", "1")
     assert done.returncode == 1
@@ -89,7 +89,7 @@ def test_what_is_no_checkout_is_refused(tmp_path):
 
 
 def test_a_side_that_dies_is_told_and_started_anew_for_the_next_part(earlier):
-    edit(earlier / "workflow_scripts/data/images.py", "import torch\n", "import os\nos._exit(9)\n")
+    edit(earlier / "workflow_scripts/data/image_batches.py", "import torch\n", "import os\nos._exit(9)\n")
     complaints = []
     assert list(against(earlier, ["data", "data"], 1, complaints.append)) == []
     assert complaints == [f"data: its process in {earlier} ended with status 9"] * 2

@@ -10,7 +10,7 @@ import yaml
 from workflow_scripts import check as command
 from workflow_scripts.cells import operations
 from workflow_scripts.data import entry, sets
-from workflow_scripts.study import spaces
+from workflow_scripts.study import search_spaces
 from workflow_scripts.study.open_study import study_names
 
 ROOT = Path(__file__).parents[1]
@@ -114,10 +114,10 @@ def test_small_networks_that_can_be_built_pass(capsys, tmp_path):
 
 @pytest.fixture
 def own_space(tmp_path, monkeypatch):
-    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
     yield lambda candidates: (tmp_path / "own.yaml").write_text(yaml.safe_dump({"every_edge": candidates}))
-    spaces.load_space.cache_clear()
-    spaces.operation_names.cache_clear()
+    search_spaces.load_space.cache_clear()
+    search_spaces.operation_names.cache_clear()
 
 
 def test_a_space_of_none_alone_is_refused(capsys, tmp_path, own_space):
@@ -129,8 +129,8 @@ def test_a_space_of_none_alone_is_refused(capsys, tmp_path, own_space):
 
 def test_an_operation_that_cannot_be_built_is_told(capsys, tmp_path, own_space, monkeypatch):
     (tmp_path / "operations.py").write_text('OPERATIONS = {"skip_connect": None, "mine": None}')
-    monkeypatch.setattr(spaces, "OPERATIONS", tmp_path / "operations.py")
-    spaces.operation_names.cache_clear()
+    monkeypatch.setattr(search_spaces, "OPERATIONS", tmp_path / "operations.py")
+    search_spaces.operation_names.cache_clear()
     own_space(["skip_connect", "mine"])
     status, said = told(capsys, tmp_path, space="own", search={"init_channels": 4})
     reason = "the network of the space own on digits cannot be built with these settings (unknown operation mine)"

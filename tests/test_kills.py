@@ -25,7 +25,7 @@ def folder(tmp_path):
 
 def test_random_kills_change_no_byte(folder):
     kinds = ["darts", "darts_ada", "random_ws", "evaluation", "depth"]
-    command = [sys.executable, str(ROOT / "tests/kills.py"), str(folder), str(KILLS), "1", *kinds]
+    command = [sys.executable, str(ROOT / "tests/kill_jobs.py"), str(folder), str(KILLS), "1", *kinds]
     done = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])

@@ -14,19 +14,19 @@ from workflow_scripts.benchmark import durations
 from workflow_scripts.benchmark.calibration import Calibration
 from workflow_scripts.benchmark.checkpoints import SEPARABLE, depth_checkpoint, search_checkpoint, training_checkpoint
 from workflow_scripts.benchmark.durations import NotMeasured
-from workflow_scripts.cells.evaluation import train_genotype
+from workflow_scripts.cells.genotype_training import train_genotype
 from workflow_scripts.cells.search import run_search
-from workflow_scripts.data.images import Part
-from workflow_scripts.depth.runs import build
-from workflow_scripts.depth.runs import load as load_points
-from workflow_scripts.depth.runs import train as train_depth
+from workflow_scripts.data.image_batches import Part
+from workflow_scripts.depth.run_setup import build
+from workflow_scripts.depth.run_setup import load as load_points
+from workflow_scripts.depth.run_setup import train as train_depth
 from workflow_scripts.disk import beside_results
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.rehearsal.made_up_results import Writer
 from workflow_scripts.runtime.checkpoint import NoCheckpoint
 from workflow_scripts.runtime.progress import Silent
-from workflow_scripts.study.cells import Adaptive, Curvature, StopRule
-from workflow_scripts.study.depth import DepthRun, DepthTraining
+from workflow_scripts.study.cell_settings import Adaptive, Curvature, StopRule
+from workflow_scripts.study.depth_settings import DepthRun, DepthTraining
 from workflow_scripts.study.open_study import load
 from workflow_scripts.tables.genotype import Genotype
 

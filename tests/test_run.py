@@ -22,7 +22,7 @@ from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.record import VERSION, parse_record
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.run import TRY_AGAIN, _checkpoint, _tell
-from workflow_scripts.runtime import places
+from workflow_scripts.runtime import writable_paths
 from workflow_scripts.runtime.failures import JobError
 from workflow_scripts.runtime.progress import Silent
 
@@ -573,10 +573,10 @@ def test_a_link_inside_a_results_folder_is_refused_before_anything_is_done(tree,
 
 def test_a_part_on_another_file_system_is_refused(tmp_path, monkeypatch):
     (tmp_path / "out/sub").mkdir(parents=True)
-    monkeypatch.setattr(places, "_device", lambda folder: 2 if folder.name == "sub" else 1)
-    places.check_places(tmp_path / "out", [tmp_path / "out/a.txt"])
+    monkeypatch.setattr(writable_paths, "_device", lambda folder: 2 if folder.name == "sub" else 1)
+    writable_paths.check_places(tmp_path / "out", [tmp_path / "out/a.txt"])
     with pytest.raises(JobError, match=r"out/sub: another file system than that of .*out, to which finished results"):
-        places.check_places(tmp_path / "out", [tmp_path / "out/sub/more/a.txt"])
+        writable_paths.check_places(tmp_path / "out", [tmp_path / "out/sub/more/a.txt"])
 
 
 @pytest.mark.parametrize("link", ["out", "out/study"])

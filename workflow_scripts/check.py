@@ -15,7 +15,7 @@ import yaml
 
 from workflow_scripts.cluster.preflight import asked, requests_of, submit_program
 from workflow_scripts.runtime.command_line import documented_parser, tell_error
-from workflow_scripts.study.names import Mistake, nearest
+from workflow_scripts.study.name_checks import Mistake, nearest
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.study import Study, StudyError
 
@@ -43,7 +43,7 @@ def check_networks_of(study: Study, file: Path) -> None:
     """Raise StudyError for a study that names networks which cannot be built."""
     if study.cells is None:
         return
-    from workflow_scripts.cells.building import check_networks  # loads torch, which no other mistake needs
+    from workflow_scripts.cells.network_check import check_networks  # loads torch, which no other mistake needs
 
     try:
         check_networks(study.cells)

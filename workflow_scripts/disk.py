@@ -5,9 +5,9 @@ Small files are counted as a study of 26 jobs and 69 outputs left them on ext4, 
 
 from collections.abc import Iterator, Sequence
 
-from workflow_scripts.data.entry import load_image_set
-from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob
-from workflow_scripts.study.depth import DepthRun
+from workflow_scripts.data.data_set import load_image_set
+from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob, SelectionJob
+from workflow_scripts.study.depth_settings import DepthRun
 from workflow_scripts.study.job_plan import Job
 
 RECORD, ATTEMPTS, LOG = 7_700, 4_100, 4_100

@@ -21,8 +21,8 @@ from workflow_scripts.disk import beside_results, image_counts, training_of
 from workflow_scripts.provenance.record import Record, RecordError, read_record
 from workflow_scripts.runtime.command_line import documented_parser, tell_error
 from workflow_scripts.runtime.progress import duration
-from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob
-from workflow_scripts.study.depth import DepthRun
+from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob, SelectionJob
+from workflow_scripts.study.depth_settings import DepthRun
 from workflow_scripts.study.job_plan import Job, Plan
 from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError

@@ -24,7 +24,7 @@ from workflow_scripts.check import check_profile
 from workflow_scripts.provenance.record import write_atomically
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.rehearsal import head_node
-from workflow_scripts.rehearsal.report import report
+from workflow_scripts.rehearsal.rehearsal_report import report
 from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell_error
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.rehearsal import number_of_jobs, rehearsal_of, sample_of

@@ -12,7 +12,7 @@ processor unless it was given a GPU.
 
 import gc
 
-from workflow_scripts.runtime.stopping import TRY_AGAIN, end, end_on_signals, ignore_signals, raise_on_signals
+from workflow_scripts.runtime.signals import TRY_AGAIN, end, end_on_signals, ignore_signals, raise_on_signals
 
 if __name__ == "__main__":
     end_on_signals()  # before the other modules load, which takes longer than anything else that a short job does
@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
-from workflow_scripts.provenance.kept import Mismatch, forget_others, keep, put_back, same_job
+from workflow_scripts.provenance.kept_outputs import Mismatch, forget_others, keep, put_back, same_job
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.new_record import new_record
 from workflow_scripts.provenance.record import file_facts, git_state, machine, now, software, write_atomically
@@ -56,8 +56,8 @@ from workflow_scripts.runtime.folders import (
     WAIVERS,
 )
 from workflow_scripts.runtime.job_lock import job_lock
-from workflow_scripts.runtime.places import check_places
 from workflow_scripts.runtime.progress import Console, warnings_said
+from workflow_scripts.runtime.writable_paths import check_places
 from workflow_scripts.study.step_needs import keeps_checkpoint, uses_gpu
 from workflow_scripts.tables.files import sha256_of
 

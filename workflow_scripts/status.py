@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from workflow_scripts.provenance.failed_jobs import failures
 from workflow_scripts.provenance.staleness import (
     RUNS,
     DryRunError,
@@ -23,7 +24,6 @@ from workflow_scripts.provenance.staleness import (
     study_options,
 )
 from workflow_scripts.provenance.study_of_results import planned_of
-from workflow_scripts.provenance.unfinished import failures
 from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell, tell_error
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.open_study import load

@@ -25,7 +25,7 @@ from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import documented_parser, tell, tell_error
 from workflow_scripts.runtime.folders import ATTEMPTS, CHECKPOINTS, KEPT, LOCKS, RECORDS, SCHEDULER, SCRATCH
 from workflow_scripts.runtime.locks import try_lock
-from workflow_scripts.runtime.reading import LINK, found_below
+from workflow_scripts.runtime.untrusted_files import LINK, found_below
 from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError
 

@@ -13,10 +13,10 @@ from workflow_scripts.cells.early_stopping import latest_stop, stop_epoch
 from workflow_scripts.cells.random_search import one_hot
 from workflow_scripts.cells.search import run_search
 from workflow_scripts.cells.search_result import CurvatureRecord
-from workflow_scripts.data.images import load_part
+from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import derive_architectures
-from workflow_scripts.study.cells import Adaptive, StopRule
+from workflow_scripts.study.cell_settings import Adaptive, StopRule
 from workflow_scripts.tables.architectures import read_architectures
 from workflow_scripts.tables.search_run import DISCARDED, read_search_run
 

@@ -8,7 +8,7 @@ from workflow_scripts.cells import conformance as cells
 from workflow_scripts.conformance import compare
 from workflow_scripts.reference import spaces as reference_spaces
 from workflow_scripts.reference import supernet as reference_supernet
-from workflow_scripts.study import spaces
+from workflow_scripts.study import search_spaces
 
 MIXED = (
     "Genotype(normal=[('sep_conv_5x5', 1), ('skip_connect', 0), ('max_pool_3x3', 2), ('dil_conv_3x3', 0), "
@@ -62,7 +62,7 @@ def test_supernet_of_operations_that_the_papers_spaces_leave_out(monkeypatch, tm
     operations = ("sep_conv_7x7", "conv_7x1_1x7")
     monkeypatch.setitem(reference_spaces.spaces, "large", reference_spaces.same_on_every_edge(*operations))
     (tmp_path / "large.yaml").write_text(f"every_edge: [{', '.join(operations)}]")
-    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
     names, wrong = disagreeing(supernet_vector("large", 17, **TINY))
     assert wrong == []
     assert names > QUANTITIES

@@ -7,7 +7,7 @@ import torch
 from cells.tiny import alphas_of, batch_of, supernet
 from torch import nn
 
-from workflow_scripts.cells.bilevel import Noise, loss_of
+from workflow_scripts.cells.bilevel_step import Noise, loss_of
 from workflow_scripts.cells.curvature import dominant_eigenvalue, full_hessian, hessian_product, largest_eigenvalue
 from workflow_scripts.cells.supernet import Alphas
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from workflow_scripts.cells.early_stopping import moving_averages, stop_epoch
-from workflow_scripts.study.cells import StopRule
+from workflow_scripts.study.cell_settings import StopRule
 from workflow_scripts.tables.genotype import parse_genotype
 
 PUBLISHED = Path(__file__).parents[2].parent / "shared" / "published"

@@ -3,11 +3,11 @@
 import pytest
 import torch
 from cells.tiny import alphas_of, batch_of
-from cold_and_warm import cold_and_warm
+from numba_cache import cold_and_warm
 from torch import nn
 from torch.nn import functional as F
 
-from workflow_scripts.cells.bilevel import (
+from workflow_scripts.cells.bilevel_step import (
     Noise,
     WeightRule,
     first_order_gradient,
@@ -17,9 +17,9 @@ from workflow_scripts.cells.bilevel import (
     weight_step,
 )
 from workflow_scripts.cells.curvature import full_hessian, hessian_product
-from workflow_scripts.cells.evaluation_network import EvaluationNetwork
+from workflow_scripts.cells.genotype_network import EvaluationNetwork
 from workflow_scripts.cells.node_sum import Term, node_sum, single_operation
-from workflow_scripts.cells.operation_steps import steps_of
+from workflow_scripts.cells.operation_passes import steps_of
 from workflow_scripts.cells.operations import FactorizedReduce, ReLUConvBN, build_operation, drop_path_mask
 from workflow_scripts.cells.random_search import random_choice
 from workflow_scripts.cells.supernet import Supernet
@@ -199,7 +199,7 @@ def test_not_a_number_is_passed_on():
 PRINTED_GRADIENT = """
 import torch
 from workflow_scripts.cells.node_sum import single_operation
-from workflow_scripts.cells.operation_steps import steps_of
+from workflow_scripts.cells.operation_passes import steps_of
 from workflow_scripts.cells.operations import SepConv
 torch.manual_seed(0)
 operation, x = SepConv(8, 3, 1, affine=False), torch.randn(3, 8, 6, 6, requires_grad=True)

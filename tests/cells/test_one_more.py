@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from contributing import ROOT, example
+from contributing_examples import ROOT, example
 
 from workflow_scripts.provenance.code_digest import code_digests
 

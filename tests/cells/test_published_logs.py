@@ -14,8 +14,8 @@ from workflow_scripts.cells.early_stopping import stop_epoch
 from workflow_scripts.cells.published_logs import read_published_logs
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import import_published_logs, search_tables
-from workflow_scripts.study.cells import StopRule
-from workflow_scripts.tables.cells import SEARCHES, SPECTRA
+from workflow_scripts.study.cell_settings import StopRule
+from workflow_scripts.tables.cell_tables import SEARCHES, SPECTRA
 from workflow_scripts.tables.files import read_json
 from workflow_scripts.tables.genotype import parse_genotype
 from workflow_scripts.tables.search_run import read_search_run

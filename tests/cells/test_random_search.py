@@ -14,11 +14,11 @@ from workflow_scripts.cells.random_search import _RandomSearch, random_choice, r
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.data import images as images_module
 from workflow_scripts.data.augment import cutout
-from workflow_scripts.data.images import load_part
+from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import derive_architectures, random_search
-from workflow_scripts.study.cell_jobs import Images
-from workflow_scripts.study.cells import RandomSearch, StopRule
+from workflow_scripts.study.cell_job_settings import Images
+from workflow_scripts.study.cell_settings import RandomSearch, StopRule
 from workflow_scripts.tables.architectures import read_architectures
 from workflow_scripts.tables.genotype import parse_genotype
 from workflow_scripts.tables.search_run import SAMPLES, read_search_run

@@ -9,14 +9,14 @@ import torch
 from cells.tiny import MEASURE, numbered_part, tiny_search, written_search
 
 from workflow_scripts.cells import search as search_module
-from workflow_scripts.cells.bilevel import weight_step
+from workflow_scripts.cells.bilevel_step import weight_step
 from workflow_scripts.cells.search import run_search
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.data import images as images_module
 from workflow_scripts.data.augment import cutout
-from workflow_scripts.data.images import load_part
+from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.progress import Silent
-from workflow_scripts.study.cell_jobs import Images
+from workflow_scripts.study.cell_job_settings import Images
 from workflow_scripts.tables.genotype import parse_genotype
 from workflow_scripts.tables.search_run import read_search_run
 

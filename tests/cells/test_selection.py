@@ -7,17 +7,17 @@ import pytest
 import torch
 from cells.tiny import cells_study
 
-from workflow_scripts.cells.evaluation import multiply_adds
-from workflow_scripts.cells.evaluation_network import EvaluationNetwork
-from workflow_scripts.cells.found_network import load_found_network
-from workflow_scripts.data.images import load_part
+from workflow_scripts.cells.genotype_network import EvaluationNetwork
+from workflow_scripts.cells.genotype_training import multiply_adds
+from workflow_scripts.cells.trained_network import load_found_network
+from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import evaluate_genotype, select_architecture
-from workflow_scripts.study.cell_jobs import EvaluationJob, SelectionJob, images_of, layout_of
-from workflow_scripts.study.cells import Training
+from workflow_scripts.study.cell_job_settings import EvaluationJob, SelectionJob, images_of, layout_of
+from workflow_scripts.study.cell_settings import Training
 from workflow_scripts.tables.architectures import KEYS, read_architectures, write_architectures
-from workflow_scripts.tables.evaluation_run import CANDIDATES
 from workflow_scripts.tables.genotype import Genotype
+from workflow_scripts.tables.genotype_training import CANDIDATES
 
 GOOD = Genotype((("sep_conv_3x3", 0), ("skip_connect", 1)) * 4, (("sep_conv_3x3", 0), ("skip_connect", 1)) * 4)
 NOISE = Genotype((("noise", 0), ("noise", 1)) * 4, (("noise", 0), ("noise", 1)) * 4)

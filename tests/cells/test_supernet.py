@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from workflow_scripts.cells.operations import OPERATIONS, Noise, apply_operation, build_operation, drop_paths
 from workflow_scripts.cells.random_search import one_hot, random_choice
 from workflow_scripts.cells.supernet import Alphas, frozen_statistics
-from workflow_scripts.study.spaces import EDGES
+from workflow_scripts.study.search_spaces import EDGES
 
 
 def generator(seed=0):

@@ -5,13 +5,13 @@ from pathlib import Path
 import torch
 
 from workflow_scripts.cells.supernet import Alphas, Supernet
-from workflow_scripts.data.images import Part
+from workflow_scripts.data.image_batches import Part
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import cell_search
 from workflow_scripts.study.cell_grids import searches
-from workflow_scripts.study.cell_jobs import evaluation_job, search_job
-from workflow_scripts.study.cells import Cells
-from workflow_scripts.study.spaces import load_space
+from workflow_scripts.study.cell_job_settings import evaluation_job, search_job
+from workflow_scripts.study.cell_settings import Cells
+from workflow_scripts.study.search_spaces import load_space
 
 SEARCH = {"epochs": 3, "steps_per_epoch": 3, "batch_size": 4, "order": 1, "init_channels": 2, "layers": 3}
 SPLIT = {"subset": 40, "validation_fraction": 0.4}  # 24 images for the weights, 16 for the alphas

@@ -1,21 +1,21 @@
 """One more entry of the schedulers, and all that is known of a scheduler is known of it."""
 
 import pytest
-from contributing import with_example
+from contributing_examples import with_example
 
 from workflow_scripts.cluster import answers
-from workflow_scripts.runtime import scheduler
-from workflow_scripts.runtime.scheduler import scheduler_job, scheduler_name
+from workflow_scripts.runtime import scheduler_job as schedulers
+from workflow_scripts.runtime.scheduler_job import scheduler_job, scheduler_name
 
 
 @pytest.fixture
 def mine(monkeypatch, tmp_path):
     """The entry that CONTRIBUTING.md shows, which also tells why a job ended and which reasons to wait end."""
-    changed = with_example("workflow_scripts/runtime/scheduler.py", tmp_path, before='    Scheduler("PBS"')
+    changed = with_example("workflow_scripts/runtime/scheduler_job.py", tmp_path, before='    Scheduler("PBS"')
     (shown,) = (each for each in changed.SCHEDULERS if each.name == "Mine")
     entry = shown._replace(queued="USERHOLD until", end=lambda number: f"Mine: job {number} was too large")
-    together = (*scheduler.SCHEDULERS, entry)
-    for module in (scheduler, answers):
+    together = (*schedulers.SCHEDULERS, entry)
+    for module in (schedulers, answers):
         monkeypatch.setattr(module, "SCHEDULERS", together)
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.cluster import status as status_module
-from workflow_scripts.cluster.submission import REGISTER, new_submission, register, registered
-from workflow_scripts.provenance.unfinished import failures
+from workflow_scripts.cluster.submission_files import REGISTER, new_submission, register, registered
+from workflow_scripts.provenance.failed_jobs import failures
 
 SHELL = Path(__file__).parents[2] / "workflow_scripts/cluster/status.sh"
 

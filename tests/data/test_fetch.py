@@ -10,10 +10,10 @@ from pathlib import Path
 import data_server
 import numpy as np
 import pytest
-from said import Said
+from recorded_progress import Said
 
 from workflow_scripts.data import fetch as fetching
-from workflow_scripts.data.entry import DataSet, Form, SourceFile
+from workflow_scripts.data.data_set import DataSet, Form, SourceFile
 from workflow_scripts.data.fetch import Access, FetchError, fetch
 from workflow_scripts.runtime.progress import Silent
 
@@ -192,7 +192,7 @@ PROCESS = """
 import sys
 from pathlib import Path
 sys.path[:0] = [{root!r}]
-from workflow_scripts.data.entry import DataSet, Form, SourceFile
+from workflow_scripts.data.data_set import DataSet, Form, SourceFile
 from workflow_scripts.data.fetch import Access, fetch
 from workflow_scripts.runtime.progress import Silent
 form = Form("file.bin", {size}, {sha256!r}, "this test")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workflow_scripts.data.entry import image_set_names, load_image_set, module_name
+from workflow_scripts.data.data_set import image_set_names, load_image_set, module_name
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import made_up_data
 

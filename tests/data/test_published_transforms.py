@@ -9,8 +9,8 @@ from torchvision.transforms import v2
 
 from workflow_scripts.benchmark.arithmetic import operations_dispatched
 from workflow_scripts.data.augment import cutout, random_crop, random_flip
-from workflow_scripts.data.images import Part
-from workflow_scripts.study.cell_jobs import Images
+from workflow_scripts.data.image_batches import Part
+from workflow_scripts.study.cell_job_settings import Images
 
 CHANCE = 1e-3  # smallest p-value taken for chance; the seeds are fixed
 COUNT = 8000

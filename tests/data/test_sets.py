@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from workflow_scripts.data.entry import (
+from workflow_scripts.data.data_set import (
     ImageSet,
     data_set_names,
     image_set_names,
@@ -28,8 +28,8 @@ from workflow_scripts.data.fetch import Access, fetch
 from workflow_scripts.data.sets import cifar10, cifar100, digits, fashion_mnist, mnist, svhn
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import fetch_data
-from workflow_scripts.study.cell_jobs import images_of
-from workflow_scripts.study.cells import Cells
+from workflow_scripts.study.cell_job_settings import images_of
+from workflow_scripts.study.cell_settings import Cells
 
 ROOT = Path(__file__).parents[2]
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
@@ -79,7 +79,7 @@ def test_image_facts(name):
 
 def test_importing_an_entry_loads_no_heavy_library():
     code = (
-        "import sys; from workflow_scripts.data.entry import data_set_names, load_entry; "
+        "import sys; from workflow_scripts.data.data_set import data_set_names, load_entry; "
         "[load_entry(name) for name in data_set_names()]; "
         "print(sorted({'torch', 'torchvision', 'sklearn', 'pandas', 'scipy'} & set(sys.modules)))"
     )

@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-from cold_and_warm import cold_and_warm
+from numba_cache import cold_and_warm
 
 from workflow_scripts.depth import compiled, training
-from workflow_scripts.depth.published import Q_LOGITS, published_state
-from workflow_scripts.depth.runs import build, load
+from workflow_scripts.depth.published_networks import Q_LOGITS, published_state
+from workflow_scripts.depth.run_setup import build, load
 from workflow_scripts.reference import depth as reference
-from workflow_scripts.study.depth import DepthRun
+from workflow_scripts.study.depth_settings import DepthRun
 
 SIZES = [(5, 20, 2), (10, 20, 2), (0, 20, 2), (1, 7, 3), (7, 33, 5)]
 
@@ -129,8 +129,8 @@ def test_the_same_run_gives_the_same_bytes():
 
 PRINTED_HISTORY = """
 import torch
-from workflow_scripts.depth.runs import build, load, train
-from workflow_scripts.study.depth import DepthRun
+from workflow_scripts.depth.run_setup import build, load, train
+from workflow_scripts.study.depth_settings import DepthRun
 training = {"epochs": 40, "batch_size": 90}
 run = DepthRun(model="ldn", max_depth=6, data_seed=3, weight_seed=5, training=training)
 print([epoch.elbo for epoch in train(build(run), load(run), run).history])

@@ -11,7 +11,7 @@ from scipy.stats import mannwhitneyu
 
 from tests.reference.depth_distribution import COLUMNS, DEPTHS, SEEDS, learnt_run
 from workflow_scripts.depth.evaluation import evaluate
-from workflow_scripts.depth.runs import build, load, train
+from workflow_scripts.depth.run_setup import build, load, train
 
 REFERENCE = pd.read_csv(Path(__file__).with_name("reference_distribution.csv"))
 QUANTITIES = COLUMNS[2:]

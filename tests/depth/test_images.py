@@ -10,13 +10,13 @@ import torch
 from workflow_scripts.depth.networks import ConvolutionalNetwork, DepthBatchNorm, prune
 from workflow_scripts.depth.posterior import LearntPosterior
 from workflow_scripts.depth.prior import geometric_log_prior
-from workflow_scripts.depth.runs import build, load
+from workflow_scripts.depth.run_setup import build, load
 from workflow_scripts.depth.training import DepthModel, Training, train
 from workflow_scripts.runtime.epochs import restore, state_of
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import depth_search, depth_speed, depth_tables
-from workflow_scripts.study.depth import Depth, DepthTraining, expand, experiment_of
-from workflow_scripts.tables.depth import DEPTH_RUNS, DEPTH_SPEED
+from workflow_scripts.study.depth_settings import Depth, DepthTraining, expand, experiment_of
+from workflow_scripts.tables.depth_tables import DEPTH_RUNS, DEPTH_SPEED
 
 IMAGES = {"data_sets": ["digits"], "train_images": 60, "test_images": 30, "outer_width": 6, "inner_width": 3}
 STUDY = {

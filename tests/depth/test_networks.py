@@ -5,7 +5,7 @@ import torch
 
 from workflow_scripts.depth import posterior
 from workflow_scripts.depth.networks import ConvolutionalNetwork, FullyConnectedNetwork, prune
-from workflow_scripts.depth.published import network_from_published, published_state
+from workflow_scripts.depth.published_networks import network_from_published, published_state
 
 
 def fully_connected(max_depth=4):

@@ -6,7 +6,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from workflow_scripts.study.depth import Depth, DepthExperiment, DepthRun, expand, experiment_of
+from workflow_scripts.study.depth_settings import Depth, DepthExperiment, DepthRun, expand, experiment_of
 
 PAPER = {
     "max_depth": {"max_depths": [*range(5, 45, 5), *range(50, 110, 10)]},

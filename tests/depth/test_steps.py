@@ -9,18 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from contributing import with_example
+from contributing_examples import with_example
 
 from workflow_scripts.depth.evaluation import evaluate
 from workflow_scripts.depth.networks import DepthNetwork, Residual
 from workflow_scripts.depth.posterior import LearntPosterior, expected_depth, kl_divergence, optimal_depth
 from workflow_scripts.depth.prior import geometric_log_prior
-from workflow_scripts.depth.runs import build, load
+from workflow_scripts.depth.run_setup import build, load
 from workflow_scripts.depth.training import DepthModel
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import depth_search, depth_tables
-from workflow_scripts.study.depth import Depth, expand, experiment_of
-from workflow_scripts.tables.depth import DEPTH_POSTERIORS, DEPTH_RUNS, RUN_HISTORY
+from workflow_scripts.study.depth_settings import Depth, expand, experiment_of
+from workflow_scripts.tables.depth_tables import DEPTH_POSTERIORS, DEPTH_RUNS, RUN_HISTORY
 
 ROOT = Path(__file__).parents[2]
 STUDY = {
@@ -249,7 +249,7 @@ def test_another_prior_reaches_the_training_and_the_tables(tmp_path, monkeypatch
     study = {"experiments": {"shape": shape}}
     (geometric,) = search(tmp_path / "geometric", study)
     shown = with_example("workflow_scripts/depth/prior.py", tmp_path).log_prior
-    monkeypatch.setattr("workflow_scripts.depth.runs.log_prior", shown)
+    monkeypatch.setattr("workflow_scripts.depth.run_setup.log_prior", shown)
     (binomial,) = search(tmp_path / "binomial", study)
     table, posteriors = tables([binomial], tmp_path)
     assert posteriors["prior"].tolist() == pytest.approx(stated.tolist())
@@ -289,7 +289,7 @@ def test_progress_reaches_the_total(tmp_path):
     assert "shape_ddn_D2_width-5_seed-1  finished after 15 epochs" in shape[-1][2]
 
 
-@pytest.mark.parametrize("module", ["workflow_scripts.steps.depth_tables", "workflow_scripts.study.depth"])
+@pytest.mark.parametrize("module", ["workflow_scripts.steps.depth_tables", "workflow_scripts.study.depth_settings"])
 def test_light_modules_do_not_import_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

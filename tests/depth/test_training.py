@@ -7,9 +7,9 @@ import torch
 
 from workflow_scripts.depth import conformance
 from workflow_scripts.depth.posterior import FixedPosterior, LearntPosterior
-from workflow_scripts.depth.runs import build, load
+from workflow_scripts.depth.run_setup import build, load
 from workflow_scripts.depth.training import DepthModel, train
-from workflow_scripts.study.depth import DepthRun, DepthTraining, SpiralData
+from workflow_scripts.study.depth_settings import DepthRun, DepthTraining, SpiralData
 
 ORACLE = Path(__file__).parents[3] / "shared" / "oracle"
 VECTORS = sorted(ORACLE.glob("depth_*.pt"))

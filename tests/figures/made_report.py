@@ -4,8 +4,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-import made_up
-from made_up import Tables
+import example_tables
+from example_tables import Tables
 
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import figure, report
@@ -24,7 +24,7 @@ def drawn(name: str, paths: dict[str, Path], folder: Path) -> dict[str, list[Pat
 
 def page(folder: Path, tables: Tables, names: list[str], **changed: Any) -> str:
     """Draw figures and write folder/report.html; its text."""
-    paths = made_up.write(tables, folder)
+    paths = example_tables.write(tables, folder)
     outputs = [drawn(name, paths, folder) for name in names]
     settings = {
         "study": "demo",

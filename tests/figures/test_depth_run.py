@@ -6,7 +6,7 @@ import pytest
 
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import depth_run_picture, depth_search
-from workflow_scripts.study.depth import Depth, expand
+from workflow_scripts.study.depth_settings import Depth, expand
 
 EXPERIMENTS = {
     "a": {"max_depths": [3], "seeds": [1], "models": ["ldn"], "data": {"points": 200}, "training": {"epochs": 25}},

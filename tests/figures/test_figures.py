@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
-import made_up
+import example_tables
 import pytest
-from made_up import EMPTY, Cells, Depth, Tables
+from example_tables import EMPTY, Cells, Depth, Tables
 from matplotlib import pyplot
 
 from figures import style
-from workflow_scripts.study.figures import figure_names
+from workflow_scripts.study.figure_modules import figure_names
 from workflow_scripts.tables.genotype import parse_genotype
 
 ROOT = Path(__file__).parents[2]
@@ -34,13 +34,17 @@ SEVERAL = Cells(
 )
 MISSING = Cells(diverged=((6e-2, 0.0, 1),), diverged_evaluations=True)
 STUDIES: dict[str, Tables] = {
-    "one seed": made_up.cells(Cells(seeds=(1,), l2=(3e-4,), evaluation_seeds=(0,), hessian_size=12))
-    | {name: table for name, table in made_up.depth(Depth((20,), (0,), ())).items() if name.startswith("depth")},
-    "many": made_up.cells(SEVERAL)
-    | {name: table for name, table in made_up.depth(Depth((5, 10, 15, 60), (0, 1, 2))).items() if "depth" in name},
-    "images": EMPTY | made_up.depth(Depth((5, 10, 60), (0, 1), data_set="mnist")),
-    "missing": made_up.cells(MISSING)
-    | {name: table for name, table in made_up.depth(Depth(diverged=(10,))).items() if "depth" in name},
+    "one seed": example_tables.cells(Cells(seeds=(1,), l2=(3e-4,), evaluation_seeds=(0,), hessian_size=12))
+    | {name: table for name, table in example_tables.depth(Depth((20,), (0,), ())).items() if name.startswith("depth")},
+    "many": example_tables.cells(SEVERAL)
+    | {
+        name: table
+        for name, table in example_tables.depth(Depth((5, 10, 15, 60), (0, 1, 2))).items()
+        if "depth" in name
+    },
+    "images": EMPTY | example_tables.depth(Depth((5, 10, 60), (0, 1), data_set="mnist")),
+    "missing": example_tables.cells(MISSING)
+    | {name: table for name, table in example_tables.depth(Depth(diverged=(10,))).items() if "depth" in name},
     "empty": EMPTY,
 }
 
@@ -108,17 +112,17 @@ def test_same_tables_same_bytes_and_another_value_other_bytes(name: str, tmp_pat
     first = saved(name, tables, tmp_path)
     assert saved(name, tables, tmp_path) == first
     if name == "found_cells":
-        architectures = [dict(each) for each in made_up.architectures(tables)]
+        architectures = [dict(each) for each in example_tables.architectures(tables)]
         text = architectures[0]["genotype_text"]
         architectures[0]["genotype_text"] = text.replace("('noise', ", "('skip_connect', ", 1)
         tables["architectures"] = architectures
     elif name == "operation_counts":
-        frame = made_up.frame(tables, "searches").copy()
+        frame = example_tables.frame(tables, "searches").copy()
         frame["genotype"] = [text.replace("sep_conv_3x3", "skip_connect", 2) for text in frame["genotype"]]
         tables["searches"] = frame
     else:
         table, column = CHANGED[name]
-        frame = made_up.frame(tables, table).copy()
+        frame = example_tables.frame(tables, table).copy()
         shown = frame.index[frame["max_depth"] == 10] if name in DEPTH_FIGURES else frame.index
         shown = [place for place in shown if column != "share_right" or frame.loc[place, "bin"] == 7]
         place = frame.loc[shown, column].first_valid_index()
@@ -152,9 +156,9 @@ def test_a_study_without_rows_says_so(name: str) -> None:
 
 
 def test_counts_of_operations_are_those_of_the_cells() -> None:
-    tables = made_up.cells(Cells(seeds=(0, 1, 2), operations=("sep_conv_3x3", "skip_connect")))
+    tables = example_tables.cells(Cells(seeds=(0, 1, 2), operations=("sep_conv_3x3", "skip_connect")))
     figure = module("operation_counts")
-    searches = made_up.frame(tables, "searches")
+    searches = example_tables.frame(tables, "searches")
     (axes,) = figure.draw(tables).axes
     for place, l2 in enumerate((3e-4, 6e-2)):
         cells = [parse_genotype(text) for text in searches[searches["l2"] == l2]["genotype"]]
@@ -165,46 +169,46 @@ def test_counts_of_operations_are_those_of_the_cells() -> None:
 
 
 def test_spectra_are_the_means_over_seeds_and_published_logs_are_named() -> None:
-    tables = made_up.cells(Cells(seeds=(0, 1), l2=(3e-4, 6e-2), hessian_size=12, search="published"))
+    tables = example_tables.cells(Cells(seeds=(0, 1), l2=(3e-4, 6e-2), hessian_size=12, search="published"))
     figure = module("hessian_spectra")
     sorted_axes, density_axes = figure.draw(tables).axes
     assert len(sorted_axes.lines) == len(density_axes.lines) == 2
-    spectra = made_up.frame(tables, "spectra")
+    spectra = example_tables.frame(tables, "spectra")
     own = spectra[(spectra["l2"] == 3e-4) & (spectra["index"] == 0)]["eigenvalue"].astype(float)
     assert sorted_axes.lines[0].get_ydata()[0] == pytest.approx(figure._scaled(own.to_numpy()).mean(), abs=0.02)
     assert "authors' published logs" in figure.caption(tables) and "12 eigenvalues each" in figure.caption(tables)
 
 
 def test_correlations_leave_out_what_collapsed() -> None:
-    tables = made_up.cells(Cells(seeds=range(6), l2=(3e-4,)))
-    searches = made_up.frame(tables, "searches").copy()
+    tables = example_tables.cells(Cells(seeds=range(6), l2=(3e-4,)))
+    searches = example_tables.frame(tables, "searches").copy()
     searches.loc[0, "final_dominant_eigenvalue"] = 1e-3
     figure, changed = module("eigenvalue_and_error"), {**tables, "searches": searches}
     assert "n = 6" in figure.alternative(tables) and "n = 5" in figure.alternative(changed)
     assert "1 search collapsed to one class" in figure.caption(changed)
     # the made-up drop is 50 times the eigenvalue
     assert "points ρ = 1.00 [1.00, 1.00], n = 6" in figure.alternative(tables).replace("discretised", "points")
-    without = {**tables, "evaluations": made_up.frame(EMPTY, "evaluations")}
+    without = {**tables, "evaluations": example_tables.frame(EMPTY, "evaluations")}
     assert "0 with a test error" in figure.caption(without)
     assert "not measured" in [text.get_text() for axes in figure.draw(without).axes for text in axes.texts]
 
 
 def test_large_studies_say_how_much_is_left_out() -> None:
-    cells = made_up.cells(Cells(l2=(3e-4,), seeds=range(11)))
+    cells = example_tables.cells(Cells(l2=(3e-4,), seeds=range(11)))
     assert (
         "The picture shows 20 of 22, the lowest seed, drop path and L2 first; the PDF shows all, on 4 pages."
         in module("found_cells").caption(cells)
     )
     assert len(module("found_cells").draw(cells).axes) == 40
-    depth = made_up.depth(Depth(range(5, 70, 5), (0,)))
+    depth = example_tables.depth(Depth(range(5, 70, 5), (0,)))
     assert "The first 12 of 13 settings are drawn, 1 are left out." in module("depth_posterior").caption(depth)
     assert len(module("depth_posterior").draw(depth).axes) == 24
 
 
 def test_the_dot_lies_on_the_searchs_own_moving_average() -> None:
     tables = STUDIES["one seed"]
-    curvature = made_up.frame(tables, "curvature")
-    stop = int(made_up.frame(tables, "searches")["stop_epoch"].iloc[0])
+    curvature = example_tables.frame(tables, "curvature")
+    stop = int(example_tables.frame(tables, "searches")["stop_epoch"].iloc[0])
     (axes,) = module("dominant_eigenvalue").draw(tables).axes
     (dot,) = [line for line in axes.lines if line.get_marker() == "o"]
     expected = curvature.loc[curvature["moving_average_epoch"] == stop, "moving_average"].iloc[0]
@@ -212,7 +216,7 @@ def test_the_dot_lies_on_the_searchs_own_moving_average() -> None:
 
 
 def test_many_seeds_become_a_mean_and_a_band() -> None:
-    tables = made_up.cells(Cells(seeds=range(5), l2=(3e-4,)))
+    tables = example_tables.cells(Cells(seeds=range(5), l2=(3e-4,)))
     (axes,) = module("dominant_eigenvalue").draw(tables).axes
     assert len(axes.collections) == 1
     assert "mean over seeds" in module("dominant_eigenvalue").caption(tables)
@@ -256,5 +260,7 @@ def test_neither_the_figures_nor_their_steps_import_torch_or_name_pyplot() -> No
 def test_seaborn_draws_on_our_axes_and_leaves_no_figure_to_pyplot(name: str) -> None:
     """Seaborn loads pyplot, which keeps every figure that it makes until the process ends."""
     cells = name in ("operation_counts", "dominant_eigenvalue")
-    module(name).draw(dict(made_up.cells(Cells(seeds=range(5))) if cells else made_up.depth(Depth((5, 10)))))
+    module(name).draw(
+        dict(example_tables.cells(Cells(seeds=range(5))) if cells else example_tables.depth(Depth((5, 10))))
+    )
     assert pyplot.get_fignums() == []

@@ -7,14 +7,14 @@ import importlib
 import shutil
 from pathlib import Path
 
-import made_up
+import example_tables
 import pytest
-from made_up import Tables
+from example_tables import Tables
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.testing.compare import compare_images
 
 from figures import style
-from workflow_scripts.study.figures import figure_names
+from workflow_scripts.study.figure_modules import figure_names
 
 GOLDEN = Path(__file__).with_name("golden")
 DOTS_PER_INCH = 60
@@ -24,8 +24,8 @@ TOLERANCE = 1.5
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    whole = made_up.whole(tmp_path_factory.mktemp("whole"))
-    return whole | {"architectures": made_up.architectures(whole)[:4]}  # a large picture otherwise
+    whole = example_tables.whole(tmp_path_factory.mktemp("whole"))
+    return whole | {"architectures": example_tables.architectures(whole)[:4]}  # a large picture otherwise
 
 
 def drawn(name: str, path: Path, tables: Tables) -> Path:
@@ -58,7 +58,7 @@ def test_there_is_no_picture_of_a_figure_that_is_gone() -> None:
 def test_another_colour_and_another_value_are_seen(
     tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluations = made_up.frame(tables, "evaluations").copy()
+    evaluations = example_tables.frame(tables, "evaluations").copy()
     evaluations.loc[evaluations.index[0], "test_error_percent"] += 20
     changed = {**tables, "evaluations": evaluations}
     assert difference("test_error", drawn("test_error", tmp_path / "value.png", changed)) > TOLERANCE

@@ -3,25 +3,27 @@
 import re
 from pathlib import Path
 
-import made_up
+import example_tables
 import numpy as np
 import pandas as pd
 import pytest
-from made_up import EMPTY, Cells, Tables
+from example_tables import EMPTY, Cells, Tables
 from matplotlib.figure import Figure
 from PIL import Image
 
 from figures import cell_animation, comparison, found_cells, search_spaces, style
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import comparison_table, figure, space_table
-from workflow_scripts.study.spaces import load_space, operation_names, space_names
-from workflow_scripts.tables.cells import COMPARISON, EVALUATIONS, SEARCH_SPACES
+from workflow_scripts.study.search_spaces import load_space, operation_names, space_names
+from workflow_scripts.tables.cell_tables import COMPARISON, EVALUATIONS, SEARCH_SPACES
+from workflow_scripts.tables.display_names import METHOD_NAMES
 from workflow_scripts.tables.genotype import parse_genotype
-from workflow_scripts.tables.names import METHOD_NAMES
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published_values.csv"
 SHORT_NAMES = [style.operation_name(name) for name in operation_names()]
-MANY = made_up.cells(Cells(l2=(3e-4, 9e-4, 27e-4), seeds=(1, 2, 3, 4), drop_path=(0.0,), operations=("sep_conv_3x3",)))
+MANY = example_tables.cells(
+    Cells(l2=(3e-4, 9e-4, 27e-4), seeds=(1, 2, 3, 4), drop_path=(0.0,), operations=("sep_conv_3x3",))
+)
 
 
 def texts(drawn: Figure) -> list[str]:
@@ -67,14 +69,14 @@ def test_every_found_cell_is_on_a_page_and_the_picture_says_how_many_it_shows() 
 
 
 def test_few_cells_are_one_page() -> None:
-    few = made_up.cells(Cells(seeds=(1,)))
+    few = example_tables.cells(Cells(seeds=(1,)))
     (page,) = found_cells.pages(few)
     assert headings(page) == headings(found_cells.draw(few))
     assert "PDF" not in found_cells.caption(few)
 
 
 def test_an_architecture_that_several_methods_take_is_drawn_once() -> None:
-    found = made_up.architectures(made_up.cells(Cells(seeds=(1,), l2=(3e-4,))))
+    found = example_tables.architectures(example_tables.cells(Cells(seeds=(1,), l2=(3e-4,))))
     selected = {**found[0], "method": "r_darts_l2", "run": "seed-1", "epoch_reason": "selected"}
     tables = {**EMPTY, "architectures": [*found, selected]}
     assert [heading.split(" · ")[-1] for heading in headings(found_cells.draw(tables))] == [
@@ -86,7 +88,7 @@ def test_an_architecture_that_several_methods_take_is_drawn_once() -> None:
 
 
 def test_published_searches_are_called_so_and_stand_apart_from_ours() -> None:
-    found = made_up.architectures(made_up.cells(Cells(seeds=(1,), l2=(3e-4,))))
+    found = example_tables.architectures(example_tables.cells(Cells(seeds=(1,), l2=(3e-4,))))
     logs = [{**each, "search": "published"} for each in found]
     shown = headings(found_cells.draw({**EMPTY, "architectures": [*found, *logs]}))
     assert len(shown) == 4
@@ -147,11 +149,11 @@ def test_the_number_of_architectures_is_that_of_the_papers(spaces: dict[str, pd.
 
 # cell and eigenvalue over the epochs ------------------------------------------------------------------------------
 
-COURSES = made_up.cells(Cells(l2=(9e-4, 3e-4), drop_path=(0.2, 0.0), seeds=(2, 1)))
+COURSES = example_tables.cells(Cells(l2=(9e-4, 3e-4), drop_path=(0.2, 0.0), seeds=(2, 1)))
 
 
 def genotype_at(tables: Tables, epoch: int) -> list[str]:
-    rows = made_up.frame(tables, "search_epochs")
+    rows = example_tables.frame(tables, "search_epochs")
     rows = rows[(rows["l2"] == 3e-4) & (rows["drop_path"] == 0) & (rows["seed"] == 1) & (rows["epoch"] == epoch)]
     edges = parse_genotype(rows["genotype"].iloc[0]).normal
     pairs = [sorted(edges[place : place + 2], key=lambda edge: edge[1]) for place in range(0, 8, 2)]
@@ -182,7 +184,7 @@ def test_the_frames_follow_the_search_from_its_first_to_its_last_epoch() -> None
 
 
 def test_the_gif_is_small_repeats_and_has_the_same_bytes_each_time(tmp_path: Path) -> None:
-    tables = made_up.cells(Cells(groups=(("s1", "cifar10"), ("s4", "svhn")), l2=(3e-4,), seeds=(1,)))
+    tables = example_tables.cells(Cells(groups=(("s1", "cifar10"), ("s4", "svhn")), l2=(3e-4,), seeds=(1,)))
     for number in range(2):
         figure.save_animation(list(cell_animation.animate(tables))[::8], tmp_path / f"{number}.gif")
     content = (tmp_path / "0.gif").read_bytes()
@@ -196,15 +198,15 @@ def test_the_gif_is_small_repeats_and_has_the_same_bytes_each_time(tmp_path: Pat
 
 def test_more_groups_than_fit_are_counted_and_random_search_is_left_out() -> None:
     groups = [(space, data_set) for space in ("s1", "s2", "s3", "s4") for data_set in ("cifar10", "svhn")]
-    tables = made_up.cells(Cells(groups=groups, l2=(3e-4,), seeds=(1,)))
+    tables = example_tables.cells(Cells(groups=groups, l2=(3e-4,), seeds=(1,)))
     assert "The first 6 of 8 spaces and data sets are drawn, 2 are left out." in cell_animation.caption(tables)
     assert len(headings(cell_animation.draw(tables))) == 6
-    random = {name: made_up.frame(COURSES, name).assign(search="random_ws") for name in cell_animation.TABLES}
+    random = {name: example_tables.frame(COURSES, name).assign(search="random_ws") for name in cell_animation.TABLES}
     assert "nothing to draw" in cell_animation.caption(random)
 
 
 def test_a_search_without_curvature_still_shows_its_cell() -> None:
-    tables = {**COURSES, "curvature": made_up.frame(EMPTY, "curvature")}
+    tables = {**COURSES, "curvature": example_tables.frame(EMPTY, "curvature")}
     assert "not measured" in texts(cell_animation.draw(tables))
     assert "1 search measured no curvature" in cell_animation.caption(tables)
 

@@ -6,22 +6,25 @@ from html import escape as html_escape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import example_tables
 import jinja2
-import made_up
 import pandas as pd
 import pytest
 from docutils.core import publish_parts
+from example_tables import Cells, Depth, Tables
 from made_report import drawn, page
-from made_up import Cells, Depth, Tables
 
 from figures import style
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import figure, report
-from workflow_scripts.tables.cells import COMPARISON
+from workflow_scripts.tables.cell_tables import COMPARISON
 from workflow_scripts.tables.files import read_json
 
-CELLS = made_up.cells(Cells(diverged=((6e-2, 0.0, 1),)))
-STUDY: Tables = {**CELLS, **{name: table for name, table in made_up.depth(Depth()).items() if name.startswith("depth")}}
+CELLS = example_tables.cells(Cells(diverged=((6e-2, 0.0, 1),)))
+STUDY: Tables = {
+    **CELLS,
+    **{name: table for name, table in example_tables.depth(Depth()).items() if name.startswith("depth")},
+}
 FIGURES = ["dominant_eigenvalue", "found_cells", "test_error", "depth_posterior"]
 VOID = {"meta", "link", "img", "br"}
 
@@ -54,7 +57,7 @@ class Reader(HTMLParser):
 
 
 def test_the_figure_step_describes_what_it_drew(tmp_path: Path) -> None:
-    outputs = drawn("test_error", made_up.write(STUDY, tmp_path), tmp_path)
+    outputs = drawn("test_error", example_tables.write(STUDY, tmp_path), tmp_path)
     description = read_json(outputs["description"][0])
     assert set(description) == {"name", "title", "category", "caption", "alternative", "tables"}
     assert description["name"] == "test_error"
@@ -63,7 +66,7 @@ def test_the_figure_step_describes_what_it_drew(tmp_path: Path) -> None:
 
 
 def test_a_figure_is_the_same_from_files_as_from_frames(tmp_path: Path) -> None:
-    outputs = drawn("test_error", made_up.write(STUDY, tmp_path), tmp_path)
+    outputs = drawn("test_error", example_tables.write(STUDY, tmp_path), tmp_path)
     direct = tmp_path / "direct.pdf", tmp_path / "direct.png"
     style.save(importlib.import_module("figures.test_error").draw(STUDY), *direct)
     assert [outputs["pdf"][0].read_bytes(), outputs["png"][0].read_bytes()] == [path.read_bytes() for path in direct]
@@ -121,7 +124,7 @@ def test_results_lead_and_hold_means_counts_and_what_diverged(html: str) -> None
     )
     places = [text.index(words) for words in story]
     assert places == sorted(places)
-    errors = made_up.frame(STUDY, "evaluations").query("method == 'darts' and l2 < 0.01")["test_error_percent"]
+    errors = example_tables.frame(STUDY, "evaluations").query("method == 'darts' and l2 < 0.01")["test_error_percent"]
     assert f"{errors.mean():.1f} ± {errors.std():.1f}" in text
     assert "2 (1 diverged)" in text
     assert "77" not in re.findall(r"The searches.*?searches whose curvature", text)[0], "of a search that diverged"
@@ -135,7 +138,7 @@ def told(html: str) -> str:
 
 
 def test_an_animation_is_inside_the_page_and_plays_when_asked_for(tmp_path: Path) -> None:
-    tables = made_up.cells(Cells(seeds=(1,), l2=(3e-4,)))
+    tables = example_tables.cells(Cells(seeds=(1,), l2=(3e-4,)))
     html = page(tmp_path, tables, ["cell_animation"])
     reader = Reader(html)
     still, moving = reader.all("img")
@@ -147,24 +150,24 @@ def test_an_animation_is_inside_the_page_and_plays_when_asked_for(tmp_path: Path
 
 
 ALL_METHODS: Tables = dict(CELLS)
-OWN = made_up.frame(CELLS, "evaluations").query("method == 'darts' and l2 < 0.01")
+OWN = example_tables.frame(CELLS, "evaluations").query("method == 'darts' and l2 < 0.01")
 ALL_METHODS["evaluations"] = pd.concat(
     [
-        made_up.frame(CELLS, "evaluations"),
+        example_tables.frame(CELLS, "evaluations"),
         OWN.assign(method="random_ws", search="random_ws"),
         OWN.assign(method="r_darts_l2", l2=[3e-4, 3e-4, 81e-4, 81e-4]),
     ]
 )
-SEARCHED = made_up.frame(CELLS, "searches").query("l2 < 0.01")
+SEARCHED = example_tables.frame(CELLS, "searches").query("l2 < 0.01")
 ALL_METHODS["searches"] = pd.concat(
     [
-        made_up.frame(CELLS, "searches"),
+        example_tables.frame(CELLS, "searches"),
         SEARCHED.assign(search="published"),
         SEARCHED.assign(search="random_ws", final_dominant_eigenvalue=None, stopped=False, stop_epoch=None),
     ]
-).astype(made_up.frame(CELLS, "searches").dtypes)
-CHOSEN = made_up.architectures(CELLS)[0] | {"method": "r_darts_l2", "selection_error_percent": 12.345}
-ALL_METHODS["architectures"] = [*made_up.architectures(CELLS), CHOSEN]
+).astype(example_tables.frame(CELLS, "searches").dtypes)
+CHOSEN = example_tables.architectures(CELLS)[0] | {"method": "r_darts_l2", "selection_error_percent": 12.345}
+ALL_METHODS["architectures"] = [*example_tables.architectures(CELLS), CHOSEN]
 ALL_METHODS["comparison"] = COMPARISON.frame(
     [
         dict.fromkeys(COMPARISON.names)
@@ -197,7 +200,7 @@ def test_all_methods_are_told_by_their_names(tmp_path: Path) -> None:
 
 
 def test_a_study_that_trains_nothing_says_so(tmp_path: Path) -> None:
-    paths = made_up.write(CELLS, tmp_path)
+    paths = example_tables.write(CELLS, tmp_path)
     outputs = drawn("dominant_eigenvalue", paths, tmp_path)
     settings = {"study": "published", "title": "t", "description": "d", "settings": {}, "departures": []}
     settings |= {"commands": {}}
@@ -238,7 +241,7 @@ def test_same_inputs_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_study_without_any_run_still_has_a_page(tmp_path: Path) -> None:
-    html = page(tmp_path, made_up.EMPTY, FIGURES, commands={})
+    html = page(tmp_path, example_tables.EMPTY, FIGURES, commands={})
     Reader(html)
     assert "No run has a result yet." in html
 
@@ -261,7 +264,7 @@ def test_how_sure_the_numbers_are_is_counted(html: str) -> None:
 
 
 def test_a_single_run_is_called_no_evidence(tmp_path: Path) -> None:
-    text = told(page(tmp_path, made_up.cells(Cells(seeds=(1,))), ["test_error"]))
+    text = told(page(tmp_path, example_tables.cells(Cells(seeds=(1,))), ["test_error"]))
     assert "2 settings, 1 of each" in text
     assert "a difference between two such numbers is no evidence" in text
 

@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from figures import style
-from workflow_scripts.study.spaces import operation_names
+from workflow_scripts.study.search_spaces import operation_names
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,7 +3,7 @@
 import errno
 
 from workflow_scripts.provenance.attempts import all_attempts, append, begin, read
-from workflow_scripts.provenance.unfinished import failures
+from workflow_scripts.provenance.failed_jobs import failures
 from workflow_scripts.runtime.failures import JobError, Stopped, sentence
 
 MACHINE = {"host": "node1", "scheduler_job": "77"}

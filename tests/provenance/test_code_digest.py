@@ -287,8 +287,8 @@ def test_what_stands_outside_is_declared_and_there():
         "workflow_scripts.runtime.checkpoint",
         "workflow_scripts.runtime.durable",
         "workflow_scripts.runtime.locks",
-        "workflow_scripts.runtime.scheduler",
-        "workflow_scripts.runtime.stopping",
+        "workflow_scripts.runtime.scheduler_job",
+        "workflow_scripts.runtime.signals",
         "workflow_scripts.data.fetch",
     )
     assert [name for name in OUTSIDE if module_path(name) is None] == []
@@ -302,7 +302,7 @@ def test_what_stands_outside_is_in_no_steps_closure_and_names_alike_are():
     digests = code_digests(steps)
     assert [name for name in digests if code_digest.is_outside(name)] == []
     assert {"workflow_scripts.cells.supernet", "workflow_scripts.runtime.seeds"} <= set(digests)
-    assert code_digest.is_outside("workflow_scripts.study.cells")
+    assert code_digest.is_outside("workflow_scripts.study.cell_settings")
     assert not code_digest.is_outside("workflow_scripts.study_of_cells")
     assert not code_digest.is_outside("workflow_scripts.runtime")
 

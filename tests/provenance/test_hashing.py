@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from odd_files import deep_file
+from unreadable_files import deep_file
 
 from workflow_scripts.provenance.hashing import sha256_of_recorded
 from workflow_scripts.provenance.record import digest_of, file_facts

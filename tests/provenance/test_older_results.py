@@ -25,7 +25,7 @@ from workflow_scripts.steps import depth_tables, derive_architectures, evaluatio
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.architectures import read_architectures
 from workflow_scripts.tables.catalogue import TABLES
-from workflow_scripts.tables.evaluation_run import CANDIDATES, EVALUATION_HISTORY
+from workflow_scripts.tables.genotype_training import CANDIDATES, EVALUATION_HISTORY
 from workflow_scripts.tidy import tidy
 
 STUDY = Path(__file__).with_name("older_results.yaml")

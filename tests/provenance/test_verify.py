@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from provenance.forging import FIGURE, ROOT, SEARCH, SEARCH_RECORD, change, findings, forge
 
 from workflow_scripts.provenance.crate import export
-from workflow_scripts.provenance.kept import kept_at
+from workflow_scripts.provenance.kept_outputs import kept_at
 from workflow_scripts.provenance.ledger import LedgerError, read_ledger
 from workflow_scripts.provenance.record import VERSION, canonical_bytes, sealed
 from workflow_scripts.provenance.verify import verify

@@ -8,10 +8,10 @@ import sys
 
 import torch
 
-from workflow_scripts.depth.published import published_state
-from workflow_scripts.depth.runs import build, load
+from workflow_scripts.depth.published_networks import published_state
+from workflow_scripts.depth.run_setup import build, load
 from workflow_scripts.reference import depth
-from workflow_scripts.study.depth import DepthRun
+from workflow_scripts.study.depth_settings import DepthRun
 
 DEPTHS = (5, 10)
 SEEDS = tuple(range(1, 9))

@@ -6,7 +6,7 @@ import random
 
 import pytest
 import torch
-from said import Said
+from recorded_progress import Said
 
 from workflow_scripts.runtime.checkpoint import SHARE, FileCheckpoint, PartCheckpoint, _header
 

@@ -4,7 +4,7 @@ import errno
 import os
 
 import pytest
-from odd_files import DEPTH, deep_file
+from unreadable_files import DEPTH, deep_file
 
 from workflow_scripts.runtime import durable
 from workflow_scripts.runtime.durable import move_durably, write_durably, write_quickly

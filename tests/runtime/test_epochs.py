@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from said import Said
+from recorded_progress import Said
 
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT
 from workflow_scripts.runtime.epochs import History, Tensors, broken_step, diverged, resumed

@@ -12,8 +12,8 @@ import yaml
 from snakemake.io import apply_wildcards
 
 from workflow_scripts.runtime.job_command import job_command
-from workflow_scripts.study import figures
-from workflow_scripts.study.depth import Depth, expand
+from workflow_scripts.study import figure_modules
+from workflow_scripts.study.depth_settings import Depth, expand
 
 ROOT = Path(__file__).parents[2]
 TITLE = r"Is $\lambda_{max}$ {title} {{of}} a $(collapse) 'sign'?"
@@ -60,6 +60,6 @@ def test_a_folder_is_one_word_of_the_command():
 
 def test_braces_in_the_title_of_a_figure_are_no_wildcards(tmp_path, monkeypatch):
     (tmp_path / "odd.py").write_text(f"TABLES, CATEGORY = (), 'cells'\nTITLE = {TITLE!r}\nCATEGORY = 'cells'\n")
-    monkeypatch.setattr(figures, "FOLDER", tmp_path)
-    label = figures.report_mark("odd", "odd.rst")["labels"]["figure"]
+    monkeypatch.setattr(figure_modules, "FOLDER", tmp_path)
+    label = figure_modules.report_mark("odd", "odd.rst")["labels"]["figure"]
     assert apply_wildcards(label, {}).replace("\N{WORD JOINER}", "") == TITLE

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from workflow_scripts.runtime.schedule import cosine_rate
+from workflow_scripts.runtime.learning_rates import cosine_rate
 from workflow_scripts.runtime.seeds import stream, stream_seed
 
 

@@ -19,7 +19,7 @@ from services.workflow_runs import (
     starts,
     undisturbed_tree,
 )
-from workflow.tree import copy_workflow
+from workflow.workflow_copy import copy_workflow
 
 
 @pytest.fixture(scope="module")

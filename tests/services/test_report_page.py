@@ -3,13 +3,13 @@
 from pathlib import Path
 from urllib.parse import unquote
 
-import made_up
+import example_tables
 import pytest
 from made_report import page
 from services.accessibility import serious
-from workflow.tree import build, copy_workflow
+from workflow.workflow_copy import build, copy_workflow
 
-from workflow_scripts.study.figures import figure_names
+from workflow_scripts.study.figure_modules import figure_names
 
 # How many colours a picture has, seen at a tenth of its width; a blank one has one.
 COLOURS = """image => {
@@ -28,7 +28,7 @@ COLOURS = """image => {
 def every_figure(tmp_path_factory) -> Path:
     """The report of a made-up study that draws every figure."""
     folder = tmp_path_factory.mktemp("every")
-    page(folder, made_up.whole(folder), figure_names())
+    page(folder, example_tables.whole(folder), figure_names())
     return folder / "report.html"
 
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from readme import commands, run, small_tree
+from readme_examples import commands, run, small_tree
 from services.conftest import skip_or_fail
 from services.slurm import ACCOUNT, NODES, QOS
 from services.workflow_runs import (
@@ -29,9 +29,9 @@ from services.workflow_runs import (
     starts,
     undisturbed_tree,
 )
-from workflow.tree import PROGRAM, ROOT, copy_workflow, edit
+from workflow.workflow_copy import PROGRAM, ROOT, copy_workflow, edit
 
-from workflow_scripts.cluster.submission import submissions
+from workflow_scripts.cluster.submission_files import submissions
 
 PROFILE = "profiles/slurm/config.yaml"
 AWAY_SECONDS = 180
@@ -328,7 +328,7 @@ def test_a_time_above_the_partitions_is_told_before_the_start_and_in_the_queue(s
 
 def status_of_results(tree: Path) -> str:
     """The part of `make status` that needs no dry run, because Snakemake holds the folder."""
-    code = "from workflow_scripts.provenance.unfinished import failures; from pathlib import Path;"
+    code = "from workflow_scripts.provenance.failed_jobs import failures; from pathlib import Path;"
     code += "print(*failures(Path('results/tiny')), sep='\\n')"
     return subprocess.run([sys.executable, "-c", code], cwd=tree, capture_output=True, text=True, check=True).stdout
 

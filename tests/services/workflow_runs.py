@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from workflow.tree import PROGRAM, copy_workflow, edit
+from workflow.workflow_copy import PROGRAM, copy_workflow, edit
 
 JOB = "cell_search/s4_digits/darts/l2-0.0003_drop-0_seed-1"
 SEARCH = "results/tiny/cells/searches/s4_digits/darts/l2-0.0003_drop-0_seed-1"

@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from workflow_scripts.cells.evaluation import train_genotype
+from workflow_scripts.cells.genotype_training import train_genotype
 from workflow_scripts.cells.search import run_search
-from workflow_scripts.data.entry import load_image_set
-from workflow_scripts.data.images import Part
+from workflow_scripts.data.data_set import load_image_set
+from workflow_scripts.data.image_batches import Part
 from workflow_scripts.depth.networks import ConvolutionalNetwork
 from workflow_scripts.depth.posterior import FixedPosterior, LearntPosterior
 from workflow_scripts.depth.prior import geometric_log_prior
 from workflow_scripts.depth.training import DepthModel
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.study.cell_grids import searches
-from workflow_scripts.study.cell_jobs import evaluation_job, search_job
-from workflow_scripts.study.cells import Curvature
+from workflow_scripts.study.cell_job_settings import evaluation_job, search_job
+from workflow_scripts.study.cell_settings import Curvature
 from workflow_scripts.study.open_study import load
-from workflow_scripts.study.spaces import load_space, space_names
+from workflow_scripts.study.search_spaces import load_space, space_names
 from workflow_scripts.tables.genotype import Genotype
 
 ROOT = Path(__file__).parents[2]

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.data.entry import load_image_set
+from workflow_scripts.data.data_set import load_image_set
 from workflow_scripts.study import open_study
 from workflow_scripts.study.cell_grids import SearchKey, searches
-from workflow_scripts.study.cell_jobs import evaluation_job, images_of, search_job
-from workflow_scripts.study.cells import Cells, Training
+from workflow_scripts.study.cell_job_settings import evaluation_job, images_of, search_job
+from workflow_scripts.study.cell_settings import Cells, Training
 from workflow_scripts.study.job_plan import Plan
-from workflow_scripts.study.model import canonical
+from workflow_scripts.study.settings_model import canonical
 from workflow_scripts.study.study import Study
 
 GRID = {"spaces": ["s4"], "data_sets": ["digits"], "methods": ["darts"], "l2": [3e-4], "seeds": [1]}

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from workflow.tree import ROOT as REPOSITORY
+from workflow.workflow_copy import ROOT as REPOSITORY
 
 from workflow_scripts.study import open_study
-from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob, SelectionJob
-from workflow_scripts.study.depth import DepthRun, ImageRun
+from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob, SelectionJob
+from workflow_scripts.study.depth_settings import DepthRun, ImageRun
 from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.rehearsal import IMAGES, number_of_jobs, rehearsal_of, sample_of
 from workflow_scripts.study.study import Layer, StudyError, load_study

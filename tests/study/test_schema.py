@@ -5,9 +5,9 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
-from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob
-from workflow_scripts.study.depth import DepthRun
-from workflow_scripts.study.model import Model
+from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob
+from workflow_scripts.study.depth_settings import DepthRun
+from workflow_scripts.study.settings_model import Model
 from workflow_scripts.study.study import Study
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from tables.made_up import genotype_of, made_up_run, write_run
 
-from workflow_scripts.cells.choice import Choice
+from workflow_scripts.cells.epoch_choice import Choice
 from workflow_scripts.cells.methods import darts
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import derive_architectures, gather_architectures

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflow_scripts.study.spaces import operation_names
+from workflow_scripts.study.search_spaces import operation_names
 from workflow_scripts.tables.genotype import Genotype, parse_genotype
 
 PUBLISHED = (

@@ -7,7 +7,7 @@ from tables.made_up import SETTINGS, genotype_of, hessians_of, made_up_run, writ
 
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import join_tables, search_tables
-from workflow_scripts.tables.cells import CURVATURE, SEARCH_EPOCHS, SEARCHES
+from workflow_scripts.tables.cell_tables import CURVATURE, SEARCH_EPOCHS, SEARCHES
 from workflow_scripts.tables.search_run import FILES, read_search_run
 
 RISING = [1.0] * 11 + [3.0] * 15  # stops at epoch 10, known at epoch 22

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from workflow.tree import build, compile_loops, copy_workflow
+from workflow.workflow_copy import build, compile_loops, copy_workflow
 
 
 @pytest.fixture(scope="session")

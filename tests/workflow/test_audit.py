@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from workflow.tree import ROOT, build, copy_workflow, edit, planned, results, snakemake
+from workflow.workflow_copy import ROOT, build, copy_workflow, edit, planned, results, snakemake
 
 from workflow_scripts.provenance.record import canonical_bytes, read_record, sealed
 from workflow_scripts.study import open_study
 from workflow_scripts.study.job_plan import Plan
-from workflow_scripts.study.model import canonical
+from workflow_scripts.study.settings_model import canonical
 
 TINY = "results/tiny"
 SEARCH = "cells/searches/s4_digits/darts/l2-0.0003_drop-0_seed-1"

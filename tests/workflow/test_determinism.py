@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workflow.tree import build, copy_workflow, results
+from workflow.workflow_copy import build, copy_workflow, results
 
 PROMISED = ("architectures.yaml", "report.html", "tables/*.csv", "figures/*", "cells/**/*", "depth/**/[!.]*")
 

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from workflow.tree import build
+from workflow.workflow_copy import build
 
-from workflow_scripts.cluster.submission import latest_submissions
+from workflow_scripts.cluster.submission_files import latest_submissions
 
 TABLES = ("results/tiny/tables/searches.csv", "results/tiny/tables/curvature.csv")
 

@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from workflow.tree import PROGRAM, copy_workflow
+from workflow.workflow_copy import PROGRAM, copy_workflow
 
 WAITING = """import time
 from pathlib import Path

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workflow.tree import PROGRAM, build, edit, planned
+from workflow.workflow_copy import PROGRAM, build, edit, planned
 
 FILE = "results/tiny/figures/test_error.json"
 TRACE = "results/tiny/attempts/figure_test_error.jsonl"

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from readme import RUN_BY_CI, blocks, commands, examples, run, small_tree
-from workflow.tree import ROOT, edit
+from readme_examples import RUN_BY_CI, blocks, commands, examples, run, small_tree
+from workflow.workflow_copy import ROOT, edit
 
 TYPED = [
     command for command in dict.fromkeys(commands()) if command not in RUN_BY_CI and "slurm" not in command.lower()

@@ -6,7 +6,7 @@ import sys
 import time
 
 import psutil
-from workflow.tree import ROOT, copy_workflow, edit
+from workflow.workflow_copy import ROOT, copy_workflow, edit
 
 from workflow_scripts.rehearsal import head_node
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from workflow.tree import ROOT, build, copy_workflow, edit, planned, results, snakemake
+from workflow.workflow_copy import ROOT, build, copy_workflow, edit, planned, results, snakemake
 
 FIGURES = {"figure_dominant_eigenvalue", "figure_found_cells", "figure_test_error"}
 
@@ -84,7 +84,7 @@ def test_the_depth_networks_rerun_the_depth_search_only(tree: Path) -> None:
         ("workflow_scripts/run.py", "def main(", "CHANGED = 1\n\n\ndef main("),
         ("workflow_scripts/runtime/progress.py", "every_seconds: float = 5.0", "every_seconds: float = 7.0"),
         ("workflow_scripts/provenance/record.py", "VERSION = 2", "VERSION = 3"),
-        ("workflow_scripts/study/cells.py", "passes over the training images", "reworded"),
+        ("workflow_scripts/study/cell_settings.py", "passes over the training images", "reworded"),
     ],
 )
 def test_the_wrapper_and_the_settings_models_rerun_nothing(tree: Path, file: str, old: str, new: str) -> None:
@@ -163,13 +163,13 @@ def test_figures_are_drawn_from_the_runs_that_are_there(finished: Path, tmp_path
     tree = tmp_path / "copy"
     shutil.rmtree(tree / "results/tiny/cells/searches/s4_digits/darts/l2-0.06_drop-0_seed-1")
     shutil.rmtree(tree / "results/tiny/cells/evaluations/s4_digits/darts_es/l2-0.0003_drop-0_seed-1")
-    edit(tree / "workflow_scripts/cells/evaluation.py", "loss.backward()", "(2 * loss).backward()")
+    edit(tree / "workflow_scripts/cells/genotype_training.py", "loss.backward()", "(2 * loss).backward()")
     done = snakemake(tree, "figures", "--config", "figures_only=true")
     assert done.returncode == 0, done.stderr
     assert "missing: search results/tiny/cells/searches/s4_digits/darts/l2-0.06_drop-0_seed-1" in done.stderr
     assert "missing: training results/tiny/cells/evaluations/s4_digits/darts_es/l2-0.0003" in done.stderr
     assert "stale: evaluate_genotype/s4_digits/darts/l2-0.0003_drop-0_seed-1/seed-1" in done.stderr
-    assert "code of workflow_scripts.cells.evaluation" in done.stderr
+    assert "code of workflow_scripts.cells.genotype_training" in done.stderr
     said = done.stdout + done.stderr
     assert "(Rule: cell_search)" not in said
     assert "(Rule: evaluate_genotype)" not in said

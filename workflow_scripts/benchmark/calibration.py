@@ -12,19 +12,19 @@ from functools import cache
 import torch
 
 from workflow_scripts.benchmark.durations import seconds_added, seconds_of_one_more
-from workflow_scripts.cells.evaluation import multiply_adds, train_genotype
-from workflow_scripts.cells.evaluation_network import EvaluationNetwork
+from workflow_scripts.cells.genotype_network import EvaluationNetwork
+from workflow_scripts.cells.genotype_training import multiply_adds, train_genotype
 from workflow_scripts.cells.random_search import run_random_search
 from workflow_scripts.cells.search import run_search
 from workflow_scripts.cells.supernet import Supernet
-from workflow_scripts.data.images import Part
+from workflow_scripts.data.image_batches import Part
 from workflow_scripts.depth.networks import ConvolutionalNetwork
-from workflow_scripts.depth.runs import RunData, build, load
-from workflow_scripts.depth.runs import train as train_depth
+from workflow_scripts.depth.run_setup import RunData, build, load
+from workflow_scripts.depth.run_setup import train as train_depth
 from workflow_scripts.runtime.multiply_adds import count_multiply_adds
 from workflow_scripts.runtime.progress import Silent
-from workflow_scripts.study.cell_jobs import EvaluationJob, Images, SearchJob
-from workflow_scripts.study.depth import DepthRun, ImageRun, SpiralData
+from workflow_scripts.study.cell_job_settings import EvaluationJob, Images, SearchJob
+from workflow_scripts.study.depth_settings import DepthRun, ImageRun, SpiralData
 from workflow_scripts.tables.genotype import Genotype
 
 OWN_SIZE = 400_000_000

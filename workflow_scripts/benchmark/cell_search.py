@@ -11,8 +11,8 @@ from workflow_scripts.benchmark.arithmetic import (
     floating_point_operations,
     operations_dispatched,
 )
-from workflow_scripts.benchmark.compare import Comparison, Work, compare, timed
-from workflow_scripts.cells.bilevel import (
+from workflow_scripts.benchmark.paired_timing import Comparison, Work, compare, timed
+from workflow_scripts.cells.bilevel_step import (
     Batch,
     Noise,
     WeightRule,
@@ -24,11 +24,11 @@ from workflow_scripts.cells.bilevel import (
 from workflow_scripts.cells.curvature import dominant_eigenvalue, hessian_product
 from workflow_scripts.cells.random_search import one_hot, random_choice, random_weight_step
 from workflow_scripts.cells.supernet import Supernet
-from workflow_scripts.data.images import Part, ShuffledBatches
+from workflow_scripts.data.image_batches import Part, ShuffledBatches
 from workflow_scripts.reference import supernet as reference
 from workflow_scripts.reference.loader import DEVIATION, MEAN, SearchLoaders
-from workflow_scripts.study.cell_jobs import Images, layout_of
-from workflow_scripts.study.spaces import load_space
+from workflow_scripts.study.cell_job_settings import Images, layout_of
+from workflow_scripts.study.search_spaces import load_space
 
 SMALL, PAPER = (8, 4, 16), (16, 8, 32)  # channels, cells, side
 BATCH, CLASSES, TRAINING_IMAGES = 64, 10, 2000

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.cells.early_stopping import reach
-from workflow_scripts.cells.evaluation_network import EvaluationNetwork
+from workflow_scripts.cells.genotype_network import EvaluationNetwork
 from workflow_scripts.cells.supernet import Supernet
-from workflow_scripts.depth.runs import build
-from workflow_scripts.study.cell_jobs import EvaluationJob, SearchJob
-from workflow_scripts.study.depth import DepthRun, DepthTraining
-from workflow_scripts.study.model import canonical
+from workflow_scripts.depth.run_setup import build
+from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob
+from workflow_scripts.study.depth_settings import DepthRun, DepthTraining
+from workflow_scripts.study.settings_model import canonical
 from workflow_scripts.tables.genotype import Genotype
 
 INDEX_BYTES = 8

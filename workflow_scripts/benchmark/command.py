@@ -28,11 +28,11 @@ import numpy as np
 import torch
 
 from workflow_scripts.benchmark import cell_search, memory, workflow
-from workflow_scripts.benchmark.against import against, is_checkout
-from workflow_scripts.benchmark.compare import HEADER, Comparison
+from workflow_scripts.benchmark.checkouts import against, is_checkout
 from workflow_scripts.benchmark.depth import depth_run
-from workflow_scripts.benchmark.evaluation import evaluation_step
+from workflow_scripts.benchmark.genotype_training import evaluation_step
 from workflow_scripts.benchmark.job_start import start_of_a_job
+from workflow_scripts.benchmark.paired_timing import HEADER, Comparison
 from workflow_scripts.benchmark.verification import verification
 from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.tables.files import write_json

@@ -4,11 +4,11 @@ import time
 
 import torch
 
-from workflow_scripts.benchmark.compare import Comparison, Work, compare, timed
+from workflow_scripts.benchmark.paired_timing import Comparison, Work, compare, timed
 from workflow_scripts.depth import compiled
-from workflow_scripts.depth.runs import build, load
+from workflow_scripts.depth.run_setup import build, load
 from workflow_scripts.reference import depth as reference
-from workflow_scripts.study.depth import DepthRun
+from workflow_scripts.study.depth_settings import DepthRun
 
 SECONDS = 1.0  # that the reference's part of a round takes, about
 

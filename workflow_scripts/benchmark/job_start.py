@@ -19,7 +19,7 @@ from pathlib import Path
 
 import yaml
 
-from workflow_scripts.benchmark.compare import Comparison, Work, compare
+from workflow_scripts.benchmark.paired_timing import Comparison, Work, compare
 from workflow_scripts.benchmark.workflow import ROOT
 
 PARTS = ("Snakefile", "rules", "workflow_scripts", "figures", "config", "envs", "profiles")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.benchmark.compare import Comparison, Work, compare, timed
+from workflow_scripts.benchmark.paired_timing import Comparison, Work, compare, timed
 from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.ledger import Ledger, read_ledger
 from workflow_scripts.provenance.verify import verify

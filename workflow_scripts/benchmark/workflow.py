@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import workflow_scripts
-from workflow_scripts.benchmark.compare import Work
+from workflow_scripts.benchmark.paired_timing import Work
 
 ROOT = Path(workflow_scripts.__path__[0]).parent
 """The checkout that is measured."""

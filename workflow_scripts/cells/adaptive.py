@@ -13,7 +13,7 @@ from workflow_scripts.cells.early_stopping import latest_stop, reach
 from workflow_scripts.cells.optimizers import l2_of, set_l2
 from workflow_scripts.runtime.checkpoint import State
 from workflow_scripts.runtime.epochs import Parts, restore, state_of
-from workflow_scripts.study.cells import Adaptive, StopRule
+from workflow_scripts.study.cell_settings import Adaptive, StopRule
 
 SAME_L2 = 1e-9  # relative; in floats 3e-4 * 10 * 10 is just under 0.03
 

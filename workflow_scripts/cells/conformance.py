@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from workflow_scripts.cells.bilevel import (
+from workflow_scripts.cells.bilevel_step import (
     Noise,
     WeightRule,
     first_order_gradient,
@@ -16,10 +16,10 @@ from workflow_scripts.cells.bilevel import (
     weight_step,
 )
 from workflow_scripts.cells.curvature import full_hessian, hessian_product, largest_eigenvalue
-from workflow_scripts.cells.evaluation_network import EvaluationNetwork
+from workflow_scripts.cells.genotype_network import EvaluationNetwork
 from workflow_scripts.cells.supernet import Alphas, Supernet, batch_norms, frozen_statistics
-from workflow_scripts.study.cell_jobs import layout_of
-from workflow_scripts.study.spaces import load_space
+from workflow_scripts.study.cell_job_settings import layout_of
+from workflow_scripts.study.search_spaces import load_space
 from workflow_scripts.tables.genotype import parse_genotype
 
 Vector = dict[str, Any]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from workflow_scripts.cells.bilevel import Batch, Noise, fixed_weights, loss_of
+from workflow_scripts.cells.bilevel_step import Batch, Noise, fixed_weights, loss_of
 from workflow_scripts.cells.supernet import Alphas, Supernet, frozen_statistics
 
 Product = Callable[[Tensor], Tensor]  # v (n,) to H v (n,)

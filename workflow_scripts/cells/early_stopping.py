@@ -6,7 +6,7 @@ RobustDARTS, section 5.1, in the form of the public code, which averages a windo
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from workflow_scripts.study.cells import StopRule
+from workflow_scripts.study.cell_settings import StopRule
 
 
 @dataclass(frozen=True)

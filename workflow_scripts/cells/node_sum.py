@@ -17,8 +17,17 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from workflow_scripts.cells.compiled_operations import add_product, add_scaled, combined, sums_of, tangent_sums
-from workflow_scripts.cells.operation_steps import Array, Images, Run, Step, back, back_from_convolutions, identity, run
+from workflow_scripts.cells.operation_kernels import add_product, add_scaled, combined, sums_of, tangent_sums
+from workflow_scripts.cells.operation_passes import (
+    Array,
+    Images,
+    Run,
+    Step,
+    back,
+    back_from_convolutions,
+    identity,
+    run,
+)
 from workflow_scripts.cells.operations import apply_operation
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from workflow_scripts.cells.supernet import Alphas
-from workflow_scripts.runtime.schedule import cosine_rate
-from workflow_scripts.study.cells import Search, Training
+from workflow_scripts.runtime.learning_rates import cosine_rate
+from workflow_scripts.study.cell_settings import Search, Training
 
 
 def weight_optimizer(network: nn.Module, settings: Search | Training, l2: float) -> torch.optim.SGD:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.cells.supernet import Supernet
-from workflow_scripts.study.spaces import load_space
+from workflow_scripts.study.search_spaces import load_space
 
 STEM_WIDTHS = 3  # the stem is this many times as wide as the first cells
 UNSAVED = ".num_batches_tracked"

@@ -18,17 +18,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from workflow_scripts.cells.bilevel import Batch, Noise, clipped_step
+from workflow_scripts.cells.bilevel_step import Batch, Noise, clipped_step
 from workflow_scripts.cells.optimizers import weight_optimizer, weight_rate
 from workflow_scripts.cells.split import split
 from workflow_scripts.cells.supernet import Alphas, Choice, Chosen, Supernet, supernet_of
-from workflow_scripts.data.images import Part, ShuffledBatches
+from workflow_scripts.data.image_batches import Part, ShuffledBatches
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.epochs import History, Parts, broken_step, diverged, resumed
+from workflow_scripts.runtime.learning_rates import set_rate
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.runtime.schedule import set_rate
 from workflow_scripts.runtime.seeds import stream
-from workflow_scripts.study.cell_jobs import SearchJob
+from workflow_scripts.study.cell_job_settings import SearchJob
 
 PUBLISHED_IMAGES = 25000  # the published code computes its budget with these whatever the data set
 

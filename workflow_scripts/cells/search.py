@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from workflow_scripts.cells.adaptive import Adaptation
-from workflow_scripts.cells.bilevel import (
+from workflow_scripts.cells.bilevel_step import (
     Batch,
     Noise,
     WeightRule,
@@ -27,14 +27,14 @@ from workflow_scripts.cells.optimizers import alpha_optimizer, l2_of, weight_opt
 from workflow_scripts.cells.search_result import CurvatureRecord, EpochRecord, SearchResult
 from workflow_scripts.cells.split import split
 from workflow_scripts.cells.supernet import Alphas, supernet_of
-from workflow_scripts.data.images import Part, ShuffledBatches, ordered_batches
+from workflow_scripts.data.image_batches import Part, ShuffledBatches, ordered_batches
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.epochs import Parts, Tensors, broken_step, diverged, resumed
+from workflow_scripts.runtime.learning_rates import set_rate
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.runtime.schedule import set_rate
 from workflow_scripts.runtime.seeds import stream
-from workflow_scripts.study.cell_jobs import SearchJob
-from workflow_scripts.study.cells import StopRule
+from workflow_scripts.study.cell_job_settings import SearchJob
+from workflow_scripts.study.cell_settings import StopRule
 
 
 def run_search(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from workflow_scripts.cells.node_sum import Term, may_compile, node_sum, single_operation, term_of
-from workflow_scripts.cells.operation_steps import COMPILED, steps_of
+from workflow_scripts.cells.operation_passes import COMPILED, steps_of
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
@@ -22,7 +22,7 @@ from workflow_scripts.cells.operations import (
     drop_paths,
 )
 from workflow_scripts.runtime.seeds import stream_seed
-from workflow_scripts.study.cell_jobs import Layout, SearchJob
+from workflow_scripts.study.cell_job_settings import Layout, SearchJob
 from workflow_scripts.tables.genotype import Edge, Genotype
 
 Candidates = list[list[str]]  # per edge the names of its operations

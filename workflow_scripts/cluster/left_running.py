@@ -8,7 +8,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from workflow_scripts.cluster.submission import REGISTER, registered
+from workflow_scripts.cluster.submission_files import REGISTER, registered
 
 AT_ONCE = 20
 """Jobs that one call of the cancel command gets."""

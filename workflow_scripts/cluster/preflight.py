@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from workflow_scripts.cluster.answers import passes
-from workflow_scripts.cluster.submission import one_line
+from workflow_scripts.cluster.submission_files import one_line
 
 Request = Mapping[str, int]
 """What the jobs of a rule ask for: `runtime` in minutes, `mem_mb`, `gpu`."""

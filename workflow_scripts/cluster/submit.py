@@ -24,7 +24,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from workflow_scripts.cluster.answers import job_number, passes
-from workflow_scripts.cluster.submission import Submission, new_submission, now, one_line, register
+from workflow_scripts.cluster.submission_files import Submission, new_submission, now, one_line, register
 from workflow_scripts.runtime.job_command import ANEW, job_command
 
 PROPERTIES = "# properties = "

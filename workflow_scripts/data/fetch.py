@@ -1,7 +1,7 @@
 """Source files of data sets: fetched once, verified, kept in one folder, usable offline.
 
 Sources in order: the folder itself, the mirrors, the official addresses. A file counts only when its size and sha256
-are those of a known form (`data/entry.py`). Two processes never fetch the same file at once.
+are those of a known form (`data/data_set.py`). Two processes never fetch the same file at once.
 """
 
 import os
@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 import requests
 import urllib3
 
-from workflow_scripts.data.entry import DataSet, Form, SourceFile
+from workflow_scripts.data.data_set import DataSet, Form, SourceFile
 from workflow_scripts.data.mirrors import mirror_problem
 from workflow_scripts.runtime.durable import move_durably
 from workflow_scripts.runtime.locks import try_lock

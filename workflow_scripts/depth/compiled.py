@@ -17,7 +17,7 @@ from workflow_scripts.depth.posterior import LearntPosterior
 from workflow_scripts.depth.training import DepthModel, Epoch, Points, Result, Watch, epoch_of
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.epochs import History, Parts, Tensors, resumed
-from workflow_scripts.study.depth import DepthTraining
+from workflow_scripts.study.depth_settings import DepthTraining
 
 
 def can_train(model: DepthModel, settings: DepthTraining, points: Points) -> bool:

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from workflow_scripts.depth import compiled, posterior
 from workflow_scripts.depth.prior import geometric_log_prior
-from workflow_scripts.depth.published import (
+from workflow_scripts.depth.published_networks import (
     Q_LOGITS,
     network_from_published,
     published_state,
     q_logits_from_published,
 )
 from workflow_scripts.depth.training import DepthModel
-from workflow_scripts.study.depth import DepthTraining
+from workflow_scripts.study.depth_settings import DepthTraining
 
 KL_CLAMP = DepthTraining().kl_clamp
 

@@ -18,7 +18,7 @@ from workflow_scripts.runtime.multiply_adds import count_multiply_adds
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`summary`, `depths`, `calibration`: numbers of the run, each depth and each bin, named as in tables/depth.py."""
+    """`summary`, `depths`, `calibration`: numbers of run, depths and bins, named as in tables/depth_tables.py."""
 
     summary: dict[str, float | int | None]
     depths: list[dict[str, float | int | None]]

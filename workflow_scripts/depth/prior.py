@@ -6,7 +6,7 @@ Another prior is another body of `log_prior`; it makes the depth searches stale.
 import torch
 from torch import Tensor
 
-from workflow_scripts.study.depth import DepthRun
+from workflow_scripts.study.depth_settings import DepthRun
 
 
 def log_prior(run: DepthRun) -> Tensor:

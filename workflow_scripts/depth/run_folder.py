@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from workflow_scripts.study.depth import DepthRun, ImageRun
+from workflow_scripts.study.depth_settings import DepthRun, ImageRun
 from workflow_scripts.tables.files import damaged, read_json
 
 

@@ -26,8 +26,8 @@ from workflow_scripts.depth.posterior import (
 )
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from workflow_scripts.runtime.epochs import History, Parts, broken_step, resumed
-from workflow_scripts.runtime.schedule import cut_rate, set_rate
-from workflow_scripts.study.depth import DepthTraining
+from workflow_scripts.runtime.learning_rates import cut_rate, set_rate
+from workflow_scripts.study.depth_settings import DepthTraining
 
 Points = tuple[Tensor, Tensor]  # inputs (N, ...) and classes (N,)
 

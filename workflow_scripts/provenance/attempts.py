@@ -8,7 +8,7 @@ from typing import Any
 
 from workflow_scripts.provenance.record import now
 from workflow_scripts.runtime.folders import ATTEMPTS
-from workflow_scripts.runtime.reading import UnreadableError, found_below, read_regular
+from workflow_scripts.runtime.untrusted_files import UnreadableError, found_below, read_regular
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from workflow_scripts.provenance.check_files import Files
 from workflow_scripts.provenance.differences import DIGITS
-from workflow_scripts.provenance.fetched import undeclared
 from workflow_scripts.provenance.findings import Finding, shown
 from workflow_scripts.provenance.ledger import DATA_ROOT, Entry, Ledger
 from workflow_scripts.provenance.record import InputFile
+from workflow_scripts.provenance.source_checksums import undeclared
 from workflow_scripts.runtime.folders import LINKED, RECORDS
 
 

@@ -4,15 +4,15 @@ import re
 from collections.abc import Iterator, Set
 from pathlib import Path
 
-from workflow_scripts.cluster.submission import is_trace
+from workflow_scripts.cluster.submission_files import is_trace
 from workflow_scripts.provenance.check_files import in_force
 from workflow_scripts.provenance.findings import Finding
-from workflow_scripts.provenance.kept import kept_files
+from workflow_scripts.provenance.kept_outputs import kept_files
 from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.provenance.record import MARK
 from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.runtime.folders import ATTEMPTS, KEPT, LINKED, LOGS, OWN_WORK, RECORDS, SCHEDULER, WAIVERS
-from workflow_scripts.runtime.reading import found_below
+from workflow_scripts.runtime.untrusted_files import found_below
 
 PAGE = "provenance.html"
 """The page of records, made for reading; no job's output."""

@@ -7,7 +7,7 @@ from workflow_scripts.provenance.differences import differences, module_changes
 from workflow_scripts.provenance.hashing import sha256_of_recorded
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.record import lies_at
-from workflow_scripts.study.model import Model
+from workflow_scripts.study.settings_model import Model
 
 COMPARED = ("figures", "tables", "architectures.yaml")
 """What a study is made for: the folders of its figures and tables, and the file of its architectures."""

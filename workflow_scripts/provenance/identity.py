@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workflow_scripts.provenance.code_digest import code_digests, combined
-from workflow_scripts.study.model import Model, canonical
+from workflow_scripts.study.settings_model import Model, canonical
 
 if TYPE_CHECKING:  # the wrapper, which needs this module, sets the number of threads before numpy is loaded
     from workflow_scripts.study.job_plan import Job

@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.record import InputFile, OutputFile, Record, RecordError, digest_of, read_with_bytes
 from workflow_scripts.runtime.folders import LINKED, RECORDS, WAIVERS
-from workflow_scripts.runtime.reading import UnreadableError, found_below, read_regular
-from workflow_scripts.study.names import nearest
+from workflow_scripts.runtime.untrusted_files import UnreadableError, found_below, read_regular
+from workflow_scripts.study.name_checks import nearest
 
 DATA_ROOT = "data"
 

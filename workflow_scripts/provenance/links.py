@@ -16,7 +16,7 @@ from typing import Any
 from workflow_scripts.provenance.record import Record, digest_of, read_with_bytes, write_atomically
 from workflow_scripts.runtime.durable import write_quickly
 from workflow_scripts.runtime.folders import LINKED, PRODUCERS, RECORDS
-from workflow_scripts.runtime.reading import found_below, read_regular
+from workflow_scripts.runtime.untrusted_files import found_below, read_regular
 
 
 def link_inputs(

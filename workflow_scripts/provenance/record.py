@@ -22,9 +22,9 @@ from pydantic import AfterValidator, Field, StringConstraints, ValidationError, 
 from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import RESERVED
-from workflow_scripts.runtime.reading import UnreadableError, files_below, read_regular
-from workflow_scripts.runtime.scheduler import scheduler_job
-from workflow_scripts.study.model import Model
+from workflow_scripts.runtime.scheduler_job import scheduler_job
+from workflow_scripts.runtime.untrusted_files import UnreadableError, files_below, read_regular
+from workflow_scripts.study.settings_model import Model
 from workflow_scripts.tables.files import sha256_of
 
 VERSION = 2

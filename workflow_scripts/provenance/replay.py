@@ -16,7 +16,7 @@ from workflow_scripts.provenance.identity import Identity, step_code, text_of
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.record import MARK, Record, machine, read_record, software
 from workflow_scripts.runtime.folders import LOGS, RECORDS
-from workflow_scripts.runtime.reading import found_below
+from workflow_scripts.runtime.untrusted_files import found_below
 from workflow_scripts.study.study import STUDY_NAME
 
 AGAIN = "again"

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from workflow_scripts.provenance.record import write_atomically
 from workflow_scripts.runtime.folders import SIGNATURES
-from workflow_scripts.runtime.reading import UnreadableError, read_regular
+from workflow_scripts.runtime.untrusted_files import UnreadableError, read_regular
 
 NAMESPACE = "root-digest@nas-robust"
 LONGEST = 64 * 1024

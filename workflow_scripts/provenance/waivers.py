@@ -26,11 +26,11 @@ from workflow_scripts.provenance.record import (
     write_atomically,
 )
 from workflow_scripts.runtime.folders import RECORDS, WAIVERS
-from workflow_scripts.runtime.places import link_on_the_way
-from workflow_scripts.runtime.reading import found_below, read_regular
-from workflow_scripts.runtime.visible import visible
+from workflow_scripts.runtime.printable import visible
+from workflow_scripts.runtime.untrusted_files import found_below, read_regular
+from workflow_scripts.runtime.writable_paths import link_on_the_way
 from workflow_scripts.study.job_plan import Job, Plan
-from workflow_scripts.study.model import Model
+from workflow_scripts.study.settings_model import Model
 
 
 class Waiver(Model):

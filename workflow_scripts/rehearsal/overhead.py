@@ -1,6 +1,6 @@
 """What the workflow took for every job beside computing, from the files that a run left.
 
-`cluster/submission.py` describes what a submission to a scheduler leaves; a job that ran on this machine left none.
+`cluster/submission_files.py` describes what a submission to a scheduler leaves; a job on this machine left none.
 """
 
 from base64 import urlsafe_b64encode
@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.cluster.submission import Submission, submissions
+from workflow_scripts.cluster.submission_files import Submission, submissions
 from workflow_scripts.provenance import attempts
 from workflow_scripts.provenance.record import Record, RecordError, read_record
 from workflow_scripts.runtime.folders import ATTEMPTS

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from workflow_scripts.report import formats
-from workflow_scripts.report.results import DEPTH_SETTINGS
-from workflow_scripts.tables.cells import EVALUATIONS, TRAINED
-from workflow_scripts.tables.names import count
+from workflow_scripts.report import number_formats
+from workflow_scripts.report.result_tables import DEPTH_SETTINGS
+from workflow_scripts.tables.cell_tables import EVALUATIONS, TRAINED
+from workflow_scripts.tables.display_names import count
 
 _SEARCH_SETTING = ["space", "data_set", "search", "l2", "drop_path"]
 _ARCHITECTURE = [*_SEARCH_SETTING, "run", "method"]
@@ -20,7 +20,7 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
         counts.append(seeds)
         said.append(
             f"Cell search: {count(len(searches), 'search', 'searches')} of "
-            f"{count(len(seeds), 'setting')}, {formats.span(seeds)} of each, which differ in the seed alone."
+            f"{count(len(seeds), 'setting')}, {number_formats.span(seeds)} of each, which differ in the seed alone."
             f"{_diverged(searches)}"
         )
     evaluations = tables.get("evaluations", EVALUATIONS.frame([]))
@@ -29,7 +29,8 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
         said.append(
             f"Trainings from scratch: {len(trainings)} of {count(len(per_architecture), 'architecture')} (an "
             "architecture that two methods take counts for each), "
-            f"{formats.span(per_architecture)} of each, which differ in the initial weights and the order of images."
+            f"{number_formats.span(per_architecture)} of each, which differ in the initial weights and the order of "
+            "images."
             f"{_diverged(trainings)}"
         )
     if lost := len(evaluations) - len(trainings):
@@ -40,7 +41,7 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
         counts.append(per_setting)
         said.append(
             f"Depth search: {count(len(networks), 'network')} of "
-            f"{count(len(per_setting), 'setting')}, {formats.span(per_setting)} of each, which differ in "
+            f"{count(len(per_setting), 'setting')}, {number_formats.span(per_setting)} of each, which differ in "
             f"their seeds.{_diverged(networks)}"
         )
     if any((each == 1).any() for each in counts):

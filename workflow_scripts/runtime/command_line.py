@@ -5,7 +5,7 @@ import os
 import sys
 from typing import TextIO
 
-from workflow_scripts.runtime.visible import visible
+from workflow_scripts.runtime.printable import visible
 
 
 def documented_parser(command: str, text: str | None) -> argparse.ArgumentParser:

@@ -8,7 +8,7 @@ import errno
 import os
 from pathlib import Path
 
-from workflow_scripts.runtime.reading import found_below
+from workflow_scripts.runtime.untrusted_files import found_below
 
 UNABLE = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF}
 """What file systems answer that cannot bring a folder to the disk."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TextIO
 
-from workflow_scripts.runtime.visible import visible
+from workflow_scripts.runtime.printable import visible
 
 
 class Progress(Protocol):

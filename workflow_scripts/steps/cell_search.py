@@ -9,11 +9,11 @@ import numpy as np
 from workflow_scripts.cells.search import run_search
 from workflow_scripts.cells.search_result import SearchResult
 from workflow_scripts.cells.supernet import Alphas
-from workflow_scripts.data.images import load_part
+from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.study.cell_jobs import SearchJob
+from workflow_scripts.study.cell_job_settings import SearchJob
 from workflow_scripts.tables.files import write_arrays
 from workflow_scripts.tables.search_run import DISCARDED, HISTORY, SearchRun, write_search_run
 

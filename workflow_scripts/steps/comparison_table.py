@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.tables.cells import COMPARISON, EVALUATIONS
-from workflow_scripts.tables.names import METHOD_NAMES, SELECTING
+from workflow_scripts.tables.cell_tables import COMPARISON, EVALUATIONS
+from workflow_scripts.tables.display_names import METHOD_NAMES, SELECTING
 from workflow_scripts.tables.schema import Column, Table
 
 DEFAULT_L2, DEFAULT_DROP_PATH = 3e-4, 0.0

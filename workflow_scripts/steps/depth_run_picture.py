@@ -5,7 +5,7 @@ from typing import Any
 
 from figures import depth_run, style
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.tables.depth import RUN_CALIBRATION, RUN_DEPTHS, RUN_HISTORY
+from workflow_scripts.tables.depth_tables import RUN_CALIBRATION, RUN_DEPTHS, RUN_HISTORY
 from workflow_scripts.tables.files import read_arrays, read_json
 
 

@@ -18,12 +18,12 @@ from torch import Tensor
 from workflow_scripts.depth.evaluation import evaluate
 from workflow_scripts.depth.networks import FullyConnectedNetwork
 from workflow_scripts.depth.posterior import LearntPosterior
-from workflow_scripts.depth.runs import RunData, build, device_of, load, train
+from workflow_scripts.depth.run_setup import RunData, build, device_of, load, train
 from workflow_scripts.depth.training import DepthModel, Epoch, Result, Watch, result_of, result_state
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, PartCheckpoint, State
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.study.depth import DepthRun
-from workflow_scripts.tables.depth import RUN_CALIBRATION, RUN_DEPTHS, RUN_HISTORY, RUN_OUTCOME
+from workflow_scripts.study.depth_settings import DepthRun
+from workflow_scripts.tables.depth_tables import RUN_CALIBRATION, RUN_DEPTHS, RUN_HISTORY, RUN_OUTCOME
 from workflow_scripts.tables.files import write_arrays, write_json
 
 USES_GPU = True

@@ -15,11 +15,11 @@ import torch
 from workflow_scripts.depth.networks import prune
 from workflow_scripts.depth.posterior import mixture_log_probabilities, prune_log_q
 from workflow_scripts.depth.run_folder import read_part, read_runs
-from workflow_scripts.depth.runs import build, device_of
+from workflow_scripts.depth.run_setup import build, device_of
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.runtime.stopwatch import milliseconds
-from workflow_scripts.study.depth import DepthRun, ImageRun
-from workflow_scripts.tables.depth import DEPTH_SPEED
+from workflow_scripts.study.depth_settings import DepthRun, ImageRun
+from workflow_scripts.tables.depth_tables import DEPTH_SPEED
 
 USES_GPU = True
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from workflow_scripts.depth.run_folder import read_part, read_runs
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.tables.depth import (
+from workflow_scripts.tables.depth_tables import (
     DEPTH_CALIBRATION,
     DEPTH_POSTERIORS,
     DEPTH_RUNS,

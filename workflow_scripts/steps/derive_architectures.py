@@ -9,14 +9,14 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.cells.choice import Choice
+from workflow_scripts.cells.epoch_choice import Choice
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.study.cells import StopRule
-from workflow_scripts.study.methods import method_names, module_name
-from workflow_scripts.study.model import canonical
+from workflow_scripts.study.cell_settings import StopRule
+from workflow_scripts.study.method_modules import method_names, module_name
+from workflow_scripts.study.settings_model import canonical
 from workflow_scripts.tables.architectures import Architecture, write_architectures
+from workflow_scripts.tables.display_names import SELECTING
 from workflow_scripts.tables.genotype import parse_genotype
-from workflow_scripts.tables.names import SELECTING
 from workflow_scripts.tables.search_run import SearchRun, read_search_run
 
 

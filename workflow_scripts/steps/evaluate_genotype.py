@@ -6,17 +6,17 @@ from typing import Any
 
 import torch
 
-from workflow_scripts.cells.evaluation import mixed_precision, test_logits, train_genotype
-from workflow_scripts.data.images import load_part
+from workflow_scripts.cells.genotype_training import mixed_precision, test_logits, train_genotype
+from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.runtime.seeds import stream
-from workflow_scripts.study.cell_jobs import EvaluationJob
+from workflow_scripts.study.cell_job_settings import EvaluationJob
 from workflow_scripts.tables.architectures import architecture_genotype, read_architectures
 from workflow_scripts.tables.evaluation_metrics import measured
-from workflow_scripts.tables.evaluation_run import EVALUATION_HISTORY
 from workflow_scripts.tables.files import write_json
+from workflow_scripts.tables.genotype_training import EVALUATION_HISTORY
 
 USES_GPU = True
 KEEPS_CHECKPOINT = True

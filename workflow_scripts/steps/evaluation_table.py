@@ -5,7 +5,7 @@ from typing import Any
 
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.architectures import Architecture, read_architectures
-from workflow_scripts.tables.cells import EVALUATIONS
+from workflow_scripts.tables.cell_tables import EVALUATIONS
 from workflow_scripts.tables.evaluation_metrics import METRICS
 from workflow_scripts.tables.files import read_json
 

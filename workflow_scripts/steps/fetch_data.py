@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.data.entry import data_set_names, module_name
+from workflow_scripts.data.data_set import data_set_names, module_name
 from workflow_scripts.data.fetch import Access, fetch
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.files import write_arrays

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from workflow_scripts.data.entry import ImageSet, image_set_names, module_name
+from workflow_scripts.data.data_set import ImageSet, image_set_names, module_name
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.files import write_arrays
 

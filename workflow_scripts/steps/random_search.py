@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.cells.random_search import RandomSearchResult, run_random_search
-from workflow_scripts.data.images import load_part
+from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.study.cell_jobs import SearchJob
+from workflow_scripts.study.cell_job_settings import SearchJob
 from workflow_scripts.tables.search_run import HISTORY, SAMPLES, SearchRun, write_search_run
 
 USES_GPU = True

@@ -13,9 +13,9 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from workflow_scripts.report import formats
+from workflow_scripts.report import number_formats
 from workflow_scripts.report.certainty import repeated
-from workflow_scripts.report.results import results
+from workflow_scripts.report.result_tables import results
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.architectures import read_architectures
 from workflow_scripts.tables.catalogue import TABLES
@@ -113,7 +113,9 @@ def _cell_parts(tables: dict[str, pd.DataFrame]) -> set[str]:
 def _extract(table: Table, frame: pd.DataFrame, path: Path) -> dict[str, Any]:
     """A table's first rows for reading, its columns with their meaning; long texts stay in the file."""
     shown = [column for column in table.columns if column.name != "genotype"]
-    rows = [[formats.cell(row[column.name]) for column in shown] for _, row in frame.head(_FIRST_ROWS).iterrows()]
+    rows = [
+        [number_formats.cell(row[column.name]) for column in shown] for _, row in frame.head(_FIRST_ROWS).iterrows()
+    ]
     return {
         "name": table.name,
         "columns": [{"name": column.name, "meaning": column.meaning} for column in shown],

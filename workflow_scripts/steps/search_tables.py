@@ -7,8 +7,8 @@ import numpy as np
 
 from workflow_scripts.cells.early_stopping import moving_averages, stop_epoch
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.study.cells import StopRule
-from workflow_scripts.tables.cells import CURVATURE, SEARCH_EPOCHS, SEARCHES, SPECTRA
+from workflow_scripts.study.cell_settings import StopRule
+from workflow_scripts.tables.cell_tables import CURVATURE, SEARCH_EPOCHS, SEARCHES, SPECTRA
 from workflow_scripts.tables.search_run import SearchRun, read_search_run
 
 Row = dict[str, object]

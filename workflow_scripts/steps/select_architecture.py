@@ -7,15 +7,15 @@ image is read.
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.cells.evaluation import train_genotype
+from workflow_scripts.cells.genotype_training import train_genotype
 from workflow_scripts.cells.split import split
-from workflow_scripts.data.images import load_part
+from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, PartCheckpoint
 from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.study.cell_jobs import EvaluationJob, SelectionJob
+from workflow_scripts.study.cell_job_settings import EvaluationJob, SelectionJob
 from workflow_scripts.tables.architectures import architecture_genotype, read_architectures, write_architectures
-from workflow_scripts.tables.evaluation_run import CANDIDATES
+from workflow_scripts.tables.genotype_training import CANDIDATES
 
 USES_GPU = True
 KEEPS_CHECKPOINT = True

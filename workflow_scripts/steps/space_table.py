@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.tables.cells import SEARCH_SPACES
+from workflow_scripts.tables.cell_tables import SEARCH_SPACES
 
 
 def run(

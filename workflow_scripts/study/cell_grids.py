@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Literal
 
-from workflow_scripts.study.cells import Cells, Selection, group_of
-from workflow_scripts.study.methods import SearchKind, search_of
-from workflow_scripts.study.model import Count, Model, NonNegative, Probability
-from workflow_scripts.tables.names import SELECTING
+from workflow_scripts.study.cell_settings import Cells, Selection, group_of
+from workflow_scripts.study.method_modules import SearchKind, search_of
+from workflow_scripts.study.settings_model import Count, Model, NonNegative, Probability
+from workflow_scripts.tables.display_names import SELECTING
 
 
 class SearchKey(Model):

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from workflow_scripts.data.entry import data_set_names, image_set_names, load_entry
-from workflow_scripts.study.names import known
+from workflow_scripts.data.data_set import data_set_names, image_set_names, load_entry
+from workflow_scripts.study.name_checks import known
 
 
 def known_image_sets(names: Sequence[str], kind: str) -> None:

@@ -6,18 +6,18 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
-from workflow_scripts.data.entry import module_name
-from workflow_scripts.study import methods, places
-from workflow_scripts.study.cell_jobs import evaluation_job, search_job, selection_job
-from workflow_scripts.study.depth import experiment_of
-from workflow_scripts.study.figures import figure_tables, is_animated
-from workflow_scripts.study.model import Model, canonical
+from workflow_scripts.data.data_set import module_name
+from workflow_scripts.study import method_modules, places
+from workflow_scripts.study.cell_job_settings import evaluation_job, search_job, selection_job
+from workflow_scripts.study.depth_settings import experiment_of
+from workflow_scripts.study.figure_modules import figure_tables, is_animated
 from workflow_scripts.study.places import DATA_ROOT, JOB_NAMES, PUBLISHED_VALUES, Places
 from workflow_scripts.study.report_settings import report_settings
 from workflow_scripts.study.runs import Runs
-from workflow_scripts.study.spaces import load_space
+from workflow_scripts.study.search_spaces import load_space
+from workflow_scripts.study.settings_model import Model, canonical
 from workflow_scripts.study.study import Study
-from workflow_scripts.tables.names import SELECTING
+from workflow_scripts.tables.display_names import SELECTING
 from workflow_scripts.tables.search_run import FILES
 
 SEARCH_TABLES = ("searches", "search_epochs", "curvature", "spectra")
@@ -207,7 +207,7 @@ class Plan:
         runs = [{"run": key.run, "methods": self.runs.methods(key)} for key in self.runs.searches[group]]
         place, settings = {"group": group}, {**self._stop_rule(), "runs": runs}
         inputs, outputs = self.search_files(group), {"architecture": files}
-        modules = tuple(methods.module_name(method) for method in sorted({method for _, method in read_off}))
+        modules = tuple(method_modules.module_name(method) for method in sorted({method for _, method in read_off}))
         yield self._job("derive_architectures", place, settings, inputs, outputs, modules=modules)
         names = {"parts": [f"{method}/{key.run}" for key, method in read_off]}
         gathered, step = {"architectures": [self.places.architectures(group)]}, "gather_architectures"

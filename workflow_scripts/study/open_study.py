@@ -9,8 +9,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from workflow_scripts.study.job_plan import Plan
-from workflow_scripts.study.names import nearest
-from workflow_scripts.study.plain_yaml import UnclearValue, load_yaml
+from workflow_scripts.study.name_checks import nearest
+from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
 from workflow_scripts.study.study import (
     REHEARSAL,
     Layer,

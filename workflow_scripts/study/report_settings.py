@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from workflow_scripts.study.departures import departures
+from workflow_scripts.study.paper_differences import departures
 from workflow_scripts.study.study import Study
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from workflow_scripts.study.cell_grids import SearchKey, SelectionKey, searches, selections
-from workflow_scripts.study.depth import DepthRun, ImageRun, expand
+from workflow_scripts.study.depth_settings import DepthRun, ImageRun, expand
 from workflow_scripts.study.places import Places
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.search_run import FILES

@@ -6,7 +6,7 @@ goes on after a kill.
 
 from pathlib import Path
 
-from workflow_scripts.study.literals import literal
+from workflow_scripts.study.module_literals import literal
 
 FOLDER = Path(__file__).parents[1] / "steps"
 

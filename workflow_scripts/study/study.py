@@ -15,18 +15,18 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from workflow_scripts.data.entry import load_image_set
+from workflow_scripts.data.data_set import load_image_set
 from workflow_scripts.data.mirrors import without_credentials
-from workflow_scripts.runtime.visible import visible
-from workflow_scripts.study.cells import Cells
-from workflow_scripts.study.data import Data
-from workflow_scripts.study.depth import Depth
-from workflow_scripts.study.figures import figure_category, figure_names, figure_tables, figure_title
-from workflow_scripts.study.model import Model
-from workflow_scripts.study.names import Mistake, known, nearest
-from workflow_scripts.study.plain_yaml import UnclearValue, load_yaml
-from workflow_scripts.study.resources import RULES, Resources
-from workflow_scripts.tables.names import NAME, NAME_IN_WORDS
+from workflow_scripts.runtime.printable import visible
+from workflow_scripts.study.cell_settings import Cells
+from workflow_scripts.study.data_settings import Data
+from workflow_scripts.study.depth_settings import Depth
+from workflow_scripts.study.figure_modules import figure_category, figure_names, figure_tables, figure_title
+from workflow_scripts.study.job_resources import RULES, Resources
+from workflow_scripts.study.name_checks import Mistake, known, nearest
+from workflow_scripts.study.settings_model import Model
+from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
+from workflow_scripts.tables.display_names import NAME, NAME_IN_WORDS
 
 REHEARSAL = "-rehearsal"
 """The end of the name of a study's rehearsal (`study/rehearsal.py`)."""

@@ -1,6 +1,6 @@
 """Every table schema by name."""
 
-from workflow_scripts.tables.cells import (
+from workflow_scripts.tables.cell_tables import (
     COMPARISON,
     CURVATURE,
     EVALUATIONS,
@@ -9,7 +9,7 @@ from workflow_scripts.tables.cells import (
     SEARCHES,
     SPECTRA,
 )
-from workflow_scripts.tables.depth import DEPTH_CALIBRATION, DEPTH_POSTERIORS, DEPTH_RUNS, DEPTH_SPEED
+from workflow_scripts.tables.depth_tables import DEPTH_CALIBRATION, DEPTH_POSTERIORS, DEPTH_RUNS, DEPTH_SPEED
 from workflow_scripts.tables.schema import Table
 
 TABLES: dict[str, Table] = {

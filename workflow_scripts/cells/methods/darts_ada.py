@@ -1,7 +1,7 @@
 """DARTS-ADA: the architecture of the last epoch of a search that went back (RobustDARTS, section 5.2)."""
 
-from workflow_scripts.cells.choice import Choice, last_epoch
-from workflow_scripts.study.cells import StopRule
+from workflow_scripts.cells.epoch_choice import Choice, last_epoch
+from workflow_scripts.study.cell_settings import StopRule
 from workflow_scripts.tables.search_run import SearchRun
 
 SEARCH = "darts_ada"

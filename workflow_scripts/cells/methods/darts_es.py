@@ -1,8 +1,8 @@
 """DARTS-ES: the architecture of the epoch at which the curvature began to grow (RobustDARTS, section 5.1)."""
 
-from workflow_scripts.cells.choice import Choice, last_epoch
 from workflow_scripts.cells.early_stopping import stop_epoch
-from workflow_scripts.study.cells import StopRule
+from workflow_scripts.cells.epoch_choice import Choice, last_epoch
+from workflow_scripts.study.cell_settings import StopRule
 from workflow_scripts.tables.search_run import SearchRun
 
 SEARCH = "darts"

@@ -6,10 +6,10 @@ Normalisation: RobustDARTS code.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflow_scripts.data.entry import Form, ImageSet, Normalisation, SourceFile
+from workflow_scripts.data.data_set import Form, ImageSet, Normalisation, SourceFile
 
 if TYPE_CHECKING:
-    from workflow_scripts.data.readers import Arrays
+    from workflow_scripts.data.image_readers import Arrays
 
 DATA_SET = ImageSet(
     name="cifar10",
@@ -42,7 +42,7 @@ DATA_SET = ImageSet(
 
 def read(files: dict[str, Path], entry: ImageSet = DATA_SET) -> "Arrays":
     """Images (N, 3, 32, 32) uint8 and labels (N,) int64 of both parts. Raises ValueError if they are not as stated."""
-    from workflow_scripts.data.readers import read_cifar
+    from workflow_scripts.data.image_readers import read_cifar
 
     folder = "cifar-10-batches-bin"
     parts = {

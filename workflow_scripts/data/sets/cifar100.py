@@ -6,10 +6,10 @@ Normalisation: RobustDARTS code. The fine labels are used.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflow_scripts.data.entry import Form, ImageSet, Normalisation, SourceFile
+from workflow_scripts.data.data_set import Form, ImageSet, Normalisation, SourceFile
 
 if TYPE_CHECKING:
-    from workflow_scripts.data.readers import Arrays
+    from workflow_scripts.data.image_readers import Arrays
 
 DATA_SET = ImageSet(
     name="cifar100",
@@ -42,7 +42,7 @@ DATA_SET = ImageSet(
 
 def read(files: dict[str, Path], entry: ImageSet = DATA_SET) -> "Arrays":
     """Images (N, 3, 32, 32) uint8 and labels (N,) int64 of both parts. Raises ValueError if they are not as stated."""
-    from workflow_scripts.data.readers import read_cifar
+    from workflow_scripts.data.image_readers import read_cifar
 
     parts = {part: [f"cifar-100-binary/{part}.bin"] for part in ("train", "test")}
     return read_cifar(files["archive"], parts, 2, entry)  # a record has a coarse label, then the fine one

@@ -7,10 +7,10 @@ library's order.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflow_scripts.data.entry import ImageSet, Normalisation
+from workflow_scripts.data.data_set import ImageSet, Normalisation
 
 if TYPE_CHECKING:
-    from workflow_scripts.data.readers import Arrays
+    from workflow_scripts.data.image_readers import Arrays
 
 TRAIN_IMAGES = 1000
 
@@ -34,7 +34,7 @@ def read(files: dict[str, Path]) -> "Arrays":
     import numpy as np
     from sklearn.datasets import load_digits
 
-    from workflow_scripts.data.readers import checked
+    from workflow_scripts.data.image_readers import checked
 
     bundle = load_digits()
     images = np.rint(bundle.images * (255 / 16)).astype(np.uint8)[:, None]

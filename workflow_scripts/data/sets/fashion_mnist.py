@@ -6,10 +6,10 @@ Normalisation: code of the depth search. Clothes may be mirrored.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflow_scripts.data.entry import Form, ImageSet, Normalisation, SourceFile
+from workflow_scripts.data.data_set import Form, ImageSet, Normalisation, SourceFile
 
 if TYPE_CHECKING:
-    from workflow_scripts.data.readers import Arrays
+    from workflow_scripts.data.image_readers import Arrays
 
 _ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com"
 _DEBIAN = "computed from Debian's package dataset-fashion-mnist 0.0~git20200523.55506a9-1"
@@ -77,6 +77,6 @@ DATA_SET = ImageSet(
 
 def read(files: dict[str, Path], entry: ImageSet = DATA_SET) -> "Arrays":
     """Images (N, 1, 28, 28) uint8 and labels (N,) int64 of both parts. Raises ValueError if they are not as stated."""
-    from workflow_scripts.data.readers import read_mnist
+    from workflow_scripts.data.image_readers import read_mnist
 
     return read_mnist(files, entry)

@@ -6,10 +6,10 @@ Normalisation: code of the depth search. Digits are never mirrored.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflow_scripts.data.entry import Form, ImageSet, Normalisation, SourceFile
+from workflow_scripts.data.data_set import Form, ImageSet, Normalisation, SourceFile
 
 if TYPE_CHECKING:
-    from workflow_scripts.data.readers import Arrays
+    from workflow_scripts.data.image_readers import Arrays
 
 _ADDRESSES = ("https://storage.googleapis.com/cvdf-datasets/mnist", "https://ossci-datasets.s3.amazonaws.com/mnist")
 
@@ -77,6 +77,6 @@ DATA_SET = ImageSet(
 
 def read(files: dict[str, Path], entry: ImageSet = DATA_SET) -> "Arrays":
     """Images (N, 1, 28, 28) uint8 and labels (N,) int64 of both parts. Raises ValueError if they are not as stated."""
-    from workflow_scripts.data.readers import read_mnist
+    from workflow_scripts.data.image_readers import read_mnist
 
     return read_mnist(files, entry)

@@ -4,7 +4,7 @@ GitHub makes the official archive on demand, so nobody has published its checksu
 the job that first read it. The part on space S1 has a checksum. A local checkout of the repository serves as well.
 """
 
-from workflow_scripts.data.entry import DataSet, Form, SourceFile
+from workflow_scripts.data.data_set import DataSet, Form, SourceFile
 
 COMMIT = "3dec3fedaa1770614bbfd4b98f5299d946ea7ac6"
 

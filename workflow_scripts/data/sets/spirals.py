@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workflow_scripts.data.entry import DataSet
+from workflow_scripts.data.data_set import DataSet
 
 DATA_SET = DataSet(
     name="spirals",

@@ -7,10 +7,10 @@ Normalisation: RobustDARTS code; the depth search has its own.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflow_scripts.data.entry import Form, ImageSet, Normalisation, SourceFile
+from workflow_scripts.data.data_set import Form, ImageSet, Normalisation, SourceFile
 
 if TYPE_CHECKING:
-    from workflow_scripts.data.readers import Arrays
+    from workflow_scripts.data.image_readers import Arrays
 
 _ADDRESS = "http://ufldl.stanford.edu/housenumbers"
 _KNOWN_FROM = "torchvision, prototype/datasets/_builtin/svhn.py"
@@ -49,7 +49,7 @@ def read(files: dict[str, Path], entry: ImageSet = DATA_SET) -> "Arrays":
     import numpy as np
     from scipy.io import loadmat
 
-    from workflow_scripts.data.readers import checked
+    from workflow_scripts.data.image_readers import checked
 
     arrays = {}
     for part, path in files.items():

@@ -1,0 +1,71 @@
+"""What the README tells a reader to type and to write, taken out of it as it stands."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from workflow.workflow_copy import ROOT, copy_workflow, edit
+
+README = (ROOT / "README.md").read_text()
+RUN_BY_CI = ("make test",)
+"""Not run by a test, because they run the tests; .ci/run runs them."""
+
+
+def blocks(language: str) -> list[str]:
+    """The README's code blocks of one language, in their order."""
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    return [block for named, block in found if named == language]
+
+
+def commands() -> list[str]:
+    """Every command line of the README, in its order, without its remark."""
+    lines = [line for block in blocks("") for line in block.splitlines()]
+    return [re.split(r"\s+# ", line)[0] for line in lines]
+
+
+def examples() -> dict[str, str]:
+    """The files that the README shows how to add: path and content."""
+    found = {}
+    for language in ("yaml", "python"):
+        for block in blocks(language):
+            if named := re.match(r"# (\S+/\S+)\n", block):
+                found[named[1]] = block[named.end() :]
+    return found
+
+
+def small_tree(folder: Path) -> Path:
+    """A clone as a reader has it, with the environment at hand and the README's studies made small.
+
+    Its `.venv` is a folder of links: making it anew, as `make` does where it is older than the lock, would remove the
+    links and not the environment at hand, which it shares.
+    """
+    tree = copy_workflow(folder)
+    shutil.copy2(ROOT / "Makefile", tree / "Makefile")
+    for study in ("demo", "laptop", "paper"):
+        shutil.copy2(tree / "config/tiny.yaml", tree / f"config/{study}.yaml")
+        edit(tree / f"config/{study}.yaml", "study: tiny", f"study: {study}")
+    # the README's commands run it twice, and look into the one search that is left
+    edit(tree / "config/demo.yaml", "l2: [3.0e-4, 6.0e-2]", "l2: [6.0e-2]")
+    edit(tree / "config/demo.yaml", "epochs: 6", "epochs: 2")
+    (tree / ".venv").mkdir()
+    for part in ("bin", "lib"):
+        (tree / ".venv" / part).symlink_to(Path(sys.prefix) / part)
+    shutil.copy2(Path(sys.prefix) / "pyvenv.cfg", tree / ".venv/pyvenv.cfg")
+    (tree / ".venv/.installed").touch()
+    return tree
+
+
+def run(tree: Path, command: str, environment: dict[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """Type a command in a tree, as a reader does in a shell."""
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=tree,
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )

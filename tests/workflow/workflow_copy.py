@@ -1,0 +1,93 @@
+"""A copy of the workflow to run and to edit, and Snakemake started on it the way a person does."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from workflow_scripts.depth import compiled
+from workflow_scripts.depth.run_setup import build as build_model
+from workflow_scripts.depth.run_setup import load
+from workflow_scripts.study.depth_settings import DepthRun
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "rules", "workflow_scripts", "figures", "config", "envs", "profiles")
+COMPILED = "workflow_scripts/depth/__pycache__"
+RUN = {
+    "model": "ldn",
+    "max_depth": 1,
+    "data": {"points": 100},
+    "training": {"epochs": 1},
+    "data_seed": 1,
+    "weight_seed": 1,
+}
+PROGRAM = Path(sys.executable).with_name("snakemake")
+
+
+def copy_workflow(folder: Path) -> Path:
+    """The workflow without results, plus the study `config/tiny.yaml` and the loops that are compiled already."""
+    folder.mkdir(parents=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(
+                source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "local.yaml", "*-rehearsal.yaml")
+            )
+        else:
+            shutil.copy2(source, folder / part)
+    shutil.copy2(Path(__file__).with_name("tiny.yaml"), folder / "config" / "tiny.yaml")
+    if (ROOT / COMPILED).exists():
+        shutil.copytree(ROOT / COMPILED, folder / COMPILED, ignore=shutil.ignore_patterns("*.pyc", ".*"))
+    return folder
+
+
+def compile_loops() -> None:
+    """Compile, in this checkout, the loops that the tiny study's depth search runs."""
+    run = DepthRun.model_validate(RUN)
+    data = load(run)
+    compiled.train(build_model(run), data.train, data.test, run.training, torch.Generator())
+
+
+def snakemake(tree: Path, *arguments: str, study: str = "tiny") -> subprocess.CompletedProcess[str]:
+    """Run Snakemake with the local profile; its output and exit status."""
+    command = [str(PROGRAM), *arguments, "--profile", "profiles/local", "--configfile", f"config/{study}.yaml"]
+    return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=600, check=False)
+
+
+def build(tree: Path, *arguments: str) -> str:
+    """Run to the end; what Snakemake said. Fails the test when it failed."""
+    done = snakemake(tree, *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def planned(tree: Path, *arguments: str) -> dict[str, int]:
+    """How many jobs of each rule a dry run would start; empty when nothing is to be done."""
+    said = build(tree, "--dry-run", *arguments)
+    table = said.rsplit("Job stats:", 1)[-1].split("\n\n")[0] if "Job stats:" in said else ""
+    counts = {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
+    counts.pop("total", None)
+    if not counts:
+        assert "Nothing to be done" in said, said
+    return counts
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace text that must be there."""
+    text = path.read_text()
+    assert old in text, f"{path} does not hold {old!r}"
+    path.write_text(text.replace(old, new))
+
+
+def results(tree: Path, *patterns: str) -> dict[str, bytes]:
+    """The bytes of result files by path."""
+    folder = tree / "results" / "tiny"
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for pattern in patterns
+        for path in sorted(folder.glob(pattern))
+        if path.is_file()
+    }

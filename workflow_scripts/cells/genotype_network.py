@@ -1,0 +1,174 @@
+"""The network of a discrete genotype, trained from scratch (Liu et al. 2019, section 3.2).
+
+Parameter names are those of the published state dicts. BatchNorm is affine everywhere.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from workflow_scripts.cells.node_sum import Term, may_compile, node_sum, single_operation, term_of
+from workflow_scripts.cells.operation_passes import COMPILED, steps_of
+from workflow_scripts.cells.operations import (
+    FactorizedReduce,
+    ReLUConvBN,
+    apply_operation,
+    build_operation,
+    drop_path_mask,
+    drop_paths,
+)
+from workflow_scripts.study.cell_job_settings import Layout
+from workflow_scripts.tables.genotype import Edge, Genotype
+
+AUXILIARY_SIDE = 32  # pixels; the auxiliary head needs 8x8 maps after the second reduction
+
+
+class DiscreteCell(nn.Module):
+    """One cell of a genotype: each node sums two operations; the output concatenates the nodes."""
+
+    def __init__(
+        self, edges: tuple[Edge, ...], widths: tuple[int, int], channels: int, reduction: bool, halve: bool
+    ) -> None:
+        """`widths` are the channels of the two inputs; `halve`: the previous cell was a reduction."""
+        super().__init__()
+        first, second = widths
+        build = FactorizedReduce if halve else ReLUConvBN
+        self.preprocess0 = build(first, channels, affine=True)
+        self.preprocess1 = ReLUConvBN(second, channels, affine=True)
+        self.sources = [source for _, source in edges]
+        self._ops = nn.ModuleList(
+            build_operation(name, channels, stride=2 if reduction and source < 2 else 1, affine=True)
+            for name, source in edges
+        )
+        self.reduction = reduction
+        self.steps = [
+            steps_of(operation) if isinstance(operation, COMPILED) else None
+            for operation in (self.preprocess0, self.preprocess1, *self._ops)
+        ]
+
+    def forward(
+        self,
+        s0: Tensor,
+        s1: Tensor,
+        drop_path: float = 0.0,
+        draws: torch.Generator | None = None,
+        compiled: bool = False,
+    ) -> Tensor:
+        """The concatenated nodes; `compiled`: see `EvaluationNetwork.layout`."""
+        if compiled:
+            states = [self._compiled(at, x) for at, x in enumerate((s0, s1))]
+        else:
+            states = [self.preprocess0(s0), self.preprocess1(s1)]
+        add_up = self._compiled_sum if compiled else self._sum
+        for node in range(len(self.sources) // 2):
+            states.append(add_up((2 * node, 2 * node + 1), states, drop_path, draws))
+        return torch.cat(states[2:], dim=1)
+
+    def _compiled(self, at: int, x: Tensor) -> Tensor:
+        steps = self.steps[at]
+        assert steps is not None
+        return single_operation(steps, x)
+
+    def _sum(
+        self, edges: tuple[int, int], states: list[Tensor], drop_path: float, draws: torch.Generator | None
+    ) -> Tensor:
+        first, second = (self._edge(edge, states, drop_path, draws) for edge in edges)
+        return first + second
+
+    def _compiled_sum(
+        self, edges: tuple[int, int], states: list[Tensor], drop_path: float, draws: torch.Generator | None
+    ) -> Tensor:
+        """The same sum by compiled loops; what is drawn is drawn in the same order."""
+        inputs, terms = list(states), list[Term]()
+        for edge in edges:
+            operation = self._ops[edge]
+            term = term_of(operation, self.steps[2 + edge], self.sources[edge], inputs, draws)
+            if self.training and drop_path > 0 and not isinstance(operation, nn.Identity):
+                term = term._replace(mask=drop_path_mask(states[0], drop_path, draws))
+            terms.append(term)
+        height, width = (side // (2 if self.reduction else 1) for side in states[0].shape[2:])
+        return node_sum(inputs, terms, states[0].new_ones(1), (states[0].shape[1], height, width))
+
+    def _edge(self, edge: int, states: list[Tensor], drop_path: float, draws: torch.Generator | None) -> Tensor:
+        operation = self._ops[edge]
+        output = apply_operation(operation, states[self.sources[edge]], draws)
+        if self.training and drop_path > 0 and not isinstance(operation, nn.Identity):
+            return drop_paths(output, drop_path, draws)
+        return output
+
+
+class AuxiliaryHead(nn.Module):
+    """A second classifier on 8x8 maps, used in training only."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.ReLU(),
+            nn.AvgPool2d(5, stride=3, padding=0, count_include_pad=False),
+            nn.Conv2d(channels, 128, 1, bias=False),
+            nn.BatchNorm2d(128),
+            nn.ReLU(),
+            nn.Conv2d(128, 768, 2, bias=False),
+            nn.BatchNorm2d(768),
+            nn.ReLU(),
+        )
+        self.classifier = nn.Linear(768, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.features(x).flatten(1))
+
+
+class EvaluationNetwork(nn.Module):
+    """Stem, `layers` cells of one genotype, global average, linear classifier; an auxiliary head where asked for.
+
+    `layout` is that of a supernet: "compiled" passes run on a CPU in full precision.
+    """
+
+    def __init__(
+        self,
+        genotype: Genotype,
+        init_channels: int,
+        layers: int,
+        classes: int,
+        auxiliary: bool,
+        image_channels: int = 3,
+        layout: Layout = "modules",
+    ) -> None:
+        super().__init__()
+        self.layout = layout
+        self.stem = nn.Sequential(
+            nn.Conv2d(image_channels, 3 * init_channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * init_channels)
+        )
+        widths, channels, halve = (3 * init_channels, 3 * init_channels), init_channels, False
+        self.auxiliary_at = 2 * layers // 3
+        self.auxiliary_head: AuxiliaryHead | None = None
+        self.cells = nn.ModuleList()
+        for index in range(layers):
+            reduction = index in (layers // 3, 2 * layers // 3)
+            channels = 2 * channels if reduction else channels
+            edges = genotype.reduce if reduction else genotype.normal
+            self.cells.append(DiscreteCell(edges, widths, channels, reduction, halve))
+            widths, halve = (widths[1], genotype.nodes * channels), reduction
+            if auxiliary and index == self.auxiliary_at:
+                self.auxiliary_head = AuxiliaryHead(widths[1], classes)
+        self.classifier = nn.Linear(widths[1], classes)
+
+    def forward(
+        self, images: Tensor, drop_path: float = 0.0, draws: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Logits (n, classes), and in training the auxiliary head's logits where there is a head."""
+        auxiliary = None
+        compiled = self.layout == "compiled" and may_compile(self, images)
+        s0 = s1 = self.stem(images)
+        for index, cell in enumerate(self.cells):
+            s0, s1 = s1, cell(s0, s1, drop_path, draws, compiled)
+            if index == self.auxiliary_at and self.auxiliary_head is not None and self.training:
+                auxiliary = self.auxiliary_head(s1)
+        return self.classifier(s1.mean((2, 3))), auxiliary
+
+    def parameter_count(self, with_auxiliary: bool) -> int:
+        """The number of trained parameters; the literature leaves the auxiliary head out."""
+        return sum(
+            parameter.numel()
+            for name, parameter in self.named_parameters()
+            if with_auxiliary or not name.startswith("auxiliary_head")
+        )

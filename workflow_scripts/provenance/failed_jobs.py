@@ -1,0 +1,63 @@
+"""Every job that left no result, and why: from its attempts, and from what its scheduler said of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from workflow_scripts.cluster.submission_files import Submission, latest_submissions
+from workflow_scripts.provenance.attempts import Attempts, all_attempts
+from workflow_scripts.runtime.folders import LOGS
+from workflow_scripts.runtime.untrusted_files import UnreadableError, end_of_regular
+
+LOG_LINES, END_BYTES = 3, 10_000
+WIDTH = 160
+
+
+def failures(root: Path) -> Iterator[str]:
+    """Every job whose last attempt or submission left no result, with why, and the last lines of its log."""
+    attempts = {each.job: each for each in all_attempts(root)}
+    submissions = latest_submissions(root)
+    for job in sorted({*attempts, *submissions}):
+        reasons = list(_reasons(attempts.get(job, Attempts(job, [])), submissions.get(job)))
+        if reasons:
+            yield f"{job}: {'; '.join(reasons)}"
+            for name, log in (("log", root / LOGS / f"{job}.log"), *_output(submissions.get(job))):
+                yield f"    {name}: {log}"
+                yield from _end_of(log)
+
+
+def _reasons(attempts: Attempts, submission: Submission | None) -> Iterator[str]:
+    if attempts.fault is not None:
+        yield f"the trace of its attempts cannot be read: {attempts.fault}"
+    if attempts.failure is None and attempts.entries:
+        if submission is None or _began(attempts, submission) or submission.exit_status == 0:
+            return
+    elif attempts.failure is not None:
+        yield attempts.failure
+    if submission is None:
+        return
+    number = submission.facts.get("id")
+    if submission.failure is not None:
+        yield submission.failure
+    elif submission.waiting is not None:
+        yield f"scheduler's job {number} waits, and will until something changes: {submission.waiting}"
+    elif submission.exit_status not in (None, 0) and not _began(attempts, submission):
+        yield f"scheduler's job {number} ended with status {submission.exit_status} before the job's wrapper began"
+
+
+def _began(attempts: Attempts, submission: Submission) -> bool:
+    """Whether the last attempt is that of the submission."""
+    started = [entry for entry in attempts.entries if "started" in entry]
+    return bool(started) and str(started[-1].get("job")) == str(submission.facts.get("id"))
+
+
+def _output(submission: Submission | None) -> list[tuple[str, Path]]:
+    return [] if submission is None else [("scheduler's log", submission.output)]
+
+
+def _end_of(log: Path) -> Iterator[str]:
+    """The last lines of a log; none of one that is not there."""
+    try:
+        lines = end_of_regular(log, END_BYTES).decode(errors="replace").splitlines()
+    except (FileNotFoundError, UnreadableError):
+        return
+    yield from (f"    | {line[:WIDTH]}" for line in lines[-LOG_LINES:])

@@ -1,0 +1,116 @@
+"""The check at the end of a run: every job that the run finished has its outputs, or a person is told.
+
+Snakemake can end with "100 % done" and exit status 0 although outputs are gone, and started again it does not miss
+those that no job to run reads. So they are put back here. The check is cheap: existence and size, no hashes.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workflow_scripts.provenance.attempts import append, begin, read
+from workflow_scripts.provenance.kept_outputs import Mismatch, put_back_after
+from workflow_scripts.provenance.record import OutputFile, Record, RecordError, lies_at, machine, now, read_record
+from workflow_scripts.runtime.folders import ATTEMPTS, KEPT, RECORDS
+from workflow_scripts.runtime.untrusted_files import found_below
+
+MOST = 10
+"""Jobs that are told of one by one."""
+
+Marks = Mapping[Path, int]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job that ended well since the marks were taken."""
+
+    root: Path
+    job: str
+
+
+def marks(roots: Iterable[Path]) -> Marks:
+    """How long the traces of attempts are and how old the records: before a run, to tell what ends in it.
+
+    No time is compared with another machine's.
+    """
+    traces = {file: file.stat().st_size for root in roots for file in _files(root / ATTEMPTS, ".jsonl")}
+    return traces | {file: file.stat().st_mtime_ns for root in roots for file in _files(root / RECORDS, ".json")}
+
+
+def _files(folder: Path, suffix: str) -> Iterator[Path]:
+    return (each.path for each in found_below(folder) if each.fault is None and each.path.suffix == suffix)
+
+
+def finished_since(before: Marks, roots: Iterable[Path]) -> list[Finished]:
+    """The jobs that ended well since the marks `before`, by their trace or their record, sorted."""
+    found = set()
+    for file, mark in marks(roots).items():
+        if before.get(file) == mark:
+            continue
+        root = next(root for root in roots if file.is_relative_to(root))
+        folder = root / (ATTEMPTS if file.suffix == ".jsonl" else RECORDS)
+        job = file.relative_to(folder).as_posix().removesuffix(file.suffix)
+        if file.suffix == ".json" or read(file, job, before.get(file, 0)).ended_well:
+            found.add((root, job))
+    return [Finished(*each) for each in sorted(found)]
+
+
+def mend(before: Marks, roots: Iterable[Path]) -> list[str]:
+    """Put back what was removed of the outputs of jobs that ended well since `before`, and tell of it.
+
+    One line for a job, up to ten, then their number; none where all is there.
+    """
+    told = [line for each in finished_since(before, roots) for line in _mended(each)]
+    if not told:
+        return []
+    more = [f"  and {len(told) - MOST} more jobs"] if len(told) > MOST else []
+    return ["Outputs of finished jobs were removed or changed from outside:", *told[:MOST], *more]
+
+
+def _mended(finished: Finished) -> Iterator[str]:
+    root, job = finished.root, finished.job
+    file = root / RECORDS / f"{job}.json"
+    try:
+        record = read_record(file)
+    except (OSError, RecordError) as error:
+        why = "it is not there" if isinstance(error, FileNotFoundError) else error
+        yield f"  {job}: its record {file} cannot be read: {why}; run it again, with --forcerun and one of its outputs"
+        return
+    wrong = [each for each in record.outputs if _size(each) != each.bytes]
+    if not wrong:
+        return
+    first = wrong[0]
+    also = f" and {len(wrong) - 1} more of its outputs" if len(wrong) > 1 else ""
+    told = f"  {job}: {first.path}{also}"
+    output = next(path for paths in record.arguments.outputs.values() for path in paths if lies_at(first.path, path))
+    again = f"run `snakemake {output}` with the same options after it"
+    if any(_size(each) is not None for each in wrong):
+        yield f"{told} changed in size or went after the job had ended; remove {output}, then {again}"
+        return
+    trace = root / ATTEMPTS / f"{job}.jsonl"
+    if any("started" in entry for entry in read(trace, job).entries[-1:]):
+        yield f"{told} went when the job was started again, and that attempt did not end; {again}"
+        return
+    try:
+        count = _put_back(record, root, trace)
+    except (Mismatch, OSError) as why:
+        yield f"{told} went after the job had ended, and cannot be put back, because {why}; {again}"
+    else:
+        which = "it was" if count == 1 else "all were"
+        yield f"{told} went after the job had ended; {which} put back from {root / KEPT}; start the same command again"
+
+
+def _put_back(record: Record, root: Path, trace: Path) -> int:
+    """Put outputs back and leave a trace of it; how many."""
+    files = put_back_after(record, root)
+    attempt = begin(trace, machine())
+    append(trace, {"attempt": attempt, "ended": now(), "failed": None, "put_back": len(files)})
+    return len(files)
+
+
+def _size(output: OutputFile) -> int | None:
+    """The size of an output in bytes; None where it is not there."""
+    try:
+        return Path(output.path).stat().st_size
+    except OSError:
+        return None

@@ -1,0 +1,161 @@
+"""Where a study's settings depart from the papers' own, so that its report says at what scale it speaks.
+
+The defaults of the settings models are the papers' and their public code's values; what a study says otherwise departs.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from workflow_scripts.data.data_set import load_image_set
+from workflow_scripts.study.cell_grids import searches
+from workflow_scripts.study.cell_settings import Adaptive, Cells, Evaluation, RandomSearch, Search, Selection, StopRule
+from workflow_scripts.study.depth_settings import (
+    IMAGE_TRAINING,
+    Depth,
+    DepthExperiment,
+    DepthTraining,
+    ImageData,
+    SpiralData,
+)
+from workflow_scripts.study.settings_model import Model
+from workflow_scripts.study.study import Study
+
+SPACES = ("s1", "s2", "s3", "s4", "s5")
+CELL_DATA_SETS = ("cifar10", "cifar100", "svhn")
+DEPTH_DATA_SETS = ("mnist", "fashion_mnist", "svhn")
+CELL_SEEDS, DEPTH_SEEDS = 3, 4
+EVALUATION_FOR: dict[str, dict[str, int]] = {name: {"init_channels": 16, "layers": 8} for name in ("cifar100", "svhn")}
+"""What RobustDARTS trains smaller from scratch."""
+TOLD_BY_RESULTS = ("points", "train_points", "noise", "stop_angle_degrees")
+"""Properties of spirals that experiments vary, and that every table of results has."""
+
+
+class Departure(NamedTuple):
+    """One setting: its dotted key, its value in the study, and the papers' value.
+
+    What a setting is stays out, because rewording it would make the report stale.
+    """
+
+    setting: str
+    here: str
+    paper: str
+
+
+def departures(study: Study) -> list[Departure]:
+    """Every setting of a study that differs from the papers', in the order of the configuration.
+
+    Settings that no job of the study uses are left out, and so are those that every table of results names: the grids
+    of L2, drop path, depth and width, and what spirals are made of. `fidelity` is ours and no setting of the papers.
+    """
+    found = [] if study.cells is None else list(_cells(study.cells))
+    return found + ([] if study.depth is None else list(_depth(study.depth)))
+
+
+def _cells(cells: Cells) -> Iterator[Departure]:
+    own = [grid for grid in cells.grids if grid.source == "own"]
+    methods = {method for grid in cells.grids for method in grid.methods}
+    if own:
+        data_sets = list(dict.fromkeys(name for grid in own for name in grid.data_sets))
+        yield from _others("grids.spaces", [name for grid in own for name in grid.spaces], SPACES)
+        yield from _others("grids.data_sets", data_sets, CELL_DATA_SETS)
+        sides = {cells.side(name): load_image_set(name).side for name in data_sets}
+        if any(side != whole for side, whole in sides.items()):
+            yield Departure("image_size", _told(cells.image_size), _told(sorted(set(sides.values()))))
+        seeds = min(map(len, _seeds(cells)))
+        if seeds < CELL_SEEDS:
+            yield Departure("grids: number of seeds", str(seeds), str(CELL_SEEDS))
+        yield from _differences(cells.search, Search(), "search.")
+    yield from _differences(cells.stop, StopRule(), "stop.")
+    if "darts_ada" in methods:
+        yield from _differences(cells.adaptive, Adaptive(), "adaptive.")
+    if "random_ws" in methods:
+        yield from _differences(cells.random_ws, RandomSearch(), "random_ws.")
+    # of a selection, the brief training is not stated by the papers
+    for method, name in (("r_darts_l2", "l2"), ("r_darts_dp", "drop_path")):
+        here, paper = getattr(cells.selection, name), getattr(Selection(), name)
+        if method in methods and here != paper:
+            yield Departure(f"selection.{name}", _told(here), _told(paper))
+    if own and cells.evaluation is not None:
+        yield from _together(
+            {
+                name: list(_differences(cells.evaluation_of(name), _published_evaluation(cells, name), "evaluation."))
+                for name in data_sets
+            }
+        )
+
+
+def _seeds(cells: Cells) -> Iterable[set[int]]:
+    """The seeds of each setting that is searched."""
+    found: dict[tuple, set[int]] = {}
+    for key in searches(cells):
+        if key.search != "published":
+            setting = (key.space, key.data_set, key.search, key.l2, key.drop_path)
+            found.setdefault(setting, set()).add(key.seed)
+    return found.values()
+
+
+def _published_evaluation(cells: Cells, data_set: str) -> Evaluation:
+    """What the papers train from scratch on a data set; how often is told by the results."""
+    return Evaluation.model_validate({**EVALUATION_FOR.get(data_set, {}), "seeds": cells.evaluation_of(data_set).seeds})
+
+
+def _depth(depth: Depth) -> Iterator[Departure]:
+    return _together({name.replace("_", " "): list(_experiment(each)) for name, each in depth.experiments.items()})
+
+
+def _experiment(experiment: DepthExperiment) -> Iterator[Departure]:
+    if len(set(experiment.seeds)) < DEPTH_SEEDS:
+        yield Departure("number of seeds", str(len(set(experiment.seeds))), str(DEPTH_SEEDS))
+    for name in ("prior_decay", "data_seed"):
+        here, paper = getattr(experiment, name), DepthExperiment.model_fields[name].default
+        if here != paper:
+            yield Departure(name, _told(here), _told(paper))
+    if experiment.images is None:
+        yield from _differences(experiment.data, SpiralData(), "data.", TOLD_BY_RESULTS)
+        yield from _differences(experiment.training, DepthTraining(), "training.")
+        return
+    data_sets = experiment.images.data_sets
+    yield from _others("images.data_sets", data_sets, DEPTH_DATA_SETS)
+    yield from _differences(experiment.images, ImageData(data_sets=data_sets), "images.")
+    given = {name: getattr(experiment.training, name) for name in experiment.training.model_fields_set}
+    yield from _differences(IMAGE_TRAINING.model_copy(update=given), IMAGE_TRAINING, "training.")
+
+
+def _others(setting: str, here: Iterable[str], paper: tuple[str, ...]) -> Iterator[Departure]:
+    """A departure where there are names that the papers have not."""
+    names = list(dict.fromkeys(here))
+    if not set(names) <= set(paper):
+        yield Departure(setting, _told(names), _told(paper))
+
+
+def _together(parts: dict[str, list[Departure]]) -> Iterator[Departure]:
+    """The departures of several parts of a study, those alike told once; which parts, where not all have it."""
+    where: dict[Departure, list[str]] = {}
+    for name, found in parts.items():
+        for departure in found:
+            where.setdefault(departure, []).append(name)
+    for departure, names in where.items():
+        part = "" if len(names) == len(parts) else f" ({', '.join(names)})"
+        yield departure._replace(setting=departure.setting + part)
+
+
+def _differences(here: Model, paper: Model, prefix: str, besides: tuple[str, ...] = ()) -> Iterator[Departure]:
+    """The fields in which two models of one kind differ, those of models inside them too, but for some."""
+    for name in type(here).model_fields:
+        one, other = getattr(here, name), getattr(paper, name)
+        if name in besides or one == other:
+            continue
+        if isinstance(one, Model) and isinstance(other, Model):
+            yield from _differences(one, other, f"{prefix}{name}.")
+        else:
+            yield Departure(f"{prefix}{name}", _told(one), _told(other))
+
+
+def _told(value: Any) -> str:
+    if value is None:
+        return "absent"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_told, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
