@@ -37,7 +37,7 @@ def rising(monkeypatch):
     """Eigenvalues that double every epoch, so that the rule fires as soon as it may."""
 
     def doubled(self, epoch):
-        torch.rand(1, generator=self.lanczos_draws)  # a measurement draws
+        torch.rand(1, generator=self.lanczos_generator)  # a measurement draws
         return CurvatureRecord(epoch, 2.0**epoch, None)
 
     monkeypatch.setattr(searching._Search, "_curvature", doubled)
@@ -185,7 +185,7 @@ def test_discretised_error_is_that_of_one_hot_weights(digits, space):
     result = search.run(Silent())
     network = search.network.eval()
     images, labels = search.alpha_part.batch(torch.arange(job.alpha_images), None)
-    weights = one_hot(network, network.choice(network.genotype(search.alphas)))
+    weights = one_hot(network, network.architecture_of(network.genotype(search.alphas)))
     with torch.no_grad():
         wrong = network.mix(images, weights).argmax(1) != labels
     if not job.search.augment:

@@ -266,7 +266,7 @@ def test_how_sure_the_numbers_are_is_counted(html: str) -> None:
 def test_a_single_run_is_called_no_evidence(tmp_path: Path) -> None:
     text = told(page(tmp_path, example_tables.cells(Cells(seeds=(1,))), ["test_error"]))
     assert "2 settings, 1 of each" in text
-    assert "a difference between two such numbers is no evidence" in text
+    assert "a difference between two such numbers is not evidence" in text
 
 
 def test_a_caption_is_itself_in_snakemakes_own_report() -> None:

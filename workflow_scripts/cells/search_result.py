@@ -1,4 +1,4 @@
-"""What a search leaves behind."""
+"""The result of a search."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ from workflow_scripts.runtime.epochs import History, Parts, restore, state_of
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch left behind; errors in percent."""
+    """The measurements of one epoch; errors in percent."""
 
     epoch: int
     learning_rate: float
