@@ -112,9 +112,9 @@ def alternative(tables: Tables) -> str:
     rows = _rows(_found(tables))
     if not rows:
         return "An empty panel: no architecture has been found yet."
-    told = "; ".join(f"{row.heading}: {counts(row.genotype.normal)}" for row in rows[:4])
+    operations = "; ".join(f"{row.heading}: {counts(row.genotype.normal)}" for row in rows[:4])
     more = f" and {len(rows) - 4} more" if len(rows) > 4 else ""
-    return f"Graphs of normal and reduction cells. Operations of the normal cells: {told}{more}."
+    return f"Graphs of normal and reduction cells. Operations of the normal cells: {operations}{more}."
 
 
 def _taken(methods: set[str]) -> str:

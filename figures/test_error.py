@@ -98,8 +98,8 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         parts.append("R-DARTS has no setting: of a seed's searches it takes the one that is best after brief training.")
     if diverged:
         parts.append(f"{style.count(diverged, 'training')} diverged and count in no mean.")
-    own = trainings[~trainings["method"].isin(SELECTING)]
-    evaluated = set(own[run].itertuples(index=False, name=None))
+    with_setting = trainings[~trainings["method"].isin(SELECTING)]
+    evaluated = set(with_setting[run].itertuples(index=False, name=None))
     absent = searches[[name not in evaluated for name in searches[run].itertuples(index=False, name=None)]]
     if len(absent):
         lost = int((absent["outcome"] == "diverged").sum())

@@ -12,7 +12,7 @@ from scipy.stats import chi2
 from workflow_scripts.cells import random_search as module
 from workflow_scripts.cells.random_search import _RandomSearch, random_architecture, run_random_search
 from workflow_scripts.cells.supernet import Supernet
-from workflow_scripts.data import images as images_module
+from workflow_scripts.data import image_batches
 from workflow_scripts.data.augment import cutout
 from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.progress import Silent
@@ -262,7 +262,7 @@ def test_drop_path_and_cutout_rise_as_in_a_search(
         seen.append(probability)
         return cutout(images, length, probability, draws)
 
-    monkeypatch.setattr(images_module, "cutout", spy)
+    monkeypatch.setattr(image_batches, "cutout", spy)
     dropped = []
     drop_paths = module.Supernet.chosen
 

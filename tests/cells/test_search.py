@@ -12,7 +12,7 @@ from workflow_scripts.cells import search as search_module
 from workflow_scripts.cells.bilevel_step import weight_step
 from workflow_scripts.cells.search import run_search
 from workflow_scripts.cells.supernet import Supernet
-from workflow_scripts.data import images as images_module
+from workflow_scripts.data import image_batches
 from workflow_scripts.data.augment import cutout
 from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.progress import Silent
@@ -174,7 +174,7 @@ def test_cutout_rises_with_drop_path_and_is_off_without_it(drop_path, augment, p
         seen.append((length, probability))
         return cutout(images, length, probability, draws)
 
-    monkeypatch.setattr(images_module, "cutout", spy)
+    monkeypatch.setattr(image_batches, "cutout", spy)
     searched(tiny_search(drop_path=drop_path, augment=augment), digits)
     assert {probability for _, probability in seen} == probabilities
     assert {length for length, _ in seen} <= {4}  # half of the image side

@@ -26,7 +26,7 @@ from workflow_scripts.cells.random_search import one_hot, random_architecture, r
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.data.image_batches import Part, ShuffledBatches
 from workflow_scripts.reference import supernet as reference
-from workflow_scripts.reference.loader import DEVIATION, MEAN, SearchLoaders
+from workflow_scripts.reference.loader import MEAN, STD, SearchLoaders
 from workflow_scripts.study.cell_job_settings import Images, layout_of
 from workflow_scripts.study.search_spaces import load_space
 
@@ -69,7 +69,7 @@ class Pair:
             side=side,
             classes=CLASSES,
             mean=MEAN,
-            deviation=DEVIATION,
+            deviation=STD,
             padding=side // 8,
             flip=True,
             cutout=side // 2,
