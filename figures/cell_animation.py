@@ -137,7 +137,7 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
         f"{counts(course.cell(course.last))} at epoch {course.last}"
         for course in courses
     ]
-    return f"Graphs of normal cells beside line charts of the dominant eigenvalue. {'; '.join(sentences)}."
+    return f"Graphs of normal cells next to line charts of the dominant eigenvalue. {'; '.join(sentences)}."
 
 
 def _nothing() -> Figure:

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from figures import style
 
 TABLES: tuple[str, ...] = ("comparison",)
-TITLE = "Test errors beside the published ones"
+TITLE = "Test errors and published values"
 CATEGORY = "cells"
 
 _LINE, _HEADING, _AXIS, _GAP, _LEGEND = 0.22, 0.44, 0.36, 0.08, 0.3

@@ -26,7 +26,7 @@ from figures.over_seeds import (
 )
 
 TABLES: tuple[str, ...] = ("depth_runs", "depth_posteriors")
-TITLE = "Posterior over depth beside fixed depths"
+TITLE = "Posterior over depth and fixed depths"
 CATEGORY = "depth"
 
 _NOTHING = "No learnt depth network has been trained yet, so there is nothing to draw."

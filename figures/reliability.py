@@ -55,8 +55,9 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         f"Test predictions of {style.count(sum(ldn), 'learnt depth network')} (LDN; per panel {style.span(ldn)}) and "
         f"{style.count(sum(ddn), 'deterministic network')} (DDN; per panel {style.span(ddn)}) of largest depth D = "
         f"{style.span(panel.shown_depth for panel in panels)}, in ten bins of the probability of the likeliest class; "
-        "points of all runs together, markers grow with their number. A prediction on the diagonal is right as often "
-        "as it says. ECE: the expected calibration error in percent, mean and standard deviation over runs."
+        "points of all runs together, markers grow with their number. On the diagonal, the share of right "
+        "predictions equals their probability. ECE: the expected calibration error in percent, mean and standard "
+        "deviation over runs."
     )
 
 

@@ -1,7 +1,7 @@
 """The search spaces of the study: every edge of a cell with the operations it chooses from.
 
 A cell reads left to right, as where found cells are drawn; each of its edges has a lane of its own, on which its
-candidates stand side by side. Where all edges of both cells have the same candidates, the cell is drawn once.
+candidates are side by side. Where all edges of both cells have the same candidates, the cell is drawn once.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """The style that every figure shares: sizes, fonts, fixed colours, and files that are the same bytes each time.
 
-Figures are `matplotlib.figure.Figure` objects; nothing here makes them by pyplot or heeds a person's own matplotlibrc.
+Figures are `matplotlib.figure.Figure` objects; nothing here uses pyplot or a person's matplotlibrc.
 """
 
 import functools

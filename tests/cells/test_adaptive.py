@@ -50,8 +50,8 @@ def searched(job, digits):
 def test_two_rollbacks_as_published(digits, rising):
     """The rule fires after epoch 3 for epoch 2, twice; then the L2 factor is the largest and it is asked no more."""
     result = searched(job_of(), digits)
-    told = [(back.stopped_at, back.back_to, back.l2_before, back.l2_after) for back in result.rollbacks]
-    assert told == [(3, 2, 3e-4, pytest.approx(3e-3)), (3, 2, pytest.approx(3e-3), pytest.approx(0.03))]
+    rollbacks = [(back.stopped_at, back.back_to, back.l2_before, back.l2_after) for back in result.rollbacks]
+    assert rollbacks == [(3, 2, 3e-4, pytest.approx(3e-3)), (3, 2, pytest.approx(3e-3), pytest.approx(0.03))]
     assert [record.epoch for record in result.epochs] == list(range(6))
     assert [record.l2 for record in result.epochs] == pytest.approx([3e-4] * 3 + [0.03] * 3)
     assert [(record.rollback, record.epoch, record.l2) for record in result.discarded] == [

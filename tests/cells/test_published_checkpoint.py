@@ -15,7 +15,7 @@ from workflow_scripts.cells.random_search import one_hot, random_architecture
 from workflow_scripts.reference.supernet import Supernet as Reference
 
 ARCHIVE = Path(__file__).parents[3] / "shared" / "published" / "robustdarts-logs-s1.tar.gz"
-needs_logs = pytest.mark.skipif(not ARCHIVE.is_file(), reason="the published logs are not beside this checkout")
+needs_logs = pytest.mark.skipif(not ARCHIVE.is_file(), reason="the published logs are not next to this checkout")
 PARAMETERS = {"s1": 405_146, "s2": 665_466}  # `param size` in the first line of the published logs
 
 

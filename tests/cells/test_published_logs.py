@@ -22,7 +22,7 @@ from workflow_scripts.tables.search_run import read_search_run
 
 SHARED = Path(__file__).parents[3] / "shared" / "published"
 REAL = SHARED / "robustdarts-logs-s1.tar.gz"
-needs_logs = pytest.mark.skipif(not REAL.is_file(), reason="the published logs are not beside this checkout")
+needs_logs = pytest.mark.skipif(not REAL.is_file(), reason="the published logs are not next to this checkout")
 LOGS = "RobustDARTS-commit/experiments/search_logs"
 CELL = [("skip_connect", 0), ("skip_connect", 1)] * 4
 TEXT = f"Genotype(normal={CELL}, normal_concat=range(2, 6), reduce={CELL}, reduce_concat=range(2, 6))"
@@ -145,8 +145,8 @@ def test_a_search_that_broke_and_was_run_again(tmp_path):
     broken[f"{LOGS}/s1/cifar10/0.0_0.0003-100/log_1.txt"] += "x epoch 2 lr 0.08\nx train 350 nan 0.0 0.0\n"
     logs = logs_of(tmp_path, {**broken, **run_files("0.0_0.0003-200", 1)})
     assert logs.searches[KEY].settings["published"]["job"] == "200"
-    told = "skipped: its loss is not finite from epoch 2 on; job 200 is taken instead"
-    assert anomalies(logs) == [f"0.0_0.0003-100, seed 1: {told}"]
+    reason = "skipped: its loss is not finite from epoch 2 on; job 200 is taken instead"
+    assert anomalies(logs) == [f"0.0_0.0003-100, seed 1: {reason}"]
 
 
 def test_stubs_are_skipped(tmp_path):
@@ -188,8 +188,8 @@ def test_a_second_complete_run(tmp_path, first, second):
     files = run_files(f"0.0_0.0003-{first}", 1, stored=stored) | run_files(f"0.0_0.0003-{second}", 1)
     logs = logs_of(tmp_path, files)
     assert logs.searches[KEY].settings["published"]["job"] == str(second)
-    told = f"skipped: it is complete too, but not the last; job {second} is taken instead"
-    assert anomalies(logs) == [f"0.0_0.0003-{first}, seed 1: {told}"]
+    reason = f"skipped: it is complete too, but not the last; job {second} is taken instead"
+    assert anomalies(logs) == [f"0.0_0.0003-{first}, seed 1: {reason}"]
     assert logs.report["converted"] == []
 
 
@@ -207,7 +207,7 @@ def test_disagreeing_genotypes_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "reason"),
     [
         ('{"epoch": 0, "H": [[1.0]]}\n{"epoch": 1, "H": [[1.', "line 2 of their file cannot be read"),
         ('{"epoch": 0, "H": [[NaN]]}', "that of epoch 0 is not a finite square matrix"),
@@ -218,11 +218,11 @@ def test_disagreeing_genotypes_are_named(tmp_path):
         ("", "they are of no epoch instead of 2 up to 2"),
     ],
 )
-def test_hessians_that_cannot_be_used(tmp_path, lines, told):
+def test_hessians_that_cannot_be_used(tmp_path, lines, reason):
     logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, derivatives=lines))
     run = logs.searches[KEY]
     assert (run.curvature_epochs, run.eigenvalues, run.hessians) == ([], [], None)
-    assert told in anomalies(logs)[0] and logs.report["with_hessians"] == 0
+    assert reason in anomalies(logs)[0] and logs.report["with_hessians"] == 0
 
 
 @pytest.mark.parametrize("place", ["log", "arch", "results"])
@@ -234,12 +234,12 @@ def test_code_in_a_genotype_is_not_run(tmp_path, place):
     filed = {"0.0_0.0003": {1: text if place == "results" else TEXT}}
     logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, **changes), genotypes=filed)
     assert not mark.exists()
-    told = {
+    reason = {
         "log": "skipped: its log cannot be read (not a genotype text: a part is not a literal",
         "arch": "its arch file holds another genotype",
         "results": "results_arch.yaml holds another genotype",
     }
-    assert told[place] in anomalies(logs)[0]
+    assert reason[place] in anomalies(logs)[0]
     assert len(logs.searches) == (place != "log")
 
 

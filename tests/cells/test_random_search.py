@@ -525,18 +525,18 @@ def test_its_architecture_is_the_best_sample(digits, tmp_path):
 
 
 def test_divergence_is_recorded_with_epoch_and_step(digits, tmp_path, steps):
-    said = []
+    lines = []
 
     class Listener(Silent):
         def say(self, text):
-            said.append(text)
+            lines.append(text)
 
     job = tiny_random(**BROKEN)
     result = run_random_search(job, load_part(digits, "train", job.images), Listener(), CPU)
     first_broken = next(index for index, (*_, loss) in enumerate(steps) if not math.isfinite(loss))
     assert result.diverged_at == divmod(first_broken, 3)
     assert len(result.epochs) == result.diverged_at[0]
-    assert said == ["diverged: the loss is not finite at epoch {}, step {}".format(*result.diverged_at)]
+    assert lines == ["diverged: the loss is not finite at epoch {}, step {}".format(*result.diverged_at)]
 
     written(job, digits, tmp_path)
     epoch, step = result.diverged_at

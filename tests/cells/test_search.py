@@ -194,18 +194,18 @@ def test_drop_path_rises_linearly_to_its_largest_value(digits, monkeypatch):
 
 
 def test_divergence_is_recorded_with_epoch_and_step(digits, tmp_path, steps):
-    said = []
+    lines = []
 
     class Listener(Silent):
         def say(self, text):
-            said.append(text)
+            lines.append(text)
 
     job = tiny_search(learning_rate=1e25, learning_rate_min=1e25, grad_clip=1e30, momentum=0.0)
     result = run_search(job, load_part(digits, "train", job.images), Listener(), CPU)
     first_broken = next(index for index, (*_, loss) in enumerate(steps) if not math.isfinite(loss))
     assert result.diverged_at == divmod(first_broken, 3)
     assert len(result.epochs) == result.diverged_at[0]
-    assert said == ["diverged: the loss is not finite at epoch {}, step {}".format(*result.diverged_at)]
+    assert lines == ["diverged: the loss is not finite at epoch {}, step {}".format(*result.diverged_at)]
 
     written_search(job, digits, tmp_path)
     epoch, step = result.diverged_at

@@ -141,7 +141,7 @@ def test_drop_path_draws_a_mask_of_its_own_for_every_edge(monkeypatch):
     assert probabilities == [0.25] * (3 * EDGES)
 
 
-def test_noise_uses_its_own_draws():
+def test_noise_uses_its_own_generator():
     network = supernet("s4")
     alphas, images = alphas_of(network), batch_of()[0]
     state = torch.get_rng_state()

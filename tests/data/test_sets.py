@@ -243,9 +243,9 @@ def test_mnist_layout(tmp_path, module, suffix):
 
 
 @contextmanager
-def refused(told):
+def refused(message):
     """The block raises ValueError with such a text, of one line."""
-    with pytest.raises(ValueError, match=told) as error:
+    with pytest.raises(ValueError, match=message) as error:
         yield
     assert "\n" not in str(error.value)
 
@@ -266,7 +266,7 @@ def idx_files(folder, entry, change=None, content=b""):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (gzip.compress(idx(np.zeros((6, 28, 28), np.uint8)))[:-20], "damaged or cut short"),
         (gzip.compress(b"\0\0\x0d\x03" + bytes(12)), "not an IDX file of unsigned bytes"),
@@ -278,9 +278,9 @@ def idx_files(folder, entry, change=None, content=b""):
         (gzip.compress(idx(np.zeros(6, np.uint8))), r"it should have \(6, 1, 28, 28\)"),
     ],
 )
-def test_idx_file_that_is_not_as_stated(tmp_path, content, told):
+def test_idx_file_that_is_not_as_stated(tmp_path, content, message):
     entry = small(mnist)
-    with refused(told):
+    with refused(message):
         mnist.read(idx_files(tmp_path, entry, "train_images", content), entry)
 
 
@@ -318,7 +318,7 @@ def test_svhn_file_cut_short(tmp_path, length):
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"y": np.full((6, 1), 11, np.uint8)}, "a train label is not one of the 10 classes"),
         ({"y": np.full((5, 1), 1, np.uint8)}, r"labels \(5,\), it should have"),
@@ -327,9 +327,9 @@ def test_svhn_file_cut_short(tmp_path, length):
         ({"X": np.zeros((32, 32, 3, 6))}, "the pixels of the train part are float64"),
     ],
 )
-def test_svhn_file_that_is_not_as_stated(tmp_path, changes, told):
+def test_svhn_file_that_is_not_as_stated(tmp_path, changes, message):
     paths, _, _ = svhn_files(tmp_path, small(svhn), **changes)
-    with refused(told):
+    with refused(message):
         svhn.read(paths, small(svhn))
 
 

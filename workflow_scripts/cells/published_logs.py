@@ -47,7 +47,7 @@ class PublishedLogs:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _SearchFiles:
     """The folder and the seed of one search's files."""
 
     folder: str
@@ -95,8 +95,8 @@ def read_published_logs(archive: Path, space: str, data_set: str, progress: Prog
         search = _search_settings(_yaml(shared, "config.yaml"))
     except ValueError as error:
         raise ValueError(f"{archive}: {error}") from None
-    taken: dict[Key, _Place] = {}
-    converted: set[_Place] = set()
+    taken: dict[Key, _SearchFiles] = {}
+    converted: set[_SearchFiles] = set()
     skipped: list[tuple[Key, dict[str, str]]] = []
     anomalies: list[dict[str, str]] = []
     logs = PublishedLogs()
@@ -152,7 +152,7 @@ def read_published_logs(archive: Path, space: str, data_set: str, progress: Prog
     return logs
 
 
-def _read(archive: Path, space: str, data_set: str) -> tuple[dict[_Place, dict[str, str]], dict[str, bytes]]:
+def _read(archive: Path, space: str, data_set: str) -> tuple[dict[_SearchFiles, dict[str, str]], dict[str, bytes]]:
     """The files of every search by kind, and the YAML files that all share."""
 
     def place(name: str) -> tuple[str, ...] | None:
@@ -167,7 +167,7 @@ def _read(archive: Path, space: str, data_set: str) -> tuple[dict[_Place, dict[s
             return parts[0].endswith(".yaml")
         return len(parts) == 4 and parts[:2] == (space, data_set) and bool(FOLDER.fullmatch(parts[2]))
 
-    files: dict[_Place, dict[str, str]] = {}
+    files: dict[_SearchFiles, dict[str, str]] = {}
     shared: dict[str, bytes] = {}
     for name, content in members(archive, wanted):
         parts = place(name)
@@ -176,7 +176,7 @@ def _read(archive: Path, space: str, data_set: str) -> tuple[dict[_Place, dict[s
         if len(parts) == 1:
             shared[parts[0]] = content
         elif file is not None:
-            kinds = files.setdefault(_Place(parts[2], int(file["seed"])), {})
+            kinds = files.setdefault(_SearchFiles(parts[2], int(file["seed"])), {})
             kinds[file["kind"]] = content.decode("utf-8", errors="replace")
     return files, shared
 

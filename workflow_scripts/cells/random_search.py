@@ -148,7 +148,7 @@ class _RandomSearch:
             progress.advance(epoch + 1, epochs, note)
         self._choose(result, progress)
         best = result.finalists[0]
-        if not math.isfinite(best.loss):  # the last step broke what neither its loss nor the weights show
+        if not math.isfinite(best.loss):  # the last step diverged where neither its loss nor the weights show it
             result.epochs.pop()
             return RandomSearchResult(
                 epochs=result.epochs, diverged_at=diverged(epochs - 1, self._steps(epochs - 1) - 1, progress)

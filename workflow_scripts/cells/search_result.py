@@ -71,7 +71,7 @@ class SearchResult:
         return {"alphas": [list(alphas) for alphas in self.alphas], **state_of(self._histories())}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.alphas = [Alphas(*alphas) for alphas in state["alphas"]]
         restore(self._histories(), state)
 

@@ -120,7 +120,7 @@ class ShuffledBatches:
         return {"order": self.order, "position": self.position, "draws": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.order, self.position = state["order"], state["position"]
         self.generator.set_state(state["draws"])
 

@@ -27,7 +27,7 @@ class DepthEvaluation:
 
 @torch.no_grad()
 def evaluate(model: DepthModel, train_points: Points, test_points: Points) -> DepthEvaluation | None:
-    """Evaluate the model as it stands. Numbers are computed in float64 on the CPU from the model's logits.
+    """Evaluate the model as it is now. Numbers are computed in float64 on the CPU from the model's logits.
 
     Where these overflow in the model's precision, as those of deep networks can far from the training points, they are
     computed in float64, too.

@@ -138,7 +138,7 @@ class TrainingState:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.best = Best(model)
+        self.best = BestEpoch(model)
         self.history = History(Epoch)
 
     def parts(self) -> Parts:
@@ -209,14 +209,14 @@ def train(
         if training.is_out_of_patience:
             break
     if best.epoch is None or not best.is_finite():
-        # The step after the best epoch's measurement was the one that broke the weights.
+        # The step after the best epoch's measurement was the one that made the weights not finite.
         last_step = math.ceil(len(train_points[0]) / settings.batch_size) - 1
         diverged_epoch = len(history) - 1 if best.epoch is None else best.epoch
         return Result("diverged", history, best.epoch, best.elbo, None, diverged_epoch, last_step)
     return Result("finished", history, best.epoch, best.elbo, best.weights)
 
 
-class Best:
+class BestEpoch:
     """The best epoch so far, and a copy of the model's state after it, allocated once and overwritten."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -241,7 +241,7 @@ class Best:
         return {"epoch": self.epoch, "elbo": self.elbo, "weights": self.weights}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.epoch, self.elbo = state["epoch"], state["elbo"]
         for name, tensor in self.weights.items():
             tensor.copy_(state["weights"][name])

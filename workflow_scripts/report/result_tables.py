@@ -99,7 +99,7 @@ def _comparison(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
         "of searches. Table B: one selected architecture an entry, from other runs than Table A."
     )
     published = table[["published_a_mean_percent", "published_b_percent"]].notna().any(axis=None)
-    title, shown = "Beside the published values", rows if published else []
+    title, shown = "Ours and the published values", rows if published else []
     return {"title": title, "columns": columns.split(","), "rows": shown, "note": note}
 
 
