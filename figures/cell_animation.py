@@ -152,8 +152,8 @@ def _courses(tables: dict[str, pd.DataFrame]) -> list[_Course]:
     courses = []
     for _, members in searches.groupby(["space", "data_set", "published"], sort=True):
         for chosen in members.sort_values(["adaptive", "drop_path", "l2", "seed"]).to_dict("records"):
-            of_run, curvature = (_of(tables[name], chosen) for name in ("search_epochs", "curvature"))
-            known = of_run.dropna(subset=["genotype"])
+            run_rows, curvature = (_of(tables[name], chosen) for name in ("search_epochs", "curvature"))
+            known = run_rows.dropna(subset=["genotype"])
             if known.empty:
                 continue
             kind = ", published log" if chosen["published"] else ""

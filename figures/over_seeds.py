@@ -126,13 +126,13 @@ def outer_fences(runs: pd.DataFrame, x: str, y: str, other_values: pd.Series) ->
 
 
 def count_outside(runs: pd.DataFrame, x: str, y: str, other_values: pd.Series) -> int:
-    """How many means lie beyond the fences."""
+    """How many means are beyond the fences."""
     means, (low, high) = means_over_seeds(runs, x, y), outer_fences(runs, x, y, other_values)
     return int(((means < low) | (means > high)).sum())
 
 
 def caveats(runs: pd.DataFrame, beyond: int = 0) -> list[str]:
-    """Sentences that end a caption: how many means of DDN lie beyond the fences, and how many runs diverged."""
+    """Sentences that end a caption: how many means of DDN are beyond the fences, and how many runs diverged."""
     sentences = []
     if beyond:
         lie = f"{style.count(beyond, 'mean')} of DDN {'lies' if beyond == 1 else 'lie'}"
@@ -157,7 +157,7 @@ def panel_grid(panels: int, most: int, height: float) -> tuple[Figure, list[Axes
 
 
 def limit_to_fences(axes: Axes, runs: pd.DataFrame, x: str, y: str, other_values: pd.Series) -> None:
-    """End a vertical axis at the fences where means lie beyond them."""
+    """End a vertical axis at the fences where means are beyond them."""
     if count_outside(runs, x, y, other_values):
         (low, high), (shown_low, shown_high) = outer_fences(runs, x, y, other_values), axes.get_ylim()
         axes.set_ylim(max(shown_low, low), min(shown_high, high))

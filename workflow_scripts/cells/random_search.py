@@ -6,7 +6,7 @@ evaluation mode (BatchNorm's running statistics, which all architectures share) 
 search, under its training transform.
 
 `published` reproduces: a budget that assumes 25000 weight images; all operations run, those not chosen with weight 0,
-and so feel weight decay and momentum; neither drop path nor cutout, whatever the setting; candidates are scored on
+and so get weight decay and momentum; neither drop path nor cutout, whatever the setting; candidates are scored on
 the next batches of the validation half, whichever they are, also when "all" of it is meant.
 """
 
@@ -278,7 +278,7 @@ def random_weight_step(
     """One clipped SGD step with one architecture; returns its loss and logits.
 
     An operation that was not chosen has no gradient, and so the step leaves it alone, its momentum too. As published it
-    runs with weight 0, has a gradient of zeros, and feels weight decay and momentum.
+    runs with weight 0, has a gradient of zeros, and gets weight decay and momentum.
     """
     images, labels = batch
     logits = network.chosen(images, architecture, randomness.generator, randomness.drop_path)

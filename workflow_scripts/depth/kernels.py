@@ -74,14 +74,14 @@ def _softmax(logits: Array, y: Array) -> float:
             # not-a-number passes on, so that a run that diverged is seen
             if not logits[k, n] <= largest:
                 largest = logits[k, n]
-        of_class = logits[y[n], n] - largest
+        true_class_logit = logits[y[n], n] - largest
         norm = logits.dtype.type(0)
         for k in range(classes):
             logits[k, n] = np.exp(logits[k, n] - largest)
             norm += logits[k, n]
         for k in range(classes):
             logits[k, n] /= norm
-        total += np.log(norm) - of_class
+        total += np.log(norm) - true_class_logit
     return total
 
 
