@@ -128,8 +128,8 @@ NORM = "cells__1__preprocess1__op__2__running_mean"
     [
         ([1, 2], "is not a state dict"),
         ({}, "is not a state dict"),
-        ({"stem.0.weight": 3}, "stem.0.weight is not a named tensor"),
-        ({7: torch.zeros(1)}, "7 is not a named tensor"),
+        ({"stem.0.weight": 3}, "holds stem.0.weight, which is not a named tensor"),
+        ({7: torch.zeros(1)}, "holds 7, which is not a named tensor"),
         ({"stem.0.weight": torch.zeros(3, 3)}, "it has no stem.0.weight with 4 axes"),
         (changed(classifier__weight=None), "it has no classifier.weight with 2 axes"),
         (changed(**{NORM: None}), "it lacks cells.1.preprocess1.op.2.running_mean"),
@@ -151,7 +151,7 @@ def test_what_is_no_checkpoint_of_the_space(content, reason):
 
 
 def test_a_checkpoint_of_another_space():
-    with pytest.raises(ValueError, match="the checkpoint is of no supernet of s2: "):
+    with pytest.raises(ValueError, match="the checkpoint is not of a supernet of s2: "):
         load_published_supernet(saved(state_of(reference("s1"))), "s2")
 
 

@@ -131,7 +131,7 @@ def test_nothing_to_decide_by(tmp_path):
     log = "".join(f"x epoch {epoch} lr 0.1\nx genotype = {TEXT}\n" for epoch in range(EPOCHS))
     logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, log=log), errors={"other": {1: 0.0}})
     assert not logs.searches
-    assert "nothing says whether its values are errors or accuracies" in anomalies(logs)[0]
+    assert "no file shows whether its values are errors or accuracies" in anomalies(logs)[0]
 
 
 def test_values_that_are_neither_are_no_search(tmp_path):

@@ -90,7 +90,7 @@ def test_importing_an_entry_loads_no_heavy_library():
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_published_normalisation(name):
     entry = load_image_set(name).normalisation
-    assert (entry.mean, entry.deviation) == PUBLISHED[name]
+    assert (entry.mean, entry.std) == PUBLISHED[name]
     grid = {"spaces": ["s1"], "data_sets": [name], "methods": ["darts"], "l2": [3e-4], "seeds": [1]}
     images = images_of(Cells.model_validate({"grids": [grid]}), name, augment=True)
     assert (images.side, images.padding, images.cutout, images.flip) == (32, 4, 16, True)
@@ -323,7 +323,7 @@ def test_svhn_file_cut_short(tmp_path, length):
         ({"y": np.full((6, 1), 11, np.uint8)}, "a train label is not one of the 10 classes"),
         ({"y": np.full((5, 1), 1, np.uint8)}, r"labels \(5,\), it should have"),
         ({"X": np.zeros((32, 32, 3, 5), np.uint8)}, r"images \(5, 3, 32, 32\)"),
-        ({"X": np.zeros((32, 32, 6), np.uint8)}, "no MATLAB file with the arrays X and y"),
+        ({"X": np.zeros((32, 32, 6), np.uint8)}, "not a MATLAB file with the arrays X and y"),
         ({"X": np.zeros((32, 32, 3, 6))}, "the pixels of the train part are float64"),
     ],
 )
