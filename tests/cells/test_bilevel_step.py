@@ -115,8 +115,8 @@ def test_the_three_passes_move_the_draws_on():
     unrolled(network, alphas, noise=noise)
     with frozen_statistics(network.norms), torch.no_grad():
         for _ in range(3):  # train, validation, and both sides of the difference together
-            network(TRAIN[0], alphas, 0.0, counted.draws)
-    assert torch.equal(noise.draws.get_state(), counted.draws.get_state())
+            network(TRAIN[0], alphas, 0.0, counted.generator)
+    assert torch.equal(noise.generator.get_state(), counted.generator.get_state())
 
 
 def test_only_the_weight_step_moves_weights_and_running_statistics():
