@@ -1,6 +1,6 @@
 """The normal cell and the dominant eigenvalue over the epochs of a search, one search for each space and data set.
 
-The picture shows the cell at three epochs beside the eigenvalue's course; the animation shows it at every epoch. Nodes
+The picture shows the cell at three epochs next to the eigenvalue's course; the animation shows it at every epoch. Nodes
 keep their places over the epochs, so that only operations and where they come from change.
 """
 
@@ -132,12 +132,12 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
     courses = _courses(tables)[:_SEARCHES]
     if not courses:
         return "An empty panel: no search has an architecture at every epoch yet."
-    told = [
+    sentences = [
         f"{course.heading}: {counts(course.cell(course.shown[0]))} at epoch {course.shown[0]}, "
         f"{counts(course.cell(course.last))} at epoch {course.last}"
         for course in courses
     ]
-    return f"Graphs of normal cells beside line charts of the dominant eigenvalue. {'; '.join(told)}."
+    return f"Graphs of normal cells next to line charts of the dominant eigenvalue. {'; '.join(sentences)}."
 
 
 def _nothing() -> Figure:
@@ -152,8 +152,8 @@ def _courses(tables: dict[str, pd.DataFrame]) -> list[_Course]:
     courses = []
     for _, members in searches.groupby(["space", "data_set", "published"], sort=True):
         for chosen in members.sort_values(["adaptive", "drop_path", "l2", "seed"]).to_dict("records"):
-            of_run, curvature = (_of(tables[name], chosen) for name in ("search_epochs", "curvature"))
-            known = of_run.dropna(subset=["genotype"])
+            run_rows, curvature = (_of(tables[name], chosen) for name in ("search_epochs", "curvature"))
+            known = run_rows.dropna(subset=["genotype"])
             if known.empty:
                 continue
             kind = ", published log" if chosen["published"] else ""

@@ -95,19 +95,19 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
 
 
 def _panels(tables: dict[str, pd.DataFrame]) -> list[_Panel]:
-    """Per experiment and data set, and per combination of the properties that vary beside it, the property with the
+    """Per experiment and data set, and per combination of the properties that also vary, the property with the
     most values, in table order; none where nothing varies."""
     runs = tables["depth_runs"]
     runs = runs[(runs["outcome"] == "finished") & (runs["model"] == "ldn")]
     panels = []
-    for (experiment, data_set), own in runs.groupby(["experiment", "data_set"], sort=False):
-        values = {name: own[name].nunique() for name in _AXES}
+    for (experiment, data_set), group_rows in runs.groupby(["experiment", "data_set"], sort=False):
+        values = {name: group_rows[name].nunique() for name in _AXES}
         varying = max(values, key=values.__getitem__)
-        if own[varying].nunique() < 2:
+        if group_rows[varying].nunique() < 2:
             continue
         heading = f"{experiment.replace('_', ' ')}, {style.data_set_name(data_set)}"
         others = [name for name in _AXES if name != varying and values[name] > 1]
-        parts = own.groupby(others, sort=False, dropna=False) if others else [((), own)]
+        parts = group_rows.groupby(others, sort=False, dropna=False) if others else [((), group_rows)]
         for fixed, part in parts:
             details = [f"{name.replace('_', ' ')} {style.number(v)}" for name, v in zip(others, fixed, strict=True)]
             panels.append(_Panel(", ".join([heading, *details]), varying, part))

@@ -1,6 +1,6 @@
-"""The study's test errors beside the published ones: a panel per space and data set, a line per method.
+"""The study's test errors next to the published ones: a panel per space and data set, a line per method.
 
-Dots show ours and the published values on one axis; the numbers stand beside them. The two published tables are of
+Dots show ours and the published values on one axis; the numbers are next to them. The two published tables are of
 different runs, and no difference between them is shown.
 """
 
@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from figures import style
 
 TABLES: tuple[str, ...] = ("comparison",)
-TITLE = "Test errors beside the published ones"
+TITLE = "Test errors and published values"
 CATEGORY = "cells"
 
 _LINE, _HEADING, _AXIS, _GAP, _LEGEND = 0.22, 0.44, 0.36, 0.08, 0.3
@@ -68,7 +68,9 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
     if not groups:
         return "No result at the paper's default setting (L2 0.0003, drop path 0) yet, so there is nothing to draw."
     rows = tables["comparison"]
-    absent = [style.group_name(space, data_set) for space, data_set, own in groups if not _has_published(own)]
+    absent = [
+        style.group_name(space, data_set) for space, data_set, group_rows in groups if not _has_published(group_rows)
+    ]
     sources = sorted({part for text in rows["sources"].dropna() for part in text.split("; ") if part[:6] == "Table "})
     parts = [
         f"Test errors of {style.count(len(groups), 'space and data set', 'spaces and data sets')}, in percent. Ours: "
@@ -126,7 +128,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
         "published_a": ("published_a_mean_percent", "published_a_deviation_percent"),
         "published_b": ("published_b_percent", None),
     }
-    for kind, (mean, deviation) in columns.items():
+    for kind, (mean, std) in columns.items():
         _, colour, marker, height = _KINDS[kind]
         known = rows[rows[mean].notna()]
         if known.empty:
@@ -134,7 +136,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
         axes.errorbar(
             style.floats(known[mean]),
             [place + height for place in known.index],
-            xerr=None if deviation is None else style.floats(known[deviation].fillna(0.0)),
+            xerr=None if std is None else style.floats(known[std].fillna(0.0)),
             fmt=marker,
             color=colour,
             markersize=3.5,
@@ -193,7 +195,7 @@ def _published(row: dict) -> str:
     return " and ".join(f"{value} (Table {table})" for table, value in values.items() if value != _UNCONFIRMED)
 
 
-def _spread(mean: Any, deviation: Any) -> str:
+def _spread(mean: Any, std: Any) -> str:
     if pd.isna(mean):
         return _UNCONFIRMED
-    return f"{mean:.2f}" if pd.isna(deviation) else f"{mean:.2f} ± {deviation:.2f}"
+    return f"{mean:.2f}" if pd.isna(std) else f"{mean:.2f} ± {std:.2f}"

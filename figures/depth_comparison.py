@@ -15,11 +15,11 @@ from figures.over_seeds import (
     Compared,
     caveats,
     compared,
+    count_outside,
     draw_over_seeds,
     end_at_zero,
     limit_to_fences,
     means_over_seeds,
-    outside,
 )
 
 TABLES: tuple[str, ...] = ("depth_runs",)
@@ -68,7 +68,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         "error. Lines are means over seeds, bands one standard deviation to each side, each method's own."
     ]
     beyond = sum(
-        outside(column.ddn, "max_depth", quantity.format("full"), _learnt(column, quantity))
+        count_outside(column.ddn, "max_depth", quantity.format("full"), _learnt(column, quantity))
         for column in columns
         for quantity in _QUANTITIES
     )

@@ -1,7 +1,7 @@
 """The posterior over depth that learnt depth networks (LDN) find, and how well every depth predicts alone.
 
 For each setting an upper panel with the learnt posterior q, the prior, and q*, the optimum for the final weights; and
-a lower panel with the test log-likelihood of each depth alone beside deterministic networks (DDN) of that depth.
+a lower panel with the test log-likelihood of each depth alone next to deterministic networks (DDN) of that depth.
 """
 
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from figures.over_seeds import (
     DATA,
     alike,
     caveats,
+    count_outside,
     draw_bars_over_seeds,
     end_at_zero,
     limit_to_fences,
-    mean_and_deviation,
+    mean_and_std,
     means_over_seeds,
-    outside,
 )
 
 TABLES: tuple[str, ...] = ("depth_runs", "depth_posteriors")
@@ -110,7 +110,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
             "own depth, averaged over seeds."
         )
     parts += caveats(
-        runs, sum(outside(group.ddn, *_DDN_RESULT, group.depths["test_log_likelihood"]) for group in shown)
+        runs, sum(count_outside(group.ddn, *_DDN_RESULT, group.depths["test_log_likelihood"]) for group in shown)
     )
     if len(groups) > _PANELS:
         parts.append(f"The first {_PANELS} of {len(groups)} settings are drawn, {len(groups) - _PANELS} are left out.")
@@ -132,18 +132,18 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
 
 
 def _groups(tables: dict[str, pd.DataFrame]) -> list[_Group]:
-    """Per experiment and setting the LDN runs that finished, those with DDN beside them first, then in table order."""
+    """Per experiment and setting the LDN runs that finished, those with DDN first, then in table order."""
     runs, depths = tables["depth_runs"], tables["depth_posteriors"]
     runs = runs[runs["outcome"] == "finished"]
     ldn, ddn = runs[runs["model"] == "ldn"], runs[runs["model"] == "ddn"]
     groups = []
     for experiment in ldn["experiment"].unique():
-        own, own_depths = (frame[frame["experiment"] == experiment] for frame in (ldn, depths))
-        own = own[own["run"].isin(own_depths["run"])]
-        varying = [name for name in _UNITS if own[name].nunique() > 1]
+        group_rows, group_depths = (frame[frame["experiment"] == experiment] for frame in (ldn, depths))
+        group_rows = group_rows[group_rows["run"].isin(group_depths["run"])]
+        varying = [name for name in _UNITS if group_rows[name].nunique() > 1]
         if "train_points" in varying:  # the two vary together
             varying = [name for name in varying if name != "points"]
-        for setting, members in own.groupby(list(_SETTING), sort=True, dropna=False):
+        for setting, members in group_rows.groupby(list(_SETTING), sort=True, dropna=False):
             values = dict(zip(_SETTING, setting, strict=True))
             same = ddn[alike(ddn, {name: values[name] for name in DATA})]
             details = [_UNITS[name].format(style.number(values[name])) for name in varying]
@@ -153,7 +153,7 @@ def _groups(tables: dict[str, pd.DataFrame]) -> list[_Group]:
                     f"{experiment.replace('_', ' ')}\n{', '.join(details)}",
                     int(values["max_depth"]),
                     members,
-                    own_depths[own_depths["run"].isin(members["run"])],
+                    group_depths[group_depths["run"].isin(members["run"])],
                     same[same["max_depth"] <= values["max_depth"]],
                 )
             )
@@ -229,7 +229,7 @@ def _marker(group: _Group) -> float:
 
 
 def _mean(runs: pd.DataFrame, column: str) -> float:
-    return mean_and_deviation(runs[column])[0]
+    return mean_and_std(runs[column])[0]
 
 
 def _all(groups: list[_Group], column: str) -> list[float]:

@@ -81,9 +81,9 @@ def _draw_depths(part: SubFigure, run: Run) -> None:
 def _draw_calibration(axes: Axes, run: Run) -> None:
     axes.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.8, linestyle=(0, (4, 2)))
     for prediction, label, colour in (("full", "full", style.PURPLE), ("d_opt", "at d_opt", _COLOURS["ldn"])):
-        own = run.calibration[(run.calibration["prediction"] == prediction) & (run.calibration["test_points"] > 0)]
+        bins = run.calibration[(run.calibration["prediction"] == prediction) & (run.calibration["test_points"] > 0)]
         error = 100 * run.outcome[f"calibration_error_{prediction}"]
-        place, share = style.floats(own["mean_confidence"]), style.floats(own["share_right"])
+        place, share = style.floats(bins["mean_confidence"]), style.floats(bins["share_right"])
         axes.plot(place, share, color=colour, marker="o", markersize=3, label=f"{label}: ECE {error:.2g} %")
     axes.set(title="calibration", xlabel="probability of the likeliest class", ylabel="share predicted right")
     axes.set_aspect("equal")
@@ -94,8 +94,8 @@ def _draw_map(axes: Axes, arrays: dict[str, np.ndarray]) -> None:
     _draw_plane(axes, arrays["axis"], arrays["class_1_probability"])
     x, y = arrays["x_train"], arrays["y_train"]
     for label, colour in ((0, style.BLUE), (1, style.VERMILION)):
-        own = x[y == label]
-        axes.scatter(own[:, 0], own[:, 1], s=7, color=colour, edgecolor=style.WHITE, linewidth=0.3)
+        points = x[y == label]
+        axes.scatter(points[:, 0], points[:, 1], s=7, color=colour, edgecolor=style.WHITE, linewidth=0.3)
     axes.set_title("probability of class 1, with training points")
 
 

@@ -133,20 +133,27 @@ def _groups(tables: dict[str, pd.DataFrame]) -> list[list[_Panel]]:
     curvature = style.darts_searches(tables["curvature"]).dropna(subset=["dominant_eigenvalue"])
     groups = []
     for (space, data_set), measured in curvature.groupby(["space", "data_set"], sort=True):
-        own = searches[(searches["space"] == space) & (searches["data_set"] == data_set)]
-        own = own[own["run"].isin(measured["run"])]
-        if own.empty:
+        group_rows = searches[(searches["space"] == space) & (searches["data_set"] == data_set)]
+        group_rows = group_rows[group_rows["run"].isin(measured["run"])]
+        if group_rows.empty:
             continue
         heading, panels = style.group_name(space, data_set), []
-        fixed = own["drop_path"].min()
+        fixed = group_rows["drop_path"].min()
         panels.append(
-            _panel(f"{heading}\ndrop path {style.number(fixed)}", "l2", own[own["drop_path"] == fixed], measured)
+            _panel(
+                f"{heading}\ndrop path {style.number(fixed)}",
+                "l2",
+                group_rows[group_rows["drop_path"] == fixed],
+                measured,
+            )
         )
-        swept = own.groupby("l2")["drop_path"].nunique()
+        swept = group_rows.groupby("l2")["drop_path"].nunique()
         if swept.max() > 1:
             fixed = swept[swept == swept.max()].index.min()
             panels.append(
-                _panel(f"{heading}\nL2 {style.number(fixed)}", "drop_path", own[own["l2"] == fixed], measured)
+                _panel(
+                    f"{heading}\nL2 {style.number(fixed)}", "drop_path", group_rows[group_rows["l2"] == fixed], measured
+                )
             )
         groups.append(panels)
     return groups
@@ -171,8 +178,11 @@ def _draw_panel(axes: Axes, panel: _Panel) -> None:
         separate = len(searches) <= _SEPARATE_SEEDS
         for search in searches.itertuples():
             raw = panel.curvature[panel.curvature["run"] == search.run].sort_values("epoch")
-            own = smooth[smooth["run"] == search.run].sort_values("moving_average_epoch")
-            epochs, average = style.floats(own["moving_average_epoch"]), style.floats(own["moving_average"])
+            averages = smooth[smooth["run"] == search.run].sort_values("moving_average_epoch")
+            epochs, average = (
+                style.floats(averages["moving_average_epoch"]),
+                style.floats(averages["moving_average"]),
+            )
             if separate:
                 axes.plot(
                     style.floats(raw["epoch"]),

@@ -29,11 +29,11 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
         return style.empty("No search has measured its curvature yet.")
     groups = list(points.groupby(["space", "data_set"], sort=True))
     figure = Figure(figsize=(style.FULL_WIDTH_INCHES, 0.6 + 2.4 * len(groups)), layout="constrained")
-    for row, ((space, data_set), own) in enumerate(groups):
+    for row, ((space, data_set), group_rows) in enumerate(groups):
         for column, (name, label) in enumerate(_PANELS.items()):
             axes = figure.add_subplot(len(groups), 2, 2 * row + column + 1)
-            _draw_panel(axes, own.dropna(subset=[name]), name)
-            axes.set_title(f"{style.group_name(space, data_set)}\n{_correlation_text(own, name)}", loc="left")
+            _draw_panel(axes, group_rows.dropna(subset=[name]), name)
+            axes.set_title(f"{style.group_name(space, data_set)}\n{_correlation_text(group_rows, name)}", loc="left")
             axes.set_ylabel(label)
             axes.set_xlabel("dominant eigenvalue")
     _legend(figure, points)
@@ -72,8 +72,8 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
     if points.empty:
         return "An empty panel: no curvature has been measured yet."
     sentences = []
-    for (space, data_set), own in points.groupby(["space", "data_set"], sort=True):
-        words = [f"{label.split(',')[0]} {_correlation_text(own, name)}" for name, label in _PANELS.items()]
+    for (space, data_set), group_rows in points.groupby(["space", "data_set"], sort=True):
+        words = [f"{label.split(',')[0]} {_correlation_text(group_rows, name)}" for name, label in _PANELS.items()]
         sentences.append(f"{style.group_name(space, data_set)}: {style.listed(words)}")
     return f"Scatter plots of the dominant eigenvalue. Correlation with {'; '.join(sentences)}."
 
@@ -92,8 +92,8 @@ def _points(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     return points
 
 
-def _correlation_text(own: pd.DataFrame, name: str) -> str:
-    counted = own[~own["collapsed"]].dropna(subset=[name])
+def _correlation_text(group_rows: pd.DataFrame, name: str) -> str:
+    counted = group_rows[~group_rows["collapsed"]].dropna(subset=[name])
     count = len(counted)
     if count < _FEWEST:
         return f"n = {count}, too few for a correlation"

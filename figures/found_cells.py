@@ -112,9 +112,9 @@ def alternative(tables: Tables) -> str:
     rows = _rows(_found(tables))
     if not rows:
         return "An empty panel: no architecture has been found yet."
-    told = "; ".join(f"{row.heading}: {counts(row.genotype.normal)}" for row in rows[:4])
+    operations = "; ".join(f"{row.heading}: {counts(row.genotype.normal)}" for row in rows[:4])
     more = f" and {len(rows) - 4} more" if len(rows) > 4 else ""
-    return f"Graphs of normal and reduction cells. Operations of the normal cells: {told}{more}."
+    return f"Graphs of normal and reduction cells. Operations of the normal cells: {operations}{more}."
 
 
 def _taken(methods: set[str]) -> str:
@@ -151,10 +151,10 @@ def _rows(architectures: list[dict]) -> list[_Row]:
     """Every different architecture of a search, in a fixed order."""
     rows = []
     ordered = sorted(architectures, key=lambda each: (*_search(each), each["method"]))
-    for search, of_one_search in groupby(ordered, key=_search):
+    for search, search_architectures in groupby(ordered, key=_search):
         space, data_set, kind, l2, drop_path, seed = search
         same: dict[tuple[int, str], list[dict]] = {}
-        for each in of_one_search:
+        for each in search_architectures:
             same.setdefault((each["epoch"], each["genotype_text"]), []).append(each)
         for (epoch, text), members in same.items():
             methods = style.listed(style.method_name(each["method"]) for each in members)

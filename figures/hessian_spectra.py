@@ -92,8 +92,8 @@ def _groups(tables: dict[str, pd.DataFrame]) -> list[list[style.Sweep]]:
 def _spectra(sweep: style.Sweep, value: float, spectra: pd.DataFrame) -> np.ndarray:
     """The eigenvalues (searches, n) of one setting, largest first."""
     keys = ["space", "data_set", "search", "run"]
-    own = sweep.searches[sweep.searches[sweep.swept] == value].sort_values("seed")
-    rows = spectra.merge(own[keys], on=keys).sort_values(["seed", "index"])
+    swept = sweep.searches[sweep.searches[sweep.swept] == value].sort_values("seed")
+    rows = spectra.merge(swept[keys], on=keys).sort_values(["seed", "index"])
     return np.stack([style.floats(part["eigenvalue"]) for _, part in rows.groupby("run", sort=False)])
 
 

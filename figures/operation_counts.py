@@ -83,8 +83,8 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
                 words = [f"{mean:.1f} at L2 {style.number(l2)}" for l2, mean in means.items()]
                 where = ", ".join(sweep.heading.splitlines())
                 sentences.append(f"{where}: {style.operation_name(name)} {style.listed(words)}")
-    told = "; ".join(sentences) or "none anywhere"
-    return f"Points with bars for the number of operations against L2 and drop path. Means, {told}."
+    means_in_words = "; ".join(sentences) or "none anywhere"
+    return f"Points with bars for the number of operations against L2 and drop path. Means, {means_in_words}."
 
 
 def _counted(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from figures import style
 
 Dashes = Any  # a line style of matplotlib: its name, or an offset with lengths
 DATA = ("data_set", "width", "points", "train_points", "noise", "stop_angle_degrees")
-"""Columns that say on what data, and with what width, a network was trained."""
+"""Columns of the data on which, and the width with which, a network was trained."""
 SHOWN_DEPTH = 50
 """Largest depth D of the networks that a figure of one D shows, as in the paper, where there are some."""
 
@@ -44,14 +44,14 @@ class Compared:
 
 
 def compared(runs: pd.DataFrame) -> Iterator[Compared]:
-    """Per data the experiment with most values of D among its LDN, beside the DDN on the same data, in table order."""
+    """Per data the experiment with most values of D among its LDN, with the DDN on the same data, in table order."""
     finished = runs[runs["outcome"] == "finished"]
     ldn = finished[finished["model"] == "ldn"]
     ddn = finished[finished["model"] == "ddn"].drop_duplicates([*DATA, "max_depth", "data_seed", "weight_seed"])
-    for values, own in ldn.groupby(list(DATA), sort=False, dropna=False):
+    for values, group_rows in ldn.groupby(list(DATA), sort=False, dropna=False):
         setting = dict(zip(DATA, values, strict=True))
-        experiment = own.groupby("experiment", sort=False)["max_depth"].nunique().idxmax()
-        chosen = own[own["experiment"] == experiment]
+        experiment = group_rows.groupby("experiment", sort=False)["max_depth"].nunique().idxmax()
+        chosen = group_rows[group_rows["experiment"] == experiment]
         yield Compared(setting["data_set"], str(experiment), chosen, ddn[alike(ddn, setting)])
 
 
@@ -103,21 +103,21 @@ def draw_bars_over_seeds(axes: Axes, runs: pd.DataFrame, x: str, y: str, colour:
     )
 
 
-def mean_and_deviation(values: pd.Series) -> tuple[float, float]:
-    """Over runs; the deviation of a single run is 0, and without any both are not-a-number."""
+def mean_and_std(values: pd.Series) -> tuple[float, float]:
+    """Mean and standard deviation over runs; that of a single run is 0, and without any both are not-a-number."""
     present = style.floats(values.dropna())
     if not len(present):
         return float("nan"), float("nan")
     return float(present.mean()), float(present.std(ddof=1)) if len(present) > 1 else 0.0
 
 
-def fences(runs: pd.DataFrame, x: str, y: str, beside: pd.Series) -> tuple[float, float]:
+def outer_fences(runs: pd.DataFrame, x: str, y: str, other_values: pd.Series) -> tuple[float, float]:
     """Tukey's outer fences of the means over seeds: 3 times the distance of their quartiles below and above these.
 
-    A mean beyond them, such as of networks that broke, would leave nothing of the others to see. They are wide enough
-    for the values `beside` the means.
+    A mean beyond them, such as of networks that failed, would leave nothing of the others to see. They are wide enough
+    for `other_values`, which share the axis.
     """
-    means, values = means_over_seeds(runs, x, y), style.floats(beside.dropna())
+    means, values = means_over_seeds(runs, x, y), style.floats(other_values.dropna())
     if not len(means):
         return float("-inf"), float("inf")
     lower, upper = np.quantile(means, [0.25, 0.75])
@@ -125,14 +125,14 @@ def fences(runs: pd.DataFrame, x: str, y: str, beside: pd.Series) -> tuple[float
     return float(min([lower - reach, *values])), float(max([upper + reach, *values]))
 
 
-def outside(runs: pd.DataFrame, x: str, y: str, beside: pd.Series) -> int:
-    """How many means lie beyond the fences."""
-    means, (low, high) = means_over_seeds(runs, x, y), fences(runs, x, y, beside)
+def count_outside(runs: pd.DataFrame, x: str, y: str, other_values: pd.Series) -> int:
+    """How many means are beyond the fences."""
+    means, (low, high) = means_over_seeds(runs, x, y), outer_fences(runs, x, y, other_values)
     return int(((means < low) | (means > high)).sum())
 
 
 def caveats(runs: pd.DataFrame, beyond: int = 0) -> list[str]:
-    """Sentences that end a caption: how many means of DDN lie beyond the fences, and how many runs diverged."""
+    """Sentences that end a caption: how many means of DDN are beyond the fences, and how many runs diverged."""
     sentences = []
     if beyond:
         lie = f"{style.count(beyond, 'mean')} of DDN {'lies' if beyond == 1 else 'lie'}"
@@ -156,10 +156,10 @@ def panel_grid(panels: int, most: int, height: float) -> tuple[Figure, list[Axes
     return figure, grid[:panels], columns
 
 
-def limit_to_fences(axes: Axes, runs: pd.DataFrame, x: str, y: str, beside: pd.Series) -> None:
-    """End a vertical axis at the fences where means lie beyond them."""
-    if outside(runs, x, y, beside):
-        (low, high), (shown_low, shown_high) = fences(runs, x, y, beside), axes.get_ylim()
+def limit_to_fences(axes: Axes, runs: pd.DataFrame, x: str, y: str, other_values: pd.Series) -> None:
+    """End a vertical axis at the fences where means are beyond them."""
+    if count_outside(runs, x, y, other_values):
+        (low, high), (shown_low, shown_high) = outer_fences(runs, x, y, other_values), axes.get_ylim()
         axes.set_ylim(max(shown_low, low), min(shown_high, high))
 
 

@@ -1,4 +1,4 @@
-"""The learnt posterior over depth beside how well networks of every fixed depth predict.
+"""The learnt posterior over depth next to how well networks of every fixed depth predict.
 
 After the first image figure of "Variational Depth Search in ResNets" (arXiv 2002.02797): a panel per data set, with the
 posterior of learnt depth networks (LDN) of one largest depth D and deterministic networks (DDN) of every depth.
@@ -15,18 +15,18 @@ from figures.over_seeds import (
     Compared,
     caveats,
     compared,
+    count_outside,
     draw_bars_over_seeds,
     draw_over_seeds,
     end_at_zero,
     limit_to_fences,
-    mean_and_deviation,
+    mean_and_std,
     means_over_seeds,
-    outside,
     panel_grid,
 )
 
 TABLES: tuple[str, ...] = ("depth_runs", "depth_posteriors")
-TITLE = "Posterior over depth beside fixed depths"
+TITLE = "Posterior over depth and fixed depths"
 CATEGORY = "depth"
 
 _NOTHING = "No learnt depth network has been trained yet, so there is nothing to draw."
@@ -68,7 +68,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         "d_opt, mean over runs."
     ]
     beyond = sum(
-        outside(
+        count_outside(
             _ddn_drawn(panel),
             "max_depth",
             "test_log_likelihood_full",
@@ -86,11 +86,11 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
         return "An empty panel: no learnt depth network has been trained yet."
     words = []
     for panel in panels:
-        own = panel.ldn_shown()
+        ldn_runs = panel.ldn_shown()
         text = (
             f"{style.data_set_name(panel.data_set)}, D = {panel.shown_depth}: d_opt "
-            f"{mean_and_deviation(own['d_opt'])[0]:.3g}, log-likelihood there "
-            f"{mean_and_deviation(own['test_log_likelihood_d_opt'])[0]:.3g}"
+            f"{mean_and_std(ldn_runs['d_opt'])[0]:.3g}, log-likelihood there "
+            f"{mean_and_std(ldn_runs['test_log_likelihood_d_opt'])[0]:.3g}"
         )
         means = means_over_seeds(_ddn_drawn(panel), "max_depth", "test_log_likelihood_full")
         if len(means):
@@ -112,10 +112,10 @@ def _ddn_drawn(panel: Compared) -> pd.DataFrame:
 
 
 def _draw_panel(axes: Axes, panel: Compared, posteriors: pd.DataFrame, first: bool, last: bool) -> None:
-    own = panel.ldn_shown()
-    q = posteriors[(posteriors["experiment"] == panel.experiment) & posteriors["run"].isin(own["run"])]
+    ldn_runs = panel.ldn_shown()
+    q = posteriors[(posteriors["experiment"] == panel.experiment) & posteriors["run"].isin(ldn_runs["run"])]
     draw_bars_over_seeds(axes, q, "depth", "q", _Q)
-    axes.axvline(mean_and_deviation(own["d_opt"])[0], color=style.INK, linewidth=0.9)
+    axes.axvline(mean_and_std(ldn_runs["d_opt"])[0], color=style.INK, linewidth=0.9)
     axes.set_title(f"{style.data_set_name(panel.data_set)}, D = {panel.shown_depth}", loc="left")
     axes.set_xlabel("depth (blocks)")
     axes.grid(False)
@@ -123,10 +123,10 @@ def _draw_panel(axes: Axes, panel: Compared, posteriors: pd.DataFrame, first: bo
     likelihood.spines["right"].set_visible(True)
     shown = _ddn_drawn(panel)
     draw_over_seeds(likelihood, shown, "max_depth", "test_log_likelihood_full", _DDN)
-    level, spread = mean_and_deviation(own["test_log_likelihood_d_opt"])
+    level, spread = mean_and_std(ldn_runs["test_log_likelihood_d_opt"])
     likelihood.axhspan(level - spread, level + spread, color=_LDN, alpha=0.16, linewidth=0)
     likelihood.axhline(level, color=_LDN, linewidth=1.2)
-    limit_to_fences(likelihood, shown, "max_depth", "test_log_likelihood_full", own["test_log_likelihood_d_opt"])
+    limit_to_fences(likelihood, shown, "max_depth", "test_log_likelihood_full", ldn_runs["test_log_likelihood_d_opt"])
     end_at_zero(likelihood)
     if first:
         axes.set_ylabel("probability")

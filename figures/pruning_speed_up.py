@@ -1,7 +1,7 @@
 """How much faster a learnt depth network becomes by pruning, against the deterministic network of its largest depth.
 
 After the figure on speed of "Variational Depth Search in ResNets" (arXiv 2002.02797): the network pruned at d_opt,
-whose later blocks do not exist, beside the network of depth D; as measured forward time and as multiply-adds.
+whose later blocks do not exist, next to the network of depth D; as measured forward time and as multiply-adds.
 """
 
 from collections.abc import Iterator
@@ -78,12 +78,12 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
 def _panels(tables: dict[str, pd.DataFrame]) -> list[tuple[str, pd.DataFrame]]:
     """Per data set on which LDN of most depths were trained, its runs with both speed-ups in percent."""
     panels = []
-    for own in _widest(compared(tables["depth_runs"])):
-        frame = own.ldn.merge(_medians(tables["depth_speed"]), on=["experiment", "run"])
+    for comparison in _widest(compared(tables["depth_runs"])):
+        frame = comparison.ldn.merge(_medians(tables["depth_speed"]), on=["experiment", "run"])
         frame = frame[frame["max_depth"] > 0]
         if len(frame):
             arithmetic = frame["multiply_adds_deterministic"] / frame["multiply_adds_d_opt"]
-            panels.append((own.data_set, frame.assign(arithmetic=100 * (arithmetic - 1))))
+            panels.append((comparison.data_set, frame.assign(arithmetic=100 * (arithmetic - 1))))
     return panels
 
 

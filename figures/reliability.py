@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from figures import style
-from figures.over_seeds import Compared, compared, mean_and_deviation
+from figures.over_seeds import Compared, compared, mean_and_std
 
 TABLES: tuple[str, ...] = ("depth_runs", "depth_calibration")
 TITLE = "Reliability of predictions"
@@ -55,8 +55,9 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         f"Test predictions of {style.count(sum(ldn), 'learnt depth network')} (LDN; per panel {style.span(ldn)}) and "
         f"{style.count(sum(ddn), 'deterministic network')} (DDN; per panel {style.span(ddn)}) of largest depth D = "
         f"{style.span(panel.shown_depth for panel in panels)}, in ten bins of the probability of the likeliest class; "
-        "points of all runs together, markers grow with their number. A prediction on the diagonal is right as often "
-        "as it says. ECE: the expected calibration error in percent, mean and standard deviation over runs."
+        "points of all runs together, markers grow with their number. On the diagonal, the share of right "
+        "predictions equals their probability. ECE: the expected calibration error in percent, mean and standard "
+        "deviation over runs."
     )
 
 
@@ -69,7 +70,7 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
     for panel in panels:
         for name, (model, prediction, _, _) in _SERIES.items():
             runs = panel.ddn_shown() if model == "ddn" else panel.ldn_shown()
-            error = mean_and_deviation(runs[f"calibration_error_{prediction}"])[0]
+            error = mean_and_std(runs[f"calibration_error_{prediction}"])[0]
             if np.isfinite(error):
                 plain = name.replace(r"$d_\mathrm{opt}$", "d_opt")
                 words.append(f"{style.data_set_name(panel.data_set)}, {plain}: {100 * error:.2g} %")
@@ -91,22 +92,24 @@ def _draw_panel(axes: Axes, panel: Compared, bins: pd.DataFrame) -> None:
     axes.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.8, linestyle=(0, (4, 2)))
     for name, (model, prediction, colour, marker) in _SERIES.items():
         runs = panel.ddn_shown() if model == "ddn" else panel.ldn_shown()
-        own = bins[bins["run"].isin(runs["run"]) & (bins["prediction"] == prediction) & (bins["test_points"] > 0)]
-        if own.empty:
+        filled_bins = bins[
+            bins["run"].isin(runs["run"]) & (bins["prediction"] == prediction) & (bins["test_points"] > 0)
+        ]
+        if filled_bins.empty:
             continue
-        counts = own["test_points"].astype(float)
+        counts = filled_bins["test_points"].astype(float)
         weighted = pd.DataFrame(
             {
-                "bin": own["bin"],
+                "bin": filled_bins["bin"],
                 "points": counts,
-                "confidence": counts * own["mean_confidence"].astype(float),
-                "right": counts * own["share_right"].astype(float),
+                "confidence": counts * filled_bins["mean_confidence"].astype(float),
+                "right": counts * filled_bins["share_right"].astype(float),
             }
         )
         pooled = weighted.groupby("bin").sum()
         place, share = pooled["confidence"] / pooled["points"], pooled["right"] / pooled["points"]
-        error, deviation = mean_and_deviation(100 * runs[f"calibration_error_{prediction}"])
-        label = f"{name}: ECE {error:.2g}" + (f" ± {deviation:.1g} %" if len(runs) > 1 else " %")
+        error, std = mean_and_std(100 * runs[f"calibration_error_{prediction}"])
+        label = f"{name}: ECE {error:.2g}" + (f" ± {std:.1g} %" if len(runs) > 1 else " %")
         axes.plot(place, share, color=colour, linewidth=1.0, zorder=2)
         sizes = 6 + 34 * np.sqrt(pooled["points"] / pooled["points"].sum())
         axes.scatter(place, share, s=sizes, color=colour, marker=marker, label=label, zorder=3, linewidth=0)

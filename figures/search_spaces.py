@@ -1,7 +1,7 @@
 """The search spaces of the study: every edge of a cell with the operations it chooses from.
 
 A cell reads left to right, as where found cells are drawn; each of its edges has a lane of its own, on which its
-candidates stand side by side. Where all edges of both cells have the same candidates, the cell is drawn once.
+candidates are side by side. Where all edges of both cells have the same candidates, the cell is drawn once.
 """
 
 import numpy as np
@@ -85,13 +85,15 @@ def alternative(tables: dict[str, pd.DataFrame]) -> str:
     spaces = _spaces(tables)
     if not spaces:
         return "An empty panel: no search space has been written down yet."
-    told = []
+    sentences = []
     for space, cells in spaces.items():
         if _uniform(cells):
-            told.append(f"{space.upper()}: {_names(cells['normal'][0][2])} on every edge")
+            sentences.append(f"{space.upper()}: {_names(cells['normal'][0][2])} on every edge")
         else:
-            told.append(f"{space.upper()}: other candidates on each edge, {_choices(cells['normal'])} in normal cells")
-    return f"Graphs of cells with the candidates of every edge. {'; '.join(told)}."
+            sentences.append(
+                f"{space.upper()}: other candidates on each edge, {_choices(cells['normal'])} in normal cells"
+            )
+    return f"Graphs of cells with the candidates of every edge. {'; '.join(sentences)}."
 
 
 def _spaces(tables: dict[str, pd.DataFrame]) -> dict[str, dict[str, Edges]]:
@@ -129,8 +131,8 @@ def _choices(edges: Edges) -> str:
     """How often each operation is a candidate, in words, the most frequent first."""
     everyone = [name for _, _, candidates in edges for name in candidates]
     counted = sorted(set(everyone), key=lambda name: (-everyone.count(name), name))
-    told = ", ".join(f"{style.operation_name(name)} on {everyone.count(name)}" for name in counted)
-    return f"{told} of {len(edges)} edges"
+    counts = ", ".join(f"{style.operation_name(name)} on {everyone.count(name)}" for name in counted)
+    return f"{counts} of {len(edges)} edges"
 
 
 def _axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
@@ -171,8 +173,8 @@ def _draw_edges(axes: Axes, edges: Edges, width: float, named: bool) -> None:
     lanes = [(place + 0.5) * lane_height for place in range(len(edges))]
     points: list[Point] = [(left, height * 0.25), (left, height * 0.75)]
     for column, target in enumerate(targets):
-        own = [lane for lane, (_, entered, _) in zip(lanes, edges, strict=True) if entered == target]
-        points.append((left + (column + 1) * (fixed + bend) - RADIUS, float(np.mean(own))))
+        entering_lanes = [lane for lane, (_, entered, _) in zip(lanes, edges, strict=True) if entered == target]
+        points.append((left + (column + 1) * (fixed + bend) - RADIUS, float(np.mean(entering_lanes))))
     right = points[-1][0] + RADIUS + bend + RUN
     output = (right, height / 2)
     for x, y in points[2:]:

@@ -1,6 +1,6 @@
 """The style that every figure shares: sizes, fonts, fixed colours, and files that are the same bytes each time.
 
-Figures are `matplotlib.figure.Figure` objects; nothing here makes them by pyplot or heeds a person's own matplotlibrc.
+Figures are `matplotlib.figure.Figure` objects; nothing here uses pyplot or a person's matplotlibrc.
 """
 
 import functools
@@ -52,7 +52,7 @@ FAINT = "#d9d9d9"
 GRID = "#ececec"
 WHITE = "#ffffff"
 
-# Okabe and Ito's palette: told apart by people with any common colour-vision deficiency.
+# Okabe and Ito's palette: distinct for people with any common colour-vision deficiency.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"
 YELLOW, BLUE, VERMILION, PURPLE = "#f0e442", "#0072b2", "#d55e00", "#cc79a7"
 
@@ -164,7 +164,7 @@ def save_slide(figure: Figure, path: Path) -> None:
 
 
 def empty(message: str) -> Figure:
-    """A panel that says why there is nothing to draw."""
+    """A panel with the reason why there is nothing to draw."""
     figure = Figure(figsize=(FULL_WIDTH_INCHES, 1.6))
     axes = figure.add_axes((0.02, 0.06, 0.96, 0.88))
     axes.grid(False)
@@ -275,13 +275,13 @@ def darts_searches(frame: pd.DataFrame) -> pd.DataFrame:
 def sweeps(searches: pd.DataFrame) -> list[list[Sweep]]:
     """Per space and data set the searches over L2 at the lowest drop path and, where it varies, over drop path."""
     found = []
-    for (space, data_set), own in searches.groupby(["space", "data_set"], sort=True):
-        heading, fixed = group_name(space, data_set), own["drop_path"].min()
-        panels = [Sweep(f"{heading}\ndrop path {number(fixed)}", "l2", own[own["drop_path"] == fixed])]
-        varied = own.groupby("l2")["drop_path"].nunique()
+    for (space, data_set), group_rows in searches.groupby(["space", "data_set"], sort=True):
+        heading, fixed = group_name(space, data_set), group_rows["drop_path"].min()
+        panels = [Sweep(f"{heading}\ndrop path {number(fixed)}", "l2", group_rows[group_rows["drop_path"] == fixed])]
+        varied = group_rows.groupby("l2")["drop_path"].nunique()
         if varied.max() > 1:
             fixed = varied[varied == varied.max()].index.min()
-            panels.append(Sweep(f"{heading}\nL2 {number(fixed)}", "drop_path", own[own["l2"] == fixed]))
+            panels.append(Sweep(f"{heading}\nL2 {number(fixed)}", "drop_path", group_rows[group_rows["l2"] == fixed]))
         found.append(panels)
     return found
 

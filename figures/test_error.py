@@ -98,8 +98,8 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         parts.append("R-DARTS has no setting: of a seed's searches it takes the one that is best after brief training.")
     if diverged:
         parts.append(f"{style.count(diverged, 'training')} diverged and count in no mean.")
-    own = trainings[~trainings["method"].isin(SELECTING)]
-    evaluated = set(own[run].itertuples(index=False, name=None))
+    with_setting = trainings[~trainings["method"].isin(SELECTING)]
+    evaluated = set(with_setting[run].itertuples(index=False, name=None))
     absent = searches[[name not in evaluated for name in searches[run].itertuples(index=False, name=None)]]
     if len(absent):
         lost = int((absent["outcome"] == "diverged").sum())
@@ -150,9 +150,9 @@ def _columns(rows: pd.DataFrame) -> list[_Column]:
     rows.loc[rows["chosen"], ["l2", "drop_path"]] = 0.0
     ordered = rows.sort_values(["chosen", "l2", "drop_path", "rank"], kind="stable")
     columns: list[_Column] = []
-    for setting, of_setting in ordered.groupby("setting", sort=False):
+    for setting, setting_rows in ordered.groupby("setting", sort=False):
         place = columns[-1].place + 1 + _BETWEEN_SETTINGS if columns else 0.0
-        for offset, (method, members) in enumerate(of_setting.groupby("method", sort=False)):
+        for offset, (method, members) in enumerate(setting_rows.groupby("method", sort=False)):
             columns.append(_column(place + offset, setting, str(method), members))
     return columns
 

@@ -9,7 +9,7 @@ import yaml
 
 from workflow_scripts import check as command
 from workflow_scripts.cells import operations
-from workflow_scripts.data import entry, sets
+from workflow_scripts.data import data_set, sets
 from workflow_scripts.study import search_spaces
 from workflow_scripts.study.open_study import study_names
 
@@ -154,7 +154,7 @@ def own_set(tmp_path, monkeypatch):
     folder = tmp_path / "sets"
     folder.mkdir()
     (folder / "digits.py").write_text(DIGITS)
-    monkeypatch.setattr(entry, "FOLDER", folder)
+    monkeypatch.setattr(data_set, "FOLDER", folder)
     monkeypatch.setattr(sets, "__path__", [str(folder), *sets.__path__])
     yield lambda text, name="own": (folder / f"{name}.py").write_text(text)
     sys.modules.pop("workflow_scripts.data.sets.own", None)
@@ -165,11 +165,11 @@ def own_set(tmp_path, monkeypatch):
     [
         ("def read(:", "own.py, line 1: it cannot be loaded (SyntaxError: invalid syntax)"),
         ("import no_such_thing", "own.py: it cannot be loaded (ModuleNotFoundError: No module named 'no_such_thing')"),
-        ("x = 1", "own.py: it states no DATA_SET, which a data set's file does"),
-        (DIGITS, "own.py: its DATA_SET has the name digits; it should be that of the file, own"),
+        ("x = 1", "own.py: it does not define DATA_SET, which the file of a data set needs"),
+        (DIGITS, "own.py: its DATA_SET has the name digits; it should have the name of the file, own"),
         (
             DIGITS.replace('"digits"', '"own"').replace("def read", "def reed"),
-            "own.py: it has no function read, by which an image data set is read",
+            "own.py: it does not define the function read, which an image data set needs",
         ),
     ],
 )

@@ -37,7 +37,7 @@ def rising(monkeypatch):
     """Eigenvalues that double every epoch, so that the rule fires as soon as it may."""
 
     def doubled(self, epoch):
-        torch.rand(1, generator=self.lanczos_draws)  # a measurement draws
+        torch.rand(1, generator=self.lanczos_generator)  # a measurement draws
         return CurvatureRecord(epoch, 2.0**epoch, None)
 
     monkeypatch.setattr(searching._Search, "_curvature", doubled)
@@ -50,8 +50,8 @@ def searched(job, digits):
 def test_two_rollbacks_as_published(digits, rising):
     """The rule fires after epoch 3 for epoch 2, twice; then the L2 factor is the largest and it is asked no more."""
     result = searched(job_of(), digits)
-    told = [(back.stopped_at, back.back_to, back.l2_before, back.l2_after) for back in result.rollbacks]
-    assert told == [(3, 2, 3e-4, pytest.approx(3e-3)), (3, 2, pytest.approx(3e-3), pytest.approx(0.03))]
+    rollbacks = [(back.stopped_at, back.back_to, back.l2_before, back.l2_after) for back in result.rollbacks]
+    assert rollbacks == [(3, 2, 3e-4, pytest.approx(3e-3)), (3, 2, pytest.approx(3e-3), pytest.approx(0.03))]
     assert [record.epoch for record in result.epochs] == list(range(6))
     assert [record.l2 for record in result.epochs] == pytest.approx([3e-4] * 3 + [0.03] * 3)
     assert [(record.rollback, record.epoch, record.l2) for record in result.discarded] == [
@@ -185,7 +185,7 @@ def test_discretised_error_is_that_of_one_hot_weights(digits, space):
     result = search.run(Silent())
     network = search.network.eval()
     images, labels = search.alpha_part.batch(torch.arange(job.alpha_images), None)
-    weights = one_hot(network, network.choice(network.genotype(search.alphas)))
+    weights = one_hot(network, network.architecture_of(network.genotype(search.alphas)))
     with torch.no_grad():
         wrong = network.mix(images, weights).argmax(1) != labels
     if not job.search.augment:

@@ -7,7 +7,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from workflow_scripts.cells.bilevel_step import (
-    Noise,
+    Randomness,
     WeightRule,
     first_order_gradient,
     loss_of,
@@ -30,7 +30,7 @@ def buffers_of(network, seed=3, scale=0.05):
 
 
 def unrolled(network, alphas, rule=RULE, buffers=None, noise=None, radius=0.01):
-    gradient = second_order_gradient(network, alphas, TRAIN, VALID, rule, buffers or {}, noise or Noise(), radius)
+    gradient = second_order_gradient(network, alphas, TRAIN, VALID, rule, buffers or {}, noise or Randomness(), radius)
     return torch.cat([part.flatten() for part in gradient])
 
 
@@ -39,7 +39,7 @@ def distance(ours, theirs):
 
 
 def seeded_noise(seed=5, drop_path=0.0):
-    return Noise(drop_path, torch.Generator().manual_seed(seed))
+    return Randomness(drop_path, torch.Generator().manual_seed(seed))
 
 
 def test_second_order_gradient_is_that_of_the_loss_one_weight_step_ahead():
@@ -49,7 +49,7 @@ def test_second_order_gradient_is_that_of_the_loss_one_weight_step_ahead():
     weights = dict(network.named_parameters())
     with frozen_statistics(network.norms):
         gradients = torch.autograd.grad(
-            loss_of(network, alphas, TRAIN, Noise()), list(weights.values()), create_graph=True
+            loss_of(network, alphas, TRAIN, Randomness()), list(weights.values()), create_graph=True
         )
         ahead = {
             name: weight - 0.1 * (0.9 * buffers[name] + gradient + 3e-3 * weight)
@@ -58,7 +58,7 @@ def test_second_order_gradient_is_that_of_the_loss_one_weight_step_ahead():
         loss = F.cross_entropy(functional_call(network, ahead, (VALID[0], alphas)), VALID[1])
         exact = torch.cat([part.flatten() for part in torch.autograd.grad(loss, alphas)])
     assert distance(unrolled(network, alphas, buffers=buffers, radius=1e-6), exact) < 1e-6
-    first = torch.cat([part.flatten() for part in first_order_gradient(network, alphas, VALID, Noise())])
+    first = torch.cat([part.flatten() for part in first_order_gradient(network, alphas, VALID, Randomness())])
     assert distance(first, exact) > 0.01
 
 
@@ -79,7 +79,7 @@ def test_momentum_buffers_are_those_of_the_optimizer():
     network = supernet()
     optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9)
     assert momentum_buffers(network, optimizer) == {}
-    weight_step(network, alphas_of(network), TRAIN, optimizer, 1e9, Noise())
+    weight_step(network, alphas_of(network), TRAIN, optimizer, 1e9, Randomness())
     buffers = momentum_buffers(network, optimizer)
     assert buffers.keys() == dict(network.named_parameters()).keys()
     for name, parameter in network.named_parameters():
@@ -115,21 +115,21 @@ def test_the_three_passes_move_the_draws_on():
     unrolled(network, alphas, noise=noise)
     with frozen_statistics(network.norms), torch.no_grad():
         for _ in range(3):  # train, validation, and both sides of the difference together
-            network(TRAIN[0], alphas, 0.0, counted.draws)
-    assert torch.equal(noise.draws.get_state(), counted.draws.get_state())
+            network(TRAIN[0], alphas, 0.0, counted.generator)
+    assert torch.equal(noise.generator.get_state(), counted.generator.get_state())
 
 
 def test_only_the_weight_step_moves_weights_and_running_statistics():
     network = supernet("s1")
     alphas = alphas_of(network)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    first_order_gradient(network, alphas, VALID, Noise())
+    first_order_gradient(network, alphas, VALID, Randomness())
     unrolled(network, alphas, buffers=buffers_of(network))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())
 
     twin = supernet("s1")
-    weight_step(network, alphas, TRAIN, torch.optim.SGD(network.parameters(), 0.1), 5.0, Noise())
+    weight_step(network, alphas, TRAIN, torch.optim.SGD(network.parameters(), 0.1), 5.0, Randomness())
     twin(TRAIN[0], alphas)
     buffers = dict(network.named_buffers())
     assert all(torch.equal(value, buffers[name]) for name, value in twin.named_buffers())  # one training pass
@@ -140,7 +140,7 @@ def test_weight_step_leaves_the_alphas_alone():
     network = supernet()
     alphas = alphas_of(network)
     before = Alphas(*(alpha.detach().clone() for alpha in alphas))
-    weight_step(network, alphas, TRAIN, torch.optim.SGD(network.parameters(), 0.1), 5.0, Noise())
+    weight_step(network, alphas, TRAIN, torch.optim.SGD(network.parameters(), 0.1), 5.0, Randomness())
     assert all(alpha.grad is None for alpha in alphas)
     assert all(torch.equal(alpha, old) for alpha, old in zip(alphas, before, strict=True))
 
@@ -148,7 +148,7 @@ def test_weight_step_leaves_the_alphas_alone():
 def moved(network, alphas, clip):
     optimizer = torch.optim.SGD(network.parameters(), 0.5)
     before = [parameter.detach().clone() for parameter in network.parameters()]
-    step = weight_step(network, alphas, TRAIN, optimizer, clip, Noise())
+    step = weight_step(network, alphas, TRAIN, optimizer, clip, Randomness())
     parts = zip(network.parameters(), before, strict=True)
     return step, float(torch.stack([(parameter - old).detach().norm() for parameter, old in parts]).norm())
 
@@ -170,5 +170,7 @@ def test_weight_step_counts_the_wrong_predictions():
         right = network(TRAIN[0], alphas).argmax(1)
     labels = right.clone()
     labels[:3] = (right[:3] + 1) % 10
-    step = weight_step(network, alphas, (TRAIN[0], labels), torch.optim.SGD(network.parameters(), 0.1), 5.0, Noise())
+    step = weight_step(
+        network, alphas, (TRAIN[0], labels), torch.optim.SGD(network.parameters(), 0.1), 5.0, Randomness()
+    )
     assert int(step.wrong) == 3

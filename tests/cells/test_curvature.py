@@ -7,7 +7,7 @@ import torch
 from cells.tiny import alphas_of, batch_of, supernet
 from torch import nn
 
-from workflow_scripts.cells.bilevel_step import Noise, loss_of
+from workflow_scripts.cells.bilevel_step import Randomness, loss_of
 from workflow_scripts.cells.curvature import dominant_eigenvalue, full_hessian, hessian_product, largest_eigenvalue
 from workflow_scripts.cells.supernet import Alphas
 
@@ -52,12 +52,12 @@ def generator(seed=0):
 
 def test_hessian_agrees_with_central_differences():
     network, alphas, batch = smooth()
-    hessian = full_hessian(hessian_product(network, alphas, batch, Noise()), alphas, 0.0)
+    hessian = full_hessian(hessian_product(network, alphas, batch, Randomness()), alphas, 0.0)
     flat = torch.cat([alpha.detach().flatten() for alpha in alphas])
     step = 1e-4
 
     def loss(point):
-        return loss_of(network, Alphas(point[:6].view(3, 2), point[6:].view(2, 2)), batch, Noise()).item()
+        return loss_of(network, Alphas(point[:6].view(3, 2), point[6:].view(2, 2)), batch, Randomness()).item()
 
     for row in range(10):
         for column in range(10):
@@ -68,7 +68,7 @@ def test_hessian_agrees_with_central_differences():
 
 def test_weight_decay_stands_on_the_diagonal_only():
     network, alphas, batch = smooth()
-    product = hessian_product(network, alphas, batch, Noise())
+    product = hessian_product(network, alphas, batch, Randomness())
     difference = full_hessian(product, alphas, 0.25) - full_hessian(product, alphas, 0.0)
     assert torch.allclose(difference, 0.25 * torch.eye(10, dtype=torch.float64), rtol=0, atol=1e-14)
     plain, decayed = (dominant_eigenvalue(product, alphas, decay, generator()) for decay in (0.0, 0.25))
@@ -80,7 +80,7 @@ def test_hessian_of_the_supernet_is_symmetric_with_a_null_vector_per_edge():
     network = supernet("s4")
     alphas = alphas_of(network)
     before = {name: value.clone() for name, value in network.named_buffers()}
-    product = hessian_product(network, alphas, batch_of(seed=4, count=2), Noise(0.3, generator(3)))
+    product = hessian_product(network, alphas, batch_of(seed=4, count=2), Randomness(0.3, generator(3)))
     hessian = full_hessian(product, alphas, 0.0)
     scale = hessian.norm()
     assert hessian.shape == (56, 56)
@@ -96,7 +96,7 @@ def test_lanczos_finds_the_largest_eigenvalue_with_few_products(space, seed):
     """From every start: one that stops early may take the second eigenvalue for the largest."""
     network = supernet(space, seed)
     alphas = alphas_of(network, seed)
-    product = hessian_product(network, alphas, batch_of(seed, count=2), Noise())
+    product = hessian_product(network, alphas, batch_of(seed, count=2), Randomness())
     hessian = full_hessian(product, alphas, 1e-3)
     calls = []
 
@@ -141,7 +141,7 @@ def test_an_entry_that_is_no_number_gives_nan(bad):
 def test_products_are_linear_in_their_vector():
     network = supernet()
     alphas = alphas_of(network)
-    product = hessian_product(network, alphas, BATCH, Noise())
+    product = hessian_product(network, alphas, BATCH, Randomness())
     first, second = torch.randn(2, 56, dtype=torch.float64, generator=generator(2))
     together = product(2 * first - second)
     assert together.norm() > 1e-3

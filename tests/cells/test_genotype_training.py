@@ -76,7 +76,7 @@ def evaluated(genotype, job, data, folder):
 
 
 def tabled(files, folder):
-    """The evaluation table of one training, beside the architecture that the search stands for now."""
+    """The evaluation table of one training, next to the architecture that the search gives now."""
     table = folder / "evaluations.csv"
     inputs = {"outcome": [files["outcome"]], "architectures": [folder / "architecture.yaml"]}
     evaluation_table.run({}, inputs, {"evaluations": [table]}, Silent())

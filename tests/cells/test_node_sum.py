@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from workflow_scripts.cells.bilevel_step import (
-    Noise,
+    Randomness,
     WeightRule,
     first_order_gradient,
     loss_of,
@@ -19,9 +19,9 @@ from workflow_scripts.cells.bilevel_step import (
 from workflow_scripts.cells.curvature import full_hessian, hessian_product
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
 from workflow_scripts.cells.node_sum import Term, node_sum, single_operation
-from workflow_scripts.cells.operation_passes import steps_of
+from workflow_scripts.cells.operation_passes import blocks_of
 from workflow_scripts.cells.operations import FactorizedReduce, ReLUConvBN, build_operation, drop_path_mask
-from workflow_scripts.cells.random_search import random_choice
+from workflow_scripts.cells.random_search import random_architecture
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.tables.genotype import Genotype
 
@@ -40,7 +40,7 @@ def twins(layers=3, dtype=torch.float64):
 
 
 def noise(drop_path=0.3):
-    return Noise(drop_path, torch.Generator().manual_seed(5))
+    return Randomness(drop_path, torch.Generator().manual_seed(5))
 
 
 def assert_equal_statistics(first, second):
@@ -97,9 +97,9 @@ def test_the_hessian():
 def test_one_architecture_alone():
     results = []
     for network in twins():
-        choice = random_choice(network, torch.Generator().manual_seed(2))
+        architecture = random_architecture(network, torch.Generator().manual_seed(2))
         images, labels = batch_of()
-        loss = F.cross_entropy(network.chosen(images, choice, torch.Generator().manual_seed(5), 0.3), labels)
+        loss = F.cross_entropy(network.chosen(images, architecture, torch.Generator().manual_seed(5), 0.3), labels)
         gradients = torch.autograd.grad(loss, list(network.parameters()), allow_unused=True)
         assert sum(gradient is None for gradient in gradients) > 0.7 * len(gradients)
         results.append([loss.detach(), *(torch.zeros(()) if gradient is None else gradient for gradient in gradients)])
@@ -138,7 +138,7 @@ def check_operation(operation: nn.Module, x, other, stride):
         own, of_other, factors = (value.clone().requires_grad_() for value in (x, other, weights))
         operation.requires_grad_()
         if compiled:
-            terms = [Term(0, steps_of(operation), 1, mask), Term(1, [], 0)]
+            terms = [Term(0, blocks_of(operation), 1, mask), Term(1, [], 0)]
             total = node_sum([own, of_other], terms, factors, tuple(other.shape[1:]))
         else:
             total = factors[0] * of_other + factors[1] * mask * operation(own)
@@ -184,7 +184,7 @@ def test_second_derivatives_in_parameters_are_refused():
     operation = ReLUConvBN(4, 4, affine=False).double()
     x = torch.randn(2, 4, 4, 4, dtype=torch.float64, requires_grad=True)
     with pytest.raises(RuntimeError, match="parameters fixed"):
-        torch.autograd.grad(single_operation(steps_of(operation), x).sum(), x, create_graph=True)
+        torch.autograd.grad(single_operation(blocks_of(operation), x).sum(), x, create_graph=True)
 
 
 def test_not_a_number_is_passed_on():
@@ -199,11 +199,11 @@ def test_not_a_number_is_passed_on():
 PRINTED_GRADIENT = """
 import torch
 from workflow_scripts.cells.node_sum import single_operation
-from workflow_scripts.cells.operation_passes import steps_of
+from workflow_scripts.cells.operation_passes import blocks_of
 from workflow_scripts.cells.operations import SepConv
 torch.manual_seed(0)
 operation, x = SepConv(8, 3, 1, affine=False), torch.randn(3, 8, 6, 6, requires_grad=True)
-loss = (single_operation(steps_of(operation), x) ** 3).sum()
+loss = (single_operation(blocks_of(operation), x) ** 3).sum()
 print([gradient.flatten().tolist() for gradient in torch.autograd.grad(loss, [x, *operation.parameters()])])
 """
 

@@ -11,11 +11,11 @@ import torch
 from cells.tiny import batch_of
 
 from workflow_scripts.cells.published_checkpoint import load_published_supernet
-from workflow_scripts.cells.random_search import one_hot, random_choice
+from workflow_scripts.cells.random_search import one_hot, random_architecture
 from workflow_scripts.reference.supernet import Supernet as Reference
 
 ARCHIVE = Path(__file__).parents[3] / "shared" / "published" / "robustdarts-logs-s1.tar.gz"
-needs_logs = pytest.mark.skipif(not ARCHIVE.is_file(), reason="the published logs are not beside this checkout")
+needs_logs = pytest.mark.skipif(not ARCHIVE.is_file(), reason="the published logs are not next to this checkout")
 PARAMETERS = {"s1": 405_146, "s2": 665_466}  # `param size` in the first line of the published logs
 
 
@@ -63,10 +63,10 @@ def assert_equal_networks(ours, plain, side):
         ours.train(training)
         plain.train(training)
         for _ in range(4):
-            choice = random_choice(ours, draws)
+            architecture = random_architecture(ours, draws)
             with torch.no_grad():
-                found = ours.chosen(images, choice)
-                expected = logits_of(plain, images, one_hot(ours, choice))
+                found = ours.chosen(images, architecture)
+                expected = logits_of(plain, images, one_hot(ours, architecture))
             assert torch.isfinite(found).all()
             assert torch.allclose(found, expected, rtol=1e-10, atol=1e-12)
 
@@ -100,7 +100,9 @@ def test_a_loaded_supernet_can_be_trained():
     network = load_published_supernet(saved(state_of(reference())), "s1")
     images, labels = batch_of(dtype=torch.float32)
     before = network.classifier.weight.detach().clone()
-    torch.nn.functional.cross_entropy(network.chosen(images, random_choice(network, generator())), labels).backward()
+    torch.nn.functional.cross_entropy(
+        network.chosen(images, random_architecture(network, generator())), labels
+    ).backward()
     torch.optim.SGD(network.parameters(), 0.1).step()
     assert not torch.equal(network.classifier.weight, before)
     assert network.stem[1].num_batches_tracked == 1
@@ -124,16 +126,16 @@ NORM = "cells__1__preprocess1__op__2__running_mean"
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ([1, 2], "is no state dict"),
-        ({}, "is no state dict"),
-        ({"stem.0.weight": 3}, "holds stem.0.weight, which is no named tensor"),
-        ({7: torch.zeros(1)}, "holds 7, which is no named tensor"),
+        ([1, 2], "is not a state dict"),
+        ({}, "is not a state dict"),
+        ({"stem.0.weight": 3}, "holds stem.0.weight, which is not a named tensor"),
+        ({7: torch.zeros(1)}, "holds 7, which is not a named tensor"),
         ({"stem.0.weight": torch.zeros(3, 3)}, "it has no stem.0.weight with 4 axes"),
         (changed(classifier__weight=None), "it has no classifier.weight with 2 axes"),
         (changed(**{NORM: None}), "it lacks cells.1.preprocess1.op.2.running_mean"),
         (changed(**{NORM: torch.zeros(9)}), "running_mean is float32 (9,), not float32 (8,)"),
         (changed(**{NORM: torch.zeros(8, dtype=torch.long)}), "is int64 (8,), not float32 (8,)"),
-        (changed(**{NORM: torch.zeros(8).to_sparse()}), "is no plain tensor"),
+        (changed(**{NORM: torch.zeros(8).to_sparse()}), "is not a plain tensor"),
         (changed(alphas_normal=torch.zeros(14, 2)), "it also holds alphas_normal"),
         (changed(cells__5__x=torch.zeros(1)), "its cells or its stem are not of the right number"),
         (changed(stem__0__weight=torch.zeros(13, 3, 3, 3)), "its cells or its stem are not of the right number"),
@@ -149,7 +151,7 @@ def test_what_is_no_checkpoint_of_the_space(content, reason):
 
 
 def test_a_checkpoint_of_another_space():
-    with pytest.raises(ValueError, match="the checkpoint is of no supernet of s2: "):
+    with pytest.raises(ValueError, match="the checkpoint is not of a supernet of s2: "):
         load_published_supernet(saved(state_of(reference("s1"))), "s2")
 
 

@@ -22,7 +22,7 @@ from workflow_scripts.tables.search_run import read_search_run
 
 SHARED = Path(__file__).parents[3] / "shared" / "published"
 REAL = SHARED / "robustdarts-logs-s1.tar.gz"
-needs_logs = pytest.mark.skipif(not REAL.is_file(), reason="the published logs are not beside this checkout")
+needs_logs = pytest.mark.skipif(not REAL.is_file(), reason="the published logs are not next to this checkout")
 LOGS = "RobustDARTS-commit/experiments/search_logs"
 CELL = [("skip_connect", 0), ("skip_connect", 1)] * 4
 TEXT = f"Genotype(normal={CELL}, normal_concat=range(2, 6), reduce={CELL}, reduce_concat=range(2, 6))"
@@ -131,7 +131,7 @@ def test_nothing_to_decide_by(tmp_path):
     log = "".join(f"x epoch {epoch} lr 0.1\nx genotype = {TEXT}\n" for epoch in range(EPOCHS))
     logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, log=log), errors={"other": {1: 0.0}})
     assert not logs.searches
-    assert "nothing says whether its values are errors or accuracies" in anomalies(logs)[0]
+    assert "no file shows whether its values are errors or accuracies" in anomalies(logs)[0]
 
 
 def test_values_that_are_neither_are_no_search(tmp_path):
@@ -145,8 +145,8 @@ def test_a_search_that_broke_and_was_run_again(tmp_path):
     broken[f"{LOGS}/s1/cifar10/0.0_0.0003-100/log_1.txt"] += "x epoch 2 lr 0.08\nx train 350 nan 0.0 0.0\n"
     logs = logs_of(tmp_path, {**broken, **run_files("0.0_0.0003-200", 1)})
     assert logs.searches[KEY].settings["published"]["job"] == "200"
-    told = "skipped: its loss is no number from epoch 2 on; job 200 is taken instead"
-    assert anomalies(logs) == [f"0.0_0.0003-100, seed 1: {told}"]
+    reason = "skipped: its loss is not finite from epoch 2 on; job 200 is taken instead"
+    assert anomalies(logs) == [f"0.0_0.0003-100, seed 1: {reason}"]
 
 
 def test_stubs_are_skipped(tmp_path):
@@ -178,7 +178,7 @@ def test_errors_that_are_no_numbers(tmp_path, value):
         | {f"{LOGS}/s1/cifar10/0.0_0.0003-100/errors_1.json": curves % value},
     )
     assert not logs.searches
-    assert "skipped: train_loss in its errors file holds something that is no number" in anomalies(logs)[0]
+    assert "skipped: train_loss in its errors file has a value that is not finite" in anomalies(logs)[0]
 
 
 @pytest.mark.parametrize(("first", "second"), [(100, 200), (99, 100)])
@@ -188,8 +188,8 @@ def test_a_second_complete_run(tmp_path, first, second):
     files = run_files(f"0.0_0.0003-{first}", 1, stored=stored) | run_files(f"0.0_0.0003-{second}", 1)
     logs = logs_of(tmp_path, files)
     assert logs.searches[KEY].settings["published"]["job"] == str(second)
-    told = f"skipped: it is complete too, but not the last; job {second} is taken instead"
-    assert anomalies(logs) == [f"0.0_0.0003-{first}, seed 1: {told}"]
+    reason = f"skipped: it is complete too, but not the last; job {second} is taken instead"
+    assert anomalies(logs) == [f"0.0_0.0003-{first}, seed 1: {reason}"]
     assert logs.report["converted"] == []
 
 
@@ -207,22 +207,22 @@ def test_disagreeing_genotypes_are_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "reason"),
     [
         ('{"epoch": 0, "H": [[1.0]]}\n{"epoch": 1, "H": [[1.', "line 2 of their file cannot be read"),
-        ('{"epoch": 0, "H": [[NaN]]}', "that of epoch 0 is no finite square matrix"),
-        ('{"epoch": 0, "H": [[1.0, 2.0]]}', "that of epoch 0 is no finite square matrix"),
+        ('{"epoch": 0, "H": [[NaN]]}', "that of epoch 0 is not a finite square matrix"),
+        ('{"epoch": 0, "H": [[1.0, 2.0]]}', "that of epoch 0 is not a finite square matrix"),
         ('{"epoch": 0, "H": [[1.0]]}\n{"epoch": 2, "H": [[1.0, 0.0], [0.0, 1.0]]}', "they differ in size"),
         ('{"epoch": 0, "H": [[1.0, 0.5], [0.0, 1.0]]}', "that of epoch 0 is not symmetric"),
         ('{"epoch": 0, "H": [[1.0]]}', "they are of 1 epochs up to 0 instead of 2 up to 2"),
         ("", "they are of no epoch instead of 2 up to 2"),
     ],
 )
-def test_hessians_that_cannot_be_used(tmp_path, lines, told):
+def test_hessians_that_cannot_be_used(tmp_path, lines, reason):
     logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, derivatives=lines))
     run = logs.searches[KEY]
     assert (run.curvature_epochs, run.eigenvalues, run.hessians) == ([], [], None)
-    assert told in anomalies(logs)[0] and logs.report["with_hessians"] == 0
+    assert reason in anomalies(logs)[0] and logs.report["with_hessians"] == 0
 
 
 @pytest.mark.parametrize("place", ["log", "arch", "results"])
@@ -234,12 +234,12 @@ def test_code_in_a_genotype_is_not_run(tmp_path, place):
     filed = {"0.0_0.0003": {1: text if place == "results" else TEXT}}
     logs = logs_of(tmp_path, run_files("0.0_0.0003-100", 1, **changes), genotypes=filed)
     assert not mark.exists()
-    told = {
-        "log": "skipped: its log cannot be read (not a genotype text: a part is no literal",
+    reason = {
+        "log": "skipped: its log cannot be read (not a genotype text: a part is not a literal",
         "arch": "its arch file holds another genotype",
         "results": "results_arch.yaml holds another genotype",
     }
-    assert told[place] in anomalies(logs)[0]
+    assert reason[place] in anomalies(logs)[0]
     assert len(logs.searches) == (place != "log")
 
 
@@ -247,7 +247,7 @@ def test_code_in_yaml_is_not_run(tmp_path):
     mark = tmp_path / "ran"
     files = shared_files({}, {}) | run_files("0.0_0.0003-100", 1)
     files[f"{LOGS}/config.yaml"] = f"epochs: !!python/object/apply:os.mkdir ['{mark}']\n"
-    with pytest.raises(ValueError, match=r"its config.yaml is no readable YAML mapping"):
+    with pytest.raises(ValueError, match=r"its config.yaml is not a readable YAML mapping"):
         read_published_logs(archive(tmp_path / "logs.tar.gz", files), "s1", "cifar10", Silent())
     assert not mark.exists()
 
@@ -277,7 +277,7 @@ def test_a_link_in_the_archive_is_refused(tmp_path):
 
 def test_an_archive_without_the_space(tmp_path):
     path = archive(tmp_path / "logs.tar.gz", run_files("0.0_0.0003-100", 1))
-    with pytest.raises(ValueError, match="it holds no search logs of s3 on svhn"):
+    with pytest.raises(ValueError, match="it has no search logs of s3 on svhn"):
         read_published_logs(path, "s3", "svhn", Silent())
 
 
@@ -327,7 +327,7 @@ def test_real_searches(real):
     assert anomalies(real) == [
         "0.8_0.0009-2497449, seed 2: results_arch.yaml has no entry for it (lost when several jobs wrote the file); "
         "its log has the genotype",
-        "0.8_0.2187-2497454, seed 3: skipped: its loss is no number from epoch 18 on; job 2513538 is taken instead",
+        "0.8_0.2187-2497454, seed 3: skipped: its loss is not finite from epoch 18 on; job 2513538 is taken instead",
     ]
     jobs = {name.split("-")[1].split(",")[0] for name in real.report["converted"]}
     assert all(job.startswith("24974") or job == "2513538" for job in jobs) and len(jobs) > 20

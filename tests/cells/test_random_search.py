@@ -10,9 +10,9 @@ from cells.tiny import numbered_part, supernet, tiny_search
 from scipy.stats import chi2
 
 from workflow_scripts.cells import random_search as module
-from workflow_scripts.cells.random_search import _RandomSearch, random_choice, run_random_search
+from workflow_scripts.cells.random_search import _RandomSearch, random_architecture, run_random_search
 from workflow_scripts.cells.supernet import Supernet
-from workflow_scripts.data import images as images_module
+from workflow_scripts.data import image_batches
 from workflow_scripts.data.augment import cutout
 from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.progress import Silent
@@ -58,13 +58,13 @@ def written(job, digits, folder):
 
 @pytest.fixture
 def steps(monkeypatch):
-    """What every weight step of the searches of a test was given: images, choice, drop path, learning rate, loss."""
+    """What every weight step of the searches of a test got: images, architecture, drop path, learning rate, loss."""
     seen = []
     step = _RandomSearch._weight_step
 
-    def spy(self, images, labels, choice, drop_path):
-        loss, logits = step(self, images, labels, choice, drop_path)
-        seen.append((images, choice, drop_path, self.optimizer.param_groups[0]["lr"], float(loss)))
+    def spy(self, images, labels, architecture, drop_path):
+        loss, logits = step(self, images, labels, architecture, drop_path)
+        seen.append((images, architecture, drop_path, self.optimizer.param_groups[0]["lr"], float(loss)))
         return loss, logits
 
     monkeypatch.setattr(_RandomSearch, "_weight_step", spy)
@@ -73,15 +73,15 @@ def steps(monkeypatch):
 
 @pytest.fixture
 def scored(monkeypatch):
-    """What every candidate of a test was scored on, as (choice, numbers of the images) in order."""
+    """What every candidate of a test was scored on, as (architecture, numbers of the images) in order."""
     seen = []
     score = _RandomSearch._score
 
-    def spy(self, choice, batches):
+    def spy(self, architecture, batches):
         batches = list(batches)
         assert not self.network.training
-        seen.append((choice, [number for images, _ in batches for number in numbers(images)]))
-        return score(self, choice, batches)
+        seen.append((architecture, [number for images, _ in batches for number in numbers(images)]))
+        return score(self, architecture, batches)
 
     monkeypatch.setattr(_RandomSearch, "_score", spy)
     return seen
@@ -103,13 +103,13 @@ def test_architectures_are_drawn_uniformly():
     network, draws, drawn = supernet("s5"), torch.Generator().manual_seed(1), 3000
     predecessors, operations, together = defaultdict(Counter), defaultdict(Counter), Counter()
     for _ in range(drawn):
-        choice = random_choice(network, draws)
-        for kind, cell in zip(("normal", "reduce"), choice, strict=True):
+        architecture = random_architecture(network, draws)
+        for kind, cell in zip(("normal", "reduce"), architecture, strict=True):
             for node, ((first, one), (second, other)) in enumerate(cell):
                 assert 0 <= first < second < node + 2
                 predecessors[kind, node][first, second] += 1
                 operations[kind, node][one, other] += 1
-        together[choice.normal[3][0][1], choice.reduce[3][0][1]] += 1  # operations of two cells
+        together[architecture.normal[3][0][1], architecture.reduce[3][0][1]] += 1  # operations of two cells
     assert len(predecessors) == len(operations) == 8
     for (_, node), counts in predecessors.items():
         assert node == 0 or pass_chi_square(counts, math.comb(node + 2, 2), drawn)
@@ -126,13 +126,13 @@ def test_none_and_noise_are_drawn():
     draws = torch.Generator().manual_seed(0)
     for space, name in (("s3", "none"), ("s4", "noise")):
         network = supernet(space)
-        assert any(name in network.genotype_of(random_choice(network, draws)).text() for _ in range(5))
+        assert any(name in network.genotype_of(random_architecture(network, draws)).text() for _ in range(5))
 
 
 def test_each_edge_has_its_own_candidates():
     network, draws = supernet("s1"), torch.Generator().manual_seed(0)
     for _ in range(50):
-        genotype = network.genotype_of(random_choice(network, draws))
+        genotype = network.genotype_of(random_architecture(network, draws))
         for kind in ("normal", "reduce"):
             edges, first = network.candidates[kind], 0
             for node in range(4):
@@ -176,7 +176,7 @@ def test_learning_rate_of_every_step(digits, steps):
 
 def test_every_step_has_an_architecture_of_its_own(digits, steps):
     searched(tiny_random(space="s5", epochs=2), digits)
-    assert len({choice for _, choice, *_ in steps}) == 6
+    assert len({architecture for _, architecture, *_ in steps}) == 6
 
 
 def memory(search):
@@ -189,13 +189,15 @@ def memory(search):
     return found
 
 
-def used(search, choice):
+def used(search, architecture):
     """The names of the parameters that an architecture runs."""
     first_edges = (0, 2, 5, 9)
     prefixes = ["stem.", "classifier."]
     for number, cell in enumerate(search.network.cells):
         prefixes.append(f"cells.{number}.preprocess")
-        for first, pairs in zip(first_edges, choice.reduce if cell.reduction else choice.normal, strict=True):
+        for first, pairs in zip(
+            first_edges, architecture.reduce if cell.reduction else architecture.normal, strict=True
+        ):
             prefixes += [f"cells.{number}._ops.{first + source}._ops.{index}." for source, index in pairs]
     return {name for name, _ in search.network.named_parameters() if name.startswith(tuple(prefixes))}
 
@@ -209,10 +211,10 @@ def test_what_a_step_changes(fidelity, digits):
     momentum, rate = job.search.momentum, search.optimizer.param_groups[0]["lr"]
     returned = 0
     for step in range(6):
-        choice = random_choice(search.network, search.choice_draws)
+        architecture = random_architecture(search.network, search.architecture_generator)
         before = memory(search)
-        search._weight_step(*part.batch(torch.arange(4 * step, 4 * step + 4)), choice, 0.0)
-        after, chosen = memory(search), used(search, choice)
+        search._weight_step(*part.batch(torch.arange(4 * step, 4 * step + 4)), architecture, 0.0)
+        after, chosen = memory(search), used(search, architecture)
         assert 0 < len(chosen) < len(before)
         for name, (weight, buffer) in before.items():
             if name in chosen:
@@ -234,7 +236,9 @@ def test_running_statistics_follow_what_runs(fidelity, digits):
     job = tiny_random(space="s2", fidelity=fidelity)
     part = load_part(digits, "train", job.images)
     search = _RandomSearch(job, part, CPU)
-    search._weight_step(*part.batch(torch.arange(4)), random_choice(search.network, search.choice_draws), 0.0)
+    search._weight_step(
+        *part.batch(torch.arange(4)), random_architecture(search.network, search.architecture_generator), 0.0
+    )
     edges = [edge for cell in search.network.cells for edge in cell._ops]
     moved = sum(int(edge._ops[1].op[3].num_batches_tracked) for edge in edges)  # of the separable convolutions
     assert moved == len(edges) if fidelity == "published" else 0 < moved <= 3 * 8
@@ -258,13 +262,13 @@ def test_drop_path_and_cutout_rise_as_in_a_search(
         seen.append(probability)
         return cutout(images, length, probability, draws)
 
-    monkeypatch.setattr(images_module, "cutout", spy)
+    monkeypatch.setattr(image_batches, "cutout", spy)
     dropped = []
     drop_paths = module.Supernet.chosen
 
-    def chosen(self, images, choice, draws=None, drop_path=0.0):
+    def chosen(self, images, architecture, draws=None, drop_path=0.0):
         dropped.append(drop_path)
-        return drop_paths(self, images, choice, draws, drop_path)
+        return drop_paths(self, images, architecture, draws, drop_path)
 
     monkeypatch.setattr(Supernet, "chosen", chosen)
     searched(tiny_random(drop_path=drop_path, fidelity=fidelity, augment=augment, epochs=3, steps_per_epoch=1), digits)
@@ -310,10 +314,10 @@ def test_augmented_candidates_see_the_same_pictures(digits, monkeypatch):
     seen = []
     score = _RandomSearch._score
 
-    def spy(self, choice, batches):
+    def spy(self, architecture, batches):
         batches = list(batches)
         seen.append(torch.cat([images for images, _ in batches]))
-        return score(self, choice, batches)
+        return score(self, architecture, batches)
 
     monkeypatch.setattr(_RandomSearch, "_score", spy)
     job = tiny_random(samples=3, finalists=3, drop_path=0.3)
@@ -328,8 +332,8 @@ def test_noise_is_the_same_for_every_candidate(digits):
     job = tiny_random(space="s4", samples=1)
     search = _RandomSearch(job, load_part(digits, "train", job.images), CPU)
     search.network.eval()
-    choice = random_choice(search.network, search.sample_draws)
-    assert search._score(choice, search._validation(2)) == search._score(choice, search._validation(2))
+    architecture = random_architecture(search.network, search.sample_generator)
+    assert search._score(architecture, search._validation(2)) == search._score(architecture, search._validation(2))
 
 
 def count_of(edges):
@@ -343,16 +347,16 @@ def test_the_best_finalist_wins_and_the_few_batches_choose_the_finalists(seed, m
     trained = Supernet.chosen
     few = []
 
-    def planted(self, images, choice, draws=None, drop_path=0.0):
+    def planted(self, images, architecture, draws=None, drop_path=0.0):
         if self.training:
-            return trained(self, images, choice, draws, drop_path)
+            return trained(self, images, architecture, draws, drop_path)
         shown = numbers(images)
         few.extend(shown if len(few) < 8 else [])
         rest = sorted(set(range(24, 40)) - set(few))
         wrong = [
-            few.index(number) < count_of(choice.normal)
+            few.index(number) < count_of(architecture.normal)
             if number in few
-            else rest.index(number) < count_of(choice.reduce)
+            else rest.index(number) < count_of(architecture.reduce)
             for number in shown
         ]
         labels = torch.tensor([(number + missed) % 10 for number, missed in zip(shown, wrong, strict=True)])
@@ -361,11 +365,11 @@ def test_the_best_finalist_wins_and_the_few_batches_choose_the_finalists(seed, m
     monkeypatch.setattr(Supernet, "chosen", planted)
     job = numbered_random(seed=seed, samples=40, batches=2, finalists=6, steps_per_epoch=1)
     result = run_random_search(job, numbered_part(job), Silent(), CPU)
-    choices = [choice for choice, _ in scored[:40]]
-    assert [sample.choice for sample in result.samples] == choices
+    choices = [architecture for architecture, _ in scored[:40]]
+    assert [sample.architecture for sample in result.samples] == choices
     assert [sample.error_percent for sample in result.samples] == [100 * count_of(c.normal) / 8 for c in choices]
     ranks = sorted(range(40), key=lambda number: (count_of(choices[number].normal), number))[:6]
-    assert [choice for choice, _ in scored[40:]] == [choices[number] for number in ranks]
+    assert [architecture for architecture, _ in scored[40:]] == [choices[number] for number in ranks]
     totals = {
         number: 100 * (count_of(choices[number].normal) + count_of(choices[number].reduce)) / 16 for number in ranks
     }
@@ -414,7 +418,7 @@ def test_finds_a_planted_architecture(fidelity, digits):
     result = searched(job, digits)
     errors = defaultdict(list)
     for sample in result.samples:
-        errors[tuple(index for _, index in sample.choice.reduce[0])].append(sample.error_percent)
+        errors[tuple(index for _, index in sample.architecture.reduce[0])].append(sample.error_percent)
     means = {chosen: sum(values) / len(values) for chosen, values in errors.items()}
     assert min(means, key=means.get) == (1, 1)
     assert means[1, 1] < 65 < 85 < means[0, 0]  # ten classes: 90 is chance
@@ -521,18 +525,18 @@ def test_its_architecture_is_the_best_sample(digits, tmp_path):
 
 
 def test_divergence_is_recorded_with_epoch_and_step(digits, tmp_path, steps):
-    said = []
+    lines = []
 
     class Listener(Silent):
         def say(self, text):
-            said.append(text)
+            lines.append(text)
 
     job = tiny_random(**BROKEN)
     result = run_random_search(job, load_part(digits, "train", job.images), Listener(), CPU)
     first_broken = next(index for index, (*_, loss) in enumerate(steps) if not math.isfinite(loss))
     assert result.diverged_at == divmod(first_broken, 3)
     assert len(result.epochs) == result.diverged_at[0]
-    assert said == ["diverged: the loss is not finite at epoch {}, step {}".format(*result.diverged_at)]
+    assert lines == ["diverged: the loss is not finite at epoch {}, step {}".format(*result.diverged_at)]
 
     written(job, digits, tmp_path)
     epoch, step = result.diverged_at

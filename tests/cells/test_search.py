@@ -12,7 +12,7 @@ from workflow_scripts.cells import search as search_module
 from workflow_scripts.cells.bilevel_step import weight_step
 from workflow_scripts.cells.search import run_search
 from workflow_scripts.cells.supernet import Supernet
-from workflow_scripts.data import images as images_module
+from workflow_scripts.data import image_batches
 from workflow_scripts.data.augment import cutout
 from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.progress import Silent
@@ -174,7 +174,7 @@ def test_cutout_rises_with_drop_path_and_is_off_without_it(drop_path, augment, p
         seen.append((length, probability))
         return cutout(images, length, probability, draws)
 
-    monkeypatch.setattr(images_module, "cutout", spy)
+    monkeypatch.setattr(image_batches, "cutout", spy)
     searched(tiny_search(drop_path=drop_path, augment=augment), digits)
     assert {probability for _, probability in seen} == probabilities
     assert {length for length, _ in seen} <= {4}  # half of the image side
@@ -194,18 +194,18 @@ def test_drop_path_rises_linearly_to_its_largest_value(digits, monkeypatch):
 
 
 def test_divergence_is_recorded_with_epoch_and_step(digits, tmp_path, steps):
-    said = []
+    lines = []
 
     class Listener(Silent):
         def say(self, text):
-            said.append(text)
+            lines.append(text)
 
     job = tiny_search(learning_rate=1e25, learning_rate_min=1e25, grad_clip=1e30, momentum=0.0)
     result = run_search(job, load_part(digits, "train", job.images), Listener(), CPU)
     first_broken = next(index for index, (*_, loss) in enumerate(steps) if not math.isfinite(loss))
     assert result.diverged_at == divmod(first_broken, 3)
     assert len(result.epochs) == result.diverged_at[0]
-    assert said == ["diverged: the loss is not finite at epoch {}, step {}".format(*result.diverged_at)]
+    assert lines == ["diverged: the loss is not finite at epoch {}, step {}".format(*result.diverged_at)]
 
     written_search(job, digits, tmp_path)
     epoch, step = result.diverged_at

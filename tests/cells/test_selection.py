@@ -116,7 +116,7 @@ def test_trained_weights_load_and_predict(tmp_path, digits):
     with pytest.raises(ValueError, match="this network takes uint8"):
         network.predict(test.images.float())
     (tmp_path / "weights.pt").write_bytes(b"no weights")
-    with pytest.raises(ValueError, match="it holds no trained network that can be read"):
+    with pytest.raises(ValueError, match="it has no readable trained network"):
         load_found_network(tmp_path)
 
 

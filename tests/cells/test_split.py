@@ -1,4 +1,4 @@
-"""Which images train the weights and which the alphas: said in one place, for searches and selections alike."""
+"""Which images train the weights and which the alphas: decided in one place, for searches and selections alike."""
 
 import pytest
 import torch

@@ -6,7 +6,7 @@ from cells.tiny import alphas_of, batch_of, supernet
 from torch.nn import functional as F
 
 from workflow_scripts.cells.operations import OPERATIONS, Noise, apply_operation, build_operation, drop_paths
-from workflow_scripts.cells.random_search import one_hot, random_choice
+from workflow_scripts.cells.random_search import one_hot, random_architecture
 from workflow_scripts.cells.supernet import Alphas, frozen_statistics
 from workflow_scripts.study.search_spaces import EDGES
 
@@ -141,7 +141,7 @@ def test_drop_path_draws_a_mask_of_its_own_for_every_edge(monkeypatch):
     assert probabilities == [0.25] * (3 * EDGES)
 
 
-def test_noise_uses_its_own_draws():
+def test_noise_uses_its_own_generator():
     network = supernet("s4")
     alphas, images = alphas_of(network), batch_of()[0]
     state = torch.get_rng_state()
@@ -258,8 +258,8 @@ def test_chosen_edges_alone_equal_the_supernet_with_one_hot_weights(space, train
                 statistic.copy_(0.5 + torch.rand(statistic.shape, generator=draws, dtype=statistic.dtype))
         seen = set()
         for _ in range(8):
-            choice = random_choice(network, draws)
-            alone, mixed = network.chosen(images, choice), network.mix(images, one_hot(network, choice))
+            architecture = random_architecture(network, draws)
+            alone, mixed = network.chosen(images, architecture), network.mix(images, one_hot(network, architecture))
             assert torch.allclose(alone, mixed, rtol=1e-12, atol=1e-14)
             seen.add(tuple(alone.flatten().tolist()))
     assert len(seen) == 8
@@ -270,9 +270,9 @@ def test_chosen_edges_alone_equal_the_supernet_with_one_hot_weights(space, train
 def test_gradients_of_chosen_edges_are_those_of_the_whole_supernet(space):
     network = supernet(space)
     images, labels = batch_of()
-    choice = random_choice(network, generator(1))
+    architecture = random_architecture(network, generator(1))
     found = []
-    for logits in (network.chosen(images, choice), network.mix(images, one_hot(network, choice))):
+    for logits in (network.chosen(images, architecture), network.mix(images, one_hot(network, architecture))):
         network.zero_grad(set_to_none=True)
         F.cross_entropy(logits, labels).backward()
         found.append({name: parameter.grad for name, parameter in network.named_parameters()})
@@ -292,12 +292,12 @@ def test_only_chosen_operations_run():
             for number, operation in enumerate(edge._ops):
                 place = (cell_number, edge_number, number)
                 operation.register_forward_hook(lambda *_, place=place: ran.add(place))
-    choice = random_choice(network, generator(5))
-    network.chosen(batch_of()[0], choice, generator())
+    architecture = random_architecture(network, generator(5))
+    network.chosen(batch_of()[0], architecture, generator())
     first_edges = (0, 2, 5, 9)
     expected = {
         (cell, first + source, index)
-        for cell, chosen in ((0, choice.normal), (1, choice.reduce), (2, choice.reduce))
+        for cell, chosen in ((0, architecture.normal), (1, architecture.reduce), (2, architecture.reduce))
         for first, pairs in zip(first_edges, chosen, strict=True)
         for source, index in pairs
     }
@@ -307,19 +307,19 @@ def test_only_chosen_operations_run():
 
 def test_a_choice_and_its_genotype():
     network = supernet("s1")
-    choice = random_choice(network, generator(2))
-    genotype = network.genotype_of(choice)
-    assert network.choice(genotype) == choice
-    (source, index), _ = choice.normal[3]
+    architecture = random_architecture(network, generator(2))
+    genotype = network.genotype_of(architecture)
+    assert network.architecture_of(genotype) == architecture
+    (source, index), _ = architecture.normal[3]
     assert genotype.normal[6] == (network.candidates["normal"][9 + source][index], source)
 
 
 def test_drop_path_on_chosen_edges_acts_in_training_only():
     network = supernet("s2")
-    choice, images = random_choice(network, generator()), batch_of(count=8)[0]
+    architecture, images = random_architecture(network, generator()), batch_of(count=8)[0]
     with frozen_statistics(network.norms):
-        first, again, other = (network.chosen(images, choice, generator(seed), 0.5) for seed in (1, 1, 2))
+        first, again, other = (network.chosen(images, architecture, generator(seed), 0.5) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
     network.eval()
-    assert torch.equal(network.chosen(images, choice, generator(), 0.5), network.chosen(images, choice))
+    assert torch.equal(network.chosen(images, architecture, generator(), 0.5), network.chosen(images, architecture))

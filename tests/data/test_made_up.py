@@ -37,5 +37,5 @@ PLACES = (("one", "cifar10"), ("two", "cifar10"), ("three", "svhn"))
 
 
 def test_a_module_that_is_no_image_set_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="is no module of an image data set"):
+    with pytest.raises(ValueError, match="is not the module of an image data set"):
         made(tmp_path, "published_robustdarts")

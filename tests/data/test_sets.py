@@ -73,8 +73,8 @@ def test_image_facts(name):
     assert entry.classes >= 2
     assert entry.train_images > entry.classes and entry.test_images > entry.classes
     for normalisation in filter(None, (entry.normalisation, entry.depth_normalisation)):
-        assert len(normalisation.mean) == len(normalisation.deviation) == entry.channels
-        assert all(0 < value < 1 for value in (*normalisation.mean, *normalisation.deviation))
+        assert len(normalisation.mean) == len(normalisation.std) == entry.channels
+        assert all(0 < value < 1 for value in (*normalisation.mean, *normalisation.std))
 
 
 def test_importing_an_entry_loads_no_heavy_library():
@@ -90,7 +90,7 @@ def test_importing_an_entry_loads_no_heavy_library():
 @pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_published_normalisation(name):
     entry = load_image_set(name).normalisation
-    assert (entry.mean, entry.deviation) == PUBLISHED[name]
+    assert (entry.mean, entry.std) == PUBLISHED[name]
     grid = {"spaces": ["s1"], "data_sets": [name], "methods": ["darts"], "l2": [3e-4], "seeds": [1]}
     images = images_of(Cells.model_validate({"grids": [grid]}), name, augment=True)
     assert (images.side, images.padding, images.cutout, images.flip) == (32, 4, 16, True)
@@ -115,7 +115,7 @@ def test_digits_as_stated():
     assert set(found["train_labels"]) == set(found["test_labels"]) == set(range(10))
     shares = found["train_images"] / 255
     assert shares.mean() == pytest.approx(entry.normalisation.mean[0], abs=1e-3)
-    assert shares.std() == pytest.approx(entry.normalisation.deviation[0], abs=1e-3)
+    assert shares.std() == pytest.approx(entry.normalisation.std[0], abs=1e-3)
     levels = np.unique(found["train_images"])
     assert len(levels) == 17 and levels[0] == 0 and levels[-1] == 255
 
@@ -243,9 +243,9 @@ def test_mnist_layout(tmp_path, module, suffix):
 
 
 @contextmanager
-def refused(told):
+def refused(message):
     """The block raises ValueError with such a text, of one line."""
-    with pytest.raises(ValueError, match=told) as error:
+    with pytest.raises(ValueError, match=message) as error:
         yield
     assert "\n" not in str(error.value)
 
@@ -266,21 +266,21 @@ def idx_files(folder, entry, change=None, content=b""):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (gzip.compress(idx(np.zeros((6, 28, 28), np.uint8)))[:-20], "damaged or cut short"),
-        (gzip.compress(b"\0\0\x0d\x03" + bytes(12)), "no IDX file of unsigned bytes"),
-        (gzip.compress(b""), "no IDX file of unsigned bytes"),
-        (gzip.compress(b"\0\0\x08"), "no IDX file of unsigned bytes"),
+        (gzip.compress(b"\0\0\x0d\x03" + bytes(12)), "not an IDX file of unsigned bytes"),
+        (gzip.compress(b""), "not an IDX file of unsigned bytes"),
+        (gzip.compress(b"\0\0\x08"), "not an IDX file of unsigned bytes"),
         (gzip.compress(b"\0\0\x08\x03\0\0"), "cut short"),
         (gzip.compress(idx(np.zeros((6, 28, 28), np.uint8))[:-1]), r"states \(6, 28, 28\) and holds 4703 bytes"),
         (gzip.compress(idx(np.zeros((5, 28, 28), np.uint8))), r"it should have \(6, 1, 28, 28\)"),
         (gzip.compress(idx(np.zeros(6, np.uint8))), r"it should have \(6, 1, 28, 28\)"),
     ],
 )
-def test_idx_file_that_is_not_as_stated(tmp_path, content, told):
+def test_idx_file_that_is_not_as_stated(tmp_path, content, message):
     entry = small(mnist)
-    with refused(told):
+    with refused(message):
         mnist.read(idx_files(tmp_path, entry, "train_images", content), entry)
 
 
@@ -313,29 +313,29 @@ def test_cifar_archive_that_is_not_as_stated(tmp_path):
 def test_svhn_file_cut_short(tmp_path, length):
     paths, _, _ = svhn_files(tmp_path, small(svhn))
     paths["train"].write_bytes(paths["train"].read_bytes()[:length])
-    with refused(r"train_32x32\.mat: this is no MATLAB file with the arrays X and y"):
+    with refused(r"train_32x32\.mat: this is not a MATLAB file with the arrays X and y"):
         svhn.read(paths, small(svhn))
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"y": np.full((6, 1), 11, np.uint8)}, "a train label is not one of the 10 classes"),
         ({"y": np.full((5, 1), 1, np.uint8)}, r"labels \(5,\), it should have"),
         ({"X": np.zeros((32, 32, 3, 5), np.uint8)}, r"images \(5, 3, 32, 32\)"),
-        ({"X": np.zeros((32, 32, 6), np.uint8)}, "no MATLAB file with the arrays X and y"),
+        ({"X": np.zeros((32, 32, 6), np.uint8)}, "not a MATLAB file with the arrays X and y"),
         ({"X": np.zeros((32, 32, 3, 6))}, "the pixels of the train part are float64"),
     ],
 )
-def test_svhn_file_that_is_not_as_stated(tmp_path, changes, told):
+def test_svhn_file_that_is_not_as_stated(tmp_path, changes, message):
     paths, _, _ = svhn_files(tmp_path, small(svhn), **changes)
-    with refused(told):
+    with refused(message):
         svhn.read(paths, small(svhn))
 
 
 def test_svhn_file_that_is_none(tmp_path):
     (tmp_path / "train.mat").write_bytes(b"no MATLAB file, but long enough to have a header" * 10)
-    with refused(r"train\.mat: this is no MATLAB file with the arrays X and y"):
+    with refused(r"train\.mat: this is not a MATLAB file with the arrays X and y"):
         svhn.read({"train": tmp_path / "train.mat"}, small(svhn))
 
 
@@ -364,5 +364,5 @@ def test_real_data(tmp_path, module, folder):
     assert found["test_images"].shape == (10000, 1, 28, 28)
     normalisation = module.DATA_SET.normalisation
     assert found["train_images"].mean() / 255 == pytest.approx(normalisation.mean[0], abs=1e-3)
-    assert found["train_images"].std() / 255 == pytest.approx(normalisation.deviation[0], abs=1e-3)
+    assert found["train_images"].std() / 255 == pytest.approx(normalisation.std[0], abs=1e-3)
     assert np.bincount(found["test_labels"]).min() > 800

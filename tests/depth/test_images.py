@@ -11,7 +11,7 @@ from workflow_scripts.depth.networks import ConvolutionalNetwork, DepthBatchNorm
 from workflow_scripts.depth.posterior import LearntPosterior
 from workflow_scripts.depth.prior import geometric_log_prior
 from workflow_scripts.depth.run_setup import build, load
-from workflow_scripts.depth.training import DepthModel, Training, train
+from workflow_scripts.depth.training import DepthModel, TrainingState, train
 from workflow_scripts.runtime.epochs import restore, state_of
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import depth_search, depth_speed, depth_tables
@@ -150,7 +150,7 @@ def test_the_head_of_a_published_ddn_sees_every_depth(fidelity, updates, prepare
 def test_the_rate_is_a_tenth_after_the_cut(prepared):
     run = runs_of()["ddn"]
     data, settings = load(run, prepared), run.training.model_copy(update={"learning_rate_cut": 2})
-    training, rates = Training(build(run), settings, torch.Generator()), []
+    training, rates = TrainingState(build(run), settings, torch.Generator()), []
     for _ in range(settings.epochs):
         training.run_epoch(data.train, data.held_out)
         rates.append(training.optimiser.param_groups[0]["lr"])
@@ -171,10 +171,10 @@ def test_the_best_epoch_is_that_of_the_held_out_elbo(prepared):
 def test_a_training_goes_on_from_a_copy_of_its_state(prepared):
     run = runs_of()["ldn"]
     data = load(run, prepared)
-    training = Training(build(run), run.training, torch.Generator().manual_seed(1))
+    training = TrainingState(build(run), run.training, torch.Generator().manual_seed(1))
     for _ in range(2):
         training.run_epoch(data.train, data.held_out)
-    again = Training(build(run), training.settings, torch.Generator())
+    again = TrainingState(build(run), training.settings, torch.Generator())
     again.history.load_state_dict(training.history.state_dict())
     restore(again.parts(), copy.deepcopy(state_of(training.parts())))
     for each in (training, again):

@@ -288,8 +288,8 @@ def test_the_published_values_are_those_of_the_tables() -> None:
     [
         ("space,data_set", "room,data_set", "these published values cannot be read"),
         (",A,4.66,", ",A,about 5,", "these published values cannot be read"),
-        ("s1,cifar10,darts,A", "s1,cifar10,dart,A", "line 2: dart is no method"),
-        ("s1,cifar10,darts,A", "s1,cifar10,darts,C", "line 2: C is no table"),
+        ("s1,cifar10,darts,A", "s1,cifar10,dart,A", "line 2: dart is not a method"),
+        ("s1,cifar10,darts,A", "s1,cifar10,darts,C", "line 2: C is not a table"),
         (",A,4.66,", ",A,,", "line 2: mean_test_error_percent is empty"),
         ("s2,cifar10,darts,A", "s1,cifar10,darts,A", "line 3: s1, cifar10, darts, A is there twice"),
     ],

@@ -24,12 +24,12 @@ def ddn_of(tables: example_tables.Tables) -> pd.DataFrame:
 def test_a_broken_network_leaves_the_others_to_see() -> None:
     """One mean that is off by orders of magnitude ends beyond the axes, and the caption counts it."""
     tables = dict(example_tables.depth(example_tables.Depth((5, 10, 20), (0, 1), range(0, 21, 2))))
-    before = over_seeds.outside(ddn_of(tables), *RESULT, learnt_of(tables))
+    before = over_seeds.count_outside(ddn_of(tables), *RESULT, learnt_of(tables))
     runs = example_tables.frame(tables, "depth_runs").copy()
     broken = (runs["model"] == "ddn") & (runs["max_depth"] == 20)
     runs.loc[broken, "test_log_likelihood_full"] = -1e20
     tables["depth_runs"] = runs
-    assert over_seeds.outside(ddn_of(tables), *RESULT, learnt_of(tables)) == max(1, before)
+    assert over_seeds.count_outside(ddn_of(tables), *RESULT, learnt_of(tables)) == max(1, before)
     low, high = depth_comparison.draw(tables).axes[1].get_ylim()
     assert -10 < low < high <= 0
     assert "of DDN lie" in depth_comparison.caption(tables)

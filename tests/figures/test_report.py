@@ -132,7 +132,7 @@ def test_results_lead_and_hold_means_counts_and_what_diverged(html: str) -> None
     assert "The first 8 of" in text
 
 
-def told(html: str) -> str:
+def visible_text(html: str) -> str:
     """The page's text, spaces made one."""
     return " ".join(re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", html, flags=re.S)).split())
 
@@ -182,7 +182,7 @@ ALL_METHODS["comparison"] = COMPARISON.frame(
 def test_all_methods_are_told_by_their_names(tmp_path: Path) -> None:
     html = page(tmp_path, ALL_METHODS, ["test_error"])
     Reader(html)
-    text = told(html)
+    text = visible_text(html)
     results = text[: text.index("The searches")]
     assert "S4 Fashion-MNIST 0.0003 0 RS-ws" in results
     assert "S4 Fashion-MNIST selected selected R-DARTS(L2)" in results
@@ -211,11 +211,11 @@ def test_a_study_that_trains_nothing_says_so(tmp_path: Path) -> None:
     }
     made = {"report": [tmp_path / "report.html"]}
     report.run({**settings, "figures": ["dominant_eigenvalue"]}, inputs, made, Silent())
-    text = told(made["report"][0].read_text(encoding="utf-8"))
+    text = visible_text(made["report"][0].read_text(encoding="utf-8"))
     assert "This study trains no architecture from scratch, so it has no test errors." in text
     assert "Test error of the architectures" not in text
     assert "they are the papers’ own" in text
-    assert "Beside the published values" not in text
+    assert "Ours and the published values" not in text
 
 
 def test_settings_are_escaped(tmp_path: Path) -> None:
@@ -252,7 +252,7 @@ def test_a_figure_without_a_picture_is_named(tmp_path: Path) -> None:
 
 
 def test_how_sure_the_numbers_are_is_counted(html: str) -> None:
-    text = told(html)
+    text = visible_text(html)
     assert "Cell search: 4 searches of 2 settings, 2 of each, which differ in the seed alone. 1 diverged and" in text
     assert "Trainings from scratch: 12 of 6 architectures (an architecture that two methods take counts for" in text
     assert "2 of each, which differ in the initial weights" in text
@@ -264,9 +264,9 @@ def test_how_sure_the_numbers_are_is_counted(html: str) -> None:
 
 
 def test_a_single_run_is_called_no_evidence(tmp_path: Path) -> None:
-    text = told(page(tmp_path, example_tables.cells(Cells(seeds=(1,))), ["test_error"]))
+    text = visible_text(page(tmp_path, example_tables.cells(Cells(seeds=(1,))), ["test_error"]))
     assert "2 settings, 1 of each" in text
-    assert "a difference between two such numbers is no evidence" in text
+    assert "a difference between two such numbers is not evidence" in text
 
 
 def test_a_caption_is_itself_in_snakemakes_own_report() -> None:

@@ -303,7 +303,7 @@ def test_tables_are_made_of_their_depth_searches(unpacked, tmp_path):
 def test_a_depth_search_with_a_setting_of_another_name_is_told_in_a_sentence(older, tmp_path):
     file = older / DEPTH_RUN / "settings.json"
     change(file, b'"prior_decay"', b'"decay"')
-    with pytest.raises(ValueError, match="this is no depth run of this version that can be read") as raised:
+    with pytest.raises(ValueError, match="this is not a readable depth run of this version") as raised:
         depth_tables.run({}, {"folder": [older / DEPTH]}, {}, Silent())
     assert str(raised.value).startswith(f"{file}: ")
     assert "\n" not in str(raised.value)

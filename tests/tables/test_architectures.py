@@ -144,9 +144,9 @@ def test_no_epoch_is_named_where_none_is_known(tmp_path):
 @pytest.mark.parametrize(
     ("method", "sentence"),
     [
-        ("r_darts_l2", "r_darts_l2 is no method that reads an architecture off a search"),
-        ("__init__", "__init__ is no method that reads an architecture off a search"),
-        ("os.path", "os.path is no method that reads an architecture off a search"),
+        ("r_darts_l2", "r_darts_l2 is not a method that reads an architecture off a search"),
+        ("__init__", "__init__ is not a method that reads an architecture off a search"),
+        ("os.path", "os.path is not a method that reads an architecture off a search"),
     ],
 )
 def test_a_name_that_is_no_method_is_refused(method, sentence, tmp_path):

@@ -108,7 +108,7 @@ def test_file_that_is_no_such_table(text, tmp_path):
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(ValueError) as caught:
         TABLE.read(path)
-    assert str(caught.value).startswith(f"{path}: this is no table things that can be read (")
+    assert str(caught.value).startswith(f"{path}: this is not a readable table things (")
     assert str(caught.value).endswith("); delete it and run the study again")
     assert "\n" not in str(caught.value)
 
@@ -117,7 +117,7 @@ def test_file_that_is_no_such_table(text, tmp_path):
 def test_a_damaged_json_file_is_named(content, tmp_path):
     path = tmp_path / "outcome.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"^{path}: this is no JSON file that can be read"):
+    with pytest.raises(ValueError, match=f"^{path}: this is not a readable JSON file"):
         read_json(path)
 
 
@@ -127,7 +127,7 @@ def test_damaged_arrays_are_named(kept, tmp_path):
     write_arrays(path, {"epoch": np.arange(100), "value": np.ones(3)})
     assert list(read_arrays(path, "value")) == ["value"]
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match=f"^{path}: this is no file of arrays that can be read"):
+    with pytest.raises(ValueError, match=f"^{path}: this is not a readable file of arrays"):
         read_arrays(path)
 
 
@@ -137,9 +137,9 @@ def test_altered_arrays_are_named(tmp_path):
     content = bytearray(path.read_bytes())
     content[300] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=f"^{path}: this is no file of arrays that can be read"):
+    with pytest.raises(ValueError, match=f"^{path}: this is not a readable file of arrays"):
         read_arrays(path)
-    with pytest.raises(ValueError, match="this is no file of arrays that can be read"):
+    with pytest.raises(ValueError, match="this is not a readable file of arrays"):
         read_arrays(path, "value")
 
 

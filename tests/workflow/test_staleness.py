@@ -191,9 +191,7 @@ def test_a_failing_job_is_one_sentence_and_keeps_the_rest(finished: Path, tmp_pa
     said = [line for line in (done.stdout + done.stderr).splitlines() if "figure_depth_posterior failed:" in line]
     assert done.returncode != 0
     assert len(said) == 1
-    assert (
-        "depth_runs.csv: this is no table depth_runs that can be read (its columns are ['not', 'a', 'table']" in said[0]
-    )
+    assert "depth_runs.csv: this is not a readable table depth_runs (its columns are ['not', 'a', 'table']" in said[0]
     assert b"Changed" in (tree / "results/tiny/figures/test_error.json").read_bytes(), "other figures are drawn"
 
 

@@ -14,7 +14,7 @@ from workflow_scripts.benchmark.arithmetic import (
 from workflow_scripts.benchmark.paired_timing import Comparison, Work, compare, timed
 from workflow_scripts.cells.bilevel_step import (
     Batch,
-    Noise,
+    Randomness,
     WeightRule,
     first_order_gradient,
     momentum_buffers,
@@ -22,11 +22,11 @@ from workflow_scripts.cells.bilevel_step import (
     weight_step,
 )
 from workflow_scripts.cells.curvature import dominant_eigenvalue, hessian_product
-from workflow_scripts.cells.random_search import one_hot, random_choice, random_weight_step
+from workflow_scripts.cells.random_search import one_hot, random_architecture, random_weight_step
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.data.image_batches import Part, ShuffledBatches
 from workflow_scripts.reference import supernet as reference
-from workflow_scripts.reference.loader import DEVIATION, MEAN, SearchLoaders
+from workflow_scripts.reference.loader import MEAN, STD, SearchLoaders
 from workflow_scripts.study.cell_job_settings import Images, layout_of
 from workflow_scripts.study.search_spaces import load_space
 
@@ -40,7 +40,7 @@ CONFIG = {
     "grad_clip": GRAD_CLIP,
     "finite_difference_radius": 0.01,
 }
-QUIET = Noise()
+QUIET = Randomness()
 
 
 class Pair:
@@ -69,7 +69,7 @@ class Pair:
             side=side,
             classes=CLASSES,
             mean=MEAN,
-            deviation=DEVIATION,
+            deviation=STD,
             padding=side // 8,
             flip=True,
             cutout=side // 2,
@@ -134,8 +134,8 @@ def random_search_work(pair: Pair, choices: torch.Generator) -> Work:
     pair.our_step(1)  # compiles the loops of all operations, of which a step runs a few
 
     def step() -> None:
-        choice = random_choice(pair.ours, choices)
-        random_weight_step(pair.ours, pair.optimizer, pair.train_batch(), choice, GRAD_CLIP, QUIET)
+        architecture = random_architecture(pair.ours, choices)
+        random_weight_step(pair.ours, pair.optimizer, pair.train_batch(), architecture, GRAD_CLIP, QUIET)
 
     return Work("RS-ws step", pair.setting, timed(step))
 
@@ -147,7 +147,7 @@ def random_search_step(space: str, size: tuple[int, int, int], rounds: int) -> C
 
     def theirs() -> None:
         x, y = pair.loaders.train_batch()
-        weights = one_hot(pair.ours, random_choice(pair.ours, choices))._asdict()
+        weights = one_hot(pair.ours, random_architecture(pair.ours, choices))._asdict()
         reference.weight_step(pair.theirs, {"x_train": x, "y_train": y}, pair.buffers, CONFIG, weights)
 
     return compare(random_search_work(pair, choices), timed(theirs), "plain reference, all run", rounds)

@@ -80,5 +80,5 @@ class Adaptation:
         return {"measured": self.measured, "snapshots": self.snapshots}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.measured, self.snapshots = state["measured"], state["snapshots"]

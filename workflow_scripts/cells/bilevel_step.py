@@ -18,11 +18,11 @@ Batch = tuple[Tensor, Tensor]  # images (n, channels, side, side) and labels (n,
 
 
 @dataclass(frozen=True)
-class Noise:
+class Randomness:
     """What is random in a pass: the drop-path probability, and the generator of masks and noise operations."""
 
     drop_path: float = 0.0
-    draws: torch.Generator | None = None
+    generator: torch.Generator | None = None
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,18 @@ class WeightRule:
     l2: float
 
 
-def loss_of(network: Supernet, alphas: Alphas, batch: Batch, noise: Noise) -> Tensor:
+def loss_of(network: Supernet, alphas: Alphas, batch: Batch, randomness: Randomness) -> Tensor:
     """Mean cross-entropy of a batch."""
     images, labels = batch
-    return F.cross_entropy(network(images, alphas, noise.drop_path, noise.draws), labels)
+    return F.cross_entropy(network(images, alphas, randomness.drop_path, randomness.generator), labels)
 
 
 def first_order_gradient(
-    network: Supernet, alphas: Alphas, valid: Batch, noise: Noise, published: bool = False
+    network: Supernet, alphas: Alphas, valid: Batch, randomness: Randomness, published: bool = False
 ) -> Alphas:
     """The gradient of L_valid(w) with respect to the alphas. `published`: the pass updates the running statistics."""
     with _statistics(network, published), fixed_weights(network):
-        return Alphas(*torch.autograd.grad(loss_of(network, alphas, valid, noise), alphas))
+        return Alphas(*torch.autograd.grad(loss_of(network, alphas, valid, randomness), alphas))
 
 
 def second_order_gradient(
@@ -55,7 +55,7 @@ def second_order_gradient(
     valid: Batch,
     rule: WeightRule,
     buffers: dict[str, Tensor],
-    noise: Noise,
+    randomness: Randomness,
     radius: float = 0.01,
     published: bool = False,
 ) -> Alphas:
@@ -65,12 +65,12 @@ def second_order_gradient(
     derivative is a central difference of the training gradient along v = grad_w' L_valid(w') with step radius / ||v||;
     both sides see the same masks and noise.
 
-    `published`: with two faults of the published code. The passes at w and beside it update the running statistics
-    (that at w' runs on a copy there), and the two sides draw masks and noise of their own.
+    `published`: with two faults of the published code. The passes at w and on both sides of it update the running
+    statistics (that at w' runs on a copy there), and the two sides draw masks and noise of their own.
     """
     names, weights = zip(*network.named_parameters(), strict=True)
     with _statistics(network, published):
-        gradients = torch.autograd.grad(loss_of(network, alphas, train, noise), weights)
+        gradients = torch.autograd.grad(loss_of(network, alphas, train, randomness), weights)
     with torch.no_grad():
         steps = torch._foreach_add(gradients, weights, alpha=rule.l2)
         moving = [(step, buffers[name]) for name, step in zip(names, steps, strict=True) if name in buffers]
@@ -78,19 +78,19 @@ def second_order_gradient(
             torch._foreach_add_(*zip(*moving, strict=True), alpha=rule.momentum)
         ahead = torch._foreach_add(weights, steps, alpha=-rule.rate)
     with frozen_statistics(network.norms), _at(weights, ahead):
-        outer = torch.autograd.grad(loss_of(network, alphas, valid, noise), [*alphas, *weights])
+        outer = torch.autograd.grad(loss_of(network, alphas, valid, randomness), [*alphas, *weights])
     direct, vector = outer[:2], outer[2:]
 
     with _statistics(network, published), fixed_weights(network):
         scale = radius / torch.linalg.vector_norm(torch.stack(torch._foreach_norm(vector)))
-        state = noise.draws.get_state() if noise.draws is not None else None
+        state = randomness.generator.get_state() if randomness.generator is not None else None
         sides = []
         for sign in (1, -1):
-            if noise.draws is not None and state is not None and not published:
-                noise.draws.set_state(state)
+            if randomness.generator is not None and state is not None and not published:
+                randomness.generator.set_state(state)
             moved = torch._foreach_add(weights, torch._foreach_mul(vector, sign * scale))
             with _at(weights, moved):
-                sides.append(torch.autograd.grad(loss_of(network, alphas, train, noise), alphas))
+                sides.append(torch.autograd.grad(loss_of(network, alphas, train, randomness), alphas))
     return Alphas(
         *(
             first - rule.rate * (plus - minus) / (2 * scale)
@@ -114,13 +114,13 @@ def fixed_weights(network: Supernet) -> Iterator[None]:
 @contextmanager
 def _at(weights: Sequence[Tensor], values: Sequence[Tensor]) -> Iterator[None]:
     """Passes inside see other values in place of the weights; the weights' own memory is not written to."""
-    own = [weight.data for weight in weights]
+    originals = [weight.data for weight in weights]
     try:
         for weight, value in zip(weights, values, strict=True):
             weight.data = value
         yield
     finally:
-        for weight, value in zip(weights, own, strict=True):
+        for weight, value in zip(weights, originals, strict=True):
             weight.data = value
 
 
@@ -144,11 +144,16 @@ class WeightStep:
 
 
 def weight_step(
-    network: Supernet, alphas: Alphas, train: Batch, optimizer: torch.optim.SGD, grad_clip: float, noise: Noise
+    network: Supernet,
+    alphas: Alphas,
+    train: Batch,
+    optimizer: torch.optim.SGD,
+    grad_clip: float,
+    randomness: Randomness,
 ) -> WeightStep:
     """One clipped SGD step on the training loss; updates the running statistics."""
     images, labels = train
-    logits = network(images, Alphas(*(alpha.detach() for alpha in alphas)), noise.drop_path, noise.draws)
+    logits = network(images, Alphas(*(alpha.detach() for alpha in alphas)), randomness.drop_path, randomness.generator)
     loss = F.cross_entropy(logits, labels)
     norm = clipped_step(network, optimizer, loss, grad_clip)
     return WeightStep(loss.detach(), (logits.detach().argmax(1) != labels).sum(), norm)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from workflow_scripts.cells.bilevel_step import (
-    Noise,
+    Randomness,
     WeightRule,
     first_order_gradient,
     loss_of,
@@ -45,7 +45,7 @@ def supernet(vector: Vector) -> Vector:
     train = (images, vector["batch"]["y_train"])
     valid = (vector["batch"]["x_valid"], vector["batch"]["y_valid"])
     buffers = vector["momentum_buffers"]
-    quiet = Noise()
+    quiet = Randomness()
 
     with frozen_statistics(network.norms), torch.no_grad():
         logits = network(valid[0], alphas)

@@ -2,7 +2,7 @@
 
 Always by double backward through ONE forward graph: finite differences of gradients see other kinks of ReLU and
 max-pool and give another quantity. Alphas are ordered normal then reduce, row-major. The factor of the alphas' weight
-decay stands on the diagonal, as in the published logs.
+decay is on the diagonal, as in the published logs.
 """
 
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from workflow_scripts.cells.bilevel_step import Batch, Noise, fixed_weights, loss_of
+from workflow_scripts.cells.bilevel_step import Batch, Randomness, fixed_weights, loss_of
 from workflow_scripts.cells.supernet import Alphas, Supernet, frozen_statistics
 
 Product = Callable[[Tensor], Tensor]  # v (n,) to H v (n,)
 
 
-def hessian_product(network: Supernet, alphas: Alphas, valid: Batch, noise: Noise) -> Product:
+def hessian_product(network: Supernet, alphas: Alphas, valid: Batch, randomness: Randomness) -> Product:
     """The map v -> H v, without the weight-decay diagonal; BatchNorm uses batch statistics."""
     with frozen_statistics(network.norms), fixed_weights(network):
-        loss = loss_of(network, alphas, valid, noise)
+        loss = loss_of(network, alphas, valid, randomness)
     gradient = _flat(torch.autograd.grad(loss, alphas, create_graph=True))
 
     def product(vector: Tensor) -> Tensor:
@@ -35,7 +35,7 @@ def full_hessian(product: Product, alphas: Alphas, arch_weight_decay: float) -> 
 
 
 def largest_eigenvalue(hessian: Tensor) -> float:
-    """The algebraically largest eigenvalue of a symmetric matrix, in float64; NaN when an entry is no number."""
+    """The algebraically largest eigenvalue of a symmetric matrix, in float64; NaN when an entry is not finite."""
     matrix = hessian.detach().double().cpu()
     if not torch.isfinite(matrix).all():
         return float("nan")
@@ -46,7 +46,7 @@ def dominant_eigenvalue(
     product: Product,
     alphas: Alphas,
     arch_weight_decay: float,
-    draws: torch.Generator,
+    generator: torch.Generator,
     tolerance: float = 1e-4,
 ) -> float:
     """The algebraically largest eigenvalue, weight-decay factor included, by Lanczos with full reorthogonalisation.
@@ -56,7 +56,7 @@ def dominant_eigenvalue(
     be the largest: with a tolerance of 0.01 about one start in 200 ends at the second. A few more products rule it out.
     """
     size = sum(alpha.numel() for alpha in alphas)
-    vector = torch.randn(size, generator=draws, dtype=torch.float64)
+    vector = torch.randn(size, generator=generator, dtype=torch.float64)
     basis: list[Tensor] = []
     diagonal: list[float] = []
     off_diagonal: list[float] = []

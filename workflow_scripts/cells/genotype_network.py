@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from workflow_scripts.cells.node_sum import Term, may_compile, node_sum, single_operation, term_of
-from workflow_scripts.cells.operation_passes import COMPILED, steps_of
+from workflow_scripts.cells.operation_passes import COMPILED, blocks_of
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
@@ -40,8 +40,8 @@ class DiscreteCell(nn.Module):
             for name, source in edges
         )
         self.reduction = reduction
-        self.steps = [
-            steps_of(operation) if isinstance(operation, COMPILED) else None
+        self.blocks = [
+            blocks_of(operation) if isinstance(operation, COMPILED) else None
             for operation in (self.preprocess0, self.preprocess1, *self._ops)
         ]
 
@@ -50,7 +50,7 @@ class DiscreteCell(nn.Module):
         s0: Tensor,
         s1: Tensor,
         drop_path: float = 0.0,
-        draws: torch.Generator | None = None,
+        generator: torch.Generator | None = None,
         compiled: bool = False,
     ) -> Tensor:
         """The concatenated nodes; `compiled`: see `EvaluationNetwork.layout`."""
@@ -60,39 +60,39 @@ class DiscreteCell(nn.Module):
             states = [self.preprocess0(s0), self.preprocess1(s1)]
         add_up = self._compiled_sum if compiled else self._sum
         for node in range(len(self.sources) // 2):
-            states.append(add_up((2 * node, 2 * node + 1), states, drop_path, draws))
+            states.append(add_up((2 * node, 2 * node + 1), states, drop_path, generator))
         return torch.cat(states[2:], dim=1)
 
     def _compiled(self, at: int, x: Tensor) -> Tensor:
-        steps = self.steps[at]
-        assert steps is not None
-        return single_operation(steps, x)
+        blocks = self.blocks[at]
+        assert blocks is not None
+        return single_operation(blocks, x)
 
     def _sum(
-        self, edges: tuple[int, int], states: list[Tensor], drop_path: float, draws: torch.Generator | None
+        self, edges: tuple[int, int], states: list[Tensor], drop_path: float, generator: torch.Generator | None
     ) -> Tensor:
-        first, second = (self._edge(edge, states, drop_path, draws) for edge in edges)
+        first, second = (self._edge(edge, states, drop_path, generator) for edge in edges)
         return first + second
 
     def _compiled_sum(
-        self, edges: tuple[int, int], states: list[Tensor], drop_path: float, draws: torch.Generator | None
+        self, edges: tuple[int, int], states: list[Tensor], drop_path: float, generator: torch.Generator | None
     ) -> Tensor:
         """The same sum by compiled loops; what is drawn is drawn in the same order."""
         inputs, terms = list(states), list[Term]()
         for edge in edges:
             operation = self._ops[edge]
-            term = term_of(operation, self.steps[2 + edge], self.sources[edge], inputs, draws)
+            term = term_of(operation, self.blocks[2 + edge], self.sources[edge], inputs, generator)
             if self.training and drop_path > 0 and not isinstance(operation, nn.Identity):
-                term = term._replace(mask=drop_path_mask(states[0], drop_path, draws))
+                term = term._replace(mask=drop_path_mask(states[0], drop_path, generator))
             terms.append(term)
         height, width = (side // (2 if self.reduction else 1) for side in states[0].shape[2:])
         return node_sum(inputs, terms, states[0].new_ones(1), (states[0].shape[1], height, width))
 
-    def _edge(self, edge: int, states: list[Tensor], drop_path: float, draws: torch.Generator | None) -> Tensor:
+    def _edge(self, edge: int, states: list[Tensor], drop_path: float, generator: torch.Generator | None) -> Tensor:
         operation = self._ops[edge]
-        output = apply_operation(operation, states[self.sources[edge]], draws)
+        output = apply_operation(operation, states[self.sources[edge]], generator)
         if self.training and drop_path > 0 and not isinstance(operation, nn.Identity):
-            return drop_paths(output, drop_path, draws)
+            return drop_paths(output, drop_path, generator)
         return output
 
 
@@ -153,14 +153,14 @@ class EvaluationNetwork(nn.Module):
         self.classifier = nn.Linear(widths[1], classes)
 
     def forward(
-        self, images: Tensor, drop_path: float = 0.0, draws: torch.Generator | None = None
+        self, images: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """Logits (n, classes), and in training the auxiliary head's logits where there is a head."""
         auxiliary = None
         compiled = self.layout == "compiled" and may_compile(self, images)
         s0 = s1 = self.stem(images)
         for index, cell in enumerate(self.cells):
-            s0, s1 = s1, cell(s0, s1, drop_path, draws, compiled)
+            s0, s1 = s1, cell(s0, s1, drop_path, generator, compiled)
             if index == self.auxiliary_at and self.auxiliary_head is not None and self.training:
                 auxiliary = self.auxiliary_head(s1)
         return self.classifier(s1.mean((2, 3))), auxiliary

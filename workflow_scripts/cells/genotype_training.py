@@ -23,7 +23,7 @@ from workflow_scripts.tables.genotype import Genotype
 
 @dataclass(frozen=True)
 class EvaluationEpoch:
-    """What one epoch left behind; errors in percent."""
+    """The measurements of one epoch; errors in percent."""
 
     epoch: int
     learning_rate: float
@@ -80,7 +80,7 @@ def train_genotype(
     batches = ShuffledBatches(len(train), settings.batch_size, stream(job.seed, "batches"))
     transforms = stream(job.seed, "transforms")
     transform = transforms if settings.augment else None
-    draws = stream(job.seed, "network", device)
+    generator = stream(job.seed, "network", device)
     result = EvaluationResult(
         network,
         network.parameter_count(False),
@@ -92,7 +92,7 @@ def train_genotype(
         "optimizer": optimizer,
         "batches": batches,
         "transforms": transforms,
-        "network draws": draws,
+        "network draws": generator,
     }
     for epoch in resumed(result.epochs, settings.epochs, parts, checkpoint, progress):
         rate = weight_rate(settings, epoch)
@@ -102,7 +102,7 @@ def train_genotype(
         for _ in range(math.ceil(len(train) / settings.batch_size)):
             images, labels = train.batch(next(batches), transform)
             with mixed_precision(settings.bfloat16, device):
-                logits, auxiliary_logits = network(images, settings.drop_path * epoch / settings.epochs, draws)
+                logits, auxiliary_logits = network(images, settings.drop_path * epoch / settings.epochs, generator)
             loss = F.cross_entropy(logits.float(), labels)
             losses.append(loss.detach())
             if auxiliary_logits is not None:
@@ -115,9 +115,9 @@ def train_genotype(
         train_loss = torch.stack(losses).double().cpu()
         with mixed_precision(settings.bfloat16, device):
             test_loss, test_error = test_network(network, test, stream(job.seed, "test noise", device))
-        broken = broken_step(train_loss, sound=math.isfinite(test_loss))
-        if broken is not None:
-            result.diverged_at = diverged(epoch, broken, progress)
+        diverged_step = broken_step(train_loss, sound=math.isfinite(test_loss))
+        if diverged_step is not None:
+            result.diverged_at = diverged(epoch, diverged_step, progress)
             break
         train_error = 100 * int(wrong) / len(train)
         result.epochs.append(EvaluationEpoch(epoch, rate, float(train_loss.mean()), train_error, test_loss, test_error))
@@ -137,35 +137,37 @@ def multiply_adds(network: EvaluationNetwork, shape: tuple[int, int, int]) -> in
     network.eval()
     network.layout = "modules"  # the counter sees torch's operations alone, and nothing of compiled loops
     device = next(network.parameters()).device
-    images, draws = torch.zeros(1, *shape, device=device), torch.Generator(device=device)
-    count = count_multiply_adds(lambda: network(images, 0.0, draws))
+    images, generator = torch.zeros(1, *shape, device=device), torch.Generator(device=device)
+    count = count_multiply_adds(lambda: network(images, 0.0, generator))
     network.train(was_training)
     network.layout = layout
     return count
 
 
 @torch.no_grad()
-def test_network(network: EvaluationNetwork, part: Part, draws: torch.Generator) -> tuple[float, float]:
-    """Mean loss and error in percent over all images, evaluation mode; noise operations draw from `draws`."""
+def test_network(network: EvaluationNetwork, part: Part, generator: torch.Generator) -> tuple[float, float]:
+    """Mean loss and error in percent over all images, evaluation mode; noise operations draw from `generator`."""
     device = part.images.device
     loss, wrong = torch.zeros((), device=device), torch.zeros((), dtype=torch.long, device=device)
-    for logits, labels in _test_batches(network, part, draws):
+    for logits, labels in _test_batches(network, part, generator):
         loss += F.cross_entropy(logits.float(), labels, reduction="sum")
         wrong += (logits.argmax(1) != labels).sum()
     return float(loss) / len(part), 100 * int(wrong) / len(part)
 
 
 @torch.no_grad()
-def test_logits(network: EvaluationNetwork, part: Part, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+def test_logits(network: EvaluationNetwork, part: Part, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Logits (N, classes) float32 and labels (N,) of all images, on the CPU, from the passes of `test_network`."""
-    batches = [(logits.float().cpu(), labels.cpu()) for logits, labels in _test_batches(network, part, draws)]
+    batches = [(logits.float().cpu(), labels.cpu()) for logits, labels in _test_batches(network, part, generator)]
     logits, labels = zip(*batches, strict=True)
     return torch.cat(logits), torch.cat(labels)
 
 
-def _test_batches(network: EvaluationNetwork, part: Part, draws: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+def _test_batches(
+    network: EvaluationNetwork, part: Part, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
     """Logits and labels of each batch in turn, evaluation mode."""
     network.eval()
     for index in ordered_batches(len(part), 250):
         images, labels = part.batch(index)
-        yield network(images, 0.0, draws)[0], labels
+        yield network(images, 0.0, generator)[0], labels

@@ -20,13 +20,13 @@ from torch.autograd.function import once_differentiable
 from workflow_scripts.cells.operation_kernels import add_product, add_scaled, combined, sums_of, tangent_sums
 from workflow_scripts.cells.operation_passes import (
     Array,
-    Images,
-    Run,
-    Step,
-    back,
-    back_from_convolutions,
+    Block,
+    BlockPass,
+    ScaledImages,
+    backward,
+    convolution_backward,
+    forward,
     identity,
-    run,
 )
 from workflow_scripts.cells.operations import apply_operation
 
@@ -35,7 +35,7 @@ class Term(NamedTuple):
     """One summand: weights[weight] * mask * operation(inputs[input])."""
 
     input: int
-    steps: list[Step]
+    blocks: list[Block]
     """of the operation; none for the input itself"""
     weight: int = 0
     mask: Tensor | None = None
@@ -47,36 +47,36 @@ def node_sum(inputs: list[Tensor], terms: list[Term], weights: Tensor, shape: tu
 
     Raises RuntimeError where second derivatives are asked for while parameters require gradients.
     """
-    parameters = [parameter for term in terms for step in term.steps for parameter in step.weights]
+    parameters = [parameter for term in terms for block in term.blocks for parameter in block.weights]
     total: Tensor = _NodeSum.apply(terms, len(inputs), shape, weights, *inputs, *parameters)
     return total
 
 
 def term_of(
     operation: nn.Module,
-    steps: list[Step] | None,
+    blocks: list[Block] | None,
     source: int,
     inputs: list[Tensor],
-    draws: torch.Generator | None,
+    generator: torch.Generator | None,
     weight: int = 0,
 ) -> Term:
-    """The term of an operation on inputs[source]; one without steps is computed here and joins the inputs."""
-    if steps is None and not isinstance(operation, nn.Identity):
-        inputs.append(apply_operation(operation, inputs[source], draws))
+    """The term of an operation on inputs[source]; one without blocks is computed here and joins the inputs."""
+    if blocks is None and not isinstance(operation, nn.Identity):
+        inputs.append(apply_operation(operation, inputs[source], generator))
         source = len(inputs) - 1
-    return Term(source, steps or [], weight)
+    return Term(source, blocks or [], weight)
 
 
-def single_operation(steps: list[Step], x: Tensor) -> Tensor:
+def single_operation(blocks: list[Block], x: Tensor) -> Tensor:
     """The output of one operation."""
-    loops = steps[-1].loops(*x.shape[2:])
-    return node_sum([x], [Term(0, steps)], x.new_ones(1), (loops.channels, loops.height, loops.width))
+    loops = blocks[-1].loops(*x.shape[2:])
+    return node_sum([x], [Term(0, blocks)], x.new_ones(1), (loops.channels, loops.height, loops.width))
 
 
 def may_compile(network: nn.Module, images: Tensor) -> bool:
     """Whether compiled loops can compute a pass: on a CPU, in full precision, with batch statistics for gradients."""
-    derived = network.training or not torch.is_grad_enabled()
-    return derived and images.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    batch_statistics_or_no_gradient = network.training or not torch.is_grad_enabled()
+    return batch_statistics_or_no_gradient and images.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
 
 
 class _NodeSum(Function):
@@ -84,20 +84,20 @@ class _NodeSum(Function):
     def forward(
         ctx: Any, terms: list[Term], count: int, shape: tuple[int, int, int], weights: Tensor, *tensors: Tensor
     ) -> Tensor:
-        inputs = [_as_they_are(x) for x in tensors[:count]]
+        inputs = [_unscaled(x) for x in tensors[:count]]
         total = torch.zeros(len(tensors[0]), shape[1], shape[2], shape[0], dtype=tensors[0].dtype)
         flat = total.view(len(total), -1).numpy()
         factors, ones = weights.detach().numpy(), np.ones(len(flat), flat.dtype)
-        ctx.runs = []  # by term, those of its steps
+        ctx.passes = []  # by term, those of its blocks
         for term in terms:
             images, (height, width) = inputs[term.input], tensors[term.input].shape[2:]
-            runs = list[Run]()
-            for step in term.steps:
-                done = run(step, images, height, width)
-                images, height, width = done.after, done.loops.height, done.loops.width
-                runs.append(done)
+            passes = list[BlockPass]()
+            for block in term.blocks:
+                block_pass = forward(block, images, height, width)
+                images, height, width = block_pass.output, block_pass.loops.height, block_pass.loops.width
+                passes.append(block_pass)
             _add(flat, images, _mask(term, ones) * factors[term.weight], shape[2])
-            ctx.runs.append(runs)
+            ctx.passes.append(passes)
         ctx.terms, ctx.count, ctx.differentiated = terms, count, False
         ctx.save_for_backward(weights, *tensors)
         return total.permute(0, 3, 1, 2)
@@ -107,40 +107,42 @@ class _NodeSum(Function):
         weights, *tensors = ctx.saved_tensors
         weights_wanted, wanted = ctx.needs_input_grad[3], ctx.needs_input_grad[4:]
         if torch.is_grad_enabled():
-            if any(wanted[ctx.count :]) or any(step.norm.affine for term in ctx.terms for step in term.steps):
+            if any(wanted[ctx.count :]) or any(block.norm.affine for term in ctx.terms for block in term.blocks):
                 raise RuntimeError("second derivatives are of states and weights only, with all parameters fixed")
             ctx.differentiated = True
-            gradients = _Gradient.apply(ctx.terms, ctx.runs, wanted, grad, weights, *tensors[: ctx.count])
+            gradients = _Gradient.apply(ctx.terms, ctx.passes, wanted, grad, weights, *tensors[: ctx.count])
             return None, None, None, *gradients, *(None for _ in tensors[ctx.count :])
-        of_each = ctx.runs
+        passes_by_term = ctx.passes
         if not ctx.differentiated:
-            ctx.runs = None  # so that this memory goes when that of the saved tensors does
+            ctx.passes = None  # so that this memory goes when that of the saved tensors does
         inputs, parameters = tensors[: ctx.count], tensors[ctx.count :]
         flat, width = _flat(grad), grad.shape[3]
         factors, ones = weights.detach().numpy(), np.ones(len(flat), flat.dtype)
-        of_weights = np.zeros_like(factors)
-        of_inputs = _Gradients(inputs, wanted)
-        of_parameters: list[Tensor | None] = [None] * len(parameters)
+        grad_weights = np.zeros_like(factors)
+        grad_inputs = _Gradients(inputs, wanted)
+        grad_parameters: list[Tensor | None] = [None] * len(parameters)
         first = 0
-        for term, runs in zip(ctx.terms, of_each, strict=True):
+        for term, passes in zip(ctx.terms, passes_by_term, strict=True):
             mask, factor = _mask(term, ones), factors[term.weight]
-            flowing, own = flat, mask * factor
-            if not runs and wanted[term.input]:
-                add_product(*of_inputs.next(term.input), flat, own)
-            if runs or weights_wanted:
-                sums = _sums(flat, mask, runs[-1].after if runs else _as_they_are(inputs[term.input]), width)
-                of_weights[term.weight] += _dot(sums, runs)
+            upstream, mask_factor = flat, mask * factor
+            if not passes and wanted[term.input]:
+                add_product(*grad_inputs.next(term.input), flat, mask_factor)
+            if passes or weights_wanted:
+                sums = _sums(flat, mask, passes[-1].output if passes else _unscaled(inputs[term.input]), width)
+                grad_weights[term.weight] += _dot(sums, passes)
                 sums = sums * factor
-            at = first = first + sum(len(step.weights) for step in term.steps)
-            for number in reversed(range(len(runs))):
-                step, done = term.steps[number], runs[number]
-                at -= len(step.weights)
-                own_parameters = parameters[at : at + len(step.weights)] if wanted[ctx.count + at] else ()
-                of_before, add = of_inputs.next(term.input) if number == 0 else (np.empty_like(done.before.x), False)
-                sums, of_own = back(done, flowing, own, sums, of_before, add, own_parameters)
-                of_parameters[at : at + len(of_own)] = of_own
-                flowing, own = of_before, ones
-        return None, None, None, torch.from_numpy(of_weights), *of_inputs.tensors(), *of_parameters
+            at = first = first + sum(len(block.weights) for block in term.blocks)
+            for number in reversed(range(len(passes))):
+                block = term.blocks[number]
+                at -= len(block.weights)
+                block_parameters = parameters[at : at + len(block.weights)] if wanted[ctx.count + at] else ()
+                grad_input, add = (
+                    grad_inputs.next(term.input) if number == 0 else (np.empty_like(passes[number].input.x), False)
+                )
+                sums, found = backward(passes[number], upstream, mask_factor, sums, grad_input, add, block_parameters)
+                grad_parameters[at : at + len(found)] = found
+                upstream, mask_factor = grad_input, ones
+        return None, None, None, torch.from_numpy(grad_weights), *grad_inputs.tensors(), *grad_parameters
 
 
 class _Gradient(Function):
@@ -154,7 +156,7 @@ class _Gradient(Function):
     def forward(
         ctx: Any,
         terms: list[Term],
-        of_each: list[list[Run]],
+        passes_by_term: list[list[BlockPass]],
         wanted: tuple[bool, ...],
         grad: Tensor,
         weights: Tensor,
@@ -162,29 +164,31 @@ class _Gradient(Function):
     ) -> tuple[Tensor | None, ...]:
         flat, width = _flat(grad), grad.shape[3]
         factors, ones = weights.detach().numpy(), np.ones(len(flat), flat.dtype)
-        of_weights = np.zeros_like(factors)
-        of_inputs = _Gradients(inputs, wanted)
-        ctx.sums, ctx.derived = [], []  # by term: the sums of the gradient, and what was derived at each step
-        for term, runs in zip(terms, of_each, strict=True):
+        grad_weights = np.zeros_like(factors)
+        grad_inputs = _Gradients(inputs, wanted)
+        ctx.sums, ctx.gradients = [], []  # by term: the sums of the gradient, and the gradients of its blocks
+        for term, passes in zip(terms, passes_by_term, strict=True):
             mask, factor = _mask(term, ones), factors[term.weight]
-            term_sums = _sums(flat, mask, runs[-1].after if runs else _as_they_are(inputs[term.input]), width)
-            of_weights[term.weight] += _dot(term_sums, runs)
-            flowing, own, sums = flat, mask * factor, term_sums * factor
-            if not runs and wanted[term.input]:
-                add_product(*of_inputs.next(term.input), flat, own)
-            derived = list[_Derived]()
-            for number in reversed(range(len(runs))):
-                done = runs[number]
-                means = sums / done.numbers
-                derived.insert(0, _Derived(_through_norm(done, flowing, own, means), means))
-                of_before, add = of_inputs.next(term.input) if number == 0 else (np.empty_like(done.before.x), False)
-                sums = back_from_convolutions(done, derived[0].gradient, of_before, add)
-                flowing, own = of_before, ones
+            term_sums = _sums(flat, mask, passes[-1].output if passes else _unscaled(inputs[term.input]), width)
+            grad_weights[term.weight] += _dot(term_sums, passes)
+            upstream, mask_factor, sums = flat, mask * factor, term_sums * factor
+            if not passes and wanted[term.input]:
+                add_product(*grad_inputs.next(term.input), flat, mask_factor)
+            gradients = list[_BlockGradient]()
+            for number in reversed(range(len(passes))):
+                block_pass = passes[number]
+                means = sums / block_pass.values_per_channel
+                gradients.insert(0, _BlockGradient(_norm_derivative(block_pass, upstream, mask_factor, means), means))
+                grad_input, add = (
+                    grad_inputs.next(term.input) if number == 0 else (np.empty_like(block_pass.input.x), False)
+                )
+                sums = convolution_backward(block_pass, gradients[0].conv, grad_input, add)
+                upstream, mask_factor = grad_input, ones
             ctx.sums.append(term_sums)
-            ctx.derived.append(derived)
-        ctx.terms, ctx.runs = terms, of_each
+            ctx.gradients.append(gradients)
+        ctx.terms, ctx.passes = terms, passes_by_term
         ctx.save_for_backward(grad, weights, *inputs)
-        return torch.from_numpy(of_weights), *of_inputs.tensors()
+        return torch.from_numpy(grad_weights), *grad_inputs.tensors()
 
     @staticmethod
     @once_differentiable
@@ -194,52 +198,61 @@ class _Gradient(Function):
         factors, ones = weights.detach().numpy(), np.ones(len(flat), flat.dtype)
         along_factors = along_weights.numpy()
         tangents = [_flat(torch.zeros_like(x) if v is None else v) for x, v in zip(inputs, along_inputs, strict=True)]
-        of_grad, of_weights = np.zeros_like(flat), np.zeros_like(factors)
-        of_inputs = _Gradients(inputs, [True] * len(inputs))
-        for term, runs, term_sums, derived in zip(ctx.terms, ctx.runs, ctx.sums, ctx.derived, strict=True):
+        grad_grad, grad_weights = np.zeros_like(flat), np.zeros_like(factors)
+        grad_inputs = _Gradients(inputs, [True] * len(inputs))
+        for term, passes, term_sums, gradients in zip(ctx.terms, ctx.passes, ctx.sums, ctx.gradients, strict=True):
             mask, factor, along = _mask(term, ones), factors[term.weight], along_factors[term.weight]
             tangent = tangents[term.input]
-            if not runs:
-                images = _as_they_are(inputs[term.input])
-                moved = images._replace(x=tangent)
-                _add(of_grad, images, mask * along, width)
-                _add(of_grad, moved, mask * factor, width)
-                of_weights[term.weight] += _sums(flat, mask, moved, width)[1].sum()
-                add_product(*of_inputs.next(term.input), flat, mask * along)
+            if not passes:
+                images = _unscaled(inputs[term.input])
+                moved_images = images._replace(x=tangent)
+                _add(grad_grad, images, mask * along, width)
+                _add(grad_grad, moved_images, mask * factor, width)
+                grad_weights[term.weight] += _sums(flat, mask, moved_images, width)[1].sum()
+                add_product(*grad_inputs.next(term.input), flat, mask * along)
                 continue
-            moved_steps = list[_Moved]()
-            for done, at in zip(runs, derived, strict=True):
-                moved_steps.append(_moved(done, at, tangent))
-                if done is not runs[-1]:
-                    tangent = _through_norm(done, moved_steps[-1].y, ones, moved_steps[-1].means)
-            last, (of_y, means) = runs[-1].after, moved_steps[-1]
-            own = along - factor * last.scale * means[1]
-            _add(of_grad, _images(of_y, factor * last.scale, -factor * last.scale * means[0]), mask, width)
-            _add(of_grad, _images(last.x, own * last.scale, own * last.shift), mask, width)
+            block_tangents = list[_BlockTangent]()
+            for block_pass, gradient in zip(passes, gradients, strict=True):
+                block_tangents.append(_block_tangent(block_pass, gradient, tangent))
+                if block_pass is not passes[-1]:
+                    tangent = _norm_derivative(block_pass, block_tangents[-1].y, ones, block_tangents[-1].means)
+            last, (y_tangent, means) = passes[-1].output, block_tangents[-1]
+            normal_factor = along - factor * last.scale * means[1]
+            _add(grad_grad, _scaled(y_tangent, factor * last.scale, -factor * last.scale * means[0]), mask, width)
+            _add(grad_grad, _scaled(last.x, normal_factor * last.scale, normal_factor * last.shift), mask, width)
             if factor != 0:  # else the derivative of the weight in its alpha is 0 as well
-                of_weights[term.weight] += means[2].sum() * runs[-1].numbers / factor
-            flowing, own, sums = flat, mask * along, term_sums * along
-            for number in reversed(range(len(runs))):
-                done = runs[number]
-                turned = _turned(done, derived[number], moved_steps[number], flowing, own, sums / done.numbers)
-                of_before, add = of_inputs.next(term.input) if number == 0 else (np.empty_like(done.before.x), False)
-                sums = back_from_convolutions(done, turned, of_before, add)
-                flowing, own = of_before, ones
-        total = torch.from_numpy(of_grad).view(len(grad), *grad.shape[2:], grad.shape[1]).permute(0, 3, 1, 2)
-        return None, None, None, total, torch.from_numpy(of_weights), *of_inputs.tensors()
+                grad_weights[term.weight] += means[2].sum() * passes[-1].values_per_channel / factor
+            upstream, mask_factor, sums = flat, mask * along, term_sums * along
+            for number in reversed(range(len(passes))):
+                block_pass = passes[number]
+                grad_conv = _norm_backward_tangent(
+                    block_pass,
+                    gradients[number],
+                    block_tangents[number],
+                    upstream,
+                    mask_factor,
+                    sums / block_pass.values_per_channel,
+                )
+                grad_input, add = (
+                    grad_inputs.next(term.input) if number == 0 else (np.empty_like(block_pass.input.x), False)
+                )
+                sums = convolution_backward(block_pass, grad_conv, grad_input, add)
+                upstream, mask_factor = grad_input, ones
+        total = torch.from_numpy(grad_grad).view(len(grad), *grad.shape[2:], grad.shape[1]).permute(0, 3, 1, 2)
+        return None, None, None, total, torch.from_numpy(grad_weights), *grad_inputs.tensors()
 
 
-class _Derived(NamedTuple):
-    """The gradient at a step."""
+class _BlockGradient(NamedTuple):
+    """The gradient at a block."""
 
-    gradient: Array
+    conv: Array
     """of the convolutions' output"""
     means: Array
     """of the gradient of BatchNorm's output and of its product with that output, (2, C)"""
 
 
-class _Moved(NamedTuple):
-    """The derivative of a step along a tangent."""
+class _BlockTangent(NamedTuple):
+    """The derivative of a block along a tangent."""
 
     y: Array
     """of the convolutions' output"""
@@ -247,38 +260,39 @@ class _Moved(NamedTuple):
     """of it, and of its products with BatchNorm's output and with the gradient, (3, C)"""
 
 
-def _moved(done: Run, derived: _Derived, tangent: Array) -> _Moved:
-    y = np.empty_like(done.after.x)
-    x, scale, shift, _, _ = done.before
-    done.loops.forward(x, scale, shift, *done.weights, 0.0, y, tangent)
-    after = done.after
-    sums = tangent_sums(y, after.x, after.scale, after.shift, derived.gradient, done.loops.width)
-    return _Moved(y, sums / done.numbers)
+def _block_tangent(block_pass: BlockPass, gradient: _BlockGradient, tangent: Array) -> _BlockTangent:
+    y, output = np.empty_like(block_pass.output.x), block_pass.output
+    x, scale, shift, _, _ = block_pass.input
+    block_pass.loops.forward(x, scale, shift, *block_pass.weights, 0.0, y, tangent)
+    sums = tangent_sums(y, output.x, output.scale, output.shift, gradient.conv, block_pass.loops.width)
+    return _BlockTangent(y, sums / block_pass.values_per_channel)
 
 
-def _through_norm(done: Run, values: Array, own: Array, means: Array) -> Array:
-    """BatchNorm's derivative, which is symmetric: applied to values * own (n,), forward or backward.
+def _norm_derivative(block_pass: BlockPass, values: Array, mask: Array, means: Array) -> Array:
+    """BatchNorm's derivative, which is symmetric: applied to values * mask (n,), forward or backward.
 
     scale * (values - means[0] - z * means[1]) for BatchNorm's output z = scale * y + shift.
     """
-    y, scale, shift, _, _ = done.after
+    y, scale, shift, _, _ = block_pass.output
     factors = (-scale * (means[0] + means[1] * shift), scale, -scale * means[1] * scale, 0 * scale, 0 * scale)
-    return combined(values, own, y, y, y, np.array(factors, y.dtype), done.loops.width)
+    return combined(values, mask, y, y, y, np.array(factors, y.dtype), block_pass.loops.width)
 
 
-def _turned(done: Run, derived: _Derived, moved: _Moved, flowing: Array, own: Array, means: Array) -> Array:
-    """The derivative along a tangent of BatchNorm's backward, whose incoming gradient moves by flowing * own (n,).
+def _norm_backward_tangent(
+    block_pass: BlockPass, gradient: _BlockGradient, tangent: _BlockTangent, upstream: Array, mask: Array, means: Array
+) -> Array:
+    """The derivative along a tangent of BatchNorm's backward, whose incoming gradient moves by upstream * mask (n,).
 
     With d the derivative, z BatchNorm's output and s its scale: d s = -s^2 mean(z dy), and
     d(s (g - mean(g) - z mean(z g))) = s (dg - mean(dg) - z (mean(z dg) + mean(dz g))) - s mean(z dy) gradient
     - s mean(z g) dz, where dz = s (dy - mean(dy) - z mean(z dy)) and mean(dz g) = mean(dy gradient).
     """
-    y, scale, shift, _, _ = done.after
-    of_y, of_z, of_gradient = moved.means
-    curve = scale.astype(np.float64) ** 2 * derived.means[1]
-    tilt = scale * (means[1] + of_gradient) - curve * of_z
-    factors = (curve * of_y - scale * means[0] - tilt * shift, scale, -tilt * scale, -scale * of_z, -curve)
-    return combined(flowing, own, y, derived.gradient, moved.y, np.array(factors, y.dtype), done.loops.width)
+    y, scale, shift, _, _ = block_pass.output
+    mean_dy, mean_z_dy, mean_dy_gradient = tangent.means
+    curve = scale.astype(np.float64) ** 2 * gradient.means[1]
+    tilt = scale * (means[1] + mean_dy_gradient) - curve * mean_z_dy
+    factors = (curve * mean_dy - scale * means[0] - tilt * shift, scale, -tilt * scale, -scale * mean_z_dy, -curve)
+    return combined(upstream, mask, y, gradient.conv, tangent.y, np.array(factors, y.dtype), block_pass.loops.width)
 
 
 class _Gradients:
@@ -307,33 +321,33 @@ def _mask(term: Term, ones: Array) -> Array:
     return ones if term.mask is None else term.mask.reshape(-1).numpy().astype(ones.dtype)
 
 
-def _add(total: Array, images: Images, own: Array, width: int) -> None:
-    add_scaled(total, images.x, images.scale, images.shift, own, width)
+def _add(total: Array, images: ScaledImages, mask: Array, width: int) -> None:
+    add_scaled(total, images.x, images.scale, images.shift, mask, width)
 
 
-def _sums(grad: Array, own: Array, images: Images, width: int) -> Array:
-    """The sums (2, C) of grad * own (n,) and of its product with what BatchNorm made."""
-    return sums_of(grad, own, images.x, images.normal_scale, images.normal_shift, width)
+def _sums(grad: Array, mask: Array, images: ScaledImages, width: int) -> Array:
+    """The sums (2, C) of grad * mask (n,) and of its product with what BatchNorm made."""
+    return sums_of(grad, mask, images.x, images.normal_scale, images.normal_shift, width)
 
 
-def _dot(sums: Array, runs: list[Run]) -> float:
+def _dot(sums: Array, passes: list[BlockPass]) -> float:
     """The dot product of a gradient of those sums with the images."""
-    if not runs or runs[-1].after.shift is runs[-1].after.normal_shift:
+    if not passes or passes[-1].output.shift is passes[-1].output.normal_shift:
         return float(sums[1].sum())
-    _, _, shift, _, normal_shift = runs[-1].after
-    gain = runs[-1].gain
+    _, _, shift, _, normal_shift = passes[-1].output
+    gain = passes[-1].gain
     return float((gain * sums[1] + (shift - gain * normal_shift) * sums[0]).sum())
 
 
-def _images(x: Array, scale: Array, shift: Array) -> Images:
+def _scaled(x: Array, scale: Array, shift: Array) -> ScaledImages:
     scale, shift = scale.astype(x.dtype), shift.astype(x.dtype)
-    return Images(x, scale, shift, scale, shift)
+    return ScaledImages(x, scale, shift, scale, shift)
 
 
-def _as_they_are(x: Tensor) -> Images:
+def _unscaled(x: Tensor) -> ScaledImages:
     flat = _flat(x)
     ones, zeros = identity(x.shape[1], flat.dtype)
-    return Images(flat, ones, zeros, ones, zeros)
+    return ScaledImages(flat, ones, zeros, ones, zeros)
 
 
 def _flat(x: Tensor) -> Array:

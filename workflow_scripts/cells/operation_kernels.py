@@ -1,6 +1,6 @@
 """The loops of a separable convolution in training on a CPU, compiled; `node_sum.py` puts them together.
 
-One half of such an operation is ReLU, depthwise convolution, pointwise convolution, BatchNorm with batch statistics.
+One block of such an operation is ReLU, depthwise convolution, pointwise convolution, BatchNorm with batch statistics.
 Loops go through a few images at a time, which stay in the cache, and are compiled for one shape: with sizes that it
 knows, the compiler turns them into vector instructions. An image is its rows one after the other, a row its pixels, a
 pixel its channels, all in one line of numbers (h * w * C,); a frame is an image with its border of zeros. What belongs
@@ -22,8 +22,8 @@ Array = NDArray[Any]
 NUMBERS_AT_ONCE = 16384  # of the images that go through a pass together
 
 
-class Shape(NamedTuple):
-    """A half: its input (height, width, channels) and its depthwise kernel, padded to keep the size at stride 1."""
+class BlockShape(NamedTuple):
+    """A block: its input (height, width, channels) and its depthwise kernel, padded to keep the size at stride 1."""
 
     height: int
     width: int
@@ -34,22 +34,24 @@ class Shape(NamedTuple):
 
 
 class Loops(NamedTuple):
-    """The compiled passes of one step of an operation, whose output y is (n, height * width * C').
+    """The compiled passes of one block of an operation, whose output y is (n, height * width * C').
 
-    An input x (n, hwC) stands for the images scale * x + shift, both (C,), and normal_scale * x + normal_shift for what
-    BatchNorm made of them before its own scale. The weights of a step are two matrices: a depthwise (C, k^2) and a
-    pointwise convolution (C', C); or a pointwise one and none (0, C); or the two of a factorized reduction (C' / 2, C).
+    An input x (n, hwC) represents the images scale * x + shift, both (C,), and normal_scale * x + normal_shift is what
+    BatchNorm made of them before its own scale. The weights of a block are two matrices: a depthwise (C, k^2) and a
+    pointwise convolution (C', C); or a pointwise one and an empty one (0, C); or the two pointwise ones (C' / 2, C) of
+    a factorized reduction, the second on the shifted pixels.
 
-    `forward(x, scale, shift, first, second, epsilon, y, tangent)` fills y with the convolutions of the images' positive
-    part and returns by what BatchNorm multiplies y and what it adds, and the mean and variance (2, C') of y. Where
-    `tangent` (n, hwC) is not empty, y is filled with the convolutions of what it is where the images are positive, and
-    is 0 elsewhere: the derivative along the tangent.
+    `forward(x, scale, shift, *weights, epsilon, y, tangent)` fills y with the convolutions of the images' positive part
+    and returns what BatchNorm multiplies y by and what it adds, and the mean and variance (2, C') of y. Where `tangent`
+    (n, hwC) is not empty, y is filled with the convolutions of what it is where the images are positive, and is 0
+    elsewhere: the derivative along the tangent.
 
-    `backward(grad, own, sums, gain, y, normal_scale, normal_shift, x, ..., first, second, grad_x, add, of_first,
-    of_second)`, the dots for the other four of x: the gradient of the output is grad * own (n,), that of what
-    BatchNorm made is gain (C',) times as large, and `sums` (2, C') are the sums of the first and of its product with
-    what BatchNorm made. Writes, or with `add` adds, the gradient of the images to grad_x, where that is not empty;
-    fills the gradients of the weights, where they are not empty. Returns the sums of grad_x, for a step before.
+    `backward(grad, mask, sums, gain, y, normal_scale, normal_shift, x, scale, shift, normal_scale, normal_shift,
+    *weights, grad_x, add, *grad_weights)`, where the first normal_scale and normal_shift belong to y: the gradient of
+    the output is grad * mask (n,), that of what BatchNorm made is gain (C',) times as large, and `sums` (2, C') are the
+    sums of the first and of its product with what BatchNorm made. Writes, or with `add` adds, the gradient of the
+    images to grad_x, where that is not empty; fills the gradients of the weights, where they are not empty. Returns the
+    sums of grad_x, for the block before.
     """
 
     height: int
@@ -60,7 +62,7 @@ class Loops(NamedTuple):
 
 
 @cache
-def separable_loops(shape: Shape) -> Loops:
+def separable_loops(shape: BlockShape) -> Loops:
     """The loops of a separable convolution, compiled for its shape at their first call and kept on disk."""
     height, width, channels, kernel, stride, dilation = shape
     padding = dilation * (kernel - 1) // 2
@@ -75,9 +77,16 @@ def separable_loops(shape: Shape) -> Loops:
 
     @compiled
     def forward(
-        x: Array, scale: Array, shift: Array, first: Array, second: Array, epsilon: float, y: Array, tangent: Array
+        x: Array,
+        scale: Array,
+        shift: Array,
+        depthwise: Array,
+        pointwise: Array,
+        epsilon: float,
+        y: Array,
+        tangent: Array,
     ) -> tuple[Array, Array, Array]:
-        taps, pointwise = _along_rows(first.T, width_out), np.ascontiguousarray(second.T)
+        taps, transposed = _along_rows(depthwise.T, width_out), np.ascontiguousarray(pointwise.T)
         row_scale, row_shift = _along_row(scale, width), _along_row(shift, width)
         frame = np.zeros(frame_size, x.dtype)
         spatial = np.empty((at_once * positions, channels), x.dtype)
@@ -105,7 +114,7 @@ def separable_loops(shape: Shape) -> Loops:
                 result = spatial[k * positions : (k + 1) * positions].reshape(-1)
                 _convolve(result, frame, taps, height_out, width_out, channels, kernel, stride, dilation, frame_line)
             product = y[start : start + some].reshape(some * positions, channels)
-            np.dot(spatial[: some * positions], pointwise, product)
+            np.dot(spatial[: some * positions], transposed, product)
             if start == 0:
                 near = _along_row(_mean_pixel(product), width_out)
             for k in range(start, start + some):
@@ -115,7 +124,7 @@ def separable_loops(shape: Shape) -> Loops:
     @compiled
     def backward(
         grad: Array,
-        own: Array,
+        mask: Array,
         sums: Array,
         gain: Array,
         y: Array,
@@ -126,34 +135,34 @@ def separable_loops(shape: Shape) -> Loops:
         shift: Array,
         normal_scale: Array,
         normal_shift: Array,
-        first: Array,
-        second: Array,
+        depthwise: Array,
+        pointwise: Array,
         grad_x: Array,
         add: bool,
-        of_first: Array,
-        of_second: Array,
+        grad_depthwise: Array,
+        grad_pointwise: Array,
     ) -> Array:
-        with_x, with_weights = len(grad_x) > 0, len(of_first) > 0
+        with_x, with_weights = len(grad_x) > 0, len(grad_depthwise) > 0
         slope, level, tilt = _norm_factors(sums / (len(x) * positions), gain, y_scale, y_shift, width_out)
-        taps, turned = _along_rows(first.T, width_out), _along_rows(first.T[::-1], width_out)
+        taps, flipped_taps = _along_rows(depthwise.T, width_out), _along_rows(depthwise.T[::-1], width_out)
         row_scale, row_shift = _along_row(scale, width), _along_row(shift, width)
         row_normal_scale, row_normal_shift = _along_row(normal_scale, width), _along_row(normal_shift, width)
         frame, around = np.zeros(frame_size, x.dtype), np.zeros(around_size, x.dtype)
-        of_norm = np.empty((at_once * positions, channels), x.dtype)
-        spatial = np.empty_like(of_norm)
+        grad_conv = np.empty((at_once * positions, channels), x.dtype)
+        spatial = np.empty_like(grad_conv)
         before = np.empty(height * line, x.dtype)
         tap_sums = np.zeros(kernel * kernel * line_out, x.dtype)
         part = np.empty((channels, channels), x.dtype)
-        of_pointwise = np.zeros_like(part)
+        pointwise_sum = np.zeros_like(part)
         before_plain, before_along = np.zeros((2, line), x.dtype)
         for start in range(0, len(x), at_once):
             some = min(at_once, len(x) - start)
             for k in range(some):
-                result = of_norm[k * positions : (k + 1) * positions].reshape(-1)
+                result = grad_conv[k * positions : (k + 1) * positions].reshape(-1)
                 _norm_backward(
-                    result, grad[start + k], own[start + k], y[start + k], slope, level, tilt, height_out, line_out
+                    result, grad[start + k], mask[start + k], y[start + k], slope, level, tilt, height_out, line_out
                 )
-            flat, between = of_norm[: some * positions], spatial[: some * positions]
+            flat, between = grad_conv[: some * positions], spatial[: some * positions]
             if with_weights:
                 for k in range(some):
                     image = x[start + k]
@@ -163,8 +172,8 @@ def separable_loops(shape: Shape) -> Loops:
                         result, frame, taps, height_out, width_out, channels, kernel, stride, dilation, frame_line
                     )
                 np.dot(flat.T, between, part)
-                of_pointwise += part
-            np.dot(flat, second, between)  # from here on the gradient of the depthwise convolution's output
+                pointwise_sum += part
+            np.dot(flat, pointwise, between)  # from here on the gradient of the depthwise convolution's output
             for k in range(some):
                 g, image = spatial[k * positions : (k + 1) * positions].reshape(-1), x[start + k]
                 if with_weights:
@@ -176,7 +185,9 @@ def separable_loops(shape: Shape) -> Loops:
                 if with_x:
                     _frame(around, g, height_out, line_out, padding, around_line, channels)
                     if stride == 1:  # the same convolution with its kernel turned round
-                        _convolve(before, around, turned, height, width, channels, kernel, 1, dilation, around_line)
+                        _convolve(
+                            before, around, flipped_taps, height, width, channels, kernel, 1, dilation, around_line
+                        )
                     else:
                         _spread(before, around, taps, height, width, channels, kernel, dilation, around_line, line_out)
                     result = grad_x[start + k]
@@ -196,8 +207,8 @@ def separable_loops(shape: Shape) -> Loops:
                                 before_along[n] += flowing * (row_normal_scale[n] * image[at] + row_normal_shift[n])
         if with_weights:
             for t in range(kernel * kernel):
-                of_first[:, t] = _by_channel(tap_sums[t * line_out : (t + 1) * line_out], channels)
-            of_second[:] = of_pointwise
+                grad_depthwise[:, t] = _by_channel(tap_sums[t * line_out : (t + 1) * line_out], channels)
+            grad_pointwise[:] = pointwise_sum
         before_sums = np.empty((2, channels))
         before_sums[0], before_sums[1] = _by_channel(before_plain, channels), _by_channel(before_along, channels)
         return before_sums
@@ -224,13 +235,13 @@ def _pointwise_forward(
     x: Array,
     scale: Array,
     shift: Array,
-    first: Array,
-    second: Array,
+    pointwise: Array,
+    shifted: Array,
     epsilon: float,
     y: Array,
     tangent: Array,
 ) -> tuple[Array, Array, Array]:
-    weights = _side_by_side(first, second)
+    weights = _side_by_side(pointwise, shifted)
     positions, channels = height * width, weights.shape[1]
     at_once = max(1, NUMBERS_AT_ONCE // (positions * len(weights)))
     row_scale, row_shift = _along_row(scale, width * stride), _along_row(shift, width * stride)
@@ -241,9 +252,9 @@ def _pointwise_forward(
     for start in range(0, len(x), at_once):
         some = min(at_once, len(x) - start)
         for k in range(some):
-            own = tangent[start + k] if len(tangent) > 0 else x[start + k]
+            values = tangent[start + k] if len(tangent) > 0 else x[start + k]
             pixels = seen[k * positions : (k + 1) * positions]
-            _see_positive(pixels, own, x[start + k], row_scale, row_shift, width, stride, len(tangent) > 0)
+            _see_positive(pixels, values, x[start + k], row_scale, row_shift, width, stride, len(tangent) > 0)
         product = y[start : start + some].reshape(some * positions, channels)
         np.dot(seen[: some * positions], weights, product)
         if start == 0:
@@ -259,7 +270,7 @@ def _pointwise_backward(
     width: int,
     stride: int,
     grad: Array,
-    own: Array,
+    mask: Array,
     sums: Array,
     gain: Array,
     y: Array,
@@ -270,36 +281,36 @@ def _pointwise_backward(
     shift: Array,
     normal_scale: Array,
     normal_shift: Array,
-    first: Array,
-    second: Array,
+    pointwise: Array,
+    shifted: Array,
     grad_x: Array,
     add: bool,
-    of_first: Array,
-    of_second: Array,
+    grad_pointwise: Array,
+    grad_shifted: Array,
 ) -> Array:
-    with_x, with_weights = len(grad_x) > 0, len(of_first) > 0
-    weights = _side_by_side(first, second)
+    with_x, with_weights = len(grad_x) > 0, len(grad_pointwise) > 0
+    weights = _side_by_side(pointwise, shifted)
     positions, channels = height * width, weights.shape[1]
     at_once = max(1, NUMBERS_AT_ONCE // (positions * len(weights)))
     line, inputs = width * channels, len(scale)
     slope, level, tilt = _norm_factors(sums / (len(x) * positions), gain, y_scale, y_shift, width)
     row_scale, row_shift = _along_row(scale, width * stride), _along_row(shift, width * stride)
     seen = np.empty((at_once * positions, len(weights)), x.dtype)
-    of_norm = np.empty((at_once * positions, channels), x.dtype)
-    part, of_weights = np.empty_like(weights), np.zeros_like(weights)
+    grad_conv = np.empty((at_once * positions, channels), x.dtype)
+    part, grad_weights = np.empty_like(weights), np.zeros_like(weights)
     transposed = np.ascontiguousarray(weights.T)
     for start in range(0, len(x), at_once):
         some = min(at_once, len(x) - start)
         for k in range(some):
-            result = of_norm[k * positions : (k + 1) * positions].reshape(-1)
-            _norm_backward(result, grad[start + k], own[start + k], y[start + k], slope, level, tilt, height, line)
-        flat, around = of_norm[: some * positions], seen[: some * positions]
+            result = grad_conv[k * positions : (k + 1) * positions].reshape(-1)
+            _norm_backward(result, grad[start + k], mask[start + k], y[start + k], slope, level, tilt, height, line)
+        flat, around = grad_conv[: some * positions], seen[: some * positions]
         if with_weights:
             for k in range(some):
                 pixels = seen[k * positions : (k + 1) * positions]
                 _see_positive(pixels, x[start + k], x[start + k], row_scale, row_shift, width, stride, False)
             np.dot(around.T, flat, part)
-            of_weights += part
+            grad_weights += part
         if with_x:
             np.dot(flat, transposed, around)
             for k in range(some):
@@ -320,28 +331,28 @@ def _pointwise_backward(
                         line_seen = (i * stride + g) * len(row_scale)
                         for j in range(width):
                             at = line_seen + (j * stride + g) * inputs
-                            own_pixel = ((i * width + j) * stride + g) * inputs
-                            own_target, own_image = target[at : at + inputs], image[at : at + inputs]
-                            own_grad = pixels[own_pixel : own_pixel + inputs]
+                            pixel_start = ((i * width + j) * stride + g) * inputs
+                            target_pixel, image_pixel = target[at : at + inputs], image[at : at + inputs]
+                            pixel_grad = pixels[pixel_start : pixel_start + inputs]
                             for c in range(inputs):
-                                value = scale[c] * own_image[c] + shift[c]
-                                own_target[c] += 0 if value <= 0 else own_grad[c]
+                                value = scale[c] * image_pixel[c] + shift[c]
+                                target_pixel[c] += 0 if value <= 0 else pixel_grad[c]
     if with_weights:
-        of_first[:] = of_weights[:inputs, : len(first)].T
-        if len(second) > 0:
-            of_second[:] = of_weights[inputs:, len(first) :].T
+        grad_pointwise[:] = grad_weights[:inputs, : len(pointwise)].T
+        if len(shifted) > 0:
+            grad_shifted[:] = grad_weights[inputs:, len(pointwise) :].T
     return sums
 
 
 @compiled
-def _side_by_side(first: Array, second: Array) -> Array:
-    """One matrix for one pointwise convolution, or for two that see pixels of their own: (C or 2C, C')."""
-    if len(second) == 0:
-        return np.ascontiguousarray(first.T)
-    inputs, outputs = first.shape[1], len(first)
-    matrix = np.zeros((2 * inputs, 2 * outputs), first.dtype)
-    matrix[:inputs, :outputs] = first.T
-    matrix[inputs:, outputs:] = second.T
+def _side_by_side(pointwise: Array, shifted: Array) -> Array:
+    """One matrix for one pointwise convolution, or for two that see their own pixels: (C or 2C, C')."""
+    if len(shifted) == 0:
+        return np.ascontiguousarray(pointwise.T)
+    inputs, outputs = pointwise.shape[1], len(pointwise)
+    matrix = np.zeros((2 * inputs, 2 * outputs), pointwise.dtype)
+    matrix[:inputs, :outputs] = pointwise.T
+    matrix[inputs:, outputs:] = shifted.T
     return matrix
 
 
@@ -403,9 +414,9 @@ def _normalised(near: Array, plain: Array, squares: Array, count: int, epsilon: 
     """What BatchNorm multiplies by and adds, (C,), and the mean and variance, of `count` numbers for each channel."""
     channels = len(near)
     moments = np.empty((2, channels))
-    beside = _by_channel(plain, channels) / count
-    moments[0] = near + beside
-    moments[1] = _by_channel(squares, channels) / count - beside * beside
+    offset = _by_channel(plain, channels) / count
+    moments[0] = near + offset
+    moments[1] = _by_channel(squares, channels) / count - offset * offset
     scale = 1 / np.sqrt(moments[1] + epsilon)
     return scale.astype(near.dtype), (-moments[0] * scale).astype(near.dtype), moments
 
@@ -423,13 +434,13 @@ def _norm_factors(means: Array, gain: Array, scale: Array, shift: Array, width: 
 
 @inlined
 def _norm_backward(
-    out: Array, grad: Array, own: float, y: Array, slope: Array, level: Array, tilt: Array, height: int, line: int
+    out: Array, grad: Array, mask: float, y: Array, slope: Array, level: Array, tilt: Array, height: int, line: int
 ) -> None:
-    """out = slope * (own * grad - level - tilt * y), row by row."""
+    """out = slope * (mask * grad - level - tilt * y), row by row."""
     for i in range(height):
         for n in range(line):
             at = i * line + n
-            out[at] = slope[n] * (own * grad[at] - level[n] - y[at] * tilt[n])
+            out[at] = slope[n] * (mask * grad[at] - level[n] - y[at] * tilt[n])
 
 
 @inlined
@@ -452,10 +463,10 @@ def _see_positive(
             else:
                 for j in range(width):
                     at = start + (j * stride + g) * inputs
-                    own_pixel = ((i * width + j) * stride + g) * inputs
+                    pixel_start = ((i * width + j) * stride + g) * inputs
                     for c in range(inputs):
                         value = scale[c] * image[at + c] + shift[c]
-                        flat[own_pixel + c] = 0 if value <= 0 else (tangent[at + c] if derived else value)
+                        flat[pixel_start + c] = 0 if value <= 0 else (tangent[at + c] if derived else value)
 
 
 @inlined
@@ -615,10 +626,10 @@ def _spread(
         for a in range(kernel):
             if (y + padding - a * dilation) % 2 == 0:
                 row = ((y + padding - a * dilation) // 2 + padding) * around_line
-                own = out[y * line : (y + 1) * line]
+                out_row = out[y * line : (y + 1) * line]
                 taps = weights[a * kernel * line_weights : (a + 1) * kernel * line_weights]
-                _spread_columns(own, around, taps, 0, width, channels, kernel, dilation, row, line_weights)
-                _spread_columns(own, around, taps, 1, width, channels, kernel, dilation, row, line_weights)
+                _spread_columns(out_row, around, taps, 0, width, channels, kernel, dilation, row, line_weights)
+                _spread_columns(out_row, around, taps, 1, width, channels, kernel, dilation, row, line_weights)
 
 
 @inlined
@@ -648,20 +659,20 @@ def _spread_columns(
 
 
 @compiled
-def add_scaled(total: Array, y: Array, scale: Array, shift: Array, own: Array, width: int) -> None:
-    """total += (scale * y + shift) * own (n,), scale and shift (C,); both arrays (n, hwC)."""
+def add_scaled(total: Array, y: Array, scale: Array, shift: Array, mask: Array, width: int) -> None:
+    """total += (scale * y + shift) * mask (n,), scale and shift (C,); both arrays (n, hwC)."""
     row_scale, row_shift = _along_row(scale, width), _along_row(shift, width)
     line = len(row_scale)
     for k in range(len(total)):
         for i in range(0, total.shape[1], line):
             target, source = total[k, i : i + line], y[k, i : i + line]
             for n in range(line):
-                target[n] += own[k] * (row_scale[n] * source[n] + row_shift[n])
+                target[n] += mask[k] * (row_scale[n] * source[n] + row_shift[n])
 
 
 @compiled
-def sums_of(grad: Array, own: Array, y: Array, scale: Array, shift: Array, width: int) -> Array:
-    """The sums over images and pixels, (2, C), of grad * own (n,) and of its product with scale * y + shift."""
+def sums_of(grad: Array, mask: Array, y: Array, scale: Array, shift: Array, width: int) -> Array:
+    """The sums over images and pixels, (2, C), of grad * mask (n,) and of its product with scale * y + shift."""
     row_scale, row_shift = _along_row(scale, width), _along_row(shift, width)
     plain, along = np.zeros_like(row_scale), np.zeros_like(row_scale)
     line = len(row_scale)
@@ -669,7 +680,7 @@ def sums_of(grad: Array, own: Array, y: Array, scale: Array, shift: Array, width
         for i in range(0, grad.shape[1], line):
             g, values = grad[k, i : i + line], y[k, i : i + line]
             for n in range(line):
-                scaled = own[k] * g[n]
+                scaled = mask[k] * g[n]
                 plain[n] += scaled
                 along[n] += scaled * (row_scale[n] * values[n] + row_shift[n])
     channels = len(scale)
@@ -680,23 +691,23 @@ def sums_of(grad: Array, own: Array, y: Array, scale: Array, shift: Array, width
 
 
 @compiled
-def add_product(total: Array, add: bool, grad: Array, own: Array) -> None:
-    """Write, or add, grad * own (n,) to total; both arrays (n, hwC)."""
+def add_product(total: Array, add: bool, grad: Array, mask: Array) -> None:
+    """Write, or add, grad * mask (n,) to total; both arrays (n, hwC)."""
     for k in range(len(total)):
         target, source = total[k], grad[k]
         if add:
             for n in range(len(source)):
-                target[n] += own[k] * source[n]
+                target[n] += mask[k] * source[n]
         else:
             for n in range(len(source)):
-                target[n] = own[k] * source[n]
+                target[n] = mask[k] * source[n]
 
 
 @compiled
-def combined(grad: Array, own: Array, first: Array, second: Array, third: Array, factors: Array, width: int) -> Array:
-    """factors[0] + factors[1] * own (n,) * grad + factors[2] * first + ..., the factors (5, C), all else (n, hwC)."""
-    level, of_grad = _along_row(factors[0], width), _along_row(factors[1], width)
-    of_first, of_second, of_third = (
+def combined(grad: Array, mask: Array, first: Array, second: Array, third: Array, factors: Array, width: int) -> Array:
+    """factors[0] + factors[1] * mask (n,) * grad + factors[2] * first + ..., the factors (5, C), all else (n, hwC)."""
+    level, grad_factor = _along_row(factors[0], width), _along_row(factors[1], width)
+    first_factor, second_factor, third_factor = (
         _along_row(factors[2], width),
         _along_row(factors[3], width),
         _along_row(factors[4], width),
@@ -710,10 +721,10 @@ def combined(grad: Array, own: Array, first: Array, second: Array, third: Array,
             for n in range(line):
                 target[n] = (
                     level[n]
-                    + of_grad[n] * own[k] * a[n]
-                    + of_first[n] * b[n]
-                    + of_second[n] * c[n]
-                    + of_third[n] * d[n]
+                    + grad_factor[n] * mask[k] * a[n]
+                    + first_factor[n] * b[n]
+                    + second_factor[n] * c[n]
+                    + third_factor[n] * d[n]
                 )
     return out
 
@@ -722,7 +733,7 @@ def combined(grad: Array, own: Array, first: Array, second: Array, third: Array,
 def tangent_sums(tangent: Array, y: Array, scale: Array, shift: Array, grad: Array, width: int) -> Array:
     """The sums over images and pixels, (3, C), of a tangent and its products with scale * y + shift and with grad."""
     row_scale, row_shift = _along_row(scale, width), _along_row(shift, width)
-    plain, along, of_grad = np.zeros_like(row_scale), np.zeros_like(row_scale), np.zeros_like(row_scale)
+    plain, along, with_grad = np.zeros_like(row_scale), np.zeros_like(row_scale), np.zeros_like(row_scale)
     line, channels = len(row_scale), len(scale)
     for k in range(len(y)):
         for i in range(0, y.shape[1], line):
@@ -730,12 +741,12 @@ def tangent_sums(tangent: Array, y: Array, scale: Array, shift: Array, grad: Arr
             for n in range(line):
                 plain[n] += t[n]
                 along[n] += t[n] * (row_scale[n] * values[n] + row_shift[n])
-                of_grad[n] += t[n] * g[n]
+                with_grad[n] += t[n] * g[n]
     sums = np.empty((3, channels))
     sums[0], sums[1], sums[2] = (
         _by_channel(plain, channels),
         _by_channel(along, channels),
-        _by_channel(of_grad, channels),
+        _by_channel(with_grad, channels),
     )
     return sums
 

@@ -54,10 +54,10 @@ class Noise(nn.Module):
         super().__init__()
         self.stride = stride
 
-    def forward(self, x: Tensor, draws: torch.Generator | None) -> Tensor:
+    def forward(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
         images, channels, height, width = x.shape
         size = (images, -(-height // self.stride), -(-width // self.stride), channels)  # drawn as it lies in memory
-        return torch.randn(size, generator=draws, device=x.device, dtype=x.dtype).permute(0, 3, 1, 2)
+        return torch.randn(size, generator=generator, device=x.device, dtype=x.dtype).permute(0, 3, 1, 2)
 
 
 class SepConv(nn.Module):
@@ -115,20 +115,20 @@ def build_operation(name: str, channels: int, stride: int, affine: bool) -> nn.M
     return OPERATIONS[name](channels, stride, affine)
 
 
-def apply_operation(operation: nn.Module, x: Tensor, draws: torch.Generator | None) -> Tensor:
-    """The operation's output; noise is drawn from `draws`."""
-    return operation(x, draws) if isinstance(operation, Noise) else operation(x)
+def apply_operation(operation: nn.Module, x: Tensor, generator: torch.Generator | None) -> Tensor:
+    """The operation's output; noise is drawn from `generator`."""
+    return operation(x, generator) if isinstance(operation, Noise) else operation(x)
 
 
-def drop_paths(x: Tensor, probability: float, draws: torch.Generator | None) -> Tensor:
+def drop_paths(x: Tensor, probability: float, generator: torch.Generator | None) -> Tensor:
     """Zero whole samples of x (n, C, h, w) with the given probability and scale the others by 1 / (1 - probability)."""
-    return x * drop_path_mask(x, probability, draws)
+    return x * drop_path_mask(x, probability, generator)
 
 
-def drop_path_mask(x: Tensor, probability: float, draws: torch.Generator | None) -> Tensor:
+def drop_path_mask(x: Tensor, probability: float, generator: torch.Generator | None) -> Tensor:
     """The factors (n, 1, 1, 1) of `drop_paths`."""
     keep = 1.0 - probability
-    mask = torch.rand((len(x), 1, 1, 1), generator=draws, device=x.device) < keep
+    mask = torch.rand((len(x), 1, 1, 1), generator=generator, device=x.device) < keep
     return (mask / keep).to(x.dtype)
 
 

@@ -1,7 +1,7 @@
 """The optimizers of the cell search and of trainings from scratch, and the learning rate of the weights in each epoch.
 
-The unrolled step of a second-order search (`bilevel.WeightRule`) assumes SGD with momentum; the logged Hessian has the
-alphas' weight decay on its diagonal.
+The unrolled step of a second-order search (`bilevel_step.WeightRule`) assumes SGD with momentum; the logged Hessian has
+the alphas' weight decay on its diagonal.
 """
 
 import torch

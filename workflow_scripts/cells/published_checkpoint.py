@@ -26,7 +26,7 @@ LARGEST = 10_000_000  # values in a checkpoint; the published ones have 0.7 mill
 def load_published_supernet(stream: BinaryIO, space: str) -> Supernet:
     """The supernet of a published checkpoint on the CPU, in float32, its sizes read off the tensors.
 
-    Raises ValueError, in one sentence, for a file that is no checkpoint of a supernet of `space`.
+    Raises ValueError, in one sentence, for a file that is not a checkpoint of a supernet of `space`.
     """
     try:
         content = torch.load(stream, map_location="cpu", weights_only=True)
@@ -50,26 +50,28 @@ def load_published_supernet(stream: BinaryIO, space: str) -> Supernet:
             state[name] = torch.zeros((), dtype=torch.long)
             continue
         if name not in saved:
-            raise ValueError(f"the checkpoint is of no supernet of {space}: it lacks {name}")
+            raise ValueError(f"the checkpoint is not of a supernet of {space}: it lacks {name}")
         value = saved.pop(name)
         if value.shape != wanted.shape or value.dtype != wanted.dtype:
             found, right = (f"{str(one.dtype).split('.')[1]} {tuple(one.shape)}" for one in (value, wanted))
-            raise ValueError(f"the checkpoint is of no supernet of {space}: {name} is {found}, not {right}")
+            raise ValueError(f"the checkpoint is not of a supernet of {space}: {name} is {found}, not {right}")
         state[name] = value.contiguous()
     if saved:
-        raise ValueError(f"the checkpoint is of no supernet of {space}: it also holds {min(saved)}")
+        raise ValueError(f"the checkpoint is not of a supernet of {space}: it also holds {min(saved)}")
     network.load_state_dict(state, assign=True)
     return network
 
 
 def _tensors(content: object) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not content:
-        raise ValueError("the checkpoint is no state dict")
+        raise ValueError("the checkpoint is not a state dict")
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise ValueError(f"the checkpoint is no state dict: it holds {str(name)[:80]}, which is no named tensor")
+            raise ValueError(
+                f"the checkpoint is not a state dict: it holds {str(name)[:80]}, which is not a named tensor"
+            )
         if value.layout != torch.strided or value.device.type != "cpu":
-            raise ValueError(f"the checkpoint is no state dict: {name[:80]} is no plain tensor")
+            raise ValueError(f"the checkpoint is not a state dict: {name[:80]} is not a plain tensor")
     if sum(value.numel() for value in content.values()) > LARGEST:
         raise ValueError(f"the checkpoint has more than {LARGEST} values")
     return dict(content)
@@ -79,7 +81,7 @@ def _sizes(saved: dict[str, Tensor]) -> tuple[int, int, int]:
     """Channels of the first cells, cells, and classes."""
     for name, axes in (("stem.0.weight", 4), ("classifier.weight", 2)):
         if name not in saved or saved[name].ndim != axes:
-            raise ValueError(f"the checkpoint is of no supernet: it has no {name} with {axes} axes")
+            raise ValueError(f"the checkpoint is not of a supernet: it has no {name} with {axes} axes")
     width, classes = len(saved["stem.0.weight"]), len(saved["classifier.weight"])
     cells = {name.split(".")[1] for name in saved if name.startswith("cells.")}
     if (
@@ -88,5 +90,5 @@ def _sizes(saved: dict[str, Tensor]) -> tuple[int, int, int]:
         or not width
         or not 0 < len(cells) <= 100
     ):
-        raise ValueError("the checkpoint is of no supernet: its cells or its stem are not of the right number")
+        raise ValueError("the checkpoint is not of a supernet: its cells or its stem are not of the right number")
     return width // STEM_WIDTHS, len(cells), classes

@@ -31,7 +31,7 @@ GENOTYPE = re.compile(r"genotype = (Genotype\(.*\))")
 VALID_ACCURACY = re.compile(r"valid_acc ([0-9.]+)")
 SERIES = ("train_acc", "train_loss", "valid_acc", "valid_loss")
 SAME_PERCENT = 0.01  # two texts of one error differ by less
-SYMMETRIC = 1e-3  # of a Hessian's largest entry: more than this is no rounding
+SYMMETRIC = 1e-3  # of a Hessian's largest entry: more than this is not rounding
 SETTINGS = (  # names in the published config.yaml that are ours too
     *("epochs", "batch_size", "init_channels", "layers", "learning_rate", "learning_rate_min", "momentum"),
     *("grad_clip", "arch_learning_rate", "arch_weight_decay"),
@@ -40,15 +40,15 @@ SETTINGS = (  # names in the published config.yaml that are ours too
 
 @dataclass
 class PublishedLogs:
-    """The complete searches of one space and data set; `report` says what was found, converted and skipped, and why."""
+    """The complete searches of one space and data set; `report`: what was found, converted and skipped, and why."""
 
     searches: dict[Key, SearchRun] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where the files of one search stood."""
+class _SearchFiles:
+    """The folder and the seed of one search's files."""
 
     folder: str
     seed: int
@@ -78,25 +78,25 @@ class _Place:
 
 
 class _Incomplete(Exception):
-    """A log that holds no whole search; its text says why."""
+    """A log that does not hold a whole search; the message is the reason."""
 
 
 def read_published_logs(archive: Path, space: str, data_set: str, progress: Progress) -> PublishedLogs:
     """Every complete search of a space and data set in an archive of the published repository.
 
-    Raises ValueError, in one sentence, when the archive is damaged, or holds no log of that space and data set.
+    Raises ValueError, in one sentence, when the archive is damaged, or has no log of that space and data set.
     """
     files, shared = _read(archive, space, data_set)
     if not files:
-        raise ValueError(f"{archive}: it holds no search logs of {space} on {data_set}")
+        raise ValueError(f"{archive}: it has no search logs of {space} on {data_set}")
     try:
         errors = _results(shared, "results_perf.yaml", f"{space}_{data_set}")
         genotypes = _results(shared, "results_arch.yaml", f"{space}_{data_set}")
         search = _search_settings(_yaml(shared, "config.yaml"))
     except ValueError as error:
         raise ValueError(f"{archive}: {error}") from None
-    taken: dict[Key, _Place] = {}
-    converted: set[_Place] = set()
+    taken: dict[Key, _SearchFiles] = {}
+    converted: set[_SearchFiles] = set()
     skipped: list[tuple[Key, dict[str, str]]] = []
     anomalies: list[dict[str, str]] = []
     logs = PublishedLogs()
@@ -152,7 +152,7 @@ def read_published_logs(archive: Path, space: str, data_set: str, progress: Prog
     return logs
 
 
-def _read(archive: Path, space: str, data_set: str) -> tuple[dict[_Place, dict[str, str]], dict[str, bytes]]:
+def _read(archive: Path, space: str, data_set: str) -> tuple[dict[_SearchFiles, dict[str, str]], dict[str, bytes]]:
     """The files of every search by kind, and the YAML files that all share."""
 
     def place(name: str) -> tuple[str, ...] | None:
@@ -167,7 +167,7 @@ def _read(archive: Path, space: str, data_set: str) -> tuple[dict[_Place, dict[s
             return parts[0].endswith(".yaml")
         return len(parts) == 4 and parts[:2] == (space, data_set) and bool(FOLDER.fullmatch(parts[2]))
 
-    files: dict[_Place, dict[str, str]] = {}
+    files: dict[_SearchFiles, dict[str, str]] = {}
     shared: dict[str, bytes] = {}
     for name, content in members(archive, wanted):
         parts = place(name)
@@ -176,7 +176,7 @@ def _read(archive: Path, space: str, data_set: str) -> tuple[dict[_Place, dict[s
         if len(parts) == 1:
             shared[parts[0]] = content
         elif file is not None:
-            kinds = files.setdefault(_Place(parts[2], int(file["seed"])), {})
+            kinds = files.setdefault(_SearchFiles(parts[2], int(file["seed"])), {})
             kinds[file["kind"]] = content.decode("utf-8", errors="replace")
     return files, shared
 
@@ -184,13 +184,13 @@ def _read(archive: Path, space: str, data_set: str) -> tuple[dict[_Place, dict[s
 def _history(
     parts: dict[str, str], filed_error: float | None, l2: float, epochs: int
 ) -> tuple[list[dict[str, Any]], bool]:
-    """The rows of a search's history, and whether its errors stood there as accuracies. Raises _Incomplete."""
+    """The rows of a search's history, and whether the log had its errors as accuracies. Raises _Incomplete."""
     log = parts.get("log", "")
     genotypes, begun = GENOTYPE.findall(log), EPOCH.findall(log)
-    broken = re.search(r"\bnan\b", log)
-    if broken:
-        before = EPOCH.findall(log[: broken.start()])
-        raise _Incomplete(f"its loss is no number from epoch {before[-1][0] if before else 0} on")
+    nan = re.search(r"\bnan\b", log)
+    if nan:
+        before = EPOCH.findall(log[: nan.start()])
+        raise _Incomplete(f"its loss is not finite from epoch {before[-1][0] if before else 0} on")
     if "errors" not in parts:
         raise _Incomplete(f"it has no errors file and {len(genotypes)} genotypes, so it did not end")
     try:
@@ -206,7 +206,7 @@ def _history(
         )
     for name, values in series.items():
         if values.ndim != 1 or not np.isfinite(values).all():
-            raise _Incomplete(f"{name} in its errors file holds something that is no number")
+            raise _Incomplete(f"{name} in its errors file has a value that is not finite")
     try:
         rates = [float(rate) for _, rate in begun]
         texts = [parse_genotype(text).text() for text in genotypes]
@@ -250,7 +250,7 @@ def _is_accuracy(last: float, *errors: float | None) -> bool:
         if abs(100 - last - error) < SAME_PERCENT:
             return True
     if not known:
-        raise _Incomplete("nothing says whether its values are errors or accuracies")
+        raise _Incomplete("no file shows whether its values are errors or accuracies")
     raise _Incomplete(f"its last validation value {last:.3f} is neither the error {known[0]:.3f} % nor its accuracy")
 
 
@@ -272,7 +272,7 @@ def _hessians(text: str | None, search: dict[str, Any]) -> tuple[list[int], np.n
             return [], None, [f"its Hessians are left out: line {number + 1} of their file cannot be read"]
         square = hessian.ndim == 2 and hessian.shape[0] == hessian.shape[1] and hessian.size > 0
         if not square or not np.isfinite(hessian).all():
-            return [], None, [f"its Hessians are left out: that of epoch {epoch} is no finite square matrix"]
+            return [], None, [f"its Hessians are left out: that of epoch {epoch} is not a finite square matrix"]
         if np.abs(hessian - hessian.T).max() > SYMMETRIC * np.abs(hessian).max():
             return [], None, [f"its Hessians are left out: that of epoch {epoch} is not symmetric"]
         epochs.append(epoch)
@@ -290,7 +290,7 @@ def _hessians(text: str | None, search: dict[str, Any]) -> tuple[list[int], np.n
 def _disagreements(
     history: list[dict[str, Any]], parts: dict[str, str], filed_error: float | None, filed: str | None
 ) -> Iterator[str]:
-    """Where the end of a search's history is not what the other files say."""
+    """Where the end of a search's history differs from the other files."""
     error = history[-1]["valid_error_percent"]
     for source, other in (("its log", _logged_error(parts["log"])), ("results_perf.yaml", filed_error)):
         if other is not None and abs(other - error) >= SAME_PERCENT:
@@ -335,7 +335,7 @@ def _yaml(shared: dict[str, bytes], file: str) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ValueError(f"its {file} is no readable YAML mapping")
+        raise ValueError(f"its {file} is not a readable YAML mapping")
     return value
 
 

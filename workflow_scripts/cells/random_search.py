@@ -6,8 +6,8 @@ evaluation mode (BatchNorm's running statistics, which all architectures share) 
 search, under its training transform.
 
 `published` reproduces: a budget that assumes 25000 weight images; all operations run, those not chosen with weight 0,
-and so feel weight decay and momentum; neither drop path nor cutout, whatever the setting; candidates are scored on
-whatever batches of the validation half come next, also when "all" of it is meant.
+and so get weight decay and momentum; neither drop path nor cutout, whatever the setting; candidates are scored on
+the next batches of the validation half, whichever they are, also when "all" of it is meant.
 """
 
 import math
@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from workflow_scripts.cells.bilevel_step import Batch, Noise, clipped_step
+from workflow_scripts.cells.bilevel_step import Batch, Randomness, clipped_step
 from workflow_scripts.cells.optimizers import weight_optimizer, weight_rate
 from workflow_scripts.cells.split import split
-from workflow_scripts.cells.supernet import Alphas, Choice, Chosen, Supernet, supernet_of
+from workflow_scripts.cells.supernet import Alphas, Chosen, DiscreteArchitecture, Supernet, supernet_of
 from workflow_scripts.data.image_batches import Part, ShuffledBatches
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.epochs import History, Parts, broken_step, diverged, resumed
@@ -35,7 +35,7 @@ PUBLISHED_IMAGES = 25000  # the published code computes its budget with these wh
 
 @dataclass(frozen=True)
 class TrainingEpoch:
-    """What one epoch of weight steps left behind; the error in percent."""
+    """The measurements of one epoch of weight steps; the error in percent."""
 
     epoch: int
     learning_rate: float
@@ -47,7 +47,7 @@ class TrainingEpoch:
 class Sample:
     """A scored architecture: its error in percent on the few validation batches."""
 
-    choice: Choice
+    architecture: DiscreteArchitecture
     genotype: str
     error_percent: float
 
@@ -84,22 +84,24 @@ def run_random_search(
     return _RandomSearch(job, train, device).run(progress, checkpoint)
 
 
-def random_choice(network: Supernet, draws: torch.Generator) -> Choice:
+def random_architecture(network: Supernet, generator: torch.Generator) -> DiscreteArchitecture:
     """An architecture drawn uniformly: for each node two distinct predecessors, for each edge one of its candidates.
 
     `none` and `noise` are candidates like any other, here and in the published code, whose results hold them.
     """
-    return Choice(*(_random_cell(network.candidates[kind], network.nodes, draws) for kind in ("normal", "reduce")))
+    return DiscreteArchitecture(
+        *(_random_cell(network.candidates[kind], network.nodes, generator) for kind in ("normal", "reduce"))
+    )
 
 
-def _random_cell(candidates: list[list[str]], nodes: int, draws: torch.Generator) -> Chosen:
+def _random_cell(candidates: list[list[str]], nodes: int, generator: torch.Generator) -> Chosen:
     cell, first = [], 0
     for node in range(nodes):
-        sources = torch.randperm(node + 2, generator=draws)[:2].sort().values.tolist()
+        sources = torch.randperm(node + 2, generator=generator)[:2].sort().values.tolist()
         sizes = [len(candidates[first + source]) for source in sources]
         cell.append(
             tuple(
-                (source, int(torch.randint(size, (), generator=draws)))
+                (source, int(torch.randint(size, (), generator=generator)))
                 for source, size in zip(sources, sizes, strict=True)
             )
         )
@@ -117,12 +119,12 @@ class _RandomSearch:
         self.network = supernet_of(job, device)
         self.optimizer = weight_optimizer(self.network, job.search, job.l2)
         self.batch_size = min(job.search.batch_size, job.weight_images)
-        weight_draws = stream(job.seed, "weight batches")
-        self.weight_batches = ShuffledBatches(job.weight_images, self.batch_size, weight_draws)
-        self.choice_draws = stream(job.seed, "architectures")
-        self.transform_draws = stream(job.seed, "transforms")
-        self.network_draws = stream(job.seed, "network", device)
-        self.sample_draws = stream(job.seed, "samples")
+        weight_generator = stream(job.seed, "weight batches")
+        self.weight_batches = ShuffledBatches(job.weight_images, self.batch_size, weight_generator)
+        self.architecture_generator = stream(job.seed, "architectures")
+        self.transform_generator = stream(job.seed, "transforms")
+        self.network_generator = stream(job.seed, "network", device)
+        self.sample_generator = stream(job.seed, "samples")
         self._restart_validation()
 
     def run(self, progress: Progress, checkpoint: Checkpoint = NO_CHECKPOINT) -> RandomSearchResult:
@@ -132,21 +134,21 @@ class _RandomSearch:
             "network": self.network,
             "optimizer": self.optimizer,
             "weight batches": self.weight_batches,
-            "architectures": self.choice_draws,
-            "transforms": self.transform_draws,
-            "network draws": self.network_draws,
+            "architectures": self.architecture_generator,
+            "transforms": self.transform_generator,
+            "network draws": self.network_generator,
         }
         for epoch in resumed(result.epochs, epochs, parts, checkpoint, progress):
-            record, broken = self._epoch(epoch)
-            if broken is not None:
-                result.diverged_at = diverged(epoch, broken, progress)
+            record, diverged_step = self._epoch(epoch)
+            if diverged_step is not None:
+                result.diverged_at = diverged(epoch, diverged_step, progress)
                 return result
             result.epochs.append(record)
             note = f"train loss {record.train_loss:.3f}, error {record.train_error_percent:.1f} %"
             progress.advance(epoch + 1, epochs, note)
         self._choose(result, progress)
         best = result.finalists[0]
-        if not math.isfinite(best.loss):  # the last step broke what neither its loss nor the weights show
+        if not math.isfinite(best.loss):  # the last step diverged where neither its loss nor the weights show it
             result.epochs.pop()
             return RandomSearchResult(
                 epochs=result.epochs, diverged_at=diverged(epochs - 1, self._steps(epochs - 1) - 1, progress)
@@ -178,25 +180,27 @@ class _RandomSearch:
         losses, wrong, seen = [], torch.zeros((), dtype=torch.long, device=self.device), 0
         for _ in range(self._steps(epoch)):
             index = next(self.weight_batches)
-            images, labels = self.weight_part.batch(index, self._transform(self.transform_draws), self._ramp(epoch))
-            choice = random_choice(self.network, self.choice_draws)
-            loss, logits = self._weight_step(images, labels, choice, self.job.drop_path * self._ramp(epoch))
+            images, labels = self.weight_part.batch(index, self._transform(self.transform_generator), self._ramp(epoch))
+            architecture = random_architecture(self.network, self.architecture_generator)
+            loss, logits = self._weight_step(images, labels, architecture, self.job.drop_path * self._ramp(epoch))
             losses.append(loss)
             wrong += (logits.argmax(1) != labels).sum()
             seen += len(labels)
         values = torch.stack(losses).double().cpu()
-        sound = all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters())
+        weights_are_finite = all(bool(torch.isfinite(parameter).all()) for parameter in self.network.parameters())
         record = TrainingEpoch(epoch, rate, float(values.mean()), 100 * int(wrong) / seen)
-        return record, broken_step(values, sound)
+        return record, broken_step(values, weights_are_finite)
 
-    def _weight_step(self, images: Tensor, labels: Tensor, choice: Choice, drop_path: float) -> tuple[Tensor, Tensor]:
+    def _weight_step(
+        self, images: Tensor, labels: Tensor, architecture: DiscreteArchitecture, drop_path: float
+    ) -> tuple[Tensor, Tensor]:
         """One clipped SGD step with one architecture; returns its loss and logits."""
-        clip, draws = self.job.search.grad_clip, self.network_draws
+        clip, generator = self.job.search.grad_clip, self.network_generator
         if self.published:
-            logits = self.network.mix(images, one_hot(self.network, choice), 0.0, draws)
+            logits = self.network.mix(images, one_hot(self.network, architecture), 0.0, generator)
             return _step(self.network, self.optimizer, logits, labels, clip)
-        noise = Noise(drop_path, draws)
-        return random_weight_step(self.network, self.optimizer, (images, labels), choice, clip, noise)
+        randomness = Randomness(drop_path, generator)
+        return random_weight_step(self.network, self.optimizer, (images, labels), architecture, clip, randomness)
 
     def _ramp(self, epoch: int) -> float:
         """The share of the full drop-path and cutout probability at an epoch, as in a search; as published none."""
@@ -204,11 +208,11 @@ class _RandomSearch:
             return 0.0
         return epoch / max(1, self.job.search.epochs - 1)
 
-    def _transform(self, draws: torch.Generator) -> torch.Generator | None:
-        """The draws of the training transform, or None when the study does without."""
-        return draws if self.job.search.augment else None
+    def _transform(self, generator: torch.Generator) -> torch.Generator | None:
+        """The generator of the training transform, or None where the study does without it."""
+        return generator if self.job.search.augment else None
 
-    # the choice ----------------------------------------------------------------------------------------------------
+    # the selection -------------------------------------------------------------------------------------------------
 
     def _choose(self, result: RandomSearchResult, progress: Progress) -> None:
         """Score samples on a few validation batches, the best of them on all validation images."""
@@ -219,14 +223,14 @@ class _RandomSearch:
         few = settings.batches if self.published else min(settings.batches, batches)
         prepared = None if self.published else list(self._validation(few))  # the same for all
         for number in range(settings.samples):
-            choice = random_choice(self.network, self.sample_draws)
-            _, error = self._score(choice, self._validation(few) if prepared is None else prepared)
-            result.samples.append(Sample(choice, self.network.genotype_of(choice).text(), error))
+            architecture = random_architecture(self.network, self.sample_generator)
+            _, error = self._score(architecture, self._validation(few) if prepared is None else prepared)
+            result.samples.append(Sample(architecture, self.network.genotype_of(architecture).text(), error))
             if (number + 1) % max(1, settings.samples // 20) == 0:
                 progress.say(f"{number + 1} of {settings.samples} samples scored")
         ranking = sorted(range(settings.samples), key=lambda number: result.samples[number].error_percent)
         for number in ranking[: settings.finalists]:
-            scores = self._score(result.samples[number].choice, self._validation(batches))
+            scores = self._score(result.samples[number].architecture, self._validation(batches))
             result.finalists.append(Finalist(number, *scores))
         result.finalists.sort(key=lambda finalist: finalist.error_percent)  # equal ones stay in their order
         self.network.train()
@@ -235,8 +239,8 @@ class _RandomSearch:
         seed = self.job.seed
         size = min(self.batch_size, len(self.alpha_part))
         self.alpha_batches = ShuffledBatches(len(self.alpha_part), size, stream(seed, "validation batches"))
-        self.alpha_transform_draws = stream(seed, "validation transforms")
-        self.scoring_draws = stream(seed, "validation network", self.device)
+        self.alpha_transform_generator = stream(seed, "validation transforms")
+        self.scoring_generator = stream(seed, "validation network", self.device)
 
     def _validation(self, count: int) -> Iterator[Batch]:
         """The first `count` batches of the validation images, the same every time; as published, those that follow."""
@@ -244,17 +248,19 @@ class _RandomSearch:
             self._restart_validation()
         cutout = self._ramp(self.job.search.epochs - 1)
         for _ in range(count):
-            transform = self._transform(self.alpha_transform_draws)
+            transform = self._transform(self.alpha_transform_generator)
             yield self.alpha_part.batch(next(self.alpha_batches), transform, cutout)
 
     @torch.no_grad()
-    def _score(self, choice: Choice, batches: Iterable[Batch]) -> tuple[float, float]:
+    def _score(self, architecture: DiscreteArchitecture, batches: Iterable[Batch]) -> tuple[float, float]:
         """Mean loss and error in percent of an architecture; its noise is the same for every architecture."""
-        draws = self.scoring_draws if self.published else stream(self.job.seed, "validation network", self.device)
+        generator = (
+            self.scoring_generator if self.published else stream(self.job.seed, "validation network", self.device)
+        )
         loss, wrong = torch.zeros((), device=self.device), torch.zeros((), dtype=torch.long, device=self.device)
         seen = 0
         for images, labels in batches:
-            logits = self.network.chosen(images, choice, draws)
+            logits = self.network.chosen(images, architecture, generator)
             loss += F.cross_entropy(logits, labels, reduction="sum")
             wrong += (logits.argmax(1) != labels).sum()
             seen += len(labels)
@@ -262,15 +268,20 @@ class _RandomSearch:
 
 
 def random_weight_step(
-    network: Supernet, optimizer: torch.optim.SGD, batch: Batch, choice: Choice, grad_clip: float, noise: Noise
+    network: Supernet,
+    optimizer: torch.optim.SGD,
+    batch: Batch,
+    architecture: DiscreteArchitecture,
+    grad_clip: float,
+    randomness: Randomness,
 ) -> tuple[Tensor, Tensor]:
     """One clipped SGD step with one architecture; returns its loss and logits.
 
     An operation that was not chosen has no gradient, and so the step leaves it alone, its momentum too. As published it
-    runs with weight 0, has a gradient of zeros, and feels weight decay and momentum.
+    runs with weight 0, has a gradient of zeros, and gets weight decay and momentum.
     """
     images, labels = batch
-    logits = network.chosen(images, choice, noise.draws, noise.drop_path)
+    logits = network.chosen(images, architecture, randomness.generator, randomness.drop_path)
     return _step(network, optimizer, logits, labels, grad_clip)
 
 
@@ -282,11 +293,11 @@ def _step(
     return loss.detach(), logits.detach()
 
 
-def one_hot(network: Supernet, choice: Choice) -> Alphas:
-    """The weights (edges, operations) of every mixed operation that stand for a choice: 1 where chosen, else 0."""
+def one_hot(network: Supernet, architecture: DiscreteArchitecture) -> Alphas:
+    """The weights (edges, operations) of every mixed operation of an architecture: 1 where chosen, else 0."""
     reference = next(network.parameters())
     found = []
-    for kind, chosen in zip(("normal", "reduce"), choice, strict=True):
+    for kind, chosen in zip(("normal", "reduce"), architecture, strict=True):
         candidates = network.candidates[kind]
         weights = torch.zeros(len(candidates), len(candidates[0]), device=reference.device, dtype=reference.dtype)
         first = 0

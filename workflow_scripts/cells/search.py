@@ -1,6 +1,6 @@
 """One DARTS search: alternate alpha and weight steps, follow the curvature, keep the history.
 
-RobustDARTS, section 2.1 and the public code. Divergence is an outcome: the search ends and says where. DARTS-ADA
+RobustDARTS, section 2.1 and the public code. Divergence is an outcome: the search ends and records where. DARTS-ADA
 (section 5.2) is the same search, which goes back to the stop epoch and on with a larger L2 when the stop rule fires.
 """
 
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from workflow_scripts.cells.adaptive import Adaptation
 from workflow_scripts.cells.bilevel_step import (
     Batch,
-    Noise,
+    Randomness,
     WeightRule,
     first_order_gradient,
     momentum_buffers,
@@ -40,7 +40,7 @@ from workflow_scripts.study.cell_settings import StopRule
 def run_search(
     job: SearchJob, train: Part, progress: Progress, device: torch.device, checkpoint: Checkpoint = NO_CHECKPOINT
 ) -> SearchResult:
-    """Search on the training images, of which `split` says which train the weights and which the alphas.
+    """Search on the training images, which `split` divides into those for the weights and those for the alphas.
 
     After a kill the search goes on from the last epoch that `checkpoint` holds.
     """
@@ -60,11 +60,11 @@ class _Search:
         self.alpha_optimizer = alpha_optimizer(self.alphas, job.search)
         batch_size = min(job.search.batch_size, job.weight_images)
         self.weight_batches = ShuffledBatches(job.weight_images, batch_size, stream(job.seed, "weight batches"))
-        self.alpha_draws = stream(job.seed, "alpha batches")
-        self.transform_draws = stream(job.seed, "transforms")
-        self.network_draws = stream(job.seed, "network", device)
-        self.curvature_draws = stream(job.seed, "curvature network", device)
-        self.lanczos_draws = stream(job.seed, "lanczos")
+        self.alpha_generator = stream(job.seed, "alpha batches")
+        self.transform_generator = stream(job.seed, "transforms")
+        self.network_generator = stream(job.seed, "network", device)
+        self.curvature_generator = stream(job.seed, "curvature network", device)
+        self.lanczos_generator = stream(job.seed, "lanczos")
         self.alpha_batch: Batch | None = None  # the last one
         self.result = SearchResult()
         self.adaptation: Adaptation | None = None
@@ -79,11 +79,11 @@ class _Search:
             "weight optimizer": self.weight_optimizer,
             "alpha optimizer": self.alpha_optimizer,
             "weight batches": self.weight_batches,
-            "alpha batches": self.alpha_draws,
-            "transforms": self.transform_draws,
-            "network draws": self.network_draws,
-            "curvature draws": self.curvature_draws,
-            "lanczos": self.lanczos_draws,
+            "alpha batches": self.alpha_generator,
+            "transforms": self.transform_generator,
+            "network draws": self.network_generator,
+            "curvature draws": self.curvature_generator,
+            "lanczos": self.lanczos_generator,
         }
 
     def run(self, progress: Progress, checkpoint: Checkpoint = NO_CHECKPOINT) -> SearchResult:
@@ -93,9 +93,9 @@ class _Search:
         if self.adaptation is not None:
             parts["adaptation"] = self.adaptation
         for epoch in resumed(result.epochs, epochs, parts, checkpoint, progress):
-            record, broken = self._epoch(epoch)
-            if broken is not None:
-                result.diverged_at = diverged(epoch, broken, progress)
+            record, diverged_step = self._epoch(epoch)
+            if diverged_step is not None:
+                result.diverged_at = diverged(epoch, diverged_step, progress)
                 break
             result.epochs.append(record)
             result.alphas.append(Alphas(*(alpha.detach().cpu().clone() for alpha in self.alphas)))
@@ -105,7 +105,7 @@ class _Search:
                 note += f", eigenvalue {result.curvature[-1].dominant_eigenvalue:.3f}"
             progress.advance(epoch + 1, epochs, note)
             if job.stop is not None and self._measures(epoch) and epoch < epochs - 1:
-                self._obey(job.stop, epoch, progress)
+                self._apply_stop_rule(job.stop, epoch, progress)
             if result.stopped_at is not None:
                 break
         else:
@@ -113,7 +113,7 @@ class _Search:
         result.final_l2 = l2_of(self.weight_optimizer)
         return result
 
-    def _obey(self, rule: StopRule, epoch: int, progress: Progress) -> None:
+    def _apply_stop_rule(self, rule: StopRule, epoch: int, progress: Progress) -> None:
         """Where the stop rule fires after this epoch, end the search, or with DARTS-ADA go back."""
         result = self.result
         if self.adaptation is None:
@@ -138,14 +138,14 @@ class _Search:
         set_rate(self.weight_optimizer, rate)
         # DARTS-ADA as published unrolls with the L2 factor it started with
         rule = WeightRule(rate, search.momentum, job.l2 if self.published else l2)
-        noise, cutout = self._noise(epoch, self.network_draws), self._ramp(epoch)
+        randomness, cutout = self._randomness(epoch, self.network_generator), self._ramp(epoch)
         self.network.train()
         losses, wrong, seen = [], torch.zeros((), dtype=torch.long, device=self.device), 0
         for _ in range(search.steps_per_epoch or math.ceil(job.weight_images / search.batch_size)):
             train = self.weight_part.batch(next(self.weight_batches), self._transform(), cutout)
             self.alpha_batch = self._draw_alpha_batch(cutout)
-            self._alpha_step(train, self.alpha_batch, rule, noise)
-            step = weight_step(self.network, self.alphas, train, self.weight_optimizer, search.grad_clip, noise)
+            self._alpha_step(train, self.alpha_batch, rule, randomness)
+            step = weight_step(self.network, self.alphas, train, self.weight_optimizer, search.grad_clip, randomness)
             losses.append(step.loss)
             wrong += step.wrong
             seen += len(train[1])
@@ -163,13 +163,13 @@ class _Search:
         )
         return record, broken_step(loss, sound=math.isfinite(valid_loss))
 
-    def _alpha_step(self, train: Batch, valid: Batch, rule: WeightRule, noise: Noise) -> None:
+    def _alpha_step(self, train: Batch, valid: Batch, rule: WeightRule, randomness: Randomness) -> None:
         if self.job.search.order == 1:
-            gradient = first_order_gradient(self.network, self.alphas, valid, noise, self.published)
+            gradient = first_order_gradient(self.network, self.alphas, valid, randomness, self.published)
         else:
             buffers = momentum_buffers(self.network, self.weight_optimizer)
             gradient = second_order_gradient(
-                self.network, self.alphas, train, valid, rule, buffers, noise, published=self.published
+                self.network, self.alphas, train, valid, rule, buffers, randomness, published=self.published
             )
         for alpha, part in zip(self.alphas, gradient, strict=True):
             alpha.grad = part
@@ -177,7 +177,7 @@ class _Search:
 
     def _draw_alpha_batch(self, cutout: float) -> Batch:
         """A fresh random subset of the alpha images."""
-        order = torch.randperm(len(self.alpha_part), generator=self.alpha_draws)
+        order = torch.randperm(len(self.alpha_part), generator=self.alpha_generator)
         return self.alpha_part.batch(order[: self.job.search.batch_size], self._transform(), cutout)
 
     @torch.no_grad()
@@ -187,7 +187,7 @@ class _Search:
         loss, wrong = torch.zeros((), device=self.device), torch.zeros((), dtype=torch.long, device=self.device)
         for index in self._validation_batches():
             images, labels = self.alpha_part.batch(index, self._transform(), cutout)
-            logits = self.network(images, self.alphas, 0.0, self.network_draws)
+            logits = self.network(images, self.alphas, 0.0, self.network_generator)
             loss += F.cross_entropy(logits, labels, reduction="sum")
             wrong += (logits.argmax(1) != labels).sum()
         self.network.train()
@@ -200,13 +200,13 @@ class _Search:
         As `_validate`, with streams of its own; what is lost against it is the drop of RobustDARTS, section 4.2.
         """
         transform = stream(self.job.seed, "discretised transforms") if self.job.search.augment else None
-        draws = stream(self.job.seed, "discretised network", self.device)
-        choice = self.network.choice(self.network.genotype(self.alphas))
+        generator = stream(self.job.seed, "discretised network", self.device)
+        architecture = self.network.architecture_of(self.network.genotype(self.alphas))
         cutout, wrong = self._ramp(self.job.search.epochs - 1), 0
         self.network.eval()
         for index in self._validation_batches():
             images, labels = self.alpha_part.batch(index, transform, cutout)
-            wrong += int((self.network.chosen(images, choice, draws).argmax(1) != labels).sum())
+            wrong += int((self.network.chosen(images, architecture, generator).argmax(1) != labels).sum())
         self.network.train()
         return 100 * wrong / len(self.alpha_part)
 
@@ -223,9 +223,9 @@ class _Search:
         if settings.images is not None:
             batch = self.alpha_part.batch(torch.arange(settings.images))
         assert batch is not None, "an epoch has at least one step"
-        product = hessian_product(self.network, self.alphas, batch, self._noise(epoch, self.curvature_draws))
+        product = hessian_product(self.network, self.alphas, batch, self._randomness(epoch, self.curvature_generator))
         if settings.kind == "dominant":
-            value = dominant_eigenvalue(product, self.alphas, decay, self.lanczos_draws)
+            value = dominant_eigenvalue(product, self.alphas, decay, self.lanczos_generator)
             return CurvatureRecord(epoch, value, None)
         hessian = full_hessian(product, self.alphas, decay).detach().cpu()
         return CurvatureRecord(epoch, largest_eigenvalue(hessian), hessian)
@@ -234,9 +234,9 @@ class _Search:
         """The share of the full cutout probability at an epoch; drop path 0 also switches cutout off, as published."""
         return epoch / max(1, self.job.search.epochs - 1) if self.job.drop_path > 0 else 0.0
 
-    def _noise(self, epoch: int, draws: torch.Generator) -> Noise:
-        return Noise(self.job.drop_path * self._ramp(epoch), draws)
+    def _randomness(self, epoch: int, generator: torch.Generator) -> Randomness:
+        return Randomness(self.job.drop_path * self._ramp(epoch), generator)
 
     def _transform(self) -> torch.Generator | None:
-        """The draws of the training transform, or None when the study does without."""
-        return self.transform_draws if self.job.search.augment else None
+        """The generator of the training transform, or None where the study does without it."""
+        return self.transform_generator if self.job.search.augment else None

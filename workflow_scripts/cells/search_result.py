@@ -1,4 +1,4 @@
-"""What a search leaves behind."""
+"""The result of a search."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ from workflow_scripts.runtime.epochs import History, Parts, restore, state_of
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch left behind; errors in percent."""
+    """The measurements of one epoch; errors in percent."""
 
     epoch: int
     learning_rate: float
@@ -71,7 +71,7 @@ class SearchResult:
         return {"alphas": [list(alphas) for alphas in self.alphas], **state_of(self._histories())}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.alphas = [Alphas(*alphas) for alphas in state["alphas"]]
         restore(self._histories(), state)
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from workflow_scripts.cells.node_sum import Term, may_compile, node_sum, single_operation, term_of
-from workflow_scripts.cells.operation_passes import COMPILED, steps_of
+from workflow_scripts.cells.operation_passes import COMPILED, blocks_of
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
@@ -38,7 +38,7 @@ class Alphas(NamedTuple):
     reduce: Tensor
 
 
-class Choice(NamedTuple):
+class DiscreteArchitecture(NamedTuple):
     """A discrete architecture in a supernet: what is chosen in the normal and in the reduction cell."""
 
     normal: Chosen
@@ -56,17 +56,18 @@ class MixedOperation(nn.Module):
             if "pool" in name:
                 operation = nn.Sequential(operation, nn.BatchNorm2d(channels, affine=False))
             self._ops.append(operation)
-        self.steps = [steps_of(operation) if isinstance(operation, COMPILED) else None for operation in self._ops]
+        self.blocks = [blocks_of(operation) if isinstance(operation, COMPILED) else None for operation in self._ops]
 
-    def forward(self, x: Tensor, weights: Tensor, draws: torch.Generator | None) -> Tensor:
+    def forward(self, x: Tensor, weights: Tensor, generator: torch.Generator | None) -> Tensor:
         mixed = [
-            weight * apply_operation(operation, x, draws) for weight, operation in zip(weights, self._ops, strict=True)
+            weight * apply_operation(operation, x, generator)
+            for weight, operation in zip(weights, self._ops, strict=True)
         ]
         return torch.stack(mixed).sum(0) if len(mixed) > 2 else sum(mixed[1:], mixed[0])
 
-    def single(self, x: Tensor, index: int, draws: torch.Generator | None) -> Tensor:
+    def single(self, x: Tensor, index: int, generator: torch.Generator | None) -> Tensor:
         """The output of one candidate alone."""
-        return apply_operation(self._ops[index], x, draws)
+        return apply_operation(self._ops[index], x, generator)
 
 
 class Cell(nn.Module):
@@ -83,7 +84,7 @@ class Cell(nn.Module):
         build = FactorizedReduce if halve else ReLUConvBN
         self.preprocess0 = build(first, channels, affine=False)
         self.preprocess1 = ReLUConvBN(second, channels, affine=False)
-        self.steps = [steps_of(self.preprocess0), steps_of(self.preprocess1)]
+        self.blocks = [blocks_of(self.preprocess0), blocks_of(self.preprocess1)]
         sources = [source for node in range(nodes) for source in range(node + 2)]
         self._ops = nn.ModuleList(
             MixedOperation(names, channels, stride=2 if reduction and source < 2 else 1)
@@ -96,24 +97,24 @@ class Cell(nn.Module):
         s1: Tensor,
         weights: Tensor,
         drop_path: float,
-        draws: torch.Generator | None,
+        generator: torch.Generator | None,
         compiled: bool = False,
     ) -> Tensor:
         """All candidates of all edges, mixed; `compiled`: see `Supernet.layout`."""
         picked = tuple(tuple((source, None) for source in range(node + 2)) for node in range(self.nodes))
-        return self._nodes(s0, s1, picked, weights, drop_path, draws, compiled)
+        return self._nodes(s0, s1, picked, weights, drop_path, generator, compiled)
 
     def chosen(
         self,
         s0: Tensor,
         s1: Tensor,
-        choice: Chosen,
-        draws: torch.Generator | None,
+        architecture: Chosen,
+        generator: torch.Generator | None,
         drop_path: float = 0.0,
         compiled: bool = False,
     ) -> Tensor:
         """The cell with each node's chosen edges alone, each with weight 1; no other operation runs."""
-        return self._nodes(s0, s1, choice, None, drop_path, draws, compiled)
+        return self._nodes(s0, s1, architecture, None, drop_path, generator, compiled)
 
     def _nodes(
         self,
@@ -122,11 +123,11 @@ class Cell(nn.Module):
         picked: Picked,
         weights: Tensor | None,
         drop_path: float,
-        draws: torch.Generator | None,
+        generator: torch.Generator | None,
         compiled: bool,
     ) -> Tensor:
         if compiled:
-            states = [single_operation(steps, x) for steps, x in zip(self.steps, (s0, s1), strict=True)]
+            states = [single_operation(blocks, x) for blocks, x in zip(self.blocks, (s0, s1), strict=True)]
         else:
             states = [self.preprocess0(s0), self.preprocess1(s1)]
         drop_path = drop_path if self.training else 0.0
@@ -134,7 +135,7 @@ class Cell(nn.Module):
         for node, edges in enumerate(picked):
             rows = None if weights is None else weights[first : first + node + 2]
             add_up = self._compiled_sum if compiled else self._sum
-            states.append(add_up(states, first, edges, rows, drop_path, draws))
+            states.append(add_up(states, first, edges, rows, drop_path, generator))
             first += node + 2
         return torch.cat(states[2:], dim=1)
 
@@ -145,7 +146,7 @@ class Cell(nn.Module):
         edges: PickedEdges,
         rows: Tensor | None,
         drop_path: float,
-        draws: torch.Generator | None,
+        generator: torch.Generator | None,
     ) -> Tensor:
         """A node's sum by its modules: `rows` (edges, operations) are the weights of its edges, from `first` on."""
         incoming = []
@@ -153,11 +154,11 @@ class Cell(nn.Module):
             edge = self._ops[first + source]
             assert isinstance(edge, MixedOperation)
             if index is not None:
-                output = edge.single(states[source], index, draws)
+                output = edge.single(states[source], index, generator)
             else:
                 assert rows is not None
-                output = edge(states[source], rows[source], draws)
-            incoming.append(drop_paths(output, drop_path, draws) if drop_path > 0 else output)
+                output = edge(states[source], rows[source], generator)
+            incoming.append(drop_paths(output, drop_path, generator) if drop_path > 0 else output)
         return sum(incoming[1:], incoming[0])
 
     def _compiled_sum(
@@ -167,23 +168,23 @@ class Cell(nn.Module):
         edges: PickedEdges,
         rows: Tensor | None,
         drop_path: float,
-        draws: torch.Generator | None,
+        generator: torch.Generator | None,
     ) -> Tensor:
         """The same sum by compiled loops; what is drawn is drawn in the same order."""
         inputs, terms = list(states), list[Term]()
         for source, index in edges:
             edge = self._ops[first + source]
             assert isinstance(edge, MixedOperation)
-            of_edge = []
-            for number in range(len(edge.steps)) if index is None else (index,):
-                operation, weight = edge._ops[number], 0 if index is not None else source * len(edge.steps) + number
+            edge_terms = []
+            for number in range(len(edge.blocks)) if index is None else (index,):
+                operation, weight = edge._ops[number], 0 if index is not None else source * len(edge.blocks) + number
                 if not isinstance(operation, Zero):
-                    of_edge.append(term_of(operation, edge.steps[number], source, inputs, draws, weight))
-            mask = drop_path_mask(states[source], drop_path, draws) if drop_path > 0 else None
-            terms += [term._replace(mask=mask) for term in of_edge]
-        own = states[0].new_ones(1) if rows is None else rows.reshape(-1)
+                    edge_terms.append(term_of(operation, edge.blocks[number], source, inputs, generator, weight))
+            mask = drop_path_mask(states[source], drop_path, generator) if drop_path > 0 else None
+            terms += [term._replace(mask=mask) for term in edge_terms]
+        weights = states[0].new_ones(1) if rows is None else rows.reshape(-1)
         height, width = (side // (2 if self.reduction else 1) for side in states[0].shape[2:])
-        return node_sum(inputs, terms, own, (states[0].shape[1], height, width))
+        return node_sum(inputs, terms, weights, (states[0].shape[1], height, width))
 
 
 class Supernet(nn.Module):
@@ -224,36 +225,40 @@ class Supernet(nn.Module):
         self.norms = batch_norms(self)
 
     def forward(
-        self, images: Tensor, alphas: Alphas, drop_path: float = 0.0, draws: torch.Generator | None = None
+        self, images: Tensor, alphas: Alphas, drop_path: float = 0.0, generator: torch.Generator | None = None
     ) -> Tensor:
-        """Logits (n, classes) of images (n, channels, side, side); noise and drop path are drawn from `draws`."""
-        return self.mix(images, Alphas(*(alpha.softmax(-1) for alpha in alphas)), drop_path, draws)
+        """Logits (n, classes) of images (n, channels, side, side); noise and drop path are drawn from `generator`."""
+        return self.mix(images, Alphas(*(alpha.softmax(-1) for alpha in alphas)), drop_path, generator)
 
     def mix(
-        self, images: Tensor, weights: Alphas, drop_path: float = 0.0, draws: torch.Generator | None = None
+        self, images: Tensor, weights: Alphas, drop_path: float = 0.0, generator: torch.Generator | None = None
     ) -> Tensor:
         """As `forward`, with the weights of the operations themselves."""
         compiled = self.layout == "compiled" and may_compile(self, images)
         s0 = s1 = self.stem(images)
         for cell in self.cells:
-            of_kind = weights.reduce if cell.reduction else weights.normal
-            s0, s1 = s1, cell(s0, s1, of_kind, drop_path, draws, compiled)
+            kind_weights = weights.reduce if cell.reduction else weights.normal
+            s0, s1 = s1, cell(s0, s1, kind_weights, drop_path, generator, compiled)
         return self.classifier(s1.mean((2, 3)))
 
     def chosen(
-        self, images: Tensor, choice: Choice, draws: torch.Generator | None = None, drop_path: float = 0.0
+        self,
+        images: Tensor,
+        architecture: DiscreteArchitecture,
+        generator: torch.Generator | None = None,
+        drop_path: float = 0.0,
     ) -> Tensor:
         """Logits of one discrete architecture; only its operations run, each with weight 1."""
         compiled = self.layout == "compiled" and may_compile(self, images)
         s0 = s1 = self.stem(images)
         for cell in self.cells:
             assert isinstance(cell, Cell)
-            of_kind = choice.reduce if cell.reduction else choice.normal
-            s0, s1 = s1, cell.chosen(s0, s1, of_kind, draws, drop_path, compiled)
+            edges = architecture.reduce if cell.reduction else architecture.normal
+            s0, s1 = s1, cell.chosen(s0, s1, edges, generator, drop_path, compiled)
         return self.classifier(s1.mean((2, 3)))
 
-    def choice(self, genotype: Genotype) -> Choice:
-        """The operations that a genotype of this supernet's space stands for."""
+    def architecture_of(self, genotype: Genotype) -> DiscreteArchitecture:
+        """A genotype of this supernet's space as an architecture in this supernet."""
         found = []
         for kind in ("normal", "reduce"):
             candidates, edges = self.candidates[kind], getattr(genotype, kind)
@@ -263,12 +268,12 @@ class Supernet(nn.Module):
                 cell.append(tuple((source, candidates[first + source].index(name)) for name, source in pairs))
                 first += node + 2
             found.append(tuple(cell))
-        return Choice(*found)
+        return DiscreteArchitecture(*found)
 
-    def genotype_of(self, choice: Choice) -> Genotype:
-        """The genotype of a choice with two edges for each node; the inverse of `choice`."""
+    def genotype_of(self, architecture: DiscreteArchitecture) -> Genotype:
+        """The genotype of an architecture with two edges for each node; the inverse of `architecture_of`."""
         cells = []
-        for kind, chosen in zip(("normal", "reduce"), choice, strict=True):
+        for kind, chosen in zip(("normal", "reduce"), architecture, strict=True):
             first, edges = 0, list[Edge]()
             for node, pairs in enumerate(chosen):
                 edges.extend((self.candidates[kind][first + source][index], source) for source, index in pairs)
@@ -276,18 +281,18 @@ class Supernet(nn.Module):
             cells.append(tuple(edges))
         return Genotype(*cells)
 
-    def initial_alphas(self, draws: torch.Generator) -> Alphas:
+    def initial_alphas(self, generator: torch.Generator) -> Alphas:
         """Fresh alphas, 1e-3 * N(0, 1), on the network's device."""
         device = next(self.parameters()).device
         return Alphas(
             *(
-                (1e-3 * torch.randn(len(edges), len(edges[0]), generator=draws)).to(device).requires_grad_()
+                (1e-3 * torch.randn(len(edges), len(edges[0]), generator=generator)).to(device).requires_grad_()
                 for edges in (self.candidates["normal"], self.candidates["reduce"])
             )
         )
 
     def genotype(self, alphas: Alphas) -> Genotype:
-        """The discrete architecture the alphas stand for."""
+        """The genotype of the largest alphas."""
         cells = zip(("normal", "reduce"), alphas, strict=True)
         return Genotype(*(_strongest(self.candidates[kind], alpha, self.nodes) for kind, alpha in cells))
 

@@ -60,5 +60,5 @@ def load_found_network(folder: Path) -> FoundNetwork:
         network.load_state_dict(weights)
     except (OSError, KeyError, TypeError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"{folder}: it holds no trained network that can be read ({reason[:200]})") from None
+        raise ValueError(f"{folder}: it has no readable trained network ({reason[:200]})") from None
     return FoundNetwork(network, images)

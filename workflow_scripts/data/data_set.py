@@ -32,7 +32,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class DataSet:
-    """The facts of any data set; one that is generated or bundled has no files."""
+    """The facts of any data set; generated and bundled ones have no files."""
 
     name: str
     description: str
@@ -43,10 +43,10 @@ class DataSet:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Per channel, of pixels divided by 255: `mean` is subtracted, then the result divided by `deviation`."""
+    """Per channel, of pixels divided by 255: `mean` is subtracted, then the result divided by `std`."""
 
     mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +69,12 @@ class ImageSet(DataSet):
 
 
 def data_set_names() -> list[str]:
-    """The names of all data sets, sorted; a file whose name is no `NAME` is none."""
+    """The names of all data sets, sorted; a file whose name does not match `NAME` is not one."""
     return sorted(path.stem for path in FOLDER.glob("*.py") if re.fullmatch(NAME, path.stem))
 
 
 def image_set_names() -> list[str]:
-    """The names of all image data sets, sorted; a file that is not sound is none."""
+    """The names of all image data sets, sorted; a file that cannot be loaded is not one."""
     return [name for name in data_set_names() if _is_image_set(name)]
 
 
@@ -92,11 +92,11 @@ def load_entry(name: str) -> DataSet:
         raise ValueError(f"{file}{line}: it cannot be loaded ({type(error).__name__}: {reason})") from None
     entry = getattr(module, "DATA_SET", None)
     if not isinstance(entry, DataSet):
-        raise ValueError(f"{file}: it states no DATA_SET, which a data set's file does")
+        raise ValueError(f"{file}: it does not define DATA_SET, which the file of a data set needs")
     if entry.name != name:
-        raise ValueError(f"{file}: its DATA_SET has the name {entry.name}; it should be that of the file, {name}")
+        raise ValueError(f"{file}: its DATA_SET has the name {entry.name}; it should have the name of the file, {name}")
     if isinstance(entry, ImageSet) and not callable(getattr(module, "read", None)):
-        raise ValueError(f"{file}: it has no function read, by which an image data set is read")
+        raise ValueError(f"{file}: it does not define the function read, which an image data set needs")
     return entry
 
 
@@ -110,7 +110,7 @@ def _is_image_set(name: str) -> bool:
 def load_image_set(name: str) -> ImageSet:
     """The stated facts of image data set `name`."""
     entry = load_entry(name)
-    assert isinstance(entry, ImageSet), f"{name} holds no images"
+    assert isinstance(entry, ImageSet), f"{name} is not an image data set"
     return entry
 
 

@@ -43,14 +43,14 @@ class Access:
 
 
 class FetchError(ValueError):
-    """A file that cannot be had; its text is one sentence that says what was tried and where to put the file."""
+    """A file that cannot be had; the message is one sentence: what was tried and where to put the file."""
 
 
 class _Rejected(Exception):
-    """One source does not give the file; its text says why."""
+    """One source does not give the file; the message is the reason."""
 
 
-class _Broken(Exception):
+class _ConnectionLost(Exception):
     """A connection that broke or a server that was busy; another try may help."""
 
 
@@ -81,10 +81,10 @@ class _Fetcher:
 
     def _path(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        file, told = self.folder / f".{self.file.key}.lock", False
-        while (lock := try_lock(file)) is None:
-            if not told:
-                told = True
+        lock_file, said_so = self.folder / f".{self.file.key}.lock", False
+        while (lock := try_lock(lock_file)) is None:
+            if not said_so:
+                said_so = True
                 self.progress.say(f"another process fetches {self.file.forms[0].name}; waiting for it")
             time.sleep(POLL_SECONDS)
         try:
@@ -186,7 +186,7 @@ class _Fetcher:
                 return self._downloaded(address, forms)
             except _Rejected as error:
                 self.refusals.append(f"{address}: {error}")
-            except _Broken as error:
+            except _ConnectionLost as error:
                 self.refusals.append(f"{address}: {error}, {TRIES} times")
                 return None
         return None
@@ -218,34 +218,34 @@ class _Fetcher:
             try:
                 self._receive(address, partial, _limit(forms))
                 return resumed
-            except (_Broken, requests.ConnectionError, requests.Timeout) as error:
-                reason = str(error) if isinstance(error, _Broken) else f"no connection ({type(error).__name__})"
+            except (_ConnectionLost, requests.ConnectionError, requests.Timeout) as error:
+                reason = str(error) if isinstance(error, _ConnectionLost) else f"no connection ({type(error).__name__})"
             except requests.RequestException as error:
                 raise _Rejected(type(error).__name__) from None
             if attempt < TRIES:
                 wait = BACK_OFF_SECONDS * 2 ** (attempt - 1)
                 self.progress.say(f"{reason}; trying again in {wait:g} s")
                 time.sleep(wait)
-        raise _Broken(reason)
+        raise _ConnectionLost(reason)
 
     def _receive(self, address: str, partial: Path, limit: int | None) -> None:
         """One request for what is still missing."""
         have = partial.stat().st_size if partial.exists() else 0
         if limit is not None and have >= limit:
-            return  # complete already, or wrong: the checksum tells
+            return  # complete already, or wrong: the checksum decides
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as answer:
             if answer.status_code == 429 or answer.status_code >= 500:
-                raise _Broken(f"the server answered {answer.status_code}")
+                raise _ConnectionLost(f"the server answered {answer.status_code}")
             if answer.status_code == 416:
                 partial.unlink(missing_ok=True)
-                raise _Broken("the server has no such part")
+                raise _ConnectionLost("the server has no such part")
             if answer.status_code not in (200, 206):
                 raise _Rejected(f"the server answered {answer.status_code}")
             going_on = answer.status_code == 206
             if going_on and not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
                 partial.unlink(missing_ok=True)
-                raise _Broken("the server sent another part than the one asked for")
+                raise _ConnectionLost("the server sent another part than the one asked for")
             have = have if going_on else 0
             length = answer.headers.get("Content-Length")
             total = have + int(length) if length and length.isdecimal() else limit
@@ -255,7 +255,7 @@ class _Fetcher:
         if total is None or have >= total:
             self.progress.advance(megabytes, megabytes, f"MB of {partial.name[1:].removesuffix('.partial')}")
         if total is not None and have < total and not (limit and have > limit):
-            raise _Broken(f"the connection ended after {have} of {total} bytes")
+            raise _ConnectionLost(f"the connection ended after {have} of {total} bytes")
 
     def _write(self, answer: requests.Response, file: BinaryIO, have: int, total: int | None, limit: int | None) -> int:
         """The bytes as sent: some servers label a .gz file as an encoding, which must not be undone."""
@@ -270,7 +270,7 @@ class _Fetcher:
                     shown = time.monotonic()
                     self.progress.advance(round(have / MEGABYTE), round(total / MEGABYTE) + 1, "MB")
         except urllib3.exceptions.HTTPError:
-            raise _Broken(f"the connection broke after {have} bytes") from None
+            raise _ConnectionLost(f"the connection broke after {have} bytes") from None
         return have
 
     # ---------------------------------------------------------------------------------------------------------------

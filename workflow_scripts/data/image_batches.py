@@ -62,23 +62,23 @@ class Part:
         return Part(self.images[after:stop], self.labels[after:stop], self.settings)
 
     def batch(
-        self, index: Tensor, draws: torch.Generator | None = None, cutout_probability: float = 1.0
+        self, index: Tensor, generator: torch.Generator | None = None, cutout_probability: float = 1.0
     ) -> tuple[Tensor, Tensor]:
         """Normalised images (n, C, S, S) float32 and labels (n,).
 
-        With `draws`, the training transform: crop, flip, normalise, and cutout with the given probability per image.
+        With `generator`, the training transform: crop, flip, normalise, cutout with the given probability per image.
         """
         settings = self.settings
         images, labels = self.images[index], self.labels[index]
-        if draws is None:
+        if generator is None:
             return normalise(images, settings.mean, settings.deviation), labels
         if settings.padding:
-            images = random_crop(images, settings.padding, draws)
+            images = random_crop(images, settings.padding, generator)
         if settings.flip:
-            images = random_flip(images, draws)
+            images = random_flip(images, generator)
         images = normalise(images, settings.mean, settings.deviation)
         if settings.cutout and cutout_probability > 0:
-            images = cutout(images, settings.cutout, cutout_probability, draws)
+            images = cutout(images, settings.cutout, cutout_probability, generator)
         return images, labels
 
 
@@ -98,9 +98,9 @@ def load_part(path: Path, part: str, settings: Preparation, device: torch.device
 class ShuffledBatches:
     """Index batches over endless passes, each pass in a fresh order; the last batch of a pass may be smaller."""
 
-    def __init__(self, size: int, batch_size: int, draws: torch.Generator) -> None:
+    def __init__(self, size: int, batch_size: int, generator: torch.Generator) -> None:
         """Batches of `batch_size` of the numbers below `size`."""
-        self.size, self.batch_size, self.draws = size, batch_size, draws
+        self.size, self.batch_size, self.generator = size, batch_size, generator
         self.order, self.position = torch.empty(0, dtype=torch.long), 0
 
     def __iter__(self) -> "ShuffledBatches":
@@ -110,19 +110,19 @@ class ShuffledBatches:
     def __next__(self) -> Tensor:
         """The next batch."""
         if self.position >= len(self.order):
-            self.order, self.position = torch.randperm(self.size, generator=self.draws), 0
+            self.order, self.position = torch.randperm(self.size, generator=self.generator), 0
         batch = self.order[self.position : self.position + self.batch_size]
         self.position += self.batch_size
         return batch
 
     def state_dict(self) -> dict[str, Any]:
-        """The order of the pass, the place in it, and the state of the draws."""
-        return {"order": self.order, "position": self.position, "draws": self.draws.get_state()}
+        """The order of the pass, the place in it, and the state of the generator."""
+        return {"order": self.order, "position": self.position, "draws": self.generator.get_state()}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.order, self.position = state["order"], state["position"]
-        self.draws.set_state(state["draws"])
+        self.generator.set_state(state["draws"])
 
 
 def ordered_batches(size: int, batch_size: int) -> Iterator[Tensor]:

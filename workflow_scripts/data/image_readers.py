@@ -43,7 +43,7 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     """
     content = unpacked(path)
     if len(content) < 4 or content[:3] != bytes([0, 0, IDX_BYTES]):
-        raise ValueError(f"{path}: this is no IDX file of unsigned bytes")
+        raise ValueError(f"{path}: this is not an IDX file of unsigned bytes")
     dimensions = content[3]
     start = 4 + 4 * dimensions
     if len(content) < start:

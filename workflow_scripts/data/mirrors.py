@@ -9,7 +9,7 @@ _CREDENTIALS = re.compile(r"""//.*@|[^\s"':]+:\S*@""")
 
 
 def mirror_problem(mirror: str) -> str | None:
-    """Why a text can be no mirror, without showing it, because it may hold a password; None where it can."""
+    """Why a text is not a valid mirror, without showing it, because it may hold a password; None where it is."""
     try:
         parts = urlsplit(mirror)
         named = parts.username is not None or parts.password is not None
@@ -17,9 +17,9 @@ def mirror_problem(mirror: str) -> str | None:
     except ValueError:
         named, valid = False, False
     if named or _NAMED_PLACE.match(mirror.strip()):
-        return "a mirror's address holds no user name or password; put them in ~/.netrc"
+        return "a mirror's address must not hold a user name or password; put them in ~/.netrc"
     if not valid:
-        return "a mirror under data.mirrors is no valid address"
+        return "a mirror under data.mirrors is not a valid address"
     if parts.scheme != "file" and bool(parts.netloc) != (parts.scheme in ("http", "https")):
         return "a mirror is a folder, or an address that starts with file://, http:// or https://"
     return None

@@ -11,17 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workflow_scripts.depth.kernels import Array, Shape, evaluate_points, train_epochs
+from workflow_scripts.depth.kernels import Array, NetworkShape, evaluate_points, train_epochs
 from workflow_scripts.depth.networks import FullyConnectedNetwork
 from workflow_scripts.depth.posterior import LearntPosterior
-from workflow_scripts.depth.training import DepthModel, Epoch, Points, Result, Watch, epoch_of
+from workflow_scripts.depth.training import DepthModel, Epoch, EpochCallback, Points, Result, epoch_of
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.epochs import History, Parts, Tensors, resumed
 from workflow_scripts.study.depth_settings import DepthTraining
 
 
 def can_train(model: DepthModel, settings: DepthTraining, points: Points) -> bool:
-    """Whether `train` here can stand for `training.train`."""
+    """Whether `train` here can replace `training.train`."""
     plain = settings.learning_rate_cut is None and settings.chosen_by == "training"
     return plain and isinstance(model.network, FullyConnectedNetwork) and points[0].device.type == "cpu"
 
@@ -32,7 +32,7 @@ def train(
     test_points: Points | None,
     settings: DepthTraining,
     generator: torch.Generator,
-    watch: Watch = lambda _: None,
+    on_epoch: EpochCallback = lambda _: None,
     checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Result:
     """As `training.train`, for a FullyConnectedNetwork on the CPU; minibatches are the same."""
@@ -49,18 +49,18 @@ def train(
     points, steps = len(y), math.ceil(len(y) / settings.batch_size)
     rates = np.array([settings.learning_rate, settings.momentum, settings.weight_decay], vector.dtype)
 
-    history, broken = History(Epoch), -1  # broken: the step of an epoch at which a value was not finite
+    history, diverged_step = History(Epoch), -1  # the step of an epoch at which a value was not finite
     best_at = np.array([-1, -math.inf])  # epoch and ELBO of the best; -1: none yet
-    kept = (vector, momentum, statistics, best, best_statistics)
-    parts: Parts = {"arrays": Tensors([torch.from_numpy(array) for array in (*kept, best_at)]), "order": generator}
+    arrays = (vector, momentum, statistics, best, best_statistics)
+    parts: Parts = {"arrays": Tensors([torch.from_numpy(array) for array in (*arrays, best_at)]), "order": generator}
     for first in resumed(history, settings.epochs, parts, checkpoint):
         count = min(1 if first == 0 else settings.test_every, settings.epochs - first)
         orders = np.zeros((count if steps > 1 else 0, points), np.int64)
         for order in orders:
             order[:] = torch.randperm(points, generator=generator).numpy()
         measured = np.zeros((count, steps, 3))
-        done, goes_on, broken, best_epoch, best_elbo = train_epochs(
-            kept,
+        done, goes_on, diverged_step, best_epoch, best_elbo = train_epochs(
+            arrays,
             shape,
             (x, y, orders, settings.batch_size),
             rates,
@@ -74,15 +74,15 @@ def train(
             if test_points is not None and number % settings.test_every == 0:
                 test = _test(vector, statistics, shape, len(prior) > 0, test_points)
             history.append(epoch_of(number, measured[number - first].tolist(), points, settings.batch_size, test))
-            watch(history[-1])
+            on_epoch(history[-1])
         if not goes_on:
             break
     best_epoch, best_elbo = int(best_at[0]), float(best_at[1])
     _write(model, vector, statistics, len(history) * steps)
     if best_epoch < 0:
-        return Result("diverged", history, None, None, None, len(history), broken)
-    if broken >= 0:
-        return Result("diverged", history, best_epoch, best_elbo, None, len(history), broken)
+        return Result("diverged", history, None, None, None, len(history), diverged_step)
+    if diverged_step >= 0:
+        return Result("diverged", history, best_epoch, best_elbo, None, len(history), diverged_step)
     if not (np.isfinite(best).all() and np.isfinite(best_statistics).all()):
         return Result("diverged", history, best_epoch, best_elbo, None, best_epoch, steps - 1)
     last = {name: tensor.clone() for name, tensor in model.state_dict().items()}
@@ -130,7 +130,7 @@ def _columns(x: Tensor) -> Array:
     return np.ascontiguousarray(x.numpy().T)
 
 
-def _test(vector: Array, statistics: Array, shape: Shape, learnt: bool, points: Points) -> tuple[float, float]:
+def _test(vector: Array, statistics: Array, shape: NetworkShape, learnt: bool, points: Points) -> tuple[float, float]:
     """Negative log-likelihood and error in percent of the mixed prediction, evaluation mode."""
     y = points[1].numpy()
     nll, wrong = evaluate_points(vector, statistics, shape, learnt, _columns(points[0]), y)

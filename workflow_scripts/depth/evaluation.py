@@ -17,7 +17,7 @@ from workflow_scripts.runtime.multiply_adds import count_multiply_adds
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class DepthEvaluation:
     """`summary`, `depths`, `calibration`: numbers of run, depths and bins, named as in tables/depth_tables.py."""
 
     summary: dict[str, float | int | None]
@@ -26,8 +26,8 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(model: DepthModel, train_points: Points, test_points: Points) -> Evaluation | None:
-    """Evaluate the model as it stands. Numbers are computed in float64 on the CPU from the model's logits.
+def evaluate(model: DepthModel, train_points: Points, test_points: Points) -> DepthEvaluation | None:
+    """Evaluate the model as it is now. Numbers are computed in float64 on the CPU from the model's logits.
 
     Where these overflow in the model's precision, as those of deep networks can far from the training points, they are
     computed in float64, too.
@@ -54,7 +54,7 @@ def evaluate(model: DepthModel, train_points: Points, test_points: Points) -> Ev
         "expected": posterior.pruned_log_probabilities(test_logits, log_q, round(expected)),
     }
     bins = {name: metrics.calibration_bins(prediction, y_test) for name, prediction in predictions.items()}
-    return Evaluation(
+    return DepthEvaluation(
         _summary(log_q.exp(), optimal, predictions, bins, y_test) | _multiply_adds(model, d_opt, test_points[0][:1]),
         _depths(log_q.exp(), prior, optimal, train_nll, test_logits, y_test),
         [

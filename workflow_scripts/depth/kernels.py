@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workflow_scripts.runtime.compilation import compiled
 
 Array = NDArray[Any]
-Shape = tuple[int, int, int, int]  # features, width, classes, depth
+NetworkShape = tuple[int, int, int, int]  # features, width, classes, depth
 
 EPSILON = 1e-5  # added to a variance by torch.nn.BatchNorm1d
 STATISTICS_MOMENTUM = 0.1  # of torch.nn.BatchNorm1d
@@ -21,7 +21,7 @@ POINTS_PER_PASS = 256  # of a pass in evaluation mode, so that its arrays stay i
 
 
 @compiled
-def _views(vector: Array, shape: Shape) -> tuple[Array, ...]:
+def _views(vector: Array, shape: NetworkShape) -> tuple[Array, ...]:
     """The parameters in a vector, as views of it, in torch's shapes.
 
     Input weight (W, F) and bias, head weight (K, W) and bias; of all blocks weight (D, W, W), bias, scale and shift
@@ -74,14 +74,14 @@ def _softmax(logits: Array, y: Array) -> float:
             # not-a-number passes on, so that a run that diverged is seen
             if not logits[k, n] <= largest:
                 largest = logits[k, n]
-        of_class = logits[y[n], n] - largest
+        true_class_logit = logits[y[n], n] - largest
         norm = logits.dtype.type(0)
         for k in range(classes):
             logits[k, n] = np.exp(logits[k, n] - largest)
             norm += logits[k, n]
         for k in range(classes):
             logits[k, n] /= norm
-        total += np.log(norm) - of_class
+        total += np.log(norm) - true_class_logit
     return total
 
 
@@ -94,8 +94,8 @@ def _add_log_likelihood(likelihood: Array, log_weight: float, logits: Array, y: 
         norm = 0.0
         for k in range(classes):
             norm += np.exp(np.float64(logits[k, n]) - largest)
-        own = log_weight + logits[y[n], n] - largest - np.log(norm)
-        likelihood[n] = np.logaddexp(likelihood[n], own)
+        term = log_weight + logits[y[n], n] - largest - np.log(norm)
+        likelihood[n] = np.logaddexp(likelihood[n], term)
 
 
 @compiled
@@ -212,13 +212,13 @@ def _step(
     vector: Array,
     gradient: Array,
     statistics: Array,
-    shape: Shape,
+    shape: NetworkShape,
     x: Array,
     y: Array,
     prior: Array,
     clamp: float,
     total: int,
-    space: tuple[Array, ...],
+    workspace: tuple[Array, ...],
 ) -> tuple[float, float, int]:
     """Objective and its gradient on a batch x (F, N), y (N,): (nll, KL, wrong); running statistics move on."""
     _, width, classes, depth = shape
@@ -226,13 +226,13 @@ def _step(
     input_weight, input_bias, head_weight, head_bias, weight, bias, scale, shift, q_logits = _views(vector, shape)
     d_input, d_input_bias, d_head, d_head_bias, d_weight, d_bias, d_scale, d_shift, d_q_logits = _views(gradient, shape)
     running = statistics.reshape(2, depth, width)
-    state_space, rectified_space, logit_space, small_space = space
-    states = state_space[: (depth + 1) * width * points].reshape(depth + 1, width, points)
-    rectified = rectified_space[: depth * width * points].reshape(depth, width, points)
-    logits = logit_space[: (depth + 1) * classes * points].reshape(depth + 1, classes, points)
-    upstream = small_space[0, : width * points].reshape(width, points)
-    inner = small_space[1, : width * points].reshape(width, points)
-    product = small_space[2, : width * points].reshape(width, points)
+    state_work, rectified_work, logit_work, small_work = workspace
+    states = state_work[: (depth + 1) * width * points].reshape(depth + 1, width, points)
+    rectified = rectified_work[: depth * width * points].reshape(depth, width, points)
+    logits = logit_work[: (depth + 1) * classes * points].reshape(depth + 1, classes, points)
+    upstream = small_work[0, : width * points].reshape(width, points)
+    inner = small_work[1, : width * points].reshape(width, points)
+    product = small_work[2, : width * points].reshape(width, points)
     means, inverses = np.empty((depth, width), vector.dtype), np.empty((depth, width), vector.dtype)
     ones, sums = np.ones(points, vector.dtype), np.empty(width, vector.dtype)
     learnt = len(prior) > 0
@@ -300,10 +300,10 @@ def _step(
 @compiled
 def train_epochs(
     arrays: tuple[Array, ...],
-    shape: Shape,
+    shape: NetworkShape,
     points: tuple[Array, Array, Array, int],
     rates: Array,
-    divergence: tuple[Array, float],
+    kl_terms: tuple[Array, float],
     stopping: tuple[int, int, float, int],
     measured: Array,
 ) -> tuple[int, bool, int, int, float]:
@@ -314,12 +314,12 @@ def train_epochs(
     vector, momentum, statistics, best, best_statistics = arrays
     features, width, classes, depth = shape
     x, y, orders, batch_size = points
-    prior, clamp = divergence
+    prior, clamp = kl_terms
     first, best_epoch, best_elbo, patience = stopping
-    learning_rate, inertia, decay = rates
+    learning_rate, momentum_factor, weight_decay = rates
     total, gradient = len(y), np.zeros_like(vector)
     largest = min(batch_size, total)
-    space = (
+    workspace = (
         np.empty((depth + 1) * width * largest, vector.dtype),
         np.empty(depth * width * largest, vector.dtype),
         np.empty((depth + 1) * classes * largest, vector.dtype),
@@ -339,12 +339,12 @@ def train_epochs(
             else:
                 batch_x, batch_y = x, y
             nll, kl, wrong = _step(
-                vector, gradient, statistics, shape, batch_x, batch_y, prior, clamp, total, space
+                vector, gradient, statistics, shape, batch_x, batch_y, prior, clamp, total, workspace
             )  # fmt: skip
             if not (np.isfinite(nll) and np.isfinite(kl)):
                 return number, False, step, best_epoch, best_elbo
             for i in range(len(vector)):
-                momentum[i] = inertia * momentum[i] + (gradient[i] + decay * vector[i])
+                momentum[i] = momentum_factor * momentum[i] + (gradient[i] + weight_decay * vector[i])
                 vector[i] -= learning_rate * momentum[i]
             measured[number, step, 0], measured[number, step, 1], measured[number, step, 2] = nll, kl, wrong
             nll_sum += (stop - start) * nll
@@ -361,7 +361,7 @@ def train_epochs(
 
 @compiled
 def evaluate_points(
-    vector: Array, statistics: Array, shape: Shape, learnt: bool, x: Array, y: Array
+    vector: Array, statistics: Array, shape: NetworkShape, learnt: bool, x: Array, y: Array
 ) -> tuple[float, int]:
     """Negative log-likelihood and number wrong of the mixed prediction on points x (F, N), y (N,), evaluation mode."""
     _, width, classes, depth = shape

@@ -59,7 +59,7 @@ def published_calibration_error(log_probabilities: Tensor, y: Tensor) -> float |
     classes = torch.arange(probability.shape[-1])
     right = (classes == y[:, None]) & (classes == probability.argmax(dim=-1)[:, None])
     place = torch.ceil(probability * CALIBRATION_BINS).long().clamp(max=CALIBRATION_BINS).flatten() - 1
-    inside = place >= 0  # a probability of exactly 0 lies in no bin
+    inside = place >= 0  # a probability of exactly 0 is in no bin
     count = torch.bincount(place[inside], minlength=CALIBRATION_BINS).double()
     if (count == 0).any():
         return None

@@ -34,7 +34,7 @@ class GlobalAverage(nn.Module):
 
 
 class DepthNetwork(nn.Module):
-    """Input layer, residual blocks and one head for all depths; subclasses say what these are."""
+    """Input layer, residual blocks and one head for all depths; subclasses define these."""
 
     def __init__(self, input_layer: nn.Module, head: nn.Module, blocks: list[Residual]) -> None:
         """A network of depth len(blocks)."""

@@ -11,7 +11,7 @@ from workflow_scripts.tables.files import damaged, read_json
 
 
 def read_runs(groups: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any], DepthRun]]:
-    """Folder, key columns and settings of every run in the folders of groups. Raises ValueError where one is broken."""
+    """Folder, key columns and settings of every run in the folders of groups. Raises ValueError for a damaged one."""
     for group in groups:
         for path in sorted(path for path in group.iterdir() if path.is_dir()):
             stored = read_part(path / "settings.json")
@@ -22,7 +22,7 @@ def read_runs(groups: Iterable[Path]) -> Iterator[tuple[Path, dict[str, Any], De
 def read_part(path: Path) -> dict[str, Any]:
     """One JSON file of a run's folder. Raises ValueError, in one sentence, when it is missing."""
     if not path.is_file():
-        raise ValueError(f"{path} is missing, so the folder is no complete depth run; run its search again")
+        raise ValueError(f"{path} is missing, so the folder is not a complete depth run; run its search again")
     return read_json(path)
 
 

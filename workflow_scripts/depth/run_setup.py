@@ -79,14 +79,14 @@ def train(
     model: DepthModel,
     data: RunData,
     depth_run: DepthRun,
-    watch: training.Watch = lambda _: None,
+    on_epoch: training.EpochCallback = lambda _: None,
     checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> training.Result:
     """Train the model of a run as its settings say, fully connected networks on a processor in a compiled program."""
     settings, generator = depth_run.training, stream(depth_run.weight_seed, "batches")
     fast = compiled.can_train(model, settings, data.train)
     chosen = compiled.train if fast else training.train
-    return chosen(model, data.train, data.held_out, settings, generator, watch, checkpoint)
+    return chosen(model, data.train, data.held_out, settings, generator, on_epoch, checkpoint)
 
 
 def _spirals(data: SpiralData, seed: int, device: torch.device | str) -> RunData:

@@ -125,8 +125,8 @@ def result_of(state: State) -> Result:
     return Result(**{**state, "history": [Epoch(**epoch) for epoch in state["history"]]})
 
 
-class Training:
-    """A training as it stands between two epochs."""
+class TrainingState:
+    """The state of a training between two epochs."""
 
     def __init__(self, model: DepthModel, settings: DepthTraining, generator: torch.Generator) -> None:
         """Before the first epoch. `generator`, on the CPU, orders the minibatches where there are several."""
@@ -138,7 +138,7 @@ class Training:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.best = Best(model)
+        self.best = BestEpoch(model)
         self.history = History(Epoch)
 
     def parts(self) -> Parts:
@@ -163,9 +163,9 @@ class Training:
             self.optimiser.step()
             steps.append(torch.stack([nll.detach(), kl.detach(), wrong.to(nll.dtype)]))
         measured = torch.stack(steps).cpu()  # the one wait for the device in an epoch
-        broken = broken_step(measured)
-        if broken is not None:
-            return broken
+        diverged_step = broken_step(measured)
+        if diverged_step is not None:
+            return diverged_step
         test = measure(self.model, *held_out) if held_out and number % settings.test_every == 0 else (None, None)
         record = epoch_of(number, measured.tolist(), len(x), settings.batch_size, test)
         self.history.append(record)
@@ -182,7 +182,7 @@ class Training:
         return -(nll + record.kl_per_sample) * len(held_out[1])
 
 
-Watch = Callable[[Epoch], None]
+EpochCallback = Callable[[Epoch], None]
 
 
 def train(
@@ -191,32 +191,32 @@ def train(
     held_out: Points | None,
     settings: DepthTraining,
     generator: torch.Generator,
-    watch: Watch = lambda _: None,
+    on_epoch: EpochCallback = lambda _: None,
     checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Result:
     """Train the model in place; afterwards it holds its last weights, not the best ones.
 
-    Points are (x, y) on the model's device. `held_out` is measured every `settings.test_every` epochs. `watch` is
+    Points are (x, y) on the model's device. `held_out` is measured every `settings.test_every` epochs. `on_epoch` is
     called after every completed epoch. After a kill the training goes on from what `checkpoint` holds.
     """
-    training = Training(model, settings, generator)
+    training = TrainingState(model, settings, generator)
     history, best = training.history, training.best
     for _ in resumed(history, settings.epochs, training.parts(), checkpoint):
-        broken = training.run_epoch(train_points, held_out)
-        if broken is not None:
-            return Result("diverged", history, best.epoch, best.elbo, None, len(history), broken)
-        watch(history[-1])
+        diverged_step = training.run_epoch(train_points, held_out)
+        if diverged_step is not None:
+            return Result("diverged", history, best.epoch, best.elbo, None, len(history), diverged_step)
+        on_epoch(history[-1])
         if training.is_out_of_patience:
             break
     if best.epoch is None or not best.is_finite():
-        # The step after the best epoch's measurement was the one that broke the weights.
+        # The step after the best epoch's measurement was the one that made the weights not finite.
         last_step = math.ceil(len(train_points[0]) / settings.batch_size) - 1
-        broken_at = len(history) - 1 if best.epoch is None else best.epoch
-        return Result("diverged", history, best.epoch, best.elbo, None, broken_at, last_step)
+        diverged_epoch = len(history) - 1 if best.epoch is None else best.epoch
+        return Result("diverged", history, best.epoch, best.elbo, None, diverged_epoch, last_step)
     return Result("finished", history, best.epoch, best.elbo, best.weights)
 
 
-class Best:
+class BestEpoch:
     """The best epoch so far, and a copy of the model's state after it, allocated once and overwritten."""
 
     def __init__(self, model: nn.Module) -> None:
@@ -241,7 +241,7 @@ class Best:
         return {"epoch": self.epoch, "elbo": self.elbo, "weights": self.weights}
 
     def load_state_dict(self, state: dict[str, Any], /) -> None:
-        """Take up a state."""
+        """Load a state."""
         self.epoch, self.elbo = state["epoch"], state["elbo"]
         for name, tensor in self.weights.items():
             tensor.copy_(state["weights"][name])

@@ -13,7 +13,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, SubsetRandomSampler
 from torchvision import transforms
 
-MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 WORKERS = 2
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -35,7 +35,7 @@ class Cutout:
         return image * torch.from_numpy(mask).expand_as(image)
 
 
-class Images(Dataset):
+class TransformedImages(Dataset):
     """Images (N, S, S, 3) uint8 with labels (N,), each transformed when it is asked for."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
@@ -46,7 +46,7 @@ class Images(Dataset):
                 transforms.RandomCrop(side, padding=side // 8),
                 transforms.RandomHorizontalFlip(),
                 transforms.ToTensor(),
-                transforms.Normalize(MEAN, DEVIATION),
+                transforms.Normalize(MEAN, STD),
                 Cutout(side // 2),
             ]
         )
@@ -64,7 +64,7 @@ class SearchLoaders:
     """The two halves of a training set: one passed through in order, one opened anew for every batch."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, batch_size: int) -> None:
-        data, half = Images(images, labels), len(labels) // 2
+        data, half = TransformedImages(images, labels), len(labels) // 2
         self.train = DataLoader(
             data, batch_size, sampler=SubsetRandomSampler(range(half)), num_workers=WORKERS, drop_last=True
         )

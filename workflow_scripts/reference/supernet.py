@@ -1,7 +1,7 @@
 """The supernet and the quantities of one search step, in their most literal form.
 
 Source: Liu et al. 2019 (DARTS) equations 5 to 8 and Zela et al. 2020 (arXiv 1909.09656). Drop path is 0 and BatchNorm
-uses batch statistics throughout; every function that changes a model's weights says so.
+uses batch statistics throughout; every function that changes a model's weights states it.
 """
 
 from collections.abc import Sequence
@@ -105,7 +105,7 @@ class Supernet(nn.Module):
         self.alphas = {kind: alphas[kind].detach().clone().requires_grad_() for kind in ("normal", "reduce")}
 
     def forward(self, x: torch.Tensor, weights: Pair | None = None) -> torch.Tensor:
-        """Logits; `weights` of the operations stand in for the softmax of the alphas, as in RS-ws."""
+        """Logits; `weights` of the operations replace the softmax of the alphas, as in RS-ws."""
         s0 = s1 = self.stem(x)
         for cell, kind in zip(self.cells, self.kinds, strict=True):
             own = torch.softmax(self.alphas[kind], dim=-1) if weights is None else weights[kind]

@@ -13,12 +13,12 @@ _ARCHITECTURE = [*_SEARCH_SETTING, "run", "method"]
 
 def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
     """What the study repeated, as paragraphs: searches, trainings from scratch, depth networks; empty without runs."""
-    said = []
+    paragraphs = []
     counts = []
     if len(searches := tables.get("searches", pd.DataFrame())):
         seeds = searches.groupby(_SEARCH_SETTING)["seed"].nunique()
         counts.append(seeds)
-        said.append(
+        paragraphs.append(
             f"Cell search: {count(len(searches), 'search', 'searches')} of "
             f"{count(len(seeds), 'setting')}, {number_formats.span(seeds)} of each, which differ in the seed alone."
             f"{_diverged(searches)}"
@@ -26,7 +26,7 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
     evaluations = tables.get("evaluations", EVALUATIONS.frame([]))
     if len(trainings := evaluations[evaluations["outcome"].isin(TRAINED)]):
         per_architecture = trainings.groupby(_ARCHITECTURE)["evaluation_seed"].nunique()
-        said.append(
+        paragraphs.append(
             f"Trainings from scratch: {len(trainings)} of {count(len(per_architecture), 'architecture')} (an "
             "architecture that two methods take counts for each), "
             f"{number_formats.span(per_architecture)} of each, which differ in the initial weights and the order of "
@@ -34,27 +34,27 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
             f"{_diverged(trainings)}"
         )
     if lost := len(evaluations) - len(trainings):
-        said.append(f"{lost} more could not be trained, because the search gave no architecture.")
+        paragraphs.append(f"{lost} more could not be trained, because the search gave no architecture.")
     if len(networks := tables.get("depth_runs", pd.DataFrame())):
         setting = ["experiment", "model", "max_depth", *DEPTH_SETTINGS]
         per_setting = networks.groupby(setting, dropna=False).size()
         counts.append(per_setting)
-        said.append(
+        paragraphs.append(
             f"Depth search: {count(len(networks), 'network')} of "
             f"{count(len(per_setting), 'setting')}, {number_formats.span(per_setting)} of each, which differ in "
             f"their seeds.{_diverged(networks)}"
         )
     if any((each == 1).any() for each in counts):
-        said.append(
-            "Where a setting was run once nothing tells how another run of it would have ended: a difference between "
-            "two such numbers is no evidence."
+        paragraphs.append(
+            "Where a setting was run once the spread over runs is unknown: a difference between "
+            "two such numbers is not evidence."
         )
-    if said:
-        said.append(
+    if paragraphs:
+        paragraphs.append(
             "A value with ± is a mean and the standard deviation of single runs, not of the mean; what the bands and "
-            "bars of a figure mean is said in its caption."
+            "bars of a figure mean is in its caption."
         )
-    return said
+    return paragraphs
 
 
 def _diverged(rows: pd.DataFrame) -> str:

@@ -27,11 +27,11 @@ def group(space: Any, data_set: Any) -> list[str]:
     return [str(space).upper(), data_set_name(str(data_set))]
 
 
-def with_deviation(mean: Any, deviation: Any, absent: str) -> str:
-    """`4.66 ± 0.71`, `4.66` without a deviation, or the words for an absent mean."""
+def mean_and_std(mean: Any, std: Any, absent: str) -> str:
+    """`4.66 ± 0.71`, `4.66` without a standard deviation, or the words for an absent mean."""
     if pd.isna(mean):
         return absent
-    return f"{mean:.2f}" if pd.isna(deviation) else f"{mean:.2f} ± {deviation:.2f}"
+    return f"{mean:.2f}" if pd.isna(std) else f"{mean:.2f} ± {std:.2f}"
 
 
 def mean_count(values: list[int]) -> str:
@@ -40,7 +40,7 @@ def mean_count(values: list[int]) -> str:
 
 
 def spread(column: pd.Series, digits: int) -> str:
-    """`20.1 ± 0.3`; without the deviation where all values are the same, a dash where there is none."""
+    """`20.1 ± 0.3`; without the standard deviation where all values are the same, a dash where there is none."""
     present = [float(value) for value in column.dropna()]
     if not present:
         return DASH

@@ -1,4 +1,4 @@
-"""The tables that lead a report: test errors, published values beside ours, what was selected, searches, depths."""
+"""The tables that lead a report: test errors, published values next to ours, what was selected, searches, depths."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -47,13 +47,13 @@ def _test_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     rows = []
     evaluated = tables.get("evaluations", EVALUATIONS.frame([]))
     evaluated = evaluated[evaluated["outcome"].isin(TRAINED)]
-    # What R-DARTS selected is of several settings, so its trainings are told together.
+    # What R-DARTS selected is of several settings, so its trainings are one row.
     chosen = evaluated["method"].isin(SELECTING)
     settings = evaluated[["l2", "drop_path"]].astype(object).where(~chosen, "selected")
     evaluated = evaluated.assign(
-        l2_told=settings["l2"].map(number_formats.cell), drop_path_told=settings["drop_path"].map(number_formats.cell)
+        l2_shown=settings["l2"].map(number_formats.cell), drop_path_shown=settings["drop_path"].map(number_formats.cell)
     )
-    keys = ["space", "data_set", "l2_told", "drop_path_told", "method"]
+    keys = ["space", "data_set", "l2_shown", "drop_path_shown", "method"]
     for values, trainings in sorted(evaluated.groupby(keys), key=lambda group: _order(group[0])):
         space, data_set, l2, drop_path, method = values
         cells = [parse_genotype(text) for text in trainings.drop_duplicates("run")["genotype"].dropna()]
@@ -73,22 +73,22 @@ def _test_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
 def _order(values: Sequence[str]) -> tuple:
     """The order of the test results: settings by their numbers, what was selected last, methods as the paper has."""
     space, data_set, l2, drop_path, method = values
-    numbers = [float("inf") if told == "selected" else float(told) for told in (l2, drop_path)]
+    numbers = [float("inf") if value == "selected" else float(value) for value in (l2, drop_path)]
     return (data_set, space, *numbers, *method_order(method))
 
 
 def _comparison(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    """Ours beside the published values, where there is one; methods that neither has are left out."""
+    """Ours next to the published values, where there is one; methods that neither has are left out."""
     table = tables.get("comparison", COMPARISON.frame([]))
     known = table[["ours_mean_percent", "published_a_mean_percent", "published_b_percent"]].notna()
     none = "none confirmed"
     rows = []
     for row in table[known.any(axis=1)].to_dict("records"):
-        ours = number_formats.with_deviation(row["ours_mean_percent"], row["ours_deviation_percent"], "no result")
-        table_a = number_formats.with_deviation(
+        ours = number_formats.mean_and_std(row["ours_mean_percent"], row["ours_deviation_percent"], "no result")
+        table_a = number_formats.mean_and_std(
             row["published_a_mean_percent"], row["published_a_deviation_percent"], none
         )
-        table_b = number_formats.with_deviation(row["published_b_percent"], None, none)
+        table_b = number_formats.mean_and_std(row["published_b_percent"], None, none)
         method = method_name(row["method"])
         names = [*number_formats.group(row["space"], row["data_set"]), method]
         rows.append([*names, ours, str(row["ours_searches"]), table_a, table_b, row["sources"]])
@@ -99,7 +99,7 @@ def _comparison(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
         "of searches. Table B: one selected architecture an entry, from other runs than Table A."
     )
     published = table[["published_a_mean_percent", "published_b_percent"]].notna().any(axis=None)
-    title, shown = "Beside the published values", rows if published else []
+    title, shown = "Ours and the published values", rows if published else []
     return {"title": title, "columns": columns.split(","), "rows": shown, "note": note}
 
 
@@ -129,8 +129,8 @@ def _selected(architectures: list[Architecture]) -> dict[str, Any]:
 
 def _chosen(architecture: Architecture) -> tuple[str, str, str]:
     error = architecture["selection_error_percent"]
-    told = number_formats.DASH if error is None else f"{error:.2f}"
-    return number_formats.number(architecture["l2"]), number_formats.number(architecture["drop_path"]), told
+    error_shown = number_formats.DASH if error is None else f"{error:.2f}"
+    return number_formats.number(architecture["l2"]), number_formats.number(architecture["drop_path"]), error_shown
 
 
 def _search_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:

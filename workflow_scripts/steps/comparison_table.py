@@ -1,7 +1,7 @@
-"""The study's test errors beside the published ones, per space, data set and method.
+"""The study's test errors next to the published ones, per space, data set and method.
 
-Ours are taken where the paper's table has its methods: at L2 3e-4 and drop path 0, and what R-DARTS selected, whatever
-its setting. The published values are of two tables from different runs; each stands by itself.
+Ours are those at the settings of the paper's table: L2 3e-4 and drop path 0, and what R-DARTS selected, whatever
+its setting. The published values are of two tables from different runs; neither is combined with the other.
 """
 
 import statistics
@@ -63,10 +63,10 @@ def read_published(path: Path) -> pd.DataFrame:
             raise ValueError(f"{path}, line {number}: {needed[0]} is empty")
         if row["method"] not in METHOD_NAMES:
             raise ValueError(
-                f"{path}, line {number}: {row['method']} is no method; known are {', '.join(METHOD_NAMES)}"
+                f"{path}, line {number}: {row['method']} is not a method; known are {', '.join(METHOD_NAMES)}"
             )
         if row["table"] not in ("A", "B"):
-            raise ValueError(f"{path}, line {number}: {row['table']} is no table; known are A and B")
+            raise ValueError(f"{path}, line {number}: {row['table']} is not a table; known are A and B")
     keys = ["space", "data_set", "method", "table"]
     double = values[values.duplicated(keys)]
     if len(double):

@@ -19,7 +19,7 @@ from workflow_scripts.depth.evaluation import evaluate
 from workflow_scripts.depth.networks import FullyConnectedNetwork
 from workflow_scripts.depth.posterior import LearntPosterior
 from workflow_scripts.depth.run_setup import RunData, build, device_of, load, train
-from workflow_scripts.depth.training import DepthModel, Epoch, Result, Watch, result_of, result_state
+from workflow_scripts.depth.training import DepthModel, Epoch, EpochCallback, Result, result_of, result_state
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, PartCheckpoint, State
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.depth_settings import DepthRun
@@ -61,9 +61,9 @@ def run(
         if name in finished:
             result = result_of(finished[name])
         else:
-            watch = _watch(progress, before, total, name, depth_run.training.epochs)
+            on_epoch = _report_progress(progress, before, total, name, depth_run.training.epochs)
             result = train(
-                model, data, depth_run, watch, PartCheckpoint(checkpoint, name, {"finished": dict(finished)})
+                model, data, depth_run, on_epoch, PartCheckpoint(checkpoint, name, {"finished": dict(finished)})
             )
             finished[name] = result_state(result)
         before += depth_run.training.epochs
@@ -74,14 +74,14 @@ def run(
         _write_result(folder / name, model, result, data, depth_run.training.batch_size)
 
 
-def _watch(progress: Progress, before: int, total: int, name: str, epochs: int) -> Watch:
+def _report_progress(progress: Progress, before: int, total: int, name: str, epochs: int) -> EpochCallback:
     between = max(1, epochs // LINES_PER_RUN)
 
-    def watch(epoch: Epoch) -> None:
+    def on_epoch(epoch: Epoch) -> None:
         if epoch.epoch % between == 0:
             progress.advance(before + epoch.epoch + 1, total, f"{name}  ELBO {epoch.elbo:.1f}")
 
-    return watch
+    return on_epoch
 
 
 def _write_result(folder: Path, model: DepthModel, result: Result, data: RunData, batch_size: int) -> None:

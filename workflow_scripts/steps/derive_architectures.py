@@ -1,7 +1,7 @@
 """Read the architectures off the searches of one space and data set: one file per run and method.
 
-Which epoch's genotype a method takes is said by its module in `cells/methods/`. A search that diverged or stopped
-before that epoch has no architecture, and none has a method where the search lacks what decides it; the file says so.
+A method's module in `cells/methods/` decides which epoch's genotype it takes. A search that diverged or stopped before
+that epoch has no architecture, and a method has none where the search lacks what decides it; the file states this.
 """
 
 import hashlib
@@ -70,10 +70,10 @@ def _architecture(search: SearchRun, name: str, method: str, rule: StopRule) -> 
 
 def _choice(search: SearchRun, method: str, rule: StopRule) -> Choice:
     if method not in method_names() or method in SELECTING:
-        raise ValueError(f"{method} is no method that reads an architecture off a search")
+        raise ValueError(f"{method} is not a method that reads an architecture off a search")
     module = importlib.import_module(module_name(method))
     if not hasattr(module, "choose"):
-        raise ValueError(f"{method}.py defines no function choose(search, rule)")
+        raise ValueError(f"{method}.py does not define choose(search, rule)")
     choice: Choice = module.choose(search, rule)
     return choice
 

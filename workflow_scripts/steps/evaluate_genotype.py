@@ -33,7 +33,7 @@ def run(
 
     Writes the outputs `history` (per epoch), `weights` (state dict) and `outcome` (the metrics after the last epoch,
     sizes, what was trained and how to build it). An architecture that its search never reached is not trained; the
-    outcome says so, and there are no weights.
+    outcome states this, and there are no weights.
     """
     job = EvaluationJob.model_validate(settings)
     architecture = read_architectures(inputs["architecture"][0])[0]

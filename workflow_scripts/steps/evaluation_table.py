@@ -15,7 +15,7 @@ def run(
 ) -> None:
     """Reads the inputs `outcome` and `architectures`, writes the output `evaluations`.
 
-    A training of an architecture that its search no longer stands for, as after a change of the stop rule, is left out.
+    A training of an architecture that its search no longer gives, as after a change of the stop rule, is left out.
     """
     now = {
         _name(entry): entry["genotype_text"] for path in inputs["architectures"] for entry in read_architectures(path)

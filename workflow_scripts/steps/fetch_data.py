@@ -18,7 +18,7 @@ def run(
     Returns the source files it read, for the job's record.
     """
     if settings["module"] not in {module_name(name) for name in data_set_names()}:
-        raise ValueError(f"{settings['module']} is no module of a data set")
+        raise ValueError(f"{settings['module']} is not the module of a data set")
     module = importlib.import_module(settings["module"])
     files = fetch(module.DATA_SET, Access(**settings["access"]), progress)
     arrays = module.read(files)

@@ -38,7 +38,7 @@ def run(
     """
     name = settings["figure"]
     if not name.isidentifier():
-        raise ValueError(f"{name} is no name of a figure")
+        raise ValueError(f"{name} is not the name of a figure")
     module = importlib.import_module(f"figures.{name}")
     tables = {path.stem: _read(path) for path in inputs["tables"]}
     files = {name: paths[0] for name, paths in outputs.items()}
@@ -103,7 +103,7 @@ def _together(images: list[Image.Image]) -> Image.Image:
 
 
 def _make_white(palette: Image.Image) -> None:
-    """Let a palette's nearly white colours be white, which its choice has mixed with the greys beside them."""
+    """Make a palette's nearly white colours white; choosing the palette has mixed white with the nearest greys."""
     colours = palette.getpalette() or []
     triples = [colours[place : place + 3] for place in range(0, len(colours), 3)]
     palette.putpalette([part for triple in triples for part in ([255] * 3 if min(triple) >= _NEARLY_WHITE else triple)])

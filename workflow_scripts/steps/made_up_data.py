@@ -20,14 +20,14 @@ def run(
 ) -> None:
     """`settings` holds `module`, the data set's module, and `images`, how many a part has; writes the output `data`."""
     if settings["module"] not in {module_name(name) for name in image_set_names()}:
-        raise ValueError(f"{settings['module']} is no module of an image data set")
+        raise ValueError(f"{settings['module']} is not the module of an image data set")
     entry: ImageSet = importlib.import_module(settings["module"]).DATA_SET
     seed = int.from_bytes(hashlib.sha256(entry.name.encode()).digest()[:8])
-    draws, count = np.random.default_rng(seed), settings["images"]
+    generator, count = np.random.default_rng(seed), settings["images"]
     shape = (count, entry.channels, entry.side, entry.side)
     arrays = {}
     for part in ("train", "test"):
-        arrays[f"{part}_images"] = draws.integers(0, 256, shape, dtype=np.uint8)
-        arrays[f"{part}_labels"] = draws.integers(0, entry.classes, count, dtype=np.int64)
+        arrays[f"{part}_images"] = generator.integers(0, 256, shape, dtype=np.uint8)
+        arrays[f"{part}_labels"] = generator.integers(0, entry.classes, count, dtype=np.int64)
     write_arrays(outputs["data"][0], arrays)
     progress.say(f"{count} training and {count} test images, made up")

@@ -101,7 +101,7 @@ def _picture(path: Path) -> dict[str, Any]:
 
 
 def _cell_parts(tables: dict[str, pd.DataFrame]) -> set[str]:
-    """What the page's account of the cell search tells: the searches that were run, and the methods evaluated."""
+    """The parts of the page's text on the cell search: the searches that were run, and the methods evaluated."""
     parts: set[str] = set()
     if "searches" in tables:
         parts |= {"cells", *tables["searches"]["search"].dropna()}

@@ -32,7 +32,7 @@ def run(
 
     Writes the outputs `architecture`, the chosen one under the selection's own method and name, and `candidates`, the
     error of each. Of equal candidates the first is taken. A candidate without a genotype, or whose training diverges,
-    cannot be chosen; where none is left, the file says so.
+    cannot be chosen; where none is left, the file states this.
     """
     job = SelectionJob.model_validate(settings)
     device = compute_device()
@@ -52,8 +52,8 @@ def run(
             result = train_genotype(genotype, training, weights, alphas, progress, device, part)
             error = result.epochs[-1].test_error_percent if result.diverged_at is None else None
         errors.append(error)
-        told = "cannot be chosen" if error is None else f"error {error:.2f} %"
-        progress.say(f"candidate {number + 1} of {len(candidates)}, {candidate['run']}: {told}")
+        result_text = "cannot be chosen" if error is None else f"error {error:.2f} %"
+        progress.say(f"candidate {number + 1} of {len(candidates)}, {candidate['run']}: {result_text}")
     finished = [number for number, error in enumerate(errors) if error is not None]
     best = min(finished, key=lambda number: errors[number] or 0.0) if finished else None
     chosen = dict(candidates[0 if best is None else best])

@@ -114,7 +114,7 @@ def images_of(cells: Cells, data_set: str, augment: bool) -> Images:
         side=side,
         classes=entry.classes,
         mean=entry.normalisation.mean,
-        deviation=entry.normalisation.deviation,
+        deviation=entry.normalisation.std,
         padding=4 * side // PAPER_SIDE if augment and entry.crop else 0,
         flip=entry.flip and augment,
         cutout=16 * side // PAPER_SIDE if augment and entry.cutout else 0,

@@ -163,7 +163,7 @@ class ImageData(Model):
                 side=self.image_size or entry.side,
                 classes=entry.classes,
                 mean=normalisation.mean,
-                deviation=normalisation.deviation,
+                deviation=normalisation.std,
                 padding=0,
                 flip=False,
                 cutout=0,

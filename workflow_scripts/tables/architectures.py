@@ -1,7 +1,7 @@
 """The architecture files: what a search found, as YAML for people and tools.
 
 One file per run and method, and one gathered file per study. They hold no times. `epoch` is the one whose genotype it
-is, null where a search gave none. `epoch_reason` says why this epoch: last, stop epoch, never stopped, best sample, or
+is, null where a search gave none. `epoch_reason` is why it was taken: last, stop epoch, never stopped, best sample, or
 selected (the best of several runs; `selection_error_percent` is its error after the brief training); no curvature where
 the epoch is not known; null where the search did not reach it. `settings_sha256` is of the search's canonical settings,
 `outputs_sha256` of its history and curvature files.
@@ -50,7 +50,7 @@ def write_architectures(path: Path, architectures: list[Architecture]) -> None:
     """Write architectures in the given order. Raises ValueError when one has other keys than `KEYS`."""
     for architecture in architectures:
         if set(architecture) != set(KEYS):
-            raise ValueError(f"an architecture has the keys {sorted(architecture)}, the schema says {sorted(KEYS)}")
+            raise ValueError(f"an architecture has the keys {sorted(architecture)}, the schema has {sorted(KEYS)}")
     content = {"version": VERSION, "architectures": [{key: entry[key] for key in KEYS} for entry in architectures]}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(content, sort_keys=False, width=10_000))

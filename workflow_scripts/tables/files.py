@@ -20,8 +20,8 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 def damaged(path: Path, kind: str, reason: object) -> ValueError:
     """The error for a result's file that cannot be read: which, why, and what to do."""
-    said = " ".join(str(reason).split())
-    return ValueError(f"{path}: this is no {kind} that can be read ({said}); delete it and run the study again")
+    one_line = " ".join(str(reason).split())
+    return ValueError(f"{path}: this is not a readable {kind} ({one_line}); delete it and run the study again")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise damaged(path, "JSON file", error) from None
     if not isinstance(value, dict):
-        raise damaged(path, "JSON file", "it holds no object")
+        raise damaged(path, "JSON file", "it does not hold an object")
     return value
 
 

@@ -68,7 +68,7 @@ def parse_genotype(text: str) -> Genotype:
     try:
         call = ast.parse(text.strip(), mode="eval").body
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Genotype"):
-            raise ValueError("it is no Genotype(...)")
+            raise ValueError("it is not a Genotype(...)")
         if call.args:
             raise ValueError("its parts must be named")
         names = sorted(str(keyword.arg) for keyword in call.keywords)
@@ -97,7 +97,7 @@ def _edges(node: ast.expr) -> tuple[Edge, ...]:
             and isinstance(pair[1], int)
             and not isinstance(pair[1], bool)
         ):
-            raise ValueError(f"{pair!r} is no ('operation', state) pair")
+            raise ValueError(f"{pair!r} is not an ('operation', state) pair")
     return tuple(pairs)
 
 
@@ -119,5 +119,5 @@ def _literal(node: ast.expr) -> object:
     try:
         value: object = ast.literal_eval(node)
     except ValueError:  # its text would hold an address in memory
-        raise ValueError("a part is no literal") from None
+        raise ValueError("a part is not a literal") from None
     return value

@@ -53,12 +53,12 @@ class Table:
     def write(self, frame: pd.DataFrame, path: Path) -> None:
         """Write a frame that matches the schema; numbers in their shortest exact decimal form, absent values empty."""
         if list(frame.columns) != self.names:
-            raise ValueError(f"table {self.name}: columns are {list(frame.columns)}, the schema says {self.names}")
+            raise ValueError(f"table {self.name}: columns are {list(frame.columns)}, the schema has {self.names}")
         path.parent.mkdir(parents=True, exist_ok=True)
         frame.to_csv(path, index=False, lineterminator="\n")
 
     def read(self, path: Path) -> pd.DataFrame:
-        """Read a table back with its types. Raises ValueError, which names the file, where it is no such table."""
+        """Read a table back with its types. Raises ValueError, which names the file, where it is not such a table."""
         content = path.read_bytes()
         if not content.endswith(b"\n"):  # pandas fills up a line that is cut off
             raise damaged(path, f"table {self.name}", "its last line is cut off" if content else "it is empty")
@@ -69,7 +69,7 @@ class Table:
 
     def _typed(self, frame: pd.DataFrame) -> pd.DataFrame:
         if list(frame.columns) != self.names:
-            raise ValueError(f"its columns are {list(frame.columns)}, the schema says {self.names}")
+            raise ValueError(f"its columns are {list(frame.columns)}, the schema has {self.names}")
         for name in (column.name for column in self.columns if column.kind == "flag"):
             unknown = set(frame[name].dropna()) - {"True", "False"}
             if unknown:

@@ -6,8 +6,8 @@ curvature.npz   per measured epoch: epoch (m,), dominant_eigenvalue (m,), and he
 outcome.json    finished, stopped, or diverged with epoch and step; `final_l2`, `rollbacks` (DARTS-ADA) and
                 `discretised_valid_error_percent` where they are known
 
-Our own searches keep more beside it, which no later step reads: alphas.npz and discarded.csv, the epochs that DARTS-ADA
-went back on; RS-ws keeps samples.csv.
+Our own searches also keep alphas.npz and discarded.csv, the epochs that DARTS-ADA went back on, which no later step
+reads; RS-ws keeps samples.csv.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""RS-ws: the best sample of a random search with weight sharing, which stands in its last epoch."""
+"""RS-ws: the best sample of a random search with weight sharing, which is recorded in its last epoch."""
 
 from workflow_scripts.cells.epoch_choice import Choice, last_epoch
 from workflow_scripts.study.cell_settings import StopRule

@@ -1,6 +1,6 @@
 """The search logs that the authors of RobustDARTS published in their code's repository, at one commit.
 
-GitHub makes the official archive on demand, so nobody has published its checksum; its sha256 stands in the record of
+GitHub makes the official archive on demand, so nobody has published its checksum; its sha256 is in the record of
 the job that first read it. The part on space S1 has a checksum. A local checkout of the repository serves as well.
 """
 

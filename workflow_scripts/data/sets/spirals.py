@@ -53,8 +53,8 @@ def spirals(
     x, y = draw_arms(points // arms, noise, start_angle_degrees, stop_angle_degrees, arms, generator)
     order = generator.permutation(points)
     x, y = x[order], y[order]
-    mean, deviation = x[:train_points].mean(axis=0), x[:train_points].std(axis=0)
-    standardised = ((x - mean) / deviation).astype(np.float32)
+    mean, std = x[:train_points].mean(axis=0), x[:train_points].std(axis=0)
+    standardised = ((x - mean) / std).astype(np.float32)
     return Spirals(standardised[:train_points], y[:train_points], standardised[train_points:], y[train_points:])
 
 

@@ -44,7 +44,7 @@ DATA_SET = ImageSet(
 def read(files: dict[str, Path], entry: ImageSet = DATA_SET) -> "Arrays":
     """Images (N, 3, 32, 32) uint8 and labels (N,) int64 of both parts. Raises ValueError if they are not as stated.
 
-    The files hold X (32, 32, 3, N) and y (N, 1), in which label 10 stands for the digit 0.
+    The files hold X (32, 32, 3, N) and y (N, 1), where label 10 is the digit 0.
     """
     import numpy as np
     from scipy.io import loadmat
@@ -57,7 +57,7 @@ def read(files: dict[str, Path], entry: ImageSet = DATA_SET) -> "Arrays":
             content = loadmat(path, variable_names=["X", "y"])
             images, labels = content["X"].transpose(3, 2, 0, 1), content["y"].reshape(-1)
         except Exception as error:  # scipy raises many kinds for a damaged file, an IndexError among them
-            raise ValueError(f"{path}: this is no MATLAB file with the arrays X and y ({error})") from None
+            raise ValueError(f"{path}: this is not a MATLAB file with the arrays X and y ({error})") from None
         arrays[f"{part}_images"] = images
         arrays[f"{part}_labels"] = np.where(labels == 10, 0, labels)
     return checked(arrays, entry)
