@@ -250,11 +250,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--all", action="store_true", help="name every file")
 
     one = _command(
-        commands,
-        "diff",
-        _diff,
-        "figures and tables that differ, and the first cause",
-        "results/demo other/demo",
+        commands, "diff", _diff, "figures and tables that differ, and the first cause", "results/demo other/demo"
     )
     one.add_argument("first", type=Path, metavar="DIR")
     one.add_argument("second", type=Path, metavar="DIR")

@@ -270,11 +270,7 @@ def _code(identity: Identity, waiver: Path) -> dict[str, str]:
 
 
 def _checkpoint(
-    identity: Identity,
-    inputs: list[dict[str, Any]],
-    device: dict[str, Any] | None,
-    file: Path,
-    progress: Console,
+    identity: Identity, inputs: list[dict[str, Any]], device: dict[str, Any] | None, file: Path, progress: Console
 ) -> "FileCheckpoint | None":
     """The checkpoint of a job whose step keeps one, good for these settings, code, inputs, versions and device only."""
     if not keeps_checkpoint(identity.step):

@@ -39,12 +39,7 @@ def planned_identity(job: "Job") -> str:
 def text_of(identity: Identity) -> str:
     """The canonical text of an identity."""
     return canonical(
-        {
-            "step": identity.step,
-            "settings": identity.settings,
-            "modules": list(identity.modules),
-            "code": identity.code,
-        }
+        {"step": identity.step, "settings": identity.settings, "modules": list(identity.modules), "code": identity.code}
     )
 
 

@@ -90,8 +90,7 @@ class DepthTraining(Model):
     momentum: Probability = Field(0.5, description="SGD momentum (published scripts).")
     weight_decay: NonNegative = Field(0.0, description="SGD weight decay; none in the paper.")
     kl_clamp: Annotated[float, Field(gt=0, lt=0.5), NotTrue] = Field(
-        1e-10,
-        description="q and the prior are clamped to [this, 1 - this] in the KL divergence (published code).",
+        1e-10, description="q and the prior are clamped to [this, 1 - this] in the KL divergence (published code)."
     )
     test_every: Count = Field(20, description="Epochs between two measurements on held-out points (published scripts).")
     learning_rate_cut: Count | None = Field(

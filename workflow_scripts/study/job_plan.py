@@ -23,10 +23,7 @@ from workflow_scripts.tables.search_run import FILES
 SEARCH_TABLES = ("searches", "search_epochs", "curvature", "spectra")
 DEPTH_TABLES = ("depth_runs", "depth_posteriors", "depth_calibration")
 DEPTH_SPEED = "depth_speed"  # only where a figure draws it, because times are not the same when they are measured again
-SEARCH_FILES = {
-    "cell_search": (*FILES, "alphas.npz", "discarded.csv"),
-    "random_search": (*FILES, "samples.csv"),
-}
+SEARCH_FILES = {"cell_search": (*FILES, "alphas.npz", "discarded.csv"), "random_search": (*FILES, "samples.csv")}
 """What each kind of search writes; as everywhere here, an output is named as its file without the ending."""
 SELECTION_FILES = ("architecture.yaml", "candidates.csv")
 TRAINING_FILES = ("history.csv", "weights.pt", "outcome.json")
