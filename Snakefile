@@ -42,6 +42,11 @@ use_this_python()
 look_for_last_outputs()
 
 
+def job_params(kind, **fixed):
+    """The params of a rule: what decides its jobs, and how the command names their files."""
+    return {"job": job_identity(kind, **fixed), "files": named_files}
+
+
 wildcard_constraints:
     data_set="[a-z0-9_]+",
     group="[^/]+",
@@ -96,7 +101,5 @@ onerror:
     cancel_left_running(workflow, SUBMITTED)
     gone = mend(BEFORE, FOLDERS)
     write_page(RESULTS, PLAN.study)
-    told = [*failures(Path(RESULTS)), *gone] or [
-        f"no job left a trace in {RESULTS}; what is said above tells why"
-    ]
+    told = [*failures(Path(RESULTS)), *gone] or [f"no job left a trace in {RESULTS}; what is said above tells why"]
     tell("Failed:", *told, file=sys.stderr)

@@ -18,7 +18,6 @@ rule report:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("report"),
-        files=named_files,
+        **job_params("report"),
     shell:
         rule_command(RESULTS)

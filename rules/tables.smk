@@ -18,8 +18,7 @@ rule search_tables:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("search_tables"),
-        files=named_files,
+        **job_params("search_tables"),
     shell:
         rule_command(RESULTS)
 
@@ -36,8 +35,7 @@ rule evaluation_table:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("evaluation_table"),
-        files=named_files,
+        **job_params("evaluation_table"),
     shell:
         rule_command(RESULTS)
 
@@ -51,8 +49,7 @@ rule space_table:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("space_table"),
-        files=named_files,
+        **job_params("space_table"),
     shell:
         rule_command(RESULTS)
 
@@ -69,8 +66,7 @@ rule comparison_table:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("comparison_table"),
-        files=named_files,
+        **job_params("comparison_table"),
     shell:
         rule_command(RESULTS)
 
@@ -88,8 +84,7 @@ rule join_tables:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("join_tables"),
-        files=named_files,
+        **job_params("join_tables"),
     shell:
         rule_command(RESULTS)
 
@@ -107,8 +102,7 @@ rule depth_tables:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("depth_tables"),
-        files=named_files,
+        **job_params("depth_tables"),
     shell:
         rule_command(RESULTS)
 
@@ -126,7 +120,6 @@ rule depth_speed:
     resources:
         **PLAN.resources("depth_speed"),
     params:
-        job=job_identity("depth_speed"),
-        files=named_files,
+        **job_params("depth_speed"),
     shell:
         rule_command(RESULTS, gpu=True)
