@@ -54,7 +54,7 @@ rule space_table:
         rule_command(RESULTS)
 
 
-# Test errors beside the published ones.
+# Test errors next to the published ones.
 rule comparison_table:
     input:
         evaluations=PLACES.table("evaluations"),

@@ -27,7 +27,7 @@ from workflow_scripts.provenance.signature_findings import check_signatures
 from workflow_scripts.provenance.study_of_results import planned_of, study_of
 from workflow_scripts.provenance.verify import require_sound, verify
 from workflow_scripts.provenance.waive import WaiverError, waive
-from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell, tell_error
+from workflow_scripts.runtime.command_line import documented_parser, print_error, print_lines, stop_writing
 from workflow_scripts.runtime.folders import RECORDS
 from workflow_scripts.study.study import Study, StudyError
 
@@ -46,13 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.answer(options))
     except (AuditError, LedgerError, ReplayError, SignatureError, StudyError, WaiverError, ValueError) as error:
-        tell_error(error)
+        print_error(error)
     except BrokenPipeError:
         stop_writing()
     except RecursionError:
-        tell_error("the chain of records is deeper than any workflow makes it, so it is not followed")
+        print_error("the chain of records is deeper than any workflow makes it, so it is not followed")
     except OSError as error:
-        tell_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
+        print_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
     return UNREADABLE
 
 
@@ -82,19 +82,19 @@ def _tell(verdict: Verdict) -> None:
     for kind in KINDS:
         found = [finding for finding in verdict.findings if finding.kind == kind]
         for finding in found[:SHOWN]:
-            tell(finding)
+            print_lines(finding)
         if len(found) > SHOWN:
-            tell(f"{kind}: ... and {len(found) - SHOWN} more (--json lists all)")
+            print_lines(f"{kind}: ... and {len(found) - SHOWN} more (--json lists all)")
     for waived in verdict.waived:
-        tell(waived)
+        print_lines(waived)
     for note in verdict.notes:
-        tell(f"note: {note}")
+        print_lines(f"note: {note}")
     if verdict.views:
-        tell(f"views, made from records and results for reading: {', '.join(verdict.views)}")
-    tell(*verdict.signed)
-    tell(f"{verdict.jobs} jobs, {verdict.files} files, {verdict.bytes / 1e6:.1f} MB hashed")
-    tell(f"root digest {verdict.root_digest}")
-    tell(f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file matches its record")
+        print_lines(f"views, made from records and results for reading: {', '.join(verdict.views)}")
+    print_lines(*verdict.signed)
+    print_lines(f"{verdict.jobs} jobs, {verdict.files} files, {verdict.bytes / 1e6:.1f} MB hashed")
+    print_lines(f"root digest {verdict.root_digest}")
+    print_lines(f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file matches its record")
 
 
 def _why(options: argparse.Namespace) -> int:
@@ -106,9 +106,9 @@ def _why(options: argparse.Namespace) -> int:
                 raise KeyError(path)
             print(json.dumps([each.record.model_dump() for each in history.ancestors(ledger, entry)], indent=1))
         else:
-            tell(*history.why(ledger, path, options.all))
+            print_lines(*history.why(ledger, path, options.all))
     except KeyError:
-        raise AuditError(f"{path}: no record tells of this file{_unknown(ledger)}") from None
+        raise AuditError(f"{path}: no record names this file{_unknown(ledger)}") from None
     return CLEAN
 
 
@@ -121,10 +121,10 @@ def _affected(options: argparse.Namespace) -> int:
         lines = list(history.affected(ledger, what, options.all))
         told += len(lines)
         if lines:
-            tell(f"{folder}:", *lines)
+            print_lines(f"{folder}:", *lines)
     if not told:
         places = ", ".join(map(str, folders)) or "any folder below results/"
-        raise AuditError(f"{options.what}: no record in {places} tells of such a file, module or setting")
+        raise AuditError(f"{options.what}: no record in {places} names such a file, module or setting")
     return CLEAN
 
 
@@ -139,14 +139,16 @@ def _diff(options: argparse.Namespace) -> int:
     for name, causes in found:
         told.setdefault(tuple(causes), []).append(name)
     for shared, names in told.items():
-        tell(", ".join(names))
-        tell(*(f"  {cause}" for cause in shared[:SHOWN]))
+        print_lines(", ".join(names))
+        print_lines(*(f"  {cause}" for cause in shared[:SHOWN]))
         if len(shared) > SHOWN:
-            tell(f"  ... and {len(shared) - SHOWN} more causes")
+            print_lines(f"  ... and {len(shared) - SHOWN} more causes")
     if not found:
         some = compared_files(first)
         same = "every figure, table and architecture is the same bytes in both folders"
-        tell(same if some else "neither folder has a figure, table or architecture, so there is nothing to compare")
+        print_lines(
+            same if some else "neither folder has a figure, table or architecture, so there is nothing to compare"
+        )
     return FINDINGS if found else CLEAN
 
 
@@ -155,10 +157,12 @@ def _replay(options: argparse.Namespace) -> int:
     entry = _maker(ledger, path)
     with tempfile.TemporaryDirectory(prefix="replay-") as scratch:
         result = replay(ledger, entry, Path(scratch))
-    tell(*(f"same bytes: {name}" for name in result.same))
-    tell(*(f"different: {name}" for name in result.different))
-    tell(*(f"not as then: {line}" for line in result.conditions))
-    tell(f"{result.job}: {len(result.same)} of {len(result.same) + len(result.different)} files are the same bytes")
+    print_lines(*(f"same bytes: {name}" for name in result.same))
+    print_lines(*(f"different: {name}" for name in result.different))
+    print_lines(*(f"not as then: {line}" for line in result.conditions))
+    print_lines(
+        f"{result.job}: {len(result.same)} of {len(result.same) + len(result.different)} files are the same bytes"
+    )
     return FINDINGS if result.different else CLEAN
 
 
@@ -168,13 +172,13 @@ def _waive(options: argparse.Namespace) -> int:
     if study is None:
         raise AuditError(f"{ledger.root}: its study is not at hand; name it with --configfile")
     for file in waive(ledger, path, options.reason, planned_of(study)):
-        tell(f"kept: {file}")
+        print_lines(f"kept: {file}")
     return CLEAN
 
 
 def _page(options: argparse.Namespace) -> int:
     ledger = read_ledger(options.folder)
-    tell(page_of(ledger, _study(ledger, options)))
+    print_lines(page_of(ledger, _study(ledger, options)))
     return CLEAN
 
 
@@ -183,7 +187,7 @@ def _export(options: argparse.Namespace) -> int:
 
     ledger = read_ledger(options.folder)
     export(ledger, options.target)
-    tell(options.target)
+    print_lines(options.target)
     return CLEAN
 
 
@@ -191,7 +195,7 @@ def _sign(options: argparse.Namespace) -> int:
     ledger = read_ledger(options.folder)
     require_sound(ledger, "signed")
     made = sign(ledger.folder, signed_text(ledger.root, ledger.root_digest), options.key)
-    tell(f"{made.file}: signed with the key {made.fingerprint}, over the root digest {ledger.root_digest}")
+    print_lines(f"{made.file}: signed with the key {made.fingerprint}, over the root digest {ledger.root_digest}")
     return CLEAN
 
 
@@ -207,7 +211,7 @@ def _find(path: Path) -> tuple[Ledger, str]:
 def _maker(ledger: Ledger, path: str) -> Entry:
     entry = history.maker_of(ledger, path)
     if entry is None:
-        raise AuditError(f"{path}: no record tells of this file{_unknown(ledger)}")
+        raise AuditError(f"{path}: no record names this file{_unknown(ledger)}")
     return entry
 
 

@@ -4,7 +4,7 @@
 
 Says nothing and exits with 0 when all is well; otherwise one sentence that names the file, the key and what is allowed,
 and exit status 2. With `--profile` what that needs is checked, too, and a Slurm cluster is asked what it would refuse.
-Files Snakemake itself cannot load are told apart here, so `make run` calls this first.
+Files Snakemake itself cannot load are recognised here, so `make run` calls this first.
 """
 
 import shutil
@@ -14,7 +14,7 @@ from pathlib import Path
 import yaml
 
 from workflow_scripts.cluster.preflight import asked, requests_of, submit_program
-from workflow_scripts.runtime.command_line import documented_parser, tell_error
+from workflow_scripts.runtime.command_line import documented_parser, print_error
 from workflow_scripts.study.name_checks import Mistake, nearest
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.study import Study, StudyError
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.profile is not None:
             check_profile(options.profile, study)
     except StudyError as error:
-        tell_error(error)
+        print_error(error)
         return 2
     return 0
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from workflow_scripts.benchmark.durations import NotMeasured
 from workflow_scripts.disk import beside_results, image_counts, training_of
 from workflow_scripts.provenance.record import Record, RecordError, read_record
-from workflow_scripts.runtime.command_line import documented_parser, tell_error
+from workflow_scripts.runtime.command_line import documented_parser, print_error
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob, SelectionJob
 from workflow_scripts.study.depth_settings import DepthRun
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         study = load([options.file], {} if options.set is None else {"set": options.set})
     except StudyError as error:
-        tell_error(error)
+        print_error(error)
         return 2
     jobs = Plan(study).jobs
     estimator = _Estimator(None if options.calibrate else _recorded(jobs))

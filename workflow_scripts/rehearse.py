@@ -25,7 +25,7 @@ from workflow_scripts.provenance.record import write_atomically
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.rehearsal import head_node
 from workflow_scripts.rehearsal.rehearsal_report import report
-from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell_error
+from workflow_scripts.runtime.command_line import documented_parser, print_error, stop_writing
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.rehearsal import number_of_jobs, rehearsal_of, sample_of
 from workflow_scripts.study.study import Study, StudyError
@@ -52,13 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         small = load([file], {})
         print(*report(planned_of(small), study.study, real, f"results/{small.study}"), sep="\n")
     except StudyError as error:
-        tell_error(error)
+        print_error(error)
         return 2
     except BrokenPipeError:
         stop_writing()
         return 2
     except OSError as error:
-        tell_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
+        print_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
         return 2
     return status
 
@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of jobs; give 1 or more")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of jobs; give 1 or more")
     return int(text)
 
 

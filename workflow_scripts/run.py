@@ -38,7 +38,7 @@ from workflow_scripts.provenance.kept_outputs import Mismatch, forget_others, ke
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.new_record import new_record
 from workflow_scripts.provenance.record import file_facts, git_state, machine, now, software, write_atomically
-from workflow_scripts.runtime.command_line import documented_parser, tell
+from workflow_scripts.runtime.command_line import documented_parser, print_lines
 from workflow_scripts.runtime.confined import confine, require_inside
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices
 from workflow_scripts.runtime.durable import move_durably
@@ -46,8 +46,8 @@ from workflow_scripts.runtime.failures import JobError, Stopped, foreseen, sente
 from workflow_scripts.runtime.folders import (
     ATTEMPTS,
     CHECKPOINTS,
+    INPUT_RECORDS,
     KEPT,
-    LINKED,
     LOCKS,
     LOGS,
     PRODUCERS,
@@ -123,7 +123,7 @@ def _own_files(root: Path, name: str) -> list[Path]:
     """The files and folders, beside log and outputs, that the wrapper writes for a job."""
     folders = [root / folder / name for folder in (SCRATCH, KEPT)]
     files = [_record(root, name), _trace(root, name), _lock(root, name), _checkpoint_file(root, name)]
-    return [*folders, *files, root / PRODUCERS, root / LINKED]
+    return [*folders, *files, root / PRODUCERS, root / INPUT_RECORDS]
 
 
 def _record(root: Path, name: str) -> Path:
@@ -147,10 +147,10 @@ def _tell(error: BaseException, name: str, log: TextIO | None) -> None:
     if log is not None:
         with suppress(OSError):  # the disk may be full
             if foreseen(error) is None:
-                tell(*"".join(traceback.format_exception(error)).splitlines(), file=log)
-            tell(f"{now()} failed: {sentence(error)}", file=log)
+                print_lines(*"".join(traceback.format_exception(error)).splitlines(), file=log)
+            print_lines(f"{now()} failed: {sentence(error)}", file=log)
     place = "" if log is None else f" (log: {log.name})"
-    tell(f"{name} failed: {sentence(error)}{place}", file=sys.stderr)
+    print_lines(f"{name} failed: {sentence(error)}{place}", file=sys.stderr)
 
 
 def _run(
@@ -332,7 +332,7 @@ def _named(groups: list[list[str]]) -> Paths:
 
 def _count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of devices")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of devices")
     return int(text)
 
 

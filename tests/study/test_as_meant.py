@@ -120,7 +120,7 @@ def test_a_number_of_thousands_of_digits(refusal):
 @pytest.mark.parametrize("key", ["null", "true", "~"])
 def test_a_key_that_is_no_text(refusal, local, key):
     local.write_text(f"depth: {{experiments: {{{key}: {{max_depths: [1]}}}}}}\n")
-    told = f"config/local.yaml, line 1: this is not valid YAML (the key {key} is no text; write it in quotes)"
+    told = f"config/local.yaml, line 1: this is not valid YAML (the key {key} is not text; write it in quotes)"
     assert refusal() == told
 
 
@@ -192,7 +192,7 @@ def test_a_position_in_a_list_is_set(load):
         ("cells.grids.2.seeds=[1]", "SET: cells.grids.2 is set, but the list cells.grids ends at position 1"),
         ("cells.grids.1.l2.1=0.5", "SET: cells.grids.1.l2.1 is set, but the list cells.grids.1.l2 ends at position 0"),
         ("cells.grids.0.seeds.0=0", "SET: cells.grids.0.seeds.0 is 0; allowed: 1 or more"),
-        ("cells.grids.0.seed=[1]", "SET: cells.grids.0.seed is no known key (did you mean seeds?); known are"),
+        ("cells.grids.0.seed=[1]", "SET: cells.grids.0.seed is not a known key (did you mean seeds?); known are"),
         ("cells.grids.first.seeds=[1]", 'SET: cells.grids is {"first": {"seeds": [1]}}; allowed: a list'),
         (
             "cells.evaluation.seeds.0=2",

@@ -46,8 +46,8 @@ def asked(profile: Mapping[str, Any], requests: Mapping[str, Request]) -> tuple[
         return refusals, remarks
     most, jobs = _most_jobs(), int(profile.get("jobs", 1))
     if most is not None and most < jobs:
-        told = f"the cluster takes {most} jobs of yours at a time, fewer than the {jobs} of the profile's key jobs"
-        remarks.append(f"{told}: the others wait until it takes them")
+        limit = f"the cluster takes {most} jobs of yours at a time, fewer than the {jobs} of the profile's key jobs"
+        remarks.append(f"{limit}: the others wait until it takes them")
     return refusals, remarks
 
 

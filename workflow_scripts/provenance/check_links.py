@@ -8,8 +8,8 @@ from workflow_scripts.provenance.differences import DIGITS
 from workflow_scripts.provenance.findings import Finding, shown
 from workflow_scripts.provenance.ledger import DATA_ROOT, Entry, Ledger
 from workflow_scripts.provenance.record import InputFile
-from workflow_scripts.provenance.source_checksums import undeclared
-from workflow_scripts.runtime.folders import LINKED, RECORDS
+from workflow_scripts.provenance.source_checksums import checksum_fault
+from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS
 
 
 def links(ledger: Ledger, files: Files) -> Iterator[Finding]:
@@ -18,7 +18,7 @@ def links(ledger: Ledger, files: Files) -> Iterator[Finding]:
     for entry in ledger.entries():
         for read in entry.record.inputs:
             finding = _link(ledger, entry, read, files)
-            # Of a record that many read, one reader is told.
+            # Of a record that many jobs read, one reader is named.
             key = None if finding is None else (finding.path, finding.cause if finding.kind == "stale" else "")
             if finding is not None and key not in told:
                 told.add(key)
@@ -34,7 +34,7 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
         if now is None:
             file = f"the record of the job that wrote {read.path}"
             if any(_could_tell(path, read, ledger) for path in ledger.unreadable):
-                return None  # told already, by the record's name
+                return None  # reported already, by the record's name
             return Finding("link", file, f"{reader} links to it, and it is not there", reader)
         file = shown(now.file, ledger)
         other = f"another record of it (sha256 {read.record[:DIGITS]})"
@@ -43,12 +43,12 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
     if maker.record.root not in (ledger.root, DATA_ROOT):
         cause = f"{reader} links to it, and it is of a job in {maker.record.root}, whose files are not looked at"
         return Finding("record", shown(maker.file, ledger), cause, reader)
-    if maker.record.root != ledger.root and read.record not in ledger.linked:
+    if maker.record.root != ledger.root and read.record not in ledger.input_records:
         cause = f"{reader} links to it, and the results folder's copy of it is not there"
-        return Finding("missing", f"{ledger.root}/{LINKED}/{read.record}.json", cause, reader)
+        return Finding("missing", f"{ledger.root}/{INPUT_RECORDS}/{read.record}.json", cause, reader)
     written = ledger.outputs(maker).get(read.path)
     if written is None or (written.sha256, written.bytes) != (read.sha256, read.bytes):
-        cause = f"it does not tell of {read.path} (sha256 {read.sha256[:DIGITS]}), which {reader} says it does"
+        cause = f"it does not name {read.path} (sha256 {read.sha256[:DIGITS]}), although {reader} says so"
         return Finding("record", shown(maker.file, ledger), cause, maker.record.job)
     if now is None:
         return Finding("missing", read.path, f"{reader} read it, and no record in force states it any more", reader)
@@ -61,7 +61,7 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
     exchanged = ledger.exchanged(maker, now)
     if exchanged is not None:
         cause = (
-            f"it tells of another {exchanged} than the record that {reader} links to: the file was "
+            f"it names another {exchanged} than the record that {reader} links to: the file was "
             f"exchanged, or the job made again and {reader} not"
         )
         return Finding("record", shown(now.file, ledger), cause, now.record.job)
@@ -80,7 +80,7 @@ def _source(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Find
         cause = f"{reader} read it in a state that no recorded job wrote"
         return Finding("altered", read.path, cause, reader)
     fetched = not entry.record.was_given(read.path)
-    if fetched and (fault := undeclared(entry.record, read)) is not None:
+    if fetched and (fault := checksum_fault(entry.record, read)) is not None:
         return Finding("altered", read.path, f"{reader} was made from it, and {fault}", reader)
     seen = files.get(read.path)
     if seen is None and read.path in files:
@@ -91,5 +91,5 @@ def _source(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Find
         cause = f"{reader} read it with sha256 {read.sha256[:DIGITS]} ({read.bytes} bytes), found {seen}"
         return Finding("altered", read.path, cause, reader)
     if not fetched and read.path.split("/")[0] in (DATA_ROOT, ledger.root.split("/")[0]):
-        return Finding("unrecorded", read.path, f"{reader} read it, and no record tells where it came from", reader)
+        return Finding("unrecorded", read.path, f"{reader} read it, and no record says where it came from", reader)
     return None

@@ -16,7 +16,7 @@ COMPARED = ("figures", "tables", "architectures.yaml")
 def differing_files(first: Ledger, second: Ledger) -> Iterator[tuple[str, list[str]]]:
     """Every file of a figure, table or architecture that differs between two folders, with the first causes upstream.
 
-    Causes are sentences. One that only one folder has is told too, and one that is not what its record tells of.
+    Causes are sentences. A file that only one folder has is listed too, and one that does not match its record.
     """
     files = [compared_files(ledger) for ledger in (first, second)]
     found = [_digests(ledger, each) for ledger, each in zip((first, second), files, strict=True)]
@@ -27,7 +27,7 @@ def differing_files(first: Ledger, second: Ledger) -> Iterator[tuple[str, list[s
             yield name, [f"only {holder.folder} has it"]
         elif None in (found[0][name], found[1][name]) or found[0][name] != found[1][name]:
             altered = [
-                f"in {ledger.folder} it is not what its record tells of; see verify"
+                f"in {ledger.folder} it does not match its record; see verify"
                 for ledger, entries, digests in zip((first, second), files, found, strict=True)
                 if digests[name] != entries[name].record.sha256_of(f"{ledger.root}/{name}")
             ]

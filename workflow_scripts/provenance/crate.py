@@ -23,7 +23,7 @@ from workflow_scripts.provenance.record import OutputFile
 from workflow_scripts.provenance.safe_copy import copy_regular
 from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.verify import require_sound
-from workflow_scripts.runtime.folders import LINKED, RECORDS, WAIVERS
+from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS, WAIVERS
 from workflow_scripts.runtime.untrusted_files import found_below
 
 PROFILES = {
@@ -43,8 +43,8 @@ COMPLETED = "http://schema.org/CompletedActionStatus"
 def export(ledger: Ledger, target: Path) -> None:
     """Write the crate of a results folder into a new folder `target`, which is there whole or not at all.
 
-    Raises ValueError where that is not empty or lies in the results folder, where a file is not what its record tells
-    of, since a crate states checksums, where it is no regular file, and where a report's title is no text.
+    Raises ValueError where that is not empty or lies in the results folder, where a file does not match its
+    record, since a crate states checksums, where it is not a regular file, and where a report's title is no text.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target}: it exists already; name a new folder for the crate")
@@ -95,7 +95,7 @@ class _Builder:
         for report in [entry.record for entry in self.entries if entry.record.step == "report"][:1]:
             for key in told.keys() & report.settings.keys():
                 if not isinstance(text := report.settings[key], str):
-                    raise ValueError(f"{report.job}: its record's {key} is no text, so no crate is made of it")
+                    raise ValueError(f"{report.job}: its record's {key} is not text, so no crate is made of it")
                 told[key] = text
         self.crate.name, self.crate.description = _text(told["title"]), _text(told["description"])
         self.crate.license = LICENCE
@@ -135,7 +135,7 @@ class _Builder:
     def _add_records(self) -> None:
         """Records, waivers and signatures, so that the crate can be verified without us."""
         here = self.ledger.folder
-        found = [each.path for name in (RECORDS, LINKED, WAIVERS) for each in found_below(here / name)]
+        found = [each.path for name in (RECORDS, INPUT_RECORDS, WAIVERS) for each in found_below(here / name)]
         files = [file for file in found if file.suffix == ".json"]
         files += [each.file for each in signatures_in(here)]
         added = {f"{self.ledger.root}/{file.relative_to(here).as_posix()}": file for file in files}

@@ -1,4 +1,4 @@
-"""Every job that left no result, and why: from its attempts, and from what its scheduler said of it."""
+"""Every job that left no result, and why: from its attempts, and from what its scheduler reported."""
 
 from collections.abc import Iterator
 from pathlib import Path

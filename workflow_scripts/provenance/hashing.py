@@ -17,7 +17,7 @@ MEGABYTE = 1_000_000
 def sha256_of_files(paths: Iterable[Path]) -> dict[Path, str | None]:
     """The sha256 of every file's bytes, in hexadecimal; None for a file that is not there.
 
-    None, too, for one that there is no permission to read, so that the others are still told. Hashing runs on all
+    None, too, for one that there is no permission to read, so that the others are still reported. Hashing runs on all
     processors, because hashlib lets other threads run. Raises OSError for a file that cannot be read otherwise.
     """
     wanted = sorted(set(paths))

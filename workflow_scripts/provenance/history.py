@@ -11,7 +11,7 @@ from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.record import Record, lies_at
 
 ALIKE = 2
-"""Jobs of one step below one job that are told in full; the others are counted."""
+"""Jobs of one step below one job that are shown in full; the others are counted."""
 WIDTH = 118
 
 
@@ -63,7 +63,7 @@ def descendants(ledger: Ledger, start: Iterable[Entry]) -> list[Entry]:
 def why(ledger: Ledger, path: str, everything: bool = False) -> Iterator[str]:
     """The whole ancestry of a recorded path as lines of a tree; alike jobs are counted unless `everything` is wanted.
 
-    Raises KeyError where no record tells of the path.
+    Raises KeyError where no record names the path.
     """
     entry = maker_of(ledger, path)
     if entry is None:
@@ -101,7 +101,7 @@ def _tree(
     record = entry.record
     line = f"{indent}{'└─' if last else '├─'} {record.job}"
     if entry.sha256 in told:
-        yield f"{line}  (told above)"
+        yield f"{line}  (shown above)"
         return
     yield f"{line}  {record.ended}, {record.seconds:g} s  {labels.of(record)}"
     inner = f"{indent}{'   ' if last else '│  '}"
@@ -119,7 +119,7 @@ def _tree(
         is_last = number == len(shown) - 1 and not hidden
         yield from _tree(ledger, parent, labels, inner, is_last, everything, told)
     for number, (step, count) in enumerate(hidden.items()):
-        yield f"{inner}{'└─' if number == len(hidden) - 1 else '├─'} and {count} more of {step} (--all tells of each)"
+        yield f"{inner}{'└─' if number == len(hidden) - 1 else '├─'} and {count} more of {step} (--all shows each)"
 
 
 def _written(record: Record, everything: bool) -> Iterator[str]:

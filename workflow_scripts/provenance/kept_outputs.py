@@ -58,7 +58,7 @@ def kept_at(root: Path, job: str, sha256: str) -> Path:
 def forget_others(root: Path, job: str, outputs: Facts) -> None:
     """Remove what is kept of a job and is none of `outputs`; before the job's new record is written.
 
-    So a job that is killed at any moment leaves nothing that its record does not tell of.
+    So a job that is killed at any moment leaves nothing that its record does not name.
     """
     folder = root / KEPT / job
     wanted = {fact["sha256"] for fact in outputs}
@@ -104,13 +104,13 @@ def same_job(identity: Identity, inputs: Paths, read: Facts, file: Path) -> Reco
         raise Mismatch(f"its record cannot be trusted: {error}") from None
     for what in ("step", "settings", "code"):
         if getattr(record, what) != getattr(identity, what):
-            raise Mismatch(f"the record tells of other {what}")
+            raise Mismatch(f"the record has other {what}")
     if record.arguments.inputs != _plain(inputs):
-        raise Mismatch("the record tells of other inputs")
+        raise Mismatch("the record names other inputs")
     given = {(each.path, each.sha256) for each in record.inputs if record.was_given(each.path)}
     changed = given ^ {(fact["path"], fact["sha256"]) for fact in read}
     if changed:
-        raise Mismatch(f"its input {min(changed)[0]} is not as the record tells")
+        raise Mismatch(f"its input {min(changed)[0]} does not match the record")
     return record
 
 
@@ -118,11 +118,11 @@ def _missing(record: Record, outputs: Paths, root: Path, job: str) -> dict[Path,
     """The kept file of every output that is missing, all of them sound. Raises Mismatch where anything is not."""
     asked = _plain(outputs)
     if (record.root, record.job, record.arguments.outputs) != (root.as_posix(), job, asked):
-        raise Mismatch("the record tells of other outputs")
+        raise Mismatch("the record names other outputs")
     recorded = {each.path: each.sha256 for each in record.outputs}
     for output in (output for group in asked.values() for output in group):
         if not any(lies_at(each, output) for each in recorded):
-            raise Mismatch(f"the record tells of no file of {output}")
+            raise Mismatch(f"the record names no file of {output}")
     there = {key: [path for path in paths if path.exists()] for key, paths in outputs.items()}
     found = {fact["path"]: fact["sha256"] for fact in file_facts(there)}
     altered = next((path for path, sha256 in found.items() if recorded.get(path) != sha256), None)
@@ -170,7 +170,7 @@ def kept_files(record: Record, folder: Path) -> Iterator[Path]:
 def _link(source: Path, target: Path, kept: Path) -> None:
     """Make `target` a hard link to `source`, or a copy of it, by one rename.
 
-    One of the two is `kept`, beside which the temporary name is, so that a kill leaves none among the results.
+    One of the two is `kept`, next to which the temporary name is, so that a kill leaves none among the results.
     """
     for path in (target, kept):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,14 +15,14 @@ from typing import Any
 
 from workflow_scripts.provenance.record import Record, digest_of, read_with_bytes, write_atomically
 from workflow_scripts.runtime.durable import write_quickly
-from workflow_scripts.runtime.folders import LINKED, PRODUCERS, RECORDS
+from workflow_scripts.runtime.folders import INPUT_RECORDS, PRODUCERS, RECORDS
 from workflow_scripts.runtime.untrusted_files import found_below, read_regular
 
 
 def link_inputs(
     facts: list[dict[str, Any]], arguments: Mapping[str, Iterable[Path]], root: Path
 ) -> list[dict[str, Any]]:
-    """Add to every input's facts the sha256 of the record that tells of its making; None where none does.
+    """Add to every input's facts the sha256 of the record of the job that made it; None where none does.
 
     `arguments` are the inputs as the job was given them, files and folders. Records from other folders are copied into
     `root`, where they are linked to.
@@ -66,7 +66,7 @@ def keep_earlier(record: Path, root: Path) -> None:
 
 
 def _keep(content: bytes, digest: str, root: Path) -> None:
-    place = root / LINKED / f"{digest}.json"
+    place = root / INPUT_RECORDS / f"{digest}.json"
     if not place.is_file():
         write_atomically(place, content)
 
@@ -78,7 +78,7 @@ Made = dict[str, tuple[Record, bytes]]
 def _record_of(path: Path, root: Path, searched: dict[Path, Made]) -> tuple[Record, bytes, Path] | None:
     """The record of the job that made an output, its bytes and its results folder: `root`, or that of the data sets.
 
-    `searched` holds what all records of a folder tell of, once they had to be read. Only below `root` the notes that
+    `searched` holds what all records of a folder name, once they had to be read. Only below `root` the notes that
     are missing are written: a job that is run again by the audit writes nothing into the results it is compared with.
     """
     for folder in (root, *(parent for parent in path.parents if parent != Path("."))):
@@ -96,7 +96,7 @@ def _record_of(path: Path, root: Path, searched: dict[Path, Made]) -> tuple[Reco
 
 def _pointed_at(path: Path, folder: Path) -> tuple[Record, bytes] | None:
     """The record that the note on an output names; None where that is missing, damaged or wrong."""
-    with suppress(FileNotFoundError, ValueError):  # also a record that was altered: it tells of nobody's making
+    with suppress(FileNotFoundError, ValueError):  # also a record that was altered: it counts for nothing
         job = read_regular(_pointer(path, folder)).decode()
         record, content = read_with_bytes(folder / RECORDS / f"{job}.json")
         if path.as_posix() in _given(record):
@@ -107,7 +107,7 @@ def _pointed_at(path: Path, folder: Path) -> tuple[Record, bytes] | None:
 def _all_made(folder: Path) -> Made:
     found = []
     for file in (each.path for each in found_below(folder / RECORDS) if each.path.suffix == ".json"):
-        with suppress(FileNotFoundError, ValueError):  # the audit tells of it
+        with suppress(FileNotFoundError, ValueError):  # the audit reports it
             found.append(read_with_bytes(file))
     found.sort(key=lambda each: each[0].ended)
     return {path: each for each in found for path in _given(each[0])}

@@ -30,7 +30,7 @@ def notes_on(ledger: Ledger) -> list[str]:
         )
     dirty = sum(bool(record.git.dirty) for record in records)
     if dirty:
-        notes.append(f"made from a checkout with uncommitted changes: {dirty} jobs (the code digests tell which)")
+        notes.append(f"made from a checkout with uncommitted changes: {dirty} jobs (the code digests show which)")
     again = {line for entry in ledger.jobs.values() for read in entry.record.inputs for line in _again(ledger, read)}
     if again:
         notes.append(f"made again since they were read, with the same bytes: {some(sorted(again))}")
@@ -54,8 +54,8 @@ def _again(ledger: Ledger, read: InputFile) -> Iterator[str]:
     maker, now = ledger.maker(read), ledger.makers.get(read.path)
     if maker is not None and now is not None and now is not maker:
         before, after = (entry.record.model_dump() for entry in (maker, now))
-        told = [name for name in before if name not in ("outputs", "digest", *TIMES)]
-        changed = [name for name in told if before[name] != after[name]]
+        compared = [name for name in before if name not in ("outputs", "digest", *TIMES)]
+        changed = [name for name in compared if before[name] != after[name]]
         if ledger.exchanged(maker, now) is None:  # else it is a finding
             yield f"{now.record.job} ({', '.join(changed) or 'only the times differ'})"
 

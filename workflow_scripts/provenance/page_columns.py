@@ -9,8 +9,8 @@ from typing import Any
 def columns(steps: Sequence[str], parents: Sequence[set[int]]) -> list[int]:
     """The column of every node, from 0: right of all it was made from, and the same for all nodes of a step.
 
-    A step stands as far right as its readers allow. Steps that feed each other, as trainings feed the choice of an
-    architecture that is trained again, take several columns. A file, whose step is "", stands just left of its readers.
+    A step is as far right as its readers allow. Steps that feed each other, as trainings feed the choice of an
+    architecture that is trained again, take several columns. A file, whose step is "", is just left of its readers.
     """
     order, above = _without_cycles(parents)
     kinds = _kinds(steps, order, above)

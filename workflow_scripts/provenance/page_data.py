@@ -17,7 +17,7 @@ KINDS = {
     "record": "the record was altered or is damaged",
     "link": "the record it links to is not there",
     "missing": "the file or the record is not there",
-    "unrecorded": "no record tells where the file came from",
+    "unrecorded": "no record says where the file came from",
     "stale": "made with other settings, code or inputs than are at hand",
     "waived": "made with others too, but kept on purpose",
 }
@@ -147,7 +147,7 @@ class _Graph:
         return number
 
     def _shown(self, file: Path) -> str:
-        """A record's file as records name files, where that can be told."""
+        """A record's file as records name files, where that is known."""
         if file.is_relative_to(self.ledger.folder):
             return f"{self.ledger.root}/{file.relative_to(self.ledger.folder).as_posix()}"
         base = self.ledger.base

@@ -1,7 +1,7 @@
 """The record of a job: what it read, what it wrote, and everything that decided it (docs/provenance.md).
 
 A record is one file of canonical JSON, sealed by a digest of its own content. Records link by content: an input's
-sha256 is an output's sha256 in another record, whose own sha256 stands beside it. The fields are a fixed list; no part
+sha256 is an output's sha256 in another record, whose own sha256 is given with it. The fields are a fixed list; no part
 of the environment is copied wholesale.
 """
 
@@ -122,7 +122,7 @@ class InputFile(OutputFile):
 
 
 class Arguments(Model):
-    """The paths a job was called with, by key; a folder stands for the files inside."""
+    """The paths a job was called with, by key; a folder means the files inside."""
 
     inputs: dict[Identifier, list[RelativePath]]
     outputs: dict[Identifier, list[RelativePath]]
@@ -165,7 +165,7 @@ class Record(Model):
     step: Identifier
     """module of workflow_scripts.steps"""
     settings: dict[str, Any]
-    """what decided the result, beside code and inputs"""
+    """what decided the result, besides code and inputs"""
     chosen_modules: list[Module]
     """modules chosen by name at run time"""
     code: Sha256
@@ -215,7 +215,7 @@ class Record(Model):
         return self
 
     def sha256_of(self, path: str) -> str | None:
-        """The sha256 that the record states of an output; None where it tells of no such output."""
+        """The sha256 that the record states of an output; None where it names no such output."""
         return next((output.sha256 for output in self.outputs if output.path == path), None)
 
     def was_given(self, path: str) -> bool:
@@ -258,7 +258,7 @@ def parse_record(content: bytes) -> Record:
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
-        raise RecordError("it is no JSON") from None
+        raise RecordError("it is not JSON") from None
     version = value.get("version") if isinstance(value, dict) else None
     if version != VERSION:
         other = "as another version of the workflow may have written it"
@@ -294,7 +294,7 @@ def read_with_bytes(file: Path) -> tuple[Record, bytes]:
 
 
 def file_facts(paths: NamedPaths) -> list[dict[str, Any]]:
-    """Name, path, sha256 and size in bytes of every file; a folder stands for the files inside, sorted."""
+    """Name, path, sha256 and size in bytes of every file; a folder means the files inside, sorted."""
     facts = []
     for name, group in paths.items():
         for path in group:

@@ -43,7 +43,7 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     """Run a recorded job again below `scratch` and compare its outputs. Raises ReplayError where it cannot run.
 
     Inputs are used only with the content that is recorded. The code is the one at hand; where it is not the recorded
-    one, that is told among the conditions, with other versions and another machine.
+    one, the conditions say so, along with other versions and another machine.
     """
     record = entry.record
     if ledger.base is None:
@@ -98,7 +98,7 @@ def _check_inputs(ledger: Ledger, entry: Entry) -> None:
     for path in (path for paths in record.arguments.inputs.values() for path in paths):
         for name, fault in _files_of(ledger, path):
             if fault is None and name not in recorded and PurePosixPath(name).name != MARK:
-                fault = "its record does not tell what that was"
+                fault = "its record does not say what that was"
             if fault is not None:
                 raise ReplayError(f"{record.job} cannot be run again from its input {name}: {fault}")
     places = {path: place for path in recorded if (place := ledger.at(path)) is not None}
@@ -147,6 +147,6 @@ def _conditions(entry: Entry, code: dict[str, str]) -> Iterator[str]:
     here = software()
     yield from (f"version of {line}" for line in differences(record.software.packages, here["packages"]))
     yield from (f"{line}" for line in differences({"python": record.software.python}, {"python": here["python"]}))
-    told = {"processor", "system", "gpu_driver"}
-    now = {key: value for key, value in machine().items() if key in told}
-    yield from (f"machine: {line}" for line in differences(record.machine.model_dump(include=told), now))
+    compared = {"processor", "system", "gpu_driver"}
+    now = {key: value for key, value in machine().items() if key in compared}
+    yield from (f"machine: {line}" for line in differences(record.machine.model_dump(include=compared), now))

@@ -55,7 +55,7 @@ def _opened(folder: Path, inside: str) -> Iterator[BinaryIO]:
             os.close(here)
             here = inner
         if not stat.S_ISREG(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode):
-            raise CopyError(f"{folder / inside}: it is no regular file, and only those are copied")
+            raise CopyError(f"{folder / inside}: it is not a regular file, and only those are copied")
         number = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
     except OSError as error:
         if error.errno in LEADS_ELSEWHERE:
@@ -67,5 +67,5 @@ def _opened(folder: Path, inside: str) -> Iterator[BinaryIO]:
         os.close(here)
     with os.fdopen(number, "rb") as file:
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise CopyError(f"{folder / inside}: it is no regular file, and only those are copied")
+            raise CopyError(f"{folder / inside}: it is not a regular file, and only those are copied")
         yield file

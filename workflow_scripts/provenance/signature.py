@@ -103,7 +103,7 @@ def sign(folder: Path, text: bytes, key: Path) -> Signature:
 def check(folder: Path, text: bytes, signers: Path) -> list[Checked]:
     """Check every signature of a folder over `text` against a file of allowed signers. Raises SignatureError.
 
-    Whether a signer's time is over (`valid-before`) is told by the clock of now: a signature proves no time.
+    Whether a signer's time is over (`valid-before`) is decided by the clock of now: a signature proves no time.
     """
     try:
         allowed = signers.read_bytes()
@@ -156,7 +156,7 @@ def _said(done: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def _lines(done: subprocess.CompletedProcess[bytes]) -> list[str]:
-    """What ssh-keygen said, without its questions and what it does."""
+    """What ssh-keygen printed, without its questions and what it does."""
     said = re.sub(r"Enter passphrase[^:\n]*: ?", "", done.stderr.decode(errors="replace"))
     lines = (line.strip() for line in said.splitlines())
     return [line for line in lines if line and not line.startswith("Signing file ")]

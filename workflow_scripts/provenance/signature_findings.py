@@ -1,4 +1,4 @@
-"""What the signatures of a results folder say of it, told in the verdict on the folder."""
+"""What the signatures of a results folder say of it, as part of the verdict on the folder."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from workflow_scripts.runtime.folders import SIGNATURES
 def check_signatures(ledger: Ledger, signers: Path | None, verdict: Verdict) -> None:
     """Add to a verdict who signed the folder, and a finding for every signature that does not hold, or for none.
 
-    `signers` is a file of those whose signatures the caller takes; without it a note tells that nothing was checked.
+    `signers` is a file of those whose signatures the caller takes; without it a note says that nothing was checked.
     Raises SignatureError where signatures cannot be checked.
     """
     place = f"{ledger.root}/{SIGNATURES}"

@@ -61,7 +61,7 @@ def _records(ledger: Ledger) -> Iterator[Finding]:
         for output in entry.record.outputs:
             if ledger.makers[output.path] is not entry:
                 other = ledger.makers[output.path].record.job
-                cause = f"it tells of {output.path}, and so does the record of {other}"
+                cause = f"it names {output.path}, and so does the record of {other}"
                 yield Finding("record", shown(entry.file, ledger), cause, job)
 
 

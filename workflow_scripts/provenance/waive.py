@@ -7,7 +7,7 @@ from workflow_scripts.provenance.hashing import sha256_of_recorded
 from workflow_scripts.provenance.identity import planned_identity
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.record import digest_of, lies_at, now
-from workflow_scripts.provenance.standing import standing
+from workflow_scripts.provenance.standing import record_state
 from workflow_scripts.provenance.waivers import Waiver, Waivers
 from workflow_scripts.study.job_plan import Job
 
@@ -19,10 +19,10 @@ class WaiverError(Exception):
 def waive(ledger: Ledger, path: str, reason: str, planned: Iterable[Job]) -> list[Path]:
     """Keep the stale results at or below a recorded path; returns the waivers' files.
 
-    Raises WaiverError where nothing there is stale, or a file is not what its record tells of.
+    Raises WaiverError where nothing there is stale, or a file does not match its record.
     """
     if not reason.strip():
-        raise WaiverError("a waiver needs a reason, in words that tell someone later why the result was kept")
+        raise WaiverError("a waiver needs a reason, in words that say later why the result was kept")
     expected = {job.name: job for job in planned if job.root == ledger.root}
     waivers = Waivers(ledger.folder)
     waivers.require_sound()
@@ -30,7 +30,7 @@ def waive(ledger: Ledger, path: str, reason: str, planned: Iterable[Job]) -> lis
     for name, entry in ledger.jobs.items():
         if name not in expected or not _holds(entry, path):
             continue
-        found = standing(expected[name], entry.record, waivers)
+        found = record_state(expected[name], entry.record, waivers)
         if found.state != "stale":
             continue
         _check(ledger, entry)
@@ -59,4 +59,4 @@ def _check(ledger: Ledger, entry: Entry) -> None:
     for output in entry.record.outputs:
         place = ledger.at(output.path)
         if place is None or found[place] != output.sha256:
-            raise WaiverError(f"{output.path} is not what its record tells of, so it cannot be kept; see verify")
+            raise WaiverError(f"{output.path} does not match its record, so it cannot be kept; see verify")

@@ -65,7 +65,7 @@ class Waivers:
     def faults(self) -> list[str]:
         """A sentence for every file that is no waiver."""
         broken = (path for path, waiver in self._read.items() if waiver is None)
-        return [f"{path}: this is no waiver; delete it, or make it again with the audit" for path in broken]
+        return [f"{path}: this is not a waiver; delete it, or make it again with the audit" for path in broken]
 
     def require_sound(self) -> None:
         """Raise ValueError, in one sentence, for the first file that is no waiver."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from workflow_scripts.provenance.failed_jobs import failures
 from workflow_scripts.rehearsal.head_node import Load, kept
 from workflow_scripts.rehearsal.overhead import JobFacts, facts_of
-from workflow_scripts.runtime.folders import ATTEMPTS, LINKED, LOGS, RECORDS, SCHEDULER
+from workflow_scripts.runtime.folders import ATTEMPTS, INPUT_RECORDS, LOGS, RECORDS, SCHEDULER
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.runtime.untrusted_files import found_below
 from workflow_scripts.study.job_plan import Job
@@ -20,7 +20,7 @@ PARTS = (
     ("noticing", "noticing", "from the script's end until Snakemake took note"),
 )
 """Of the table of overheads: a field of JobFacts, its name, and what it is."""
-KEPT_ASIDE = (ATTEMPTS, LINKED, LOGS, RECORDS, SCHEDULER)
+KEPT_ASIDE = (ATTEMPTS, INPUT_RECORDS, LOGS, RECORDS, SCHEDULER)
 """Folders of a results folder, beside hidden ones, that hold no result."""
 KILOBYTE, MEGABYTE = 1e3, 1e6
 

@@ -22,7 +22,7 @@ def stop_writing() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def tell(*lines: object, file: TextIO | None = None) -> None:
+def print_lines(*lines: object, file: TextIO | None = None) -> None:
     """Print lines, to the standard output unless told otherwise, with everything visible that files put into them."""
     stream = file or sys.stdout
     code = stream.encoding or "utf-8"
@@ -30,6 +30,6 @@ def tell(*lines: object, file: TextIO | None = None) -> None:
         print(visible(str(line)).encode(code, "backslashreplace").decode(code), file=stream, flush=True)
 
 
-def tell_error(error: object) -> None:
+def print_error(error: object) -> None:
     """Print an error's lines to the standard error."""
-    tell(*str(error).split("\n"), file=sys.stderr)
+    print_lines(*str(error).split("\n"), file=sys.stderr)

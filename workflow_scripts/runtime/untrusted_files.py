@@ -13,7 +13,7 @@ from typing import BinaryIO
 MOST_BYTES = 64 << 20
 """Of a record, a waiver or a trace; the largest records, of jobs with thousands of inputs, have about a megabyte."""
 LINK = "it is a link to elsewhere, not a file"
-SPECIAL = "it is no regular file"
+SPECIAL = "it is not a regular file"
 
 
 class UnreadableError(ValueError):

@@ -29,7 +29,7 @@ def known(names: Sequence[str], choices: Sequence[str], kind: str) -> None:
     for number, name in enumerate(names):
         if name not in choices:
             named = (choice for choice in choices if re.fullmatch(NAME, choice))
-            raise ValueError(f"{name} is no known {kind}{nearest(name, named)}")
+            raise ValueError(f"{name} is not a known {kind}{nearest(name, named)}")
         if not re.fullmatch(NAME, name):
             raise ValueError(f"{name} cannot be used: a {kind} is named with {NAME_IN_WORDS}")
         if name in names[:number]:

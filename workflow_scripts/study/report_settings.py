@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from workflow_scripts.study.paper_differences import departures
+from workflow_scripts.study.paper_differences import paper_differences
 from workflow_scripts.study.study import Study
 
 
@@ -16,7 +16,7 @@ def report_settings(study: Study) -> dict[str, Any]:
             mode="json", exclude={"study", "title", "description", "figures", "data", "resources"}
         ),
         "figures": study.figures,
-        "departures": [list(departure) for departure in departures(study)],
+        "departures": [list(difference) for difference in paper_differences(study)],
         "commands": _commands(study.study),
     }
 

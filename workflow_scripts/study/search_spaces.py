@@ -52,7 +52,7 @@ def load_space(name: str) -> Space:
     for cell, edges in content.items():
         if not isinstance(edges, list) or len(edges) != EDGES:
             raise ValueError(
-                f"{path.name}: {cell} is no list of {EDGES} edges, node by node, predecessor by predecessor"
+                f"{path.name}: {cell} is not a list of {EDGES} edges, node by node, predecessor by predecessor"
             )
         for candidates in edges:
             _check_candidates(path.name, candidates)

@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
                 problem = f"the key {key.value} is there twice{hint}"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             if key.tag in (_NULL, _BOOL):
-                problem = f"the key {key.value or 'before the colon'} is no text; write it in quotes"
+                problem = f"the key {key.value or 'before the colon'} is not text; write it in quotes"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.append(key.value)
         return node

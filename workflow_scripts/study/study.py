@@ -257,7 +257,7 @@ def _sentence(error: ErrorDetails, layers: Sequence[Layer]) -> str:
         path, reason = (*path, *reason.key.split(".")), reason.reason
     source, key = _source(path, layers, lacking=kind == "missing"), ".".join(map(str, path))
     if kind in ("extra_forbidden", "invalid_key"):
-        return f"{source}: {key} is no known key{nearest(str(path[-1]), _model_at(path[:-1]).model_fields)}"
+        return f"{source}: {key} is not a known key{nearest(str(path[-1]), _model_at(path[:-1]).model_fields)}"
     if kind == "missing":
         *above, last = path
         if isinstance(last, int):

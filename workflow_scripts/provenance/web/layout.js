@@ -14,7 +14,7 @@ const layout = (() => {
   const links = new Map(); // from group to group
   const passing = new Map(); // slots of edges
   const columns = []; // of slots
-  let filled = null; // the groups that stand in `columns`
+  let filled = null; // the groups in `columns`
 
   /** Fill the columns with the slots of what is drawn, if that is other groups than before. */
   function fill() {
@@ -80,7 +80,7 @@ const layout = (() => {
     return [...way, last];
   }
 
-  /** Give every slot its size and place; an open group's nodes stand in a grid inside. */
+  /** Give every slot its size and place; an open group's nodes are in a grid inside. */
   function place() {
     fill();
     let left = 0;

@@ -6,7 +6,7 @@ const list = (() => {
   const { at, el } = elements;
   const { columns } = layout;
 
-  let listed = null; // the shape of what stands in the list
+  let listed = null; // the shape of what is in the list
 
   /** Bring the list up to date. */
   function show() {

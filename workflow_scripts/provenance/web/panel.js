@@ -1,4 +1,4 @@
-// The panel beside the drawing: the record of the selected job, the readers of a file, the members of a group.
+// The panel next to the drawing: the record of the selected job, the readers of a file, the members of a group.
 const panel = (() => {
   const { kinds, value, files, readers, pathStates } = records;
   const { view, select, toggle } = selection;
@@ -105,7 +105,7 @@ const panel = (() => {
     const contents = files.filter((file) => file.owner === node);
     const reading = [...node.children];
     return [
-      el("p", {}, "No record at hand tells of a job that made this file."),
+      el("p", {}, "No record at hand names the job that made this file."),
       el(
         "ul",
         { class: "files" },

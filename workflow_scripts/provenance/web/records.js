@@ -87,7 +87,7 @@ const records = (() => {
     return many;
   }
 
-  /** What is told of a group; a group of one node is that node. */
+  /** What is shown of a group; a group of one node is that node. */
   function describe(group) {
     const count = (kind) => group.members.filter((node) => node.state === kind).length;
     group.members.sort((a, b) => natural(a.name, b.name));
