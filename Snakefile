@@ -101,5 +101,5 @@ onerror:
     cancel_left_running(workflow, SUBMITTED)
     gone = put_back_missing(BEFORE, FOLDERS)
     write_page(RESULTS, PLAN.study)
-    told = [*failures(Path(RESULTS)), *gone] or [f"no job left a trace in {RESULTS}; what is said above tells why"]
-    print_lines("Failed:", *told, file=sys.stderr)
+    lines = [*failures(Path(RESULTS)), *gone] or [f"no job left a trace in {RESULTS}; the lines above say why"]
+    print_lines("Failed:", *lines, file=sys.stderr)

@@ -530,9 +530,9 @@ def test_a_job_that_has_ended_is_not_stopped(tree):
 @pytest.mark.parametrize(
     ("place", "told"),
     [
-        ("out", "out: a file stands where a folder should be; move it away, then start the workflow again"),
-        ("out/logs", "out/logs: a file stands where a folder should be; move it away, then start the workflow again"),
-        ("out/logs/made_up/one.log/x", "out/logs/made_up/one.log: a folder stands where a file should be; move it"),
+        ("out", "out: there is a file where a folder should be; move it away, then start the workflow again"),
+        ("out/logs", "out/logs: there is a file where a folder should be; move it away, then start the workflow again"),
+        ("out/logs/made_up/one.log/x", "out/logs/made_up/one.log: there is a folder where a file should be; move it"),
     ],
 )
 def test_a_log_that_cannot_be_written_is_one_sentence(tree, place, told):
@@ -797,7 +797,7 @@ def _alter(path):
         (lambda root: _alter(root / "out/b.txt"), {}, "out/b.txt is there and is not what was recorded"),
         (lambda root: _alter(next((root / "out/.kept/made_up/one").glob("*"))), {}, "were altered (out/.kept/"),
         (lambda root: shutil.rmtree(root / "out/.kept"), {}, "bytes of out/a.txt are not in out/.kept/made_up/one"),
-        (lambda root: _alter(root / "out/records/made_up/one.json"), {}, "its record cannot be trusted: it is not JSON"),
+        (lambda root: _alter(root / "out/records/made_up/one.json"), {}, "record cannot be trusted: it is not JSON"),
     ],
 )
 def test_what_does_not_match_is_computed_and_the_log_says_why(tree, change, settings, why):

@@ -114,15 +114,15 @@ def _why(options: argparse.Namespace) -> int:
 
 def _affected(options: argparse.Namespace) -> int:
     folders = options.folders or [path.parent for path in sorted(Path("results").glob(f"*/{RECORDS}"))]
-    told = 0
+    shown = 0
     for folder in folders:
         ledger = read_ledger(folder)
         what = ledger.recorded(Path(options.what)) if _is_result(options.what) else options.what
         lines = list(history.affected(ledger, what, options.all))
-        told += len(lines)
+        shown += len(lines)
         if lines:
             print_lines(f"{folder}:", *lines)
-    if not told:
+    if not shown:
         places = ", ".join(map(str, folders)) or "any folder below results/"
         raise AuditError(f"{options.what}: no record in {places} names such a file, module or setting")
     return CLEAN
@@ -135,10 +135,10 @@ def _is_result(what: str) -> bool:
 def _diff(options: argparse.Namespace) -> int:
     first, second = (read_ledger(folder) for folder in (options.first, options.second))
     found = list(differing_files(first, second))
-    told: dict[tuple[str, ...], list[str]] = {}
+    by_causes: dict[tuple[str, ...], list[str]] = {}
     for name, causes in found:
-        told.setdefault(tuple(causes), []).append(name)
-    for shared, names in told.items():
+        by_causes.setdefault(tuple(causes), []).append(name)
+    for shared, names in by_causes.items():
         print_lines(", ".join(names))
         print_lines(*(f"  {cause}" for cause in shared[:SHOWN]))
         if len(shared) > SHOWN:
@@ -238,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = _command(commands, "why", _why, "the whole ancestry of a file", "results/demo/figures/test_error.png")
     one.add_argument("path", type=Path, metavar="PATH")
-    one.add_argument("--all", action="store_true", help="tell of every job, also of those that are alike")
+    one.add_argument("--all", action="store_true", help="show every job, also those that are alike")
     one.add_argument("--json", action="store_true", help="the records of all ancestors as JSON")
 
     example = "data/digits.npz"

@@ -47,7 +47,7 @@ def load_vector(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise BadVector(f"{path}: cannot be read ({error.strerror})") from None
     except Exception:
-        raise BadVector(f"{path}: this is not a reference vector (torch.load with weights_only=True refuses it)") from None
+        raise BadVector(f"{path}: not a reference vector (torch.load with weights_only=True refuses it)") from None
     if not isinstance(vector, dict) or not {"kind", "config", "expected"} <= set(vector):
         raise BadVector(f"{path}: a reference vector has the keys kind, config and expected")
     if not isinstance(vector["expected"], dict) or not vector["expected"]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from workflow_scripts.benchmark.calibration import Calibration
 
 SMALL_JOB_SECONDS = 2.0
-"""Of a job that makes tables, figures or files, beside its start."""
+"""Of a job that makes tables, figures or files, besides its start."""
 ASSUMPTIONS = (
     "every search and training runs to its last epoch; DARTS-ADA does not go back",
     "the image sets are as large as their modules state",
@@ -105,7 +105,7 @@ class _Estimator:
         return computed + self.start, "calibrated"
 
     def bytes(self, job: Job) -> int:
-        """Bytes that a job writes, as far as records tell."""
+        """Bytes that a job writes, as far as records say."""
         if job.record in self.records:
             return sum(output.bytes for output in self.records[job.record].outputs)
         if job.step in self.by_step:

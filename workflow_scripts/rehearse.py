@@ -4,7 +4,7 @@
 
 The rehearsal is a study of its own, config/<study>-rehearsal.yaml, written here: the same jobs at the smallest settings
 and on made-up images, into results/<study>-rehearsal. What goes wrong there would go wrong in the study. At the end
-a table tells how its jobs went, what the workflow took beside computing, and what the study will need of that.
+a table shows how its jobs went, what the workflow took besides computing, and what the study will need of that.
 Started again it goes on, as any run does; delete results/<study>-rehearsal to begin anew.
 """
 
@@ -75,7 +75,7 @@ def _write(study: Study, jobs: int | None, file: Path) -> Study:
     if load([file], {}) != small:
         raise StudyError(
             f"config/local.yaml: it says otherwise than {_shown(file)}, so that no rehearsal can be made; move what it "
-            "says beside data and resources into the study's own file"
+            "says besides data and resources into the study's own file"
         )
     return small
 
@@ -104,7 +104,7 @@ def _run(file: Path, profile: str, results: str) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     if Path(results).is_dir():
-        head_node.keep(watch.told(), Path(results))
+        head_node.keep(watch.load_so_far(), Path(results))
     return status
 
 
@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
     parser.add_argument("--profile", metavar="NAME", help="the profile it is to run with, a folder of profiles/")
     parser.add_argument("--jobs", type=_count, metavar="N", help="a sample of at most N jobs, of every kind")
-    parser.add_argument("--report-only", action="store_true", help="run nothing; tell of the rehearsal that is there")
+    parser.add_argument("--report-only", action="store_true", help="run nothing; report on the rehearsal that is there")
     parser.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
     return parser
 

@@ -56,7 +56,7 @@ from workflow_scripts.runtime.folders import (
     WAIVERS,
 )
 from workflow_scripts.runtime.job_lock import job_lock
-from workflow_scripts.runtime.progress import Console, warnings_said
+from workflow_scripts.runtime.progress import Console, warnings_shown
 from workflow_scripts.runtime.writable_paths import check_places
 from workflow_scripts.study.step_needs import keeps_checkpoint, uses_gpu
 from workflow_scripts.tables.files import sha256_of
@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
         log = options.log.open("a")
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
         progress = Console(name, log)
-        with warnings_said(progress):
+        with warnings_shown(progress):
             _run(
                 *(identity, inputs, outputs, options.access, options.root, name),
                 gpus=options.gpu,
@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _own_files(root: Path, name: str) -> list[Path]:
-    """The files and folders, beside log and outputs, that the wrapper writes for a job."""
+    """The files and folders, besides log and outputs, that the wrapper writes for a job."""
     folders = [root / folder / name for folder in (SCRATCH, KEPT)]
     files = [_record(root, name), _trace(root, name), _lock(root, name), _checkpoint_file(root, name)]
     return [*folders, *files, root / PRODUCERS, root / INPUT_RECORDS]
@@ -143,7 +143,7 @@ def _checkpoint_file(root: Path, name: str) -> Path:
 
 
 def _tell(error: BaseException, name: str, log: TextIO | None) -> None:
-    """Say why a job failed, in one sentence on the console; the log, where it could be opened, tells more."""
+    """Say why a job failed, in one sentence on the console; the log, where it could be opened, says more."""
     if log is not None:
         with suppress(OSError):  # the disk may be full
             if foreseen(error) is None:

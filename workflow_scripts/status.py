@@ -33,7 +33,7 @@ SHOWN = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Tell how the study on the command line stands; returns the exit status."""
+    """Print the state of the study on the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
         study = load([options.file], {} if options.set is None else {"set": options.set})
@@ -90,10 +90,10 @@ def _cost(runs: list[JobState]) -> str:
         return "Nothing would run."
     known = [job_state.seconds for job_state in runs if job_state.seconds is not None]
     unknown = Counter(job_state.job.step for job_state in runs if job_state.seconds is None)
-    told = f"Running {len(runs)} jobs would cost {duration(sum(known))} of one core by recorded times"
+    text = f"Running {len(runs)} jobs would cost {duration(sum(known))} of one core by recorded times"
     if unknown:
-        told += "; no times are recorded of " + ", ".join(f"{count} {step}" for step, count in unknown.items())
-    return f"{told}."
+        text += "; no times are recorded of " + ", ".join(f"{count} {step}" for step, count in unknown.items())
+    return f"{text}."
 
 
 def _parser() -> argparse.ArgumentParser:

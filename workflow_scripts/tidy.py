@@ -3,7 +3,7 @@
     python -m workflow_scripts.tidy config/paper.yaml --dry-run
 
 Of jobs that are finished, or no longer in the study: checkpoints, scratch folders and the scheduler's scripts and logs;
-beside them locks that nobody holds, kept bytes that no record names, and temporary files that kills left. Results,
+as well as locks that nobody holds, kept bytes that no record names, and temporary files that kills left. Results,
 records, attempts, logs and waivers stay, and nothing is touched of a job that runs now. Where a link lies among them,
 nothing is removed, because it may lead to files of somebody else.
 """

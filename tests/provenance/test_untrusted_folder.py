@@ -163,8 +163,8 @@ def test_the_note_on_a_later_run_is_not_silenced_by_how_its_outputs_are_listed(r
     record = json.loads((results / SEARCH_RECORD).read_bytes())
     outputs = record["outputs"][::-1] if how == "order" else [each | {"name": "other"} for each in record["outputs"]]
     forge(results / SEARCH_RECORD, outputs=outputs, machine=record["machine"] | {"host": "elsewhere"})
-    told = [*findings(results).values(), *(note for note in notes(results) if note.startswith("made again"))]
-    assert any("machine" in line or "names another" in line for line in told)
+    lines = [*findings(results).values(), *(note for note in notes(results) if note.startswith("made again"))]
+    assert any("machine" in line or "names another" in line for line in lines)
 
 
 def test_a_record_that_leaves_out_what_was_read_is_found(results):

@@ -88,7 +88,7 @@ def _commands(profile: Mapping[str, Any], requests: Mapping[str, Request]) -> It
 def _too_long(command: Sequence[str], minutes: int) -> Iterator[str]:
     """The limits that a run time goes beyond; jobs that do are taken, and wait for ever."""
     partition = _option(command, "-p", "--partition")
-    for line in _said(["scontrol", "show", "partition", "-o"]).splitlines():
+    for line in _output_of(["scontrol", "show", "partition", "-o"]).splitlines():
         facts = dict(re.findall(r"(\w+)=(\S*)", line))
         is_it = facts.get("PartitionName") == partition or (partition is None and facts.get("Default") == "YES")
         limit = _minutes(facts.get("MaxTime", ""))
@@ -111,7 +111,7 @@ def _associations(account: str | None) -> list[tuple[str, str, str]]:
     """Limits of the user's accounts: jobs submitted, the same of the group, time of one job; empty where none is."""
     command = ["sacctmgr", "-n", "-P", "show", "assoc", f"user={getpass.getuser()}"]
     command += [f"account={account}"] if account else []
-    lines = _said([*command, "format=MaxSubmitJobs,GrpSubmitJobs,MaxWall"]).splitlines()
+    lines = _output_of([*command, "format=MaxSubmitJobs,GrpSubmitJobs,MaxWall"]).splitlines()
     return [(parts[0], parts[1], parts[2]) for line in lines if len(parts := line.split("|")) == 3]
 
 
@@ -140,7 +140,7 @@ def _answer(command: Sequence[str]) -> str | None:
     return None if done.returncode == 0 else one_line(done.stderr).removeprefix("allocation failure: ")
 
 
-def _said(command: Sequence[str]) -> str:
+def _output_of(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -4,7 +4,7 @@
 |---|---|
 | `script.sh` | what the scheduler was given |
 | `submission.json` | the scheduler's number of the job, when it took it, and how long it had refused it |
-| `output.log` | what the scheduler caught of the script's output, and said itself |
+| `output.log` | what the scheduler caught of the script's output, and printed itself |
 | `started` | when the script began (seconds since 1970), and on which host |
 | `exit` | the script's exit status, and when it ended |
 | `missing` | when the scheduler was first found not to list the job any more |

@@ -14,14 +14,14 @@ from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS
 
 def links(ledger: Ledger, files: Files) -> Iterator[Finding]:
     """Inputs whose making is not recorded as their reader says."""
-    told = set()
+    reported = set()
     for entry in ledger.entries():
         for read in entry.record.inputs:
             finding = _link(ledger, entry, read, files)
             # Of a record that many jobs read, one reader is named.
             key = None if finding is None else (finding.path, finding.cause if finding.kind == "stale" else "")
-            if finding is not None and key not in told:
-                told.add(key)
+            if finding is not None and key not in reported:
+                reported.add(key)
                 yield finding
 
 

@@ -1,8 +1,8 @@
 """The digest of the code a step runs: its modules, transitively, found by parsing and never by running.
 
 Two sources have the same digest exactly when their syntax trees agree after docstrings are taken out, so comments,
-docstrings (those of settings and constants too) and formatting never change it. What only surrounds a step stands
-outside (`OUTSIDE`). A process reads each module once: what it goes by is the code it was started with.
+docstrings (those of settings and constants too) and formatting never change it. What only surrounds a step is
+left out (`OUTSIDE`). A process reads each module once: it uses the code it was started with.
 """
 
 import ast
@@ -41,7 +41,7 @@ BLOCKS = ("body", "orelse", "finalbody")
 def code_digests(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     """The digest of each given module and of all first-party modules it imports, by module name, sorted.
 
-    Files beside a module with its stem and another suffix (a template) count as part of it. Raises FileNotFoundError
+    Files next to a module with its stem and another suffix (a template) count as part of it. Raises FileNotFoundError
     for a given module that does not exist, and ValueError, in one sentence, for one that is no valid Python.
     """
     root = root.resolve()

@@ -89,8 +89,8 @@ class _Comparison:
             elif before[path].sha256 != after[path].sha256:
                 maker = self.ledgers[0].maker(before[path])
                 if maker is None:
-                    told = f"{before[path].sha256} -> {after[path].sha256}"
-                    upstream.append(f"{job}: its source {path} differs, sha256 {told}")
+                    change = f"{before[path].sha256} -> {after[path].sha256}"
+                    upstream.append(f"{job}: its source {path} differs, sha256 {change}")
                 else:
                     upstream += self.causes(maker.record.job)
         if upstream:

@@ -91,13 +91,13 @@ class _Builder:
         self._whole_run(controls)
 
     def _describe(self) -> None:
-        told = {"title": self.ledger.root, "description": f"Results of {self.ledger.root}, with their provenance"}
+        stated = {"title": self.ledger.root, "description": f"Results of {self.ledger.root}, with their provenance"}
         for report in [entry.record for entry in self.entries if entry.record.step == "report"][:1]:
-            for key in told.keys() & report.settings.keys():
+            for key in stated.keys() & report.settings.keys():
                 if not isinstance(text := report.settings[key], str):
                     raise ValueError(f"{report.job}: its record's {key} is not text, so no crate is made of it")
-                told[key] = text
-        self.crate.name, self.crate.description = _text(told["title"]), _text(told["description"])
+                stated[key] = text
+        self.crate.name, self.crate.description = _text(stated["title"]), _text(stated["description"])
         self.crate.license = LICENCE
         self.crate.datePublished = max(entry.record.ended for entry in self.entries)
         for address, name in PROFILES.items():
@@ -107,7 +107,7 @@ class _Builder:
         self.crate.metadata.extra_contexts.append(TERMS)
 
     def _all_files(self) -> dict[tuple[str, str], OutputFile]:
-        """Every content that a record tells of, by path and sha256: a stale job read another than there is now."""
+        """Every content that a record names, by path and sha256: a stale job read another than there is now."""
         records = [entry.record for entry in self.entries]
         return {_key(each): each for record in records for each in (*record.inputs, *record.outputs)}
 

@@ -109,7 +109,7 @@ class Ledger:
     def at(self, path: str) -> Path | None:
         """Where a recorded path lies now; None where that is not known.
 
-        A file of the repository that was not copied together with results and data is the one of the repository at hand.
+        A file of the repository that was not copied with results and data is the one of the repository at hand.
         """
         pure = PurePosixPath(path)
         if pure.is_relative_to(self.root):
@@ -156,8 +156,8 @@ def _digest_at(file: Path) -> str:
 def read_ledger(folder: Path) -> Ledger:
     """Read every record of a results folder. Raises LedgerError when there is none to read."""
     if not folder.is_dir():
-        beside = sorted(path.parent.name for path in folder.parent.glob(f"*/{RECORDS}"))
-        raise LedgerError(f"{folder}: there is no such folder{nearest(folder.name, beside) if beside else ''}")
+        others = sorted(path.parent.name for path in folder.parent.glob(f"*/{RECORDS}"))
+        raise LedgerError(f"{folder}: there is no such folder{nearest(folder.name, others) if others else ''}")
     if not (folder / RECORDS).is_dir():
         raise LedgerError(f"{folder}: this is not a results folder: it has no folder {RECORDS}/")
     ledger = Ledger(folder)

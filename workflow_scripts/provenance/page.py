@@ -82,7 +82,7 @@ def page(ledger: Ledger, verdict: Verdict, title: str, rehashed: bool = True, ma
 
 
 def embedded(data: Mapping[str, Any]) -> str:
-    """Data as JSON that can stand inside a <script> element, whatever text it holds."""
+    """Data as JSON that can be put inside a <script> element, whatever text it holds."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 

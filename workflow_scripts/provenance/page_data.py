@@ -25,7 +25,7 @@ KINDS = {
 SMALL_GRAPH = 24
 """Up to so many nodes a graph is shown unfolded."""
 FEW_JOBS = 8
-"""Up to so many jobs of a step without named groups stand by themselves."""
+"""Up to so many jobs of a step without named groups are shown one by one."""
 MANY_JOBS = 16
 """Up to so many are shown unfolded."""
 LARGEST_EXACT = 2**53

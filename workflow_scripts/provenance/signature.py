@@ -90,7 +90,7 @@ def sign(folder: Path, text: bytes, key: Path) -> Signature:
         file.write_bytes(text)
         done = _ssh_keygen("sign", "-n", NAMESPACE, "-f", str(key), str(file))
         if done.returncode:
-            raise SignatureError(f"{key}: nothing was signed; ssh-keygen says: {_said(done)}")
+            raise SignatureError(f"{key}: nothing was signed; ssh-keygen says: {_output_of(done)}")
         content = file.with_name("text.sig").read_bytes()
     made = _key_of(content)
     if made is None:
@@ -119,8 +119,8 @@ def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> C
     file.write_bytes(signature.content)
     found = _ssh_keygen("find-principals", "-s", str(file), "-f", str(signers))
     if found.returncode:
-        said = next((line for line in _lines(found) if line.startswith(f"{signers}:")), "")
-        why = f" ({said.replace(str(signers), str(named))})" if said else ""
+        fault = next((line for line in _lines(found) if line.startswith(f"{signers}:")), "")
+        why = f" ({fault.replace(str(signers), str(named))})" if fault else ""
         return Checked(signature, fault=f"{named} names no signer with its key {signature.fingerprint}{why}")
     good, faults = [], []
     for name in dict.fromkeys(re.split(r"[\n,]", found.stdout.decode(errors="replace"))):
@@ -132,7 +132,7 @@ def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> C
         if done.returncode == 0:
             good.append(name)
         else:
-            faults.append(_said(done).replace(str(signers), str(named)))
+            faults.append(_output_of(done).replace(str(signers), str(named)))
     if good:
         return Checked(signature, tuple(good))
     if any("incorrect signature" in fault for fault in faults):
@@ -150,15 +150,15 @@ def _ssh_keygen(what: str, *arguments: str, standard_input: bytes | None = None)
         raise SignatureError("ssh-keygen is not there; install OpenSSH (8.2 or later)") from None
 
 
-def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+def _output_of(done: subprocess.CompletedProcess[bytes]) -> str:
     """The first thing ssh-keygen complained of."""
     return next(iter(_lines(done)), f"exit status {done.returncode}")
 
 
 def _lines(done: subprocess.CompletedProcess[bytes]) -> list[str]:
     """What ssh-keygen printed, without its questions and what it does."""
-    said = re.sub(r"Enter passphrase[^:\n]*: ?", "", done.stderr.decode(errors="replace"))
-    lines = (line.strip() for line in said.splitlines())
+    output = re.sub(r"Enter passphrase[^:\n]*: ?", "", done.stderr.decode(errors="replace"))
+    lines = (line.strip() for line in output.splitlines())
     return [line for line in lines if line and not line.startswith("Signing file ")]
 
 

@@ -141,14 +141,14 @@ def snakemake_plan(options: Sequence[str]) -> dict[str, str]:
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        said = [
+        lines = [
             line for line in (done.stdout + done.stderr).splitlines() if line.strip() and not line.startswith(BANNERS)
         ]
-        raise DryRunError("snakemake -n: " + " ".join(said[:LINES_SHOWN] or ["it failed and printed nothing"]))
+        raise DryRunError("snakemake -n: " + " ".join(lines[:LINES_SHOWN] or ["it failed and printed nothing"]))
     return dict(_planned_jobs(done.stdout + done.stderr))
 
 
-def _planned_jobs(said: str) -> Iterator[tuple[str, str]]:
+def _planned_jobs(output: str) -> Iterator[tuple[str, str]]:
     log = None
     for line in output.splitlines():
         key, _, value = line.strip().partition(": ")

@@ -57,7 +57,7 @@ class Watch:
         self.memory = max(self.memory, memory)
         self.load = max(self.load, os.getloadavg()[0])
 
-    def told(self) -> Load:
+    def load_so_far(self) -> Load:
         """The load so far."""
         return Load(
             seconds=round(self.last - self.begun, 1),

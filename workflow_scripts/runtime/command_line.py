@@ -23,7 +23,7 @@ def stop_writing() -> None:
 
 
 def print_lines(*lines: object, file: TextIO | None = None) -> None:
-    """Print lines, to the standard output unless told otherwise, with everything visible that files put into them."""
+    """Print lines, to the standard output unless `file` is given, with everything visible that files put into them."""
     stream = file or sys.stdout
     code = stream.encoding or "utf-8"
     for line in lines:

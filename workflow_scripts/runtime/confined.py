@@ -36,7 +36,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 def confine(folder: Path) -> None:
     """From now on refuse, with PermissionError, what this process would change outside `folder`.
 
-    Temporary files are made in it. Caches of compiled code are written as always, beside the modules, and so are the
+    Temporary files are made in it. Caches of compiled code are written as always, next to the modules, and so are the
     locks on GPUs, which other jobs must see; they hold nothing of a record.
     """
     inside = tuple(os.path.realpath(place) for place in (folder, LEASES, os.devnull))

@@ -285,7 +285,7 @@ class DepthExperiment(Model):
         return self
 
     def _mistake(self, error: ValidationError) -> Mistake:
-        """A mistake in a run, told at the key of the experiment that it comes from."""
+        """A mistake in a run, stated at the key of the experiment that it comes from."""
         found = error.errors()[0]["ctx"]["error"]
         if getattr(self.sweep, found.key, None) is not None:
             return Mistake(f"sweep.{found.key}", found.reason)

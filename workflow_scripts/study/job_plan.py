@@ -1,4 +1,4 @@
-"""The plan of a study: every job with its settings and files. The rules, the audit, `status` and `plan` go by it."""
+"""The plan of a study: every job with its settings and files. The rules, the audit, `status` and `plan` use it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ class Plan:
 
     @cached_property
     def on_request(self) -> tuple[Job, ...]:
-        """The jobs besides, which run only where a person asks for their result."""
+        """The other jobs, which run only where a person asks for their result."""
         return tuple(self._run_picture(group, run) for group, runs in self.runs.depth.items() for run in runs)
 
     @property

@@ -62,7 +62,7 @@ def open_study(workflow: Any) -> Plan:
 
 
 def _given(entries: Sequence[str]) -> dict[str, Any]:
-    """The settings of `--config KEY=VALUE ...`, from its words: Snakemake takes all that stands in braces for text."""
+    """The settings of `--config KEY=VALUE ...`, from its words: Snakemake takes everything in braces for text."""
     given: dict[str, Any] = {}
     for key, _, text in (entry.partition("=") for entry in entries):
         try:

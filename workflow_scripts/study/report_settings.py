@@ -22,7 +22,7 @@ def report_settings(study: Study) -> dict[str, Any]:
 
 
 def _commands(name: str) -> dict[str, str]:
-    """What a reader of the report can type; FIGURE stands for a figure's name.
+    """What a reader of the report can type; FIGURE means a figure's name.
 
     They hold where config/<study>.yaml is the study's file; settings of a command line are to be given again.
     """

@@ -2,7 +2,7 @@
 
 `no`, `on` and dates are text, which a setting that wants a truth value still takes for one; `1e-3` is a number. Refused
 is what YAML 1.1 reads as a number on base 8 or 60, or over `_`, and what Snakemake cannot read, which reads a study's
-file too: `=`, and a date that no calendar has. No key may stand twice in one mapping, where PyYAML keeps the last and
+file too: `=`, and a date that no calendar has. No key may be twice in one mapping, where PyYAML keeps the last and
 says nothing.
 """
 

@@ -1,4 +1,4 @@
-"""A study: one configuration, from layers of YAML to typed settings, with every mistake told in one sentence.
+"""A study: one configuration, from layers of YAML to typed settings, with every mistake stated in one sentence.
 
 Layers, later over earlier: the study's file, `config/local.yaml`, the command line.
 """

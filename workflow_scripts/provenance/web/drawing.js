@@ -28,7 +28,7 @@ const drawing = (() => {
     if (view.item) reveal(view.item);
   }
 
-  /** Bring the drawing up to date; what is folded or open changes where things stand. */
+  /** Bring the drawing up to date; what is folded or open changes where things are. */
   function draw() {
     const moved = shape() !== drawnShape;
     drawnShape = shape();

@@ -1,4 +1,4 @@
-// Where things stand: each group has its column, and gets its place in it and its size. An edge that passes columns
+// Where things are: each group has its column, and gets its place in it and its size. An edge that passes columns
 // goes through a place in each of them, which all edges from the same group share. A "slot" is a group or such a place.
 const layout = (() => {
   const { nodes } = records;
