@@ -9,7 +9,7 @@ import yaml
 
 from workflow_scripts import check as command
 from workflow_scripts.cells import operations
-from workflow_scripts.data import entry, sets
+from workflow_scripts.data import data_set, sets
 from workflow_scripts.study import search_spaces
 from workflow_scripts.study.open_study import study_names
 
@@ -154,7 +154,7 @@ def own_set(tmp_path, monkeypatch):
     folder = tmp_path / "sets"
     folder.mkdir()
     (folder / "digits.py").write_text(DIGITS)
-    monkeypatch.setattr(entry, "FOLDER", folder)
+    monkeypatch.setattr(data_set, "FOLDER", folder)
     monkeypatch.setattr(sets, "__path__", [str(folder), *sets.__path__])
     yield lambda text, name="own": (folder / f"{name}.py").write_text(text)
     sys.modules.pop("workflow_scripts.data.sets.own", None)

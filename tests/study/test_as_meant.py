@@ -6,7 +6,7 @@ import pytest
 from snakemake.cli import parse_config
 from snakemake.settings.types import ConfigSettings
 
-from workflow_scripts.study import open_study, spaces
+from workflow_scripts.study import open_study, search_spaces
 from workflow_scripts.study.study import StudyError
 
 STUDY = """\
@@ -129,12 +129,12 @@ def test_a_value_that_holds_itself(refusal):
 
 
 def test_a_search_space_is_read_the_same_way(tmp_path, monkeypatch):
-    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
     (tmp_path / "twice.yaml").write_text("every_edge: [none, skip_connect]\nevery_edge: [noise, none]\n")
     with pytest.raises(
         ValueError, match=r"^twice\.yaml: this is not valid YAML \(the key every_edge is there twice\)$"
     ):
-        spaces.load_space("twice")
+        search_spaces.load_space("twice")
 
 
 # Merge keys -----------------------------------------------------------------------------------------------------------

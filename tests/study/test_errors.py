@@ -11,9 +11,7 @@ import pytest
 import yaml
 
 from workflow_scripts.data.mirrors import mirror_problem
-from workflow_scripts.study import figures as figure_modules
-from workflow_scripts.study import methods as method_files
-from workflow_scripts.study import open_study, spaces
+from workflow_scripts.study import figure_modules, method_modules, open_study, search_spaces
 from workflow_scripts.study.study import Layer, StudyError, load_study
 
 ROOT = Path(__file__).parents[2]
@@ -371,8 +369,8 @@ def test_a_figure_module_that_says_odd_things(load, tmp_path, monkeypatch, text,
 def test_a_method_file(load, tmp_path, monkeypatch):
     for name in ("darts", "odd", "Not-one", "_shared"):
         (tmp_path / f"{name}.py").write_text("SEARCH = 'published'\n")
-    monkeypatch.setattr(method_files, "FOLDER", tmp_path)
-    method_files.search_of.cache_clear()
+    monkeypatch.setattr(method_modules, "FOLDER", tmp_path)
+    method_modules.search_of.cache_clear()
     told = load({"cells.grids.0.methods": ["Not-one"]})
     assert told == (
         "FILE: cells.grids.0.methods: Not-one is not a known method; known are darts, r_darts_dp, r_darts_l2, odd"
@@ -386,7 +384,7 @@ def test_a_method_file(load, tmp_path, monkeypatch):
 def test_two_pairs_of_space_and_data_set_with_one_folder(load, tmp_path, monkeypatch):
     for name in ("s4", "s4_inverted"):
         (tmp_path / f"{name}.yaml").write_text("every_edge: [none, skip_connect]\n")
-    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
     monkeypatch.setattr("workflow_scripts.study.data_sets.image_set_names", lambda: ["digits", "inverted_digits"])
     grid = STUDY["cells"]["grids"][0] | {"spaces": ["s4", "s4_inverted"], "data_sets": ["digits", "inverted_digits"]}
     assert load({"cells.grids": [grid]}) == (
@@ -402,7 +400,7 @@ def test_searches_that_end_when_stopped_give_nothing_but_the_stop_epoch(load):
 
 def test_a_broken_space_file(load, tmp_path, monkeypatch):
     (tmp_path / "s9.yaml").write_text("every_edge: [nothing]\n")
-    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
     told = load({"cells.grids.0.spaces": ["s9"]})
     assert told.startswith("FILE: cells.grids.0.spaces: s9.yaml: unknown operation nothing; known are none, noise,")
 
@@ -411,7 +409,7 @@ def test_a_broken_space_file(load, tmp_path, monkeypatch):
 def test_a_file_whose_name_would_be_part_of_a_command(load, tmp_path, monkeypatch, name):
     (tmp_path / f"{name}.yaml").write_text("every_edge: [none, skip_connect]\n")
     (tmp_path / "s4.yaml").write_text("every_edge: [none, skip_connect]\n")
-    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
     rule = "is named with lower-case letters, digits and _, with a letter first"
     told = load({"cells.grids.0.spaces": [name]})
     assert told == f"FILE: cells.grids.0.spaces: {name} cannot be used: a search space {rule}"

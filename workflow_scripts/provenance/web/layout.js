@@ -94,10 +94,7 @@ const layout = (() => {
         });
       for (const slot of column) slot.narrow = !slot.passes && slot.w < width;
       left += width + COLUMN_GAP;
-      stack(
-        column,
-        column.map(() => 0),
-      );
+      stack(column, Array(column.length).fill(0));
     }
     for (let round = 0; round < 3; round += 1)
       for (const side of ["left", "right"]) {
@@ -108,10 +105,8 @@ const layout = (() => {
               (slot.left.length + slot.right.length ? slot.y : null),
           );
           const middle = mean(wishes.filter((wish) => wish !== null)) ?? 0;
-          stack(
-            column,
-            wishes.map((wish) => wish ?? middle),
-          );
+          const wished = wishes.map((wish) => wish ?? middle);
+          stack(column, wished);
         }
       }
     for (const slot of columns.flat()) for (const end of slot.ends) end.y = levelOf(slot);
@@ -165,14 +160,9 @@ const layout = (() => {
     const cell = Math.min(Math.max(longest * 6.8 + 18, wide === 1 ? WIDTH - 20 : 60), 220);
     const rows = Math.ceil(inside.length / Math.ceil(wide)),
       across = Math.ceil(inside.length / rows);
-    return {
-      w: Math.max(across * (cell + 8) + 12, WIDTH),
-      h: rows * (MEMBER_HEIGHT + 8) + 12 + head,
-      head,
-      rows,
-      across,
-      cell,
-    };
+    const w = Math.max(across * (cell + 8) + 12, WIDTH),
+      h = rows * (MEMBER_HEIGHT + 8) + 12 + head;
+    return { w, h, head, rows, across, cell };
   }
 
   return { WIDTH, MEMBER_HEIGHT, links, columns, chain, levelOf, place };
