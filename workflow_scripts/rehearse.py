@@ -21,11 +21,11 @@ from types import FrameType
 import yaml
 
 from workflow_scripts.check import check_profile
-from workflow_scripts.provenance.record import write_atomically
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.rehearsal import head_node
 from workflow_scripts.rehearsal.rehearsal_report import report
 from workflow_scripts.runtime.command_line import documented_parser, print_error, stop_writing
+from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.rehearsal import number_of_jobs, rehearsal_of, sample_of
 from workflow_scripts.study.study import Study, StudyError
@@ -71,7 +71,7 @@ def _write(study: Study, jobs: int | None, file: Path) -> Study:
     part = "" if jobs is None else f", {number_of_jobs(small)} of its jobs"
     header = f"# Made of the study {study.study}{part} by workflow_scripts.rehearse, which writes it anew.\n"
     settings = small.model_dump(mode="json", exclude_unset=True)
-    write_atomically(file, (header + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)).encode())
+    write_durably(file, (header + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)).encode())
     if load([file], {}) != small:
         raise StudyError(
             f"config/local.yaml: it says otherwise than {_shown(file)}, so that no rehearsal can be made; move what it "

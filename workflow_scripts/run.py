@@ -37,11 +37,11 @@ from workflow_scripts.provenance.identity import Identity, parse_identity, step_
 from workflow_scripts.provenance.kept_outputs import Mismatch, forget_others, keep, put_back, same_job
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.new_record import new_record
-from workflow_scripts.provenance.record import file_facts, git_state, machine, now, software, write_atomically
+from workflow_scripts.provenance.record import file_facts, git_state, machine, now, software
 from workflow_scripts.runtime.command_line import documented_parser, print_lines
 from workflow_scripts.runtime.confined import confine, require_inside
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices
-from workflow_scripts.runtime.durable import move_durably
+from workflow_scripts.runtime.durable import move_durably, write_durably
 from workflow_scripts.runtime.failures import JobError, Stopped, foreseen, sentence
 from workflow_scripts.runtime.folders import (
     ATTEMPTS,
@@ -231,7 +231,7 @@ def _run(
                     "seconds": round(time.monotonic() - clock, 3),
                 },
             )
-            write_atomically(file, record)
+            write_durably(file, record)
             note_outputs(outputs, root, name)
             try:
                 keep(root, name, written)

@@ -132,8 +132,8 @@ def test_records_that_came_after_verification_are_not_exported(results, target, 
 @pytest.mark.parametrize(
     ("what", "why"),
     [
-        ("link", "no regular file"),
-        ("fifo", "no regular file"),
+        ("link", "not a regular file"),
+        ("fifo", "not a regular file"),
         ("folder", "a link is on the way to it"),
         ("gone", "it is not there any more"),
     ],

@@ -33,7 +33,7 @@ def given(results, path, read=None):
     ("kind", "why"),
     [
         ("link", "a link, or lies behind one"),
-        ("pipe", "no regular file"),
+        ("pipe", "not a regular file"),
         ("file", "is not what it was when the job read it"),
     ],
 )

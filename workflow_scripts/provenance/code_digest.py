@@ -87,7 +87,9 @@ def _module(name: str, root: Path) -> tuple[str, tuple[str, ...]]:
     except SyntaxError as error:
         place = path.relative_to(root).as_posix()
         raise ValueError(f"{place}, line {error.lineno}: this is not valid Python ({error.msg})") from None
-    hasher = hashlib.sha256("\n".join(_normal_form(tree)).encode())
+    lines: list[str] = []
+    _add_lines(lines, tree)
+    hasher = hashlib.sha256("\n".join(lines).encode())
     for companion in sorted(path.parent.glob(f"{path.stem}.*")):
         # An editor's copies of the module itself, such as x.py~ or x.py.orig, are no part of it.
         if not companion.name.startswith(f"{path.stem}.py") and companion.is_file():
@@ -134,18 +136,12 @@ def _is_text(statement: ast.stmt) -> bool:
     )
 
 
-def _normal_form(node: object) -> list[str]:
-    """A tree as lines that do not depend on the Python version: absent and empty fields are left out.
-
-    So are statements that are only a text: docstrings, and those below settings and constants.
-    """
-    lines: list[str] = []
-    _add_lines(lines, node)
-    return lines
-
-
 def _add_lines(lines: list[str], node: object) -> None:
-    """Append the lines of a node; every start of the workflow waits for this, so it is one pass and no generator."""
+    """Append a node as lines that do not depend on the Python version: absent and empty fields are left out.
+
+    So are statements that are only a text: docstrings, and those below settings and constants. Every start of the
+    workflow waits for this, so it is one pass and no generator.
+    """
     if isinstance(node, ast.AST):
         lines.append(f"({type(node).__name__}")
         for name in node._fields:

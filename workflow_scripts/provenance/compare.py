@@ -100,9 +100,8 @@ class _Comparison:
         if not own:
             own = [f"made with other versions: {line}" for line in _fields(first.software, second.software)]
             own += [f"made on another machine: {line}" for line in _fields(first.machine, second.machine)]
-        return [f"{job}: {line}" for line in own] or [
-            f"{job}: nothing recorded differs but its outputs, so it does not repeat its bytes"
-        ]
+        nothing = "nothing recorded differs but its outputs, so it does not repeat its bytes"
+        return [f"{job}: {line}" for line in own or [nothing]]
 
     def _entry(self, ledger: Ledger, job: str) -> Entry | None:
         return ledger.jobs.get(job) or next((entry for entry in ledger.entries() if entry.record.job == job), None)

@@ -34,9 +34,8 @@ PROFILES = {
 }
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
-PLAIN = str.maketrans(
-    "<>", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
-)
+PLAIN = str.maketrans("<>", "\u2039\u203a")
+"""Angle brackets, and the single angle quotation marks that are written for them."""
 COMPLETED = "http://schema.org/CompletedActionStatus"
 
 
@@ -75,12 +74,10 @@ class _Builder:
         self.crate = ROCrate(version="1.1")  # the version that the profiles rest on
         self.entries = list(ledger.entries())
         self._describe()
-        described = {"@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"], "name": "Snakefile"}
+        about = {"@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"], "name": "Snakefile"}
         (folder / self.crate.metadata.id).touch()  # its place is taken, by no file of a record
         copy_regular(ROOT, "Snakefile", folder / "Snakefile")
-        self.workflow = self.crate.add_workflow(
-            dest_path="Snakefile", main=True, lang="snakemake", properties=described
-        )
+        self.workflow = self.crate.add_workflow(dest_path="Snakefile", main=True, lang="snakemake", properties=about)
         self.files = {key: self._file(each) for key, each in self._all_files().items()}
         self._add_records()
         order = list(dict.fromkeys(entry.record.step for entry in self.entries))
@@ -168,13 +165,8 @@ class _Builder:
         """One job's action; returns the action of the workflow engine that started it."""
         record = entry.record
         name = quote(f"{record.root}/{record.job}", safe="")
-        properties: dict[str, Any] = {
-            "@type": "CreateAction",
-            "name": _text(record.job),
-            "startTime": record.started,
-            "endTime": record.ended,
-            "actionStatus": COMPLETED,
-        }
+        times = {"startTime": record.started, "endTime": record.ended}
+        properties = {"@type": "CreateAction", "name": _text(record.job), **times, "actionStatus": COMPLETED}
         action = self.crate.add_action(self._tool(record.step), f"#run-{name}", properties=properties)
         for key in ("input", "output"):
             files: Sequence[OutputFile] = record.inputs if key == "input" else record.outputs
@@ -221,9 +213,7 @@ def _key(each: OutputFile) -> tuple[str, str]:
 
 def _text(text: str) -> str:
     """Plain text: no control characters, and no angle brackets, which a reader that draws pages may take for markup."""
-    shown = "".join(
-        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
+    shown = "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text)
     return shown.translate(PLAIN)
 
 

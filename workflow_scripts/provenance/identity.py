@@ -38,9 +38,7 @@ def planned_identity(job: "Job") -> str:
 
 def text_of(identity: Identity) -> str:
     """The canonical text of an identity."""
-    return canonical(
-        {"step": identity.step, "settings": identity.settings, "modules": list(identity.modules), "code": identity.code}
-    )
+    return canonical(vars(identity))
 
 
 def parse_identity(text: str) -> Identity:

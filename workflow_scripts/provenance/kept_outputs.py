@@ -8,22 +8,27 @@ from the record, so that the audit knows every kept file (docs/provenance.md).
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from workflow_scripts.provenance.identity import Identity
-from workflow_scripts.provenance.record import Record, RecordError, file_facts, lies_at, read_record
+from workflow_scripts.provenance.record import (
+    Facts,
+    NamedPaths,
+    Record,
+    RecordError,
+    file_facts,
+    lies_at,
+    plain_paths,
+    read_record,
+)
 from workflow_scripts.runtime.folders import KEPT, RECORDS
 from workflow_scripts.runtime.writable_paths import link_on_the_way
 from workflow_scripts.tables.files import sha256_of
 
 LINK_REFUSED = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL)
 """What a file system answers that knows no hard links, or allows no more of them."""
-
-Facts = list[dict[str, Any]]
-Paths = Mapping[str, Iterable[Path]]
 
 
 class Mismatch(Exception):
@@ -74,7 +79,7 @@ def keep(root: Path, job: str, outputs: Facts) -> None:
         _link(Path(fact["path"]), kept, kept)
 
 
-def put_back(identity: Identity, inputs: Paths, read: Facts, outputs: Paths, root: Path, job: str) -> PutBack:
+def put_back(identity: Identity, inputs: NamedPaths, read: Facts, outputs: NamedPaths, root: Path, job: str) -> PutBack:
     """Put back what is missing of a job's outputs, if its result was made from this identity and these inputs.
 
     `read` are the facts of the input files as they are now. All or nothing: what is there must be what was recorded,
@@ -93,7 +98,7 @@ def put_back(identity: Identity, inputs: Paths, read: Facts, outputs: Paths, roo
     return PutBack(files=list(missing))
 
 
-def same_job(identity: Identity, inputs: Paths, read: Facts, file: Path) -> Record:
+def same_job(identity: Identity, inputs: NamedPaths, read: Facts, file: Path) -> Record:
     """The record in `file`, if its result was made from this identity and these inputs, whose facts are `read`.
 
     Raises Mismatch, or OSError.
@@ -105,7 +110,7 @@ def same_job(identity: Identity, inputs: Paths, read: Facts, file: Path) -> Reco
     for what in ("step", "settings", "code"):
         if getattr(record, what) != getattr(identity, what):
             raise Mismatch(f"the record has other {what}")
-    if record.arguments.inputs != _plain(inputs):
+    if record.arguments.inputs != plain_paths(inputs):
         raise Mismatch("the record names other inputs")
     given = {(each.path, each.sha256) for each in record.inputs if record.was_given(each.path)}
     changed = given ^ {(fact["path"], fact["sha256"]) for fact in read}
@@ -114,9 +119,9 @@ def same_job(identity: Identity, inputs: Paths, read: Facts, file: Path) -> Reco
     return record
 
 
-def _missing(record: Record, outputs: Paths, root: Path, job: str) -> dict[Path, Path]:
+def _missing(record: Record, outputs: NamedPaths, root: Path, job: str) -> dict[Path, Path]:
     """The kept file of every output that is missing, all of them sound. Raises Mismatch where anything is not."""
-    asked = _plain(outputs)
+    asked = plain_paths(outputs)
     if (record.root, record.job, record.arguments.outputs) != (root.as_posix(), job, asked):
         raise Mismatch("the record names other outputs")
     recorded = {each.path: each.sha256 for each in record.outputs}
@@ -141,10 +146,6 @@ def put_back_after(record: Record, root: Path) -> list[Path]:
     for path, kept in missing.items():
         _link(kept, path, kept)
     return list(missing)
-
-
-def _plain(named: Paths) -> dict[str, list[str]]:
-    return {key: [path.as_posix() for path in paths] for key, paths in named.items()}
 
 
 def _sound(gone: Mapping[str, str], root: Path, job: str) -> dict[Path, Path]:

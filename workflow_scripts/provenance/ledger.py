@@ -54,9 +54,7 @@ class Ledger:
     @cached_property
     def by_sha256(self) -> dict[str, Entry]:
         """Every record by the sha256 of its bytes, those in force last."""
-        return {
-            entry.sha256: entry for entry in (*self.input_records.values(), *self.data.values(), *self.jobs.values())
-        }
+        return {each.sha256: each for each in (*self.input_records.values(), *self.data.values(), *self.jobs.values())}
 
     @cached_property
     def makers(self) -> dict[str, Entry]:
@@ -98,9 +96,7 @@ class Ledger:
     def _data_set_input_records(self) -> list[Entry]:
         """Linked records of the data sets, to which a job here links indeed."""
         named = {read.record for entry in self.jobs.values() for read in entry.record.inputs}
-        return [
-            entry for entry in self.input_records.values() if entry.record.root == DATA_ROOT and entry.sha256 in named
-        ]
+        return [each for each in self.input_records.values() if each.record.root == DATA_ROOT and each.sha256 in named]
 
     def maker(self, read: InputFile) -> Entry | None:
         """The record of the job that made what was read; None for a source, and where the record is not there."""

@@ -5,12 +5,11 @@ those that no job to run reads. So they are put back here. The check is cheap: e
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from workflow_scripts.provenance.attempts import append, begin, read
 from workflow_scripts.provenance.kept_outputs import Mismatch, put_back_after
-from workflow_scripts.provenance.record import OutputFile, Record, RecordError, lies_at, machine, now, read_record
+from workflow_scripts.provenance.record import OutputFile, RecordError, lies_at, machine, now, read_record
 from workflow_scripts.runtime.folders import ATTEMPTS, KEPT, RECORDS
 from workflow_scripts.runtime.untrusted_files import found_below
 
@@ -18,14 +17,7 @@ MOST = 10
 """Jobs that are named one by one."""
 
 Snapshot = Mapping[Path, int]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A job that ended well since the marks were taken."""
-
-    root: Path
-    job: str
+"""By file, what changes when a job ends."""
 
 
 def snapshot(roots: Iterable[Path]) -> Snapshot:
@@ -41,8 +33,8 @@ def _files(folder: Path, suffix: str) -> Iterator[Path]:
     return (each.path for each in found_below(folder) if each.fault is None and each.path.suffix == suffix)
 
 
-def finished_since(before: Snapshot, roots: Iterable[Path]) -> list[Finished]:
-    """The jobs that ended well since the marks `before`, by their trace or their record, sorted."""
+def finished_since(before: Snapshot, roots: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Root and name of the jobs that ended well since the snapshot `before`, by their trace or record, sorted."""
     found = set()
     for file, mark in snapshot(roots).items():
         if before.get(file) == mark:
@@ -52,7 +44,7 @@ def finished_since(before: Snapshot, roots: Iterable[Path]) -> list[Finished]:
         job = file.relative_to(folder).as_posix().removesuffix(file.suffix)
         if file.suffix == ".json" or read(file, job, before.get(file, 0)).ended_well:
             found.add((root, job))
-    return [Finished(*each) for each in sorted(found)]
+    return sorted(found)
 
 
 def put_back_missing(before: Snapshot, roots: Iterable[Path]) -> list[str]:
@@ -60,15 +52,14 @@ def put_back_missing(before: Snapshot, roots: Iterable[Path]) -> list[str]:
 
     One line for a job, up to ten, then their number; none where all is there.
     """
-    lines = [line for each in finished_since(before, roots) for line in _put_back_job(each)]
+    lines = [line for each in finished_since(before, roots) for line in _put_back_job(*each)]
     if not lines:
         return []
     more = [f"  and {len(lines) - MOST} more jobs"] if len(lines) > MOST else []
     return ["Outputs of finished jobs were removed or changed from outside:", *lines[:MOST], *more]
 
 
-def _put_back_job(finished: Finished) -> Iterator[str]:
-    root, job = finished.root, finished.job
+def _put_back_job(root: Path, job: str) -> Iterator[str]:
     file = root / RECORDS / f"{job}.json"
     try:
         record = read_record(file)
@@ -92,20 +83,13 @@ def _put_back_job(finished: Finished) -> Iterator[str]:
         yield f"{lost} went when the job was started again, and that attempt did not end; {again}"
         return
     try:
-        count = _put_back(record, root, trace)
+        count = len(put_back_after(record, root))
+        append(trace, {"attempt": begin(trace, machine()), "ended": now(), "failed": None, "put_back": count})
     except (Mismatch, OSError) as why:
         yield f"{lost} went after the job had ended, and cannot be put back, because {why}; {again}"
     else:
         which = "it was" if count == 1 else "all were"
         yield f"{lost} went after the job had ended; {which} put back from {root / KEPT}; start the same command again"
-
-
-def _put_back(record: Record, root: Path, trace: Path) -> int:
-    """Put outputs back and leave a trace of it; how many."""
-    files = put_back_after(record, root)
-    attempt = begin(trace, machine())
-    append(trace, {"attempt": attempt, "ended": now(), "failed": None, "put_back": len(files)})
-    return len(files)
 
 
 def _size(output: OutputFile) -> int | None:

@@ -23,11 +23,9 @@ def notes_on(ledger: Ledger) -> list[str]:
         other = [record for record in records if record.software.lock_sha256 != here["lock_sha256"]]
         if other:
             notes.append(f"made with another {LOCK_FILE.name}: {len(other)} jobs")
-    processors = Counter(record.machine.processor for record in records)
-    if len(processors) > 1:
-        notes.append(
-            "made on several kinds of processor: " + ", ".join(f"{name} ({n})" for name, n in processors.items())
-        )
+    kinds = Counter(record.machine.processor for record in records)
+    if len(kinds) > 1:
+        notes.append("made on several kinds of processor: " + ", ".join(f"{name} ({n})" for name, n in kinds.items()))
     dirty = sum(bool(record.git.dirty) for record in records)
     if dirty:
         notes.append(f"made from a checkout with uncommitted changes: {dirty} jobs (the code digests show which)")

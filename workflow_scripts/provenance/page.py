@@ -22,21 +22,8 @@ from workflow_scripts.tables.page_colours import PAGE_COLOURS
 FOLDER = Path(__file__).parent / "web"
 LIBRARY = Path(__file__).parent / "vendor" / "cytoscape.min.js"
 PARTS = (
-    "records",
-    "selection",
-    "words",
-    "address",
-    "elements",
-    "layout",
-    "edges",
-    "drawing_style",
-    "drawing",
-    "panel",
-    "findings",
-    "list",
-    "search",
-    "keys",
-    "start",
+    *("records", "selection", "words", "address", "elements", "layout", "edges", "drawing_style", "drawing"),
+    *("panel", "findings", "list", "search", "keys", "start"),
 )
 """The parts of the page's script, in their order: each uses only those before it."""
 

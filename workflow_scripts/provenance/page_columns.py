@@ -15,13 +15,11 @@ def columns(steps: Sequence[str], parents: Sequence[set[int]]) -> list[int]:
     order, above = _without_cycles(parents)
     kinds = _kinds(steps, order, above)
     below: dict[Any, set[Any]] = defaultdict(set)
+    earlier: dict[Any, set[Any]] = {kind: set() for kind in kinds}
     for node in order:
         for parent in above[node]:
             below[kinds[parent]].add(kinds[node])
-    earlier: dict[Any, set[Any]] = {kind: set() for kind in kinds}
-    for kind, later in below.items():
-        for reader in later:
-            earlier[reader].add(kind)
+            earlier[kinds[node]].add(kinds[parent])
     sequence = list(TopologicalSorter(earlier).static_order())
     place: dict[Any, int] = {}
     for kind in sequence:

@@ -3,10 +3,10 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
-from workflow_scripts.provenance.findings import Finding, Verdict
+from workflow_scripts.provenance.findings import Finding, Verdict, shown
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.page_columns import columns
 from workflow_scripts.provenance.record import InputFile, OutputFile
@@ -140,18 +140,11 @@ class _Graph:
         elif name in self.ledger.jobs:
             name = f"{record.root}/{name}"  # a data set named as a job of the study is
         fields = record.model_dump(exclude={"job", "step", "inputs", "outputs", "arguments"})
-        fields |= {"record": self._shown(entry.file), "record_sha256": entry.sha256}
+        fields |= {"record": shown(entry.file, self.ledger), "record_sha256": entry.sha256}
         number = self._add("job", name, record.step, _group_name(name))
         self.nodes[number]["record"] = self.shared.add(fields)
         self._jobs[name] = number
         return number
-
-    def _shown(self, file: Path) -> str:
-        """A record's file as records name files, where that is known."""
-        if file.is_relative_to(self.ledger.folder):
-            return f"{self.ledger.root}/{file.relative_to(self.ledger.folder).as_posix()}"
-        base = self.ledger.base
-        return file.relative_to(base).as_posix() if base is not None and file.is_relative_to(base) else file.as_posix()
 
     def _add(self, kind: str, name: str, step: str, group: str) -> int:
         parts: dict[str, Any] = {"state": None, "inputs": [], "outputs": []}

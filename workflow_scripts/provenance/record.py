@@ -20,7 +20,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
-from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import RESERVED
 from workflow_scripts.runtime.scheduler_job import scheduler_job
 from workflow_scripts.runtime.untrusted_files import UnreadableError, files_below, read_regular
@@ -29,20 +28,8 @@ from workflow_scripts.tables.files import sha256_of
 
 VERSION = 2
 PACKAGES = (
-    *(
-        "snakemake",
-        "torch",
-        "torchvision",
-        "numba",
-        "llvmlite",
-        "numpy",
-        "scipy",
-        "pandas",
-        "scikit-learn",
-        "matplotlib",
-        "seaborn",
-    ),
-    *("pydantic", "pyyaml", "jinja2"),
+    *("snakemake", "torch", "torchvision", "numba", "llvmlite", "numpy", "scipy", "pandas", "scikit-learn"),
+    *("matplotlib", "seaborn", "pydantic", "pyyaml", "jinja2"),
 )
 GPU_DRIVER = Path("/sys/module/nvidia/version")
 LOCK_FILE = ROOT / "envs" / "requirements.txt"
@@ -51,7 +38,8 @@ MARK = ".snakemake_timestamp"
 """What Snakemake puts into a folder that is an output: an empty file."""
 
 NamedPaths = Mapping[str, Iterable[Path]]
-
+Facts = list[dict[str, Any]]
+"""Of files, as `file_facts` states them."""
 
 LONGEST_PATH, LONGEST_NAME = 4000, 255
 """Bytes that a file system takes."""
@@ -293,7 +281,12 @@ def read_with_bytes(file: Path) -> tuple[Record, bytes]:
     return parse_record(content), content
 
 
-def file_facts(paths: NamedPaths) -> list[dict[str, Any]]:
+def plain_paths(named: NamedPaths) -> dict[str, list[str]]:
+    """Paths by their names, as a record states them."""
+    return {name: [path.as_posix() for path in paths] for name, paths in named.items()}
+
+
+def file_facts(paths: NamedPaths) -> Facts:
     """Name, path, sha256 and size in bytes of every file; a folder means the files inside, sorted."""
     facts = []
     for name, group in paths.items():
@@ -357,8 +350,3 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that a kill or a loss of power leaves as it was before or whole."""
-    write_durably(path, content)

@@ -55,17 +55,15 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     _check_inputs(ledger, entry)
     code = step_code(record.step, record.chosen_modules)
     identity = Identity(record.step, record.settings, tuple(record.chosen_modules), combined(code))
-    made = _paths_in_scratch(record.arguments.outputs, record.root)
+
     arguments = ["--root", AGAIN, "--log", f"{AGAIN}/{LOGS}/{record.job}.log", "--job", text_of(identity), "--anew"]
     for key, paths in record.arguments.inputs.items():
         arguments += ["--input", key, *paths] if paths else []
-    for key, paths in made.items():
-        arguments += ["--output", key, *paths]
+    for key, paths in record.arguments.outputs.items():
+        arguments += ["--output", key, *(_in_scratch(path, record.root) for path in paths)]
     if record.step in FETCHING:  # from copies of the source files that are there already
-        arguments += [
-            "--access",
-            json.dumps({"mirrors": [str((ledger.base / "data/sources").resolve())], "offline": True}),
-        ]
+        sources = str((ledger.base / "data/sources").resolve())
+        arguments += ["--access", json.dumps({"mirrors": [sources], "offline": True})]
     if record.device is not None and record.device.get("kind") == "cuda":
         arguments += ["--gpu", "1"]
     _lay_out(ledger, record, scratch)
@@ -74,9 +72,8 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=scratch, env=environment, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        raise ReplayError(
-            f"{record.job} could not be run again: {(done.stderr.strip().splitlines() or ['killed'])[-1]}"
-        )
+        why = (done.stderr.strip().splitlines() or ["killed"])[-1]
+        raise ReplayError(f"{record.job} could not be run again: {why}")
     again = read_record(scratch / AGAIN / RECORDS / f"{record.job}.json")
     found = {output.path: output.sha256 for output in again.outputs}
     result = Replay(record.job, conditions=list(_conditions(entry, code)))
@@ -130,10 +127,6 @@ def _lay_out(ledger: Ledger, record: Record, scratch: Path) -> None:
     for part in {PurePosixPath(path).parts[0] for paths in record.arguments.inputs.values() for path in paths}:
         if part != AGAIN and (ledger.base / part).is_dir():
             (scratch / part).symlink_to((ledger.base / part).resolve())
-
-
-def _paths_in_scratch(outputs: dict[str, list[str]], root: str) -> dict[str, list[str]]:
-    return {key: [_in_scratch(path, root) for path in paths] for key, paths in outputs.items()}
 
 
 def _in_scratch(path: str, root: str) -> str:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from workflow_scripts.provenance.record import write_atomically
+from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import SIGNATURES
 from workflow_scripts.runtime.untrusted_files import UnreadableError, read_regular
 
@@ -96,7 +96,7 @@ def sign(folder: Path, text: bytes, key: Path) -> Signature:
     if made is None:
         raise SignatureError(f"{key}: ssh-keygen wrote a signature of a form that is not known here")
     target = folder / SIGNATURES / f"{made.hex()}.sig"
-    write_atomically(target, content)
+    write_durably(target, content)
     return Signature(target, content, made)
 
 
@@ -126,9 +126,7 @@ def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> C
     for name in dict.fromkeys(re.split(r"[\n,]", found.stdout.decode(errors="replace"))):
         if not name or name.startswith("!"):
             continue
-        done = _ssh_keygen(
-            "verify", "-f", str(signers), "-I", name, "-n", NAMESPACE, "-s", str(file), standard_input=text
-        )
+        done = _ssh_keygen("verify", "-f", str(signers), "-I", name, "-n", NAMESPACE, "-s", str(file), stdin=text)
         if done.returncode == 0:
             good.append(name)
         else:
@@ -140,12 +138,12 @@ def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> C
     return Checked(signature, fault=f"it does not count; ssh-keygen says: {'; '.join(faults)}")
 
 
-def _ssh_keygen(what: str, *arguments: str, standard_input: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+def _ssh_keygen(what: str, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     command = ["ssh-keygen", "-Y", what, *arguments]
     try:
-        if standard_input is None:  # it may ask on the terminal
+        if stdin is None:  # it may ask on the terminal
             return subprocess.run(command, capture_output=True, check=False)
-        return subprocess.run(command, input=standard_input, capture_output=True, check=False)
+        return subprocess.run(command, input=stdin, capture_output=True, check=False)
     except FileNotFoundError:
         raise SignatureError("ssh-keygen is not there; install OpenSSH (8.2 or later)") from None
 

@@ -81,7 +81,11 @@ def job_states(planned: Sequence[Job], results: str, folder: Path = Path()) -> l
     return found
 
 
-def _times(planned: Iterable[Job], records: dict[str, Record | str | None]) -> dict[str, float]:
+Records = dict[str, Record | str | None]
+"""By the file of a job's record, what `record_or_fault` found there."""
+
+
+def _times(planned: Iterable[Job], records: Records) -> dict[str, float]:
     """Seconds by record file, and the median by step."""
     times: dict[str, float] = {}
     steps: dict[str, list[float]] = {}
@@ -93,9 +97,7 @@ def _times(planned: Iterable[Job], records: dict[str, Record | str | None]) -> d
     return times | {step: statistics.median(each) for step, each in steps.items()}
 
 
-def _damages(
-    planned: Iterable[Job], records: dict[str, Record | str | None], folder: Path, results: str
-) -> dict[str, dict[str, str]]:
+def _damages(planned: Iterable[Job], records: Records, folder: Path, results: str) -> dict[str, dict[str, str]]:
     """Per job, its recorded files that are not what was recorded, each with what was done to it."""
     written = {
         job.name: {output.path: output for output in record.outputs}
@@ -140,12 +142,11 @@ def snakemake_plan(options: Sequence[str]) -> dict[str, str]:
     """What `snakemake -n` would run with options: the log of every job, with its reason. Raises DryRunError."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
     if done.returncode != 0:
-        lines = [
-            line for line in (done.stdout + done.stderr).splitlines() if line.strip() and not line.startswith(BANNERS)
-        ]
+        lines = [line for line in output.splitlines() if line.strip() and not line.startswith(BANNERS)]
         raise DryRunError("snakemake -n: " + " ".join(lines[:LINES_SHOWN] or ["it failed and printed nothing"]))
-    return dict(_planned_jobs(done.stdout + done.stderr))
+    return dict(_planned_jobs(output))
 
 
 def _planned_jobs(output: str) -> Iterator[tuple[str, str]]:

@@ -39,9 +39,7 @@ def result_state(job: Job, record: Record | str | None, waivers: Waivers, folder
     """The state of a job's outputs and of what `recorded` found of its record; paths are from `folder`."""
     absent = [path for path in job.writes if not (folder / path).exists()]
     if absent:
-        return ResultState(
-            job.name, "missing", () if len(absent) == len(job.writes) else (f"{absent[0]} is not there",)
-        )
+        return ResultState(job.name, "missing", () if absent == job.writes else (f"{absent[0]} is not there",))
     if not isinstance(record, Record):
         return ResultState(job.name, "without a record", () if record is None else (record,))
     return record_state(job, record, waivers)

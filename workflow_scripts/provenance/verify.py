@@ -33,7 +33,7 @@ def verify(ledger: Ledger, planned: Iterable[Job] | None, against: str | None = 
         *outputs(ledger, files),
         *links(ledger, files),
         *unrecorded(ledger),
-        *_broken_waivers(ledger),
+        *(Finding("record", f"{ledger.root}/{WAIVERS}", fault) for fault in Waivers(ledger.folder).faults),
         *_finished_without_record(ledger, planned),
     ]
     if against is not None and against != ledger.root_digest:
@@ -63,10 +63,6 @@ def _records(ledger: Ledger) -> Iterator[Finding]:
                 other = ledger.makers[output.path].record.job
                 cause = f"it names {output.path}, and so does the record of {other}"
                 yield Finding("record", shown(entry.file, ledger), cause, job)
-
-
-def _broken_waivers(ledger: Ledger) -> Iterator[Finding]:
-    yield from (Finding("record", f"{ledger.root}/{WAIVERS}", fault) for fault in Waivers(ledger.folder).faults)
 
 
 def _finished_without_record(ledger: Ledger, planned: list[Job] | None) -> Iterator[Finding]:

@@ -26,31 +26,19 @@ def waive(ledger: Ledger, path: str, reason: str, planned: Iterable[Job]) -> lis
     expected = {job.name: job for job in planned if job.root == ledger.root}
     waivers = Waivers(ledger.folder)
     waivers.require_sound()
-    made = []
+    new = []
     for name, entry in ledger.jobs.items():
-        if name not in expected or not _holds(entry, path):
+        if name not in expected or not any(lies_at(output.path, path) for output in entry.record.outputs):
             continue
         found = record_state(expected[name], entry.record, waivers)
         if found.state != "stale":
             continue
         _check(ledger, entry)
-        made.append(
-            Waiver(
-                job=name,
-                reason=reason,
-                made=now(),
-                record=entry.sha256,
-                identity=digest_of(planned_identity(expected[name]).encode()),
-                changes=list(found.reasons),
-            )
-        )
-    if not made:
+        identity, changes = digest_of(planned_identity(expected[name]).encode()), list(found.reasons)
+        new.append(Waiver(job=name, reason=reason, made=now(), record=entry.sha256, identity=identity, changes=changes))
+    if not new:
         raise WaiverError(f"{path}: no result there is stale, so there is nothing to waive")
-    return [waivers.write(waiver) for waiver in made]
-
-
-def _holds(entry: Entry, path: str) -> bool:
-    return any(lies_at(output.path, path) for output in entry.record.outputs)
+    return [waivers.write(waiver) for waiver in new]
 
 
 def _check(ledger: Ledger, entry: Entry) -> None:

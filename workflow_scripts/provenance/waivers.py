@@ -15,16 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints
 
 from workflow_scripts.provenance.identity import Identity, planned_identity, text_of
-from workflow_scripts.provenance.record import (
-    JobName,
-    Record,
-    RecordError,
-    Sha256,
-    Time,
-    digest_of,
-    read_with_bytes,
-    write_atomically,
-)
+from workflow_scripts.provenance.record import JobName, Record, RecordError, Sha256, Time, digest_of, read_with_bytes
+from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import RECORDS, WAIVERS
 from workflow_scripts.runtime.printable import visible
 from workflow_scripts.runtime.untrusted_files import found_below, read_regular
@@ -115,7 +107,7 @@ class Waivers:
         link = link_on_the_way(self.root, file)
         if link is not None:
             raise ValueError(f"{link}: a link inside a results folder, so no waiver is written there")
-        write_atomically(file, (json.dumps(waiver.model_dump(), sort_keys=True, indent=1) + "\n").encode())
+        write_durably(file, (json.dumps(waiver.model_dump(), sort_keys=True, indent=1) + "\n").encode())
         return file
 
 

@@ -1,4 +1,4 @@
-"""Settings of the cell search: what a study's `cells` block may say; `cell_jobs.py` makes each job's settings from it.
+"""Settings of the cell search: what a study's `cells` block may say; `cell_job_settings.py` makes each job's from it.
 
 Defaults are the published ones (RobustDARTS, section 3 and the public code's command line).
 """
@@ -297,27 +297,20 @@ class Cells(Model):
     @model_validator(mode="after")
     def _images_suffice(self) -> Self:
         for data_set in sorted({name for grid in self.grids for name in grid.data_sets}):
-            available, subset = load_image_set(data_set), self.search.subset
-            if subset is not None and subset > available.train_images:
-                raise _too_many("search.subset", subset, available.train_images, f"training images of {data_set}")
+            available = load_image_set(data_set)
+            training_images, test_images = f"training images of {data_set}", f"test images of {data_set}"
+            _check_number("search.subset", self.search.subset, available.train_images, training_images)
             weights, alphas = self.split(data_set)
             if not weights or not alphas:
                 key, part = "search.validation_fraction", "the weights" if alphas else "the alphas"
                 raise Mistake(key, f"{self.search.validation_fraction} leaves no image of {data_set} for {part}")
-            images = self.search.curvature.images
-            if images is not None and images > alphas:
-                raise _too_many("search.curvature.images", images, alphas, f"alpha images of {data_set}")
+            measured = self.search.curvature.images
+            _check_number("search.curvature.images", measured, alphas, f"alpha images of {data_set}")
             if self.evaluation is not None:
                 seen = self.evaluation_of(data_set).subset
                 wanted = seen.start + (seen.train or 1)
-                if wanted > available.train_images:
-                    raise _too_many(
-                        "evaluation.subset.train", wanted, available.train_images, f"training images of {data_set}"
-                    )
-                if seen.test is not None and seen.test > available.test_images:
-                    raise _too_many(
-                        "evaluation.subset.test", seen.test, available.test_images, f"test images of {data_set}"
-                    )
+                _check_number("evaluation.subset.train", wanted, available.train_images, training_images)
+                _check_number("evaluation.subset.test", seen.test, available.test_images, test_images)
         return self
 
     def split(self, data_set: str) -> tuple[int, int]:
@@ -344,5 +337,6 @@ def group_of(space: str, data_set: str, published: bool = False) -> str:
     return f"{space}_{data_set}_published" if published else f"{space}_{data_set}"
 
 
-def _too_many(key: str, wanted: int, available: int, what: str) -> Mistake:
-    return Mistake(key, f"{wanted} are more than the {available} {what}")
+def _check_number(key: str, wanted: int | None, available: int, what: str) -> None:
+    if wanted is not None and wanted > available:
+        raise Mistake(key, f"{wanted} are more than the {available} {what}")

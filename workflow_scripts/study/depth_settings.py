@@ -48,19 +48,11 @@ class SpiralData(Model):
         description="Width of the uniform noise [0, noise) added to each coordinate, in radii before standardising; "
         "0.2 or, for data amount and complexity, 0.15 (published scripts).",
     )
-    start_angle_degrees: NonNegative = Field(
-        0.0, description="Angle at which each arm starts, degrees (published scripts)."
-    )
-    stop_angle_degrees: Positive = Field(
-        720.0, description="Angle through which each arm turns, degrees; its complexity (published scripts)."
-    )
+    start_angle_degrees: NonNegative = Field(0.0, description="Angle at which each arm starts, degrees.")
+    stop_angle_degrees: Positive = Field(720.0, description="Angle by which each arm turns, degrees; its complexity.")
     arms: int = Field(2, strict=True, ge=2, le=10, description="Arms, and so classes (published scripts).")
-    train_fraction: Share = Field(
-        0.1, description="Share of the points used for training; the rest is for testing (paper)."
-    )
-    train_points: TrainPoints | None = Field(
-        None, description="Training points, where not `train_fraction` of the points."
-    )
+    train_fraction: Share = Field(0.1, description="Share of the points used for training; the rest is for testing.")
+    train_points: TrainPoints | None = Field(None, description="Training points, where not `train_fraction` of them.")
 
     @property
     def train_size(self) -> int:
@@ -82,9 +74,7 @@ class DepthTraining(Model):
     """How the weights, and the LDN's posterior with them, are trained: plain SGD at a constant rate."""
 
     epochs: Count = Field(8000, description="Epochs at most (published scripts).")
-    patience: Count = Field(
-        500, description="Stop once the best epoch is more than this many epochs ago (published scripts)."
-    )
+    patience: Count = Field(500, description="Stop once the best epoch is more than this many epochs ago.")
     batch_size: int = Field(512, strict=True, ge=2, description="Training points per step (published scripts).")
     learning_rate: Positive = Field(0.1, description="SGD learning rate (published scripts).")
     momentum: Probability = Field(0.5, description="SGD momentum (published scripts).")
@@ -93,9 +83,7 @@ class DepthTraining(Model):
         1e-10, description="q and the prior are clamped to [this, 1 - this] in the KL divergence (published code)."
     )
     test_every: Count = Field(20, description="Epochs between two measurements on held-out points (published scripts).")
-    learning_rate_cut: Count | None = Field(
-        None, description="Epochs after which the learning rate is a tenth, where it is cut."
-    )
+    learning_rate_cut: Count | None = Field(None, description="Epochs after which the learning rate is cut to a tenth.")
     chosen_by: Literal["training", "held_out"] = Field(
         "training",
         description="Points whose ELBO decides which epoch is the best: of spirals the training points (published "
@@ -143,10 +131,8 @@ class ImageData(Model):
             total = self.train_images or entry.train_images
             held_out = round(total * self.held_out_fraction)
             if held_out < 1 or total - held_out < 2:
-                shares = (
-                    f"{self.held_out_fraction} of {total} images holds {held_out} out and leaves {total - held_out}"
-                )
-                raise Mistake("held_out_fraction", f"{shares}; at least 1 and 2 are needed")
+                shares = f"of {total} images holds {held_out} out and leaves {total - held_out}"
+                raise Mistake("held_out_fraction", f"{self.held_out_fraction} {shares}; at least 1 and 2 are needed")
         return self
 
     def of(self, name: str, fidelity: Fidelity) -> "ImageRun":
@@ -246,9 +232,7 @@ class DepthExperiment(Model):
     models: tuple[ModelName, ...] = Field(("ldn",), min_length=1, description="Models to train.")
     max_depths: tuple[MaxDepth, ...] = Field(min_length=1, description="Values of D, in blocks.")
     widths: tuple[Width, ...] = Field((20,), min_length=1, description="Units per layer.")
-    seeds: tuple[Seed, ...] = Field(
-        (1, 2, 3, 4), min_length=1, description="One repeat for each: the seed of its weights and of its data."
-    )
+    seeds: tuple[Seed, ...] = Field((1, 2, 3, 4), min_length=1, description="One repeat each: of weights and of data.")
     data_seed: Seed | None = Field(None, description="One seed of the data for all repeats, where given.")
     prior_decay: Decay = Field(0.85, description="As in a run.")
     data: SpiralData = Field(SpiralData(), description="The spirals, but for what `sweep` varies.")
@@ -273,9 +257,8 @@ class DepthExperiment(Model):
             if self.training.chosen_by != "held_out" and "chosen_by" in self.training.model_fields_set:
                 raise Mistake("training.chosen_by", "for images the held-out points choose; allowed: held_out")
         if self.images is None and self.training.chosen_by == "held_out":
-            raise Mistake(
-                "training.chosen_by", "only images have points held out of training and test; allowed: training"
-            )
+            reason = "only images have points held out of training and test; allowed: training"
+            raise Mistake("training.chosen_by", reason)
         for seed in self.seeds:
             try:
                 for fidelity in get_args(Fidelity) if self.images is not None else ("corrected",):
@@ -345,9 +328,7 @@ class Depth(Model):
         description="Runs whose max_depth lies in the same block of this many depths (0 to 15, 16 to 31, ...) share a "
         "job; no number depends on it.",
     )
-    fidelity: Fidelity = Field(
-        "corrected", description="published: image runs with the faults of the published code (docs/fidelity.md)."
-    )
+    fidelity: Fidelity = Field("corrected", description="published: image runs with the faults of the published code.")
 
 
 def expand(depth: Depth) -> dict[str, dict[str, DepthRun]]:

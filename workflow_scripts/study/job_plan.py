@@ -28,14 +28,7 @@ SEARCH_FILES = {"cell_search": (*FILES, "alphas.npz", "discarded.csv"), "random_
 SELECTION_FILES = ("architecture.yaml", "candidates.csv")
 TRAINING_FILES = ("history.csv", "weights.pt", "outcome.json")
 FIGURE_FILES = {"pdf": "pdf", "slide": "slide.pdf", "png": "png", "description": "json", "caption": "rst"}
-SOURCE_STEPS = (
-    "import_published_logs",
-    "cell_search",
-    "random_search",
-    "select_architecture",
-    "evaluate_genotype",
-    "depth_search",
-)
+SOURCE_STEPS = ("import_published_logs", *SEARCH_FILES, "select_architecture", "evaluate_genotype", "depth_search")
 """The steps of the runs that tables are made from."""
 
 Files = dict[str, list[str]]
@@ -248,10 +241,8 @@ class Plan:
     def _depth_searches(self) -> Iterator[Job]:
         for group, runs in self.runs.depth.items():
             inputs = {"data": [self.places.data(data_set) for data_set in self.runs.depth_data_sets(group)]}
-            settings = {
-                "experiment": experiment_of(group),
-                "runs": {name: run.model_dump(mode="json") for name, run in runs.items()},
-            }
+            by_name = {name: run.model_dump(mode="json") for name, run in runs.items()}
+            settings = {"experiment": experiment_of(group), "runs": by_name}
             outputs = {"folder": [self.places.depth(group)]}
             yield self._job("depth_search", {"group": group}, settings, inputs, outputs)
 
@@ -322,16 +313,12 @@ class Plan:
     # figures, report ---------------------------------------------------------------------------------------------
 
     def _figure(self, figure: str) -> Job:
-        inputs = {
-            "tables": [
-                self.places.all_architectures() if table == "architectures" else self.places.table(table)
-                for table in figure_tables(figure)
-            ]
-        }
+        elsewhere = {"architectures": self.places.all_architectures()}
+        tables = [elsewhere.get(table, self.places.table(table)) for table in figure_tables(figure)]
         ends = FIGURE_FILES | ({"gif": "gif"} if is_animated(figure) else {})
         outputs = {name: [self.places.figure(end, figure)] for name, end in ends.items()}
         settings, modules = {"figure": figure}, (f"figures.{figure}",)
-        return self._job("figure", {"figure": figure}, settings, inputs, outputs, modules=modules)
+        return self._job("figure", {"figure": figure}, settings, {"tables": tables}, outputs, modules=modules)
 
     def _report(self, drawn: list[Job]) -> Job:
         names = (*FIGURE_FILES, "gif")

@@ -11,16 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.name_checks import nearest
 from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
-from workflow_scripts.study.study import (
-    REHEARSAL,
-    Layer,
-    Study,
-    StudyError,
-    command_line_layer,
-    load_study,
-    merge,
-    read_layer,
-)
+from workflow_scripts.study.study import REHEARSAL, Study, StudyError, command_line_layer, load_study, merge, read_layer
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "config" / "local.yaml"
@@ -42,7 +33,7 @@ def load(config_files: Sequence[Path], command_line: dict[str, Any]) -> Study:
     for path in config_files:
         if not path.exists():
             raise StudyError(f"{_shown(path)}: there is no such study{nearest(path.stem, study_names())}")
-    layers: list[Layer] = [read_layer(path, _shown(path)) for path in config_files]
+    layers = [read_layer(path, _shown(path)) for path in config_files]
     if LOCAL.is_file():
         layers.append(read_layer(LOCAL, "config/local.yaml"))
     layers.append(command_line_layer(command_line))

@@ -5,6 +5,9 @@ from typing import Any
 from workflow_scripts.study.paper_differences import paper_differences
 from workflow_scripts.study.study import Study
 
+ELSEWHERE = {"study", "title", "description", "figures", "data", "resources"}
+"""Keys of a study that the report has a place for, or that decide no result."""
+
 
 def report_settings(study: Study) -> dict[str, Any]:
     """Settings of the job that writes the report."""
@@ -12,9 +15,7 @@ def report_settings(study: Study) -> dict[str, Any]:
         "study": study.study,
         "title": study.title,
         "description": study.description,
-        "settings": study.model_dump(
-            mode="json", exclude={"study", "title", "description", "figures", "data", "resources"}
-        ),
+        "settings": study.model_dump(mode="json", exclude=ELSEWHERE),
         "figures": study.figures,
         "departures": [list(difference) for difference in paper_differences(study)],
         "commands": _commands(study.study),

@@ -195,9 +195,7 @@ def command_line_layer(values: Mapping[str, Any]) -> Layer:
         part = part if isinstance(part, str) else _shown(part)
         key, equals, text = part.partition("=")
         if not equals or not all(key.split(".")):
-            raise StudyError(
-                f"SET: {part} is not of the form key=value without spaces, as in cells.search.epochs=3 or study=mine"
-            )
+            raise StudyError(f"SET: {part} is not of the form key=value without spaces, as in cells.search.epochs=3")
         try:
             settings.append((key, load_yaml(text)))
         except UnclearValue as error:
