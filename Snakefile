@@ -24,7 +24,7 @@ from workflow_scripts.runtime.snakemake_start import (
     require_own_start,
     use_this_python,
 )
-from workflow_scripts.study.figure_modules import is_animated, report_mark
+from workflow_scripts.study.figure_modules import is_animated, snakemake_report_entry
 from workflow_scripts.study.open_study import open_study
 from workflow_scripts.study.places import PUBLISHED_VALUES
 

@@ -29,7 +29,7 @@ for group in PLAN.runs.searches:
 # architecture file changed.
 checkpoint group_architectures:
     input:
-        part=PLAN.reads("group_architectures", "part"),
+        part=PLAN.inputs_of("group_architectures", "part"),
     output:
         architectures=PLACES.architectures(),
     log:
@@ -45,7 +45,7 @@ checkpoint group_architectures:
 # All architectures of the study in one file, for people and tools. No rule but figures and the report reads it.
 rule gather_architectures:
     input:
-        part=PLAN.reads("gather_architectures", "part"),
+        part=PLAN.inputs_of("gather_architectures", "part"),
     output:
         architectures=PLACES.all_architectures(),
     log:

@@ -55,7 +55,7 @@ rule random_search:
 rule select_architecture:
     input:
         data=lambda w: checkpoints.fetch_data.get(data_set=PLAN.runs.data_set(w.group)).output.data,
-        candidate=PLAN.behind_architectures("select_architecture", "candidate", checkpoints),
+        candidate=PLAN.inputs_after_architectures("select_architecture", "candidate", checkpoints),
     output:
         architecture=PLACES.selection("architecture.yaml"),
         candidates=PLACES.selection("candidates.csv"),
@@ -75,7 +75,7 @@ rule select_architecture:
 rule evaluate_genotype:
     input:
         data=lambda w: checkpoints.fetch_data.get(data_set=PLAN.runs.data_set(w.group)).output.data,
-        architecture=PLAN.behind_architectures("evaluate_genotype", "architecture", checkpoints),
+        architecture=PLAN.inputs_after_architectures("evaluate_genotype", "architecture", checkpoints),
     output:
         history=PLACES.training("history.csv"),
         weights=PLACES.training("weights.pt"),

@@ -16,7 +16,7 @@ for figure in PLAN.study.figures:
             slide=PLACES.figure("slide.pdf", figure),
             png=report(
                 PLACES.figure("png", figure),
-                **report_mark(figure, PLACES.figure("rst", figure)),
+                **snakemake_report_entry(figure, PLACES.figure("rst", figure)),
             ),
             description=PLACES.figure("json", figure),
             caption=PLACES.figure("rst", figure),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from workflow_scripts.cluster.preflight import asked, requests_of, submit_program
+from workflow_scripts.cluster.preflight import ask_cluster, requests_of, submit_program
 from workflow_scripts.runtime.command_line import documented_parser, print_error
 from workflow_scripts.study.name_checks import Mistake, nearest
 from workflow_scripts.study.open_study import ROOT, load
@@ -63,7 +63,7 @@ def check_profile(name: str, study: Study) -> None:
         missing = f"jobs are submitted with {program}, which this machine lacks"
         raise StudyError(f"profiles/{name}: {missing}; start it where the cluster's commands are")
     needs = {rule: resources.model_dump() for rule, resources in study.resources.items()}
-    refusals, remarks = asked(settings, requests_of(settings, needs))
+    refusals, remarks = ask_cluster(settings, requests_of(settings, needs))
     if refusals:
         what = "change the submit command of the profile, or resources of the study"
         raise StudyError(f"profiles/{name}: {'; '.join(refusals)}; {what}")

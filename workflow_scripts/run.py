@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
-from workflow_scripts.provenance.kept_outputs import Mismatch, forget_others, keep, put_back, same_job
+from workflow_scripts.provenance.kept_outputs import Mismatch, keep, put_back, remove_outdated, same_job
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.new_record import new_record
 from workflow_scripts.provenance.record import file_facts, git_state, machine, now, software
@@ -207,7 +207,7 @@ def _run(
             keep_earlier(file, root)
             _move(made, outputs)
             written = file_facts(outputs)
-            forget_others(root, name, written)
+            remove_outdated(root, name, written)
             record = new_record(
                 identity,
                 code,

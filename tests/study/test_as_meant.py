@@ -95,7 +95,7 @@ def test_text_that_yaml_reads_as_something_else_is_text(load, text):
     ("written", "meant"),
     [("no", False), ("Off", False), ("yes", True), ("on", True), ("FALSE", False), ("true", True)],
 )
-def test_a_truth_value_where_one_is_wanted(load, written, meant):
+def test_a_truth_value_where_one_is_takes_part(load, written, meant):
     assert load(augment=written).cells.search.augment is meant
     assert load(f"cells.search.augment={written}").cells.search.augment is meant
 

@@ -1,4 +1,4 @@
-"""Ask a Slurm cluster, before anything is submitted, what of a study it would refuse or leave waiting for ever.
+"""Ask a Slurm cluster, before anything is submitted, what of a study it would refuse or leave waiting forever.
 
 Each different request of the study's rules goes to `sbatch --test-only` exactly as the profile would submit it. What
 that does not look at is asked for: the time limits of the partition and of the user's account, and how many jobs the
@@ -29,7 +29,7 @@ def requests_of(profile: Mapping[str, Any], study: Mapping[str, Request]) -> dic
     return {**{rule: {**default, **request} for rule, request in study.items()}, OTHER: {**default, "gpu": 0}}
 
 
-def asked(profile: Mapping[str, Any], requests: Mapping[str, Request]) -> tuple[list[str], list[str]]:
+def ask_cluster(profile: Mapping[str, Any], requests: Mapping[str, Request]) -> tuple[list[str], list[str]]:
     """What the cluster would not do, and what is worth knowing, each as a sentence. Nothing where it is not Slurm."""
     refusals: list[str] = []
     remarks: list[str] = []
@@ -86,19 +86,19 @@ def _commands(profile: Mapping[str, Any], requests: Mapping[str, Request]) -> It
 
 
 def _too_long(command: Sequence[str], minutes: int) -> Iterator[str]:
-    """The limits that a run time goes beyond; jobs that do are taken, and wait for ever."""
+    """The limits that a run time goes beyond; jobs that do are taken, and wait forever."""
     partition = _option(command, "-p", "--partition")
     for line in _output_of(["scontrol", "show", "partition", "-o"]).splitlines():
         facts = dict(re.findall(r"(\w+)=(\S*)", line))
         is_it = facts.get("PartitionName") == partition or (partition is None and facts.get("Default") == "YES")
         limit = _minutes(facts.get("MaxTime", ""))
         if is_it and limit is not None and minutes > limit:
-            yield f"the partition {facts['PartitionName']} allows {limit:g}; jobs would wait for ever"
+            yield f"the partition {facts['PartitionName']} allows {limit:g}; jobs would wait forever"
     account = _option(command, "-A", "--account")
     for _, _, wall in _associations(account):
         limit = _minutes(wall)
         if limit is not None and minutes > limit:
-            yield f"your account allows {limit:g}; jobs would wait for ever"
+            yield f"your account allows {limit:g}; jobs would wait forever"
 
 
 def _most_jobs() -> int | None:

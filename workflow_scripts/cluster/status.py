@@ -4,7 +4,7 @@
 
 A job that ended by itself left its exit status on disk. One that did not is taken for ended only when the scheduler
 answers, and two answers some time apart do not list it. So a scheduler that does not answer, for however long, costs
-nothing: every job is taken to run on. Why a job was lost or waits for ever is reported once, in the scheduler's words.
+nothing: every job is taken to run on. Why a job was lost or waits forever is reported once, in the scheduler's words.
 
 Times are written into the files, because a file server's clock may differ from that of the machine that asks.
 """

@@ -12,7 +12,7 @@
 | `failure.json` | why there is no result, where the scheduler knows it: refused, killed, or gone with its node |
 
 Only the standard library is used here, because a program that is started for every job imports this module. The files
-may be a stranger's: what is no regular file, or too large for its kind, is read as if it were not there.
+may be a stranger's: anything but a regular file, or one too large for its kind, is treated as not there.
 """
 
 import json

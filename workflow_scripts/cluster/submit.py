@@ -7,7 +7,7 @@ should write output to, `@name` for the job's name, and in OPTION, which is adde
 their number. What is submitted runs the
 job's wrapper itself: the Snakemake inside of every job, which JOBSCRIPT starts, would read the whole workflow again.
 
-A refusal that ends by itself (too many jobs, a scheduler that does not answer) is waited out, so it is no failed
+A refusal that ends by itself (too many jobs, a scheduler that does not answer) is waited out, so it is not a failed
 attempt of the job. Any other is reported in the scheduler's own words, kept for `make status`, and ends with status 1.
 """
 

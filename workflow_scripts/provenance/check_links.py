@@ -33,7 +33,7 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
     if maker is None:
         if now is None:
             file = f"the record of the job that wrote {read.path}"
-            if any(_could_tell(path, read, ledger) for path in ledger.unreadable):
+            if any(_could_be_linked(path, read, ledger) for path in ledger.unreadable):
                 return None  # reported already, by the record's name
             return Finding("link", file, f"{reader} links to it, and it is not there", reader)
         file = shown(now.file, ledger)
@@ -68,7 +68,7 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
     return None
 
 
-def _could_tell(file: Path, read: InputFile, ledger: Ledger) -> bool:
+def _could_be_linked(file: Path, read: InputFile, ledger: Ledger) -> bool:
     """Whether an unreadable record may be the one that an input's reader links to."""
     return file.stem == read.record or file.is_relative_to(ledger.folder / RECORDS) or ledger.base is not None
 

@@ -42,7 +42,7 @@ def code_digests(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     """The digest of each given module and of all first-party modules it imports, by module name, sorted.
 
     Files next to a module with its stem and another suffix (a template) count as part of it. Raises FileNotFoundError
-    for a given module that does not exist, and ValueError, in one sentence, for one that is no valid Python.
+    for a given module that does not exist, and ValueError, in one sentence, for one that is not valid Python.
     """
     root = root.resolve()
     found: dict[str, str] = {}
@@ -91,7 +91,7 @@ def _module(name: str, root: Path) -> tuple[str, tuple[str, ...]]:
     _add_lines(lines, tree)
     hasher = hashlib.sha256("\n".join(lines).encode())
     for companion in sorted(path.parent.glob(f"{path.stem}.*")):
-        # An editor's copies of the module itself, such as x.py~ or x.py.orig, are no part of it.
+        # An editor's copies of the module itself, such as x.py~ or x.py.orig, are not part of it.
         if not companion.name.startswith(f"{path.stem}.py") and companion.is_file():
             hasher.update(companion.name.encode() + b"\0" + companion.read_bytes())
     return hasher.hexdigest(), tuple(sorted(_imports(tree, name, path.name == "__init__.py", root)))

@@ -43,7 +43,7 @@ def export(ledger: Ledger, target: Path) -> None:
     """Write the crate of a results folder into a new folder `target`, which is there whole or not at all.
 
     Raises ValueError where that is not empty or lies in the results folder, where a file does not match its
-    record, since a crate states checksums, where it is not a regular file, and where a report's title is no text.
+    record, since a crate states checksums, where it is not a regular file, and where a report's title is not text.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target}: it exists already; name a new folder for the crate")

@@ -42,7 +42,7 @@ def text_of(identity: Identity) -> str:
 
 
 def parse_identity(text: str) -> Identity:
-    """The parts of an identity text. Raises ValueError when it is none."""
+    """The parts of an identity text. Raises ValueError for any other text."""
     try:
         value = json.loads(text)
     except RecursionError:

@@ -60,7 +60,7 @@ def kept_at(root: Path, job: str, sha256: str) -> Path:
     return root / KEPT / job / sha256
 
 
-def forget_others(root: Path, job: str, outputs: Facts) -> None:
+def remove_outdated(root: Path, job: str, outputs: Facts) -> None:
     """Remove what is kept of a job and is none of `outputs`; before the job's new record is written.
 
     So a job that is killed at any moment leaves nothing that its record does not name.

@@ -39,7 +39,7 @@ class Ledger:
 
     `root` is the folder's path as records state it; `base` is the folder the workflow ran in, None where the results
     were copied away from it. `jobs` are the records in force, by job; `data` those of the data sets; `linked` those
-    that others still link to; `unreadable` the files that are no records, with the reason.
+    that others still link to; `unreadable` the files that cannot be read as records, with the reason.
     """
 
     folder: Path
@@ -195,7 +195,7 @@ def _absolute(path: Path) -> Path:
 
 
 def _read_data(ledger: Ledger, folder: Path) -> None:
-    """The records of those data sets that the study read; one in another's place is no data set's."""
+    """The records of those data sets that the study read; a record in another's place is not counted."""
     read = {each.path for entry in ledger.jobs.values() for each in entry.record.inputs}
     entries, unreadable = _read(folder)
     for entry in entries:
@@ -211,7 +211,7 @@ def _name(file: Path, folder: Path) -> str:
 
 
 def _read(folder: Path) -> tuple[list[Entry], dict[Path, str]]:
-    """The records of a folder, and the files there that are none, with the reason."""
+    """The records of a folder, and the files there that cannot be read as records, with the reason."""
     entries, unreadable = [], {}
     for found in found_below(folder):
         if found.path.suffix != ".json" and found.fault is None:

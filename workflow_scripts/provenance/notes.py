@@ -1,4 +1,4 @@
-"""What is worth knowing about a results folder and is no fault: versions, machines, attempts."""
+"""What is worth knowing about a results folder and is not a fault: versions, machines, attempts."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator

@@ -195,7 +195,7 @@ class Record(Model):
                 raise ValueError("a file that the job was called with is not stated")
         asked = {path for paths in self.arguments.outputs.values() for path in paths}
         if any(asked.isdisjoint(_at_or_above(output.path)) for output in self.outputs):
-            raise ValueError("an output is none that the job was called with")
+            raise ValueError("an output is not one that the job was called with")
         if len({output.path for output in self.outputs}) < len(self.outputs):
             raise ValueError("an output is there twice")
         if self.seed != self.settings.get("seed"):
@@ -212,7 +212,7 @@ class Record(Model):
 
 
 class RecordError(ValueError):
-    """A file that is no record as a job writes it; its text says why, in a few words."""
+    """A file that is not a record as a job writes it; its text says why, in a few words."""
 
 
 def _at_or_above(path: str) -> list[str]:
@@ -268,7 +268,7 @@ def parse_record(content: bytes) -> Record:
 
 
 def read_record(file: Path) -> Record:
-    """The record in a file. Raises FileNotFoundError, and RecordError where it is none."""
+    """The record in a file. Raises FileNotFoundError, and RecordError where it is not a record."""
     return read_with_bytes(file)[0]
 
 

@@ -25,7 +25,7 @@ class CopyError(ValueError):
 def copy_regular(folder: Path, inside: str, target: Path, sha256: str | None = None) -> int:
     """Copy the regular file at `inside`, a path below `folder`, to the new file `target`; returns its size in bytes.
 
-    `folder` itself may lie behind links; nothing below it may. Raises CopyError where the file is none, is behind a
+    `folder` itself may lie behind links; nothing below it may. Raises CopyError where it is not a file, is behind a
     link, has not this sha256, or where `target` is there; and OSError.
     """
     digest, size = hashlib.sha256(), 0

@@ -161,7 +161,7 @@ def _lines(done: subprocess.CompletedProcess[bytes]) -> list[str]:
 
 
 def _key_of(content: bytes) -> bytes | None:
-    """The sha256 of the public key in a signature file of our namespace; None where the file is no such signature."""
+    """The sha256 of the public key in a signature file of our namespace; None for any other file."""
     if not content.startswith(BEGIN) or not content.endswith(END):
         return None
     try:

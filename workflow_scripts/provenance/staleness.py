@@ -22,7 +22,7 @@ NOT_MISSED = ("missing", "without a record", "stale", "altered")
 """States of a job's own result that Snakemake may not see."""
 CHECKPOINTS = ("fetch_data", "made_up_data", "gather_architectures")
 """Steps after which Snakemake looks again: what reads a file of theirs that was there runs only where it changed."""
-BEHIND_ARCHITECTURES = ("evaluate_genotype", "select_architecture")
+AFTER_ARCHITECTURES = ("evaluate_genotype", "select_architecture")
 """Steps that Snakemake looks at again once the architectures of their group are gathered."""
 
 
@@ -66,7 +66,7 @@ def job_states(planned: Sequence[Job], results: str, folder: Path = Path()) -> l
         if state in ("fresh", "waived"):
             sure = sorted({maker for path in job.reads if (maker := running.get(path))})
             maybe = sorted({maker for path in job.reads if (maker := perhaps.get(path))})
-            if job.step in BEHIND_ARCHITECTURES and all((folder / path).exists() for path in job.reads):
+            if job.step in AFTER_ARCHITECTURES and all((folder / path).exists() for path in job.reads):
                 gathering = Places(job.root).architectures(group=job.name.split("/")[1])
                 again = {maker for made in (running, perhaps) if (maker := made.get(gathering))}
                 maybe, sure = sorted({*maybe, *sure, *again}), []

@@ -55,12 +55,12 @@ class Waivers:
 
     @property
     def faults(self) -> list[str]:
-        """A sentence for every file that is no waiver."""
+        """A sentence for every file that is not a waiver."""
         broken = (path for path, waiver in self._read.items() if waiver is None)
         return [f"{path}: this is not a waiver; delete it, or make it again with the audit" for path in broken]
 
     def require_sound(self) -> None:
-        """Raise ValueError, in one sentence, for the first file that is no waiver."""
+        """Raise ValueError, in one sentence, for the first file that is not a waiver."""
         for fault in self.faults:
             raise ValueError(fault)
 
@@ -112,7 +112,7 @@ class Waivers:
 
 
 def open_waivers(root: str) -> Waivers:
-    """The waivers of a results folder; ends the program, in one sentence, for a file that is none."""
+    """The waivers of a results folder; ends the program, in one sentence, for a file that is not a waiver."""
     waivers = Waivers(root)
     try:
         waivers.require_sound()

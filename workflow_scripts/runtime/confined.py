@@ -2,7 +2,7 @@
 
 The last guard of `audit replay` behind the checks of every name in a record: what Python's own functions are asked to
 write, move or remove elsewhere is refused before it happens; what a library's compiled code opens itself is not seen.
-It guards against what a record makes our own steps do. It is no sandbox for code of a stranger's: none is run.
+It guards against what a record makes our own steps do. It is not a sandbox for the code of a stranger: none is run.
 """
 
 import os

@@ -21,7 +21,7 @@ class Scheduler(NamedTuple):
     busy: str = ""
     """pattern of refusals that end by themselves: it holds as many jobs as it may; upper and lower case are the same"""
     stuck: str = ""
-    """pattern of reasons for which a job may wait for ever unless somebody changes something"""
+    """pattern of reasons for which a job may wait forever unless somebody changes something"""
     queued: str = ""
     """pattern of those among them that end as other jobs end: limits on what runs at once"""
     completing: str = ""

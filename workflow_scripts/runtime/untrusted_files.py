@@ -1,6 +1,6 @@
 """Reading a results folder that may come from a stranger: regular files of bounded size, and nothing behind a link.
 
-A link may lead outside the folder; opening a named pipe or a device may wait for ever; a file may claim any size.
+A link may lead outside the folder; opening a named pipe or a device may wait forever; a file may claim any size.
 """
 
 import os
@@ -22,7 +22,7 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Found:
-    """Something below a folder that is no folder; or a folder that cannot be listed."""
+    """Something below a path that is not a folder; or a folder that cannot be listed."""
 
     path: Path
     fault: str | None

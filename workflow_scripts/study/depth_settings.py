@@ -321,7 +321,7 @@ class Depth(Model):
     """The depth search of a study."""
 
     experiments: dict[ExperimentName, DepthExperiment] = Field(
-        description="Experiments by name: lower-case letters, digits and underscores; {} is no depth search."
+        description="Experiments by name: lower-case letters, digits and underscores; {} means no depth search."
     )
     depths_per_job: Count = Field(
         16,

@@ -112,15 +112,15 @@ class Plan:
     def _by_name(self) -> dict[str, Job]:
         return {job.name: job for job in self.jobs if job.root == self.places.results}
 
-    def reads(self, kind: str, name: str) -> Callable[[Any], list[str]]:
+    def inputs_of(self, kind: str, name: str) -> Callable[[Any], list[str]]:
         """The function for a rule's input `name`: what the plan says of the job at the wildcards."""
         return lambda wildcards: self.job(kind, **dict(wildcards.items())).inputs[name]
 
-    def behind_architectures(self, kind: str, name: str, checkpoints: Any) -> Callable[[Any], list[str]]:
+    def inputs_after_architectures(self, kind: str, name: str, checkpoints: Any) -> Callable[[Any], list[str]]:
         """The same for architectures that are read off searches: known once the checkpoint over their group passed."""
 
         def paths(wildcards: Any) -> list[str]:
-            found = self.reads(kind, name)(wildcards)
+            found = self.inputs_of(kind, name)(wildcards)
             read_off = self.job("derive_architectures", group=wildcards.group).outputs["architecture"]
             if not set(read_off).isdisjoint(found):
                 checkpoints.group_architectures.get(group=wildcards.group)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "config" / "local.yaml"
 
 FIGURES_ONLY = "figures_only"
-"""A key of --config that steers the workflow and is no part of a study."""
+"""A key of --config that steers the workflow and is not part of a study."""
 
 
 def study_names() -> list[str]:

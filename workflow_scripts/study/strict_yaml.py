@@ -81,7 +81,7 @@ def _readings(text: str) -> list[str]:
 
 
 def load_yaml(text: str) -> Any:
-    """The value that a text describes. Raises UnclearValue, and another yaml.YAMLError for what is no valid YAML."""
+    """The value that a text describes. Raises UnclearValue, and another yaml.YAMLError for what is not valid YAML."""
     try:
         return yaml.load(text, Loader=_Loader)
     except ValueError:  # a number of thousands of digits; of tags that PyYAML knows, what they cannot be
