@@ -2,10 +2,10 @@
 
     python -m workflow_scripts.cluster.submit [--with-gpu OPTION] SUBMIT COMMAND ... JOBSCRIPT
 
-The submit command is the site's own (`sbatch ...`, `qsub ...`). In it `@log` means the file that the scheduler
-should write output to, `@name` for the job's name, and in OPTION, which is added for jobs that use devices, `@gpu` for
-their number. What is submitted runs the
-job's wrapper itself: the Snakemake inside of every job, which JOBSCRIPT starts, would read the whole workflow again.
+The submit command is the site's own (`sbatch ...`, `qsub ...`). In it `@log` means the file that the scheduler should
+write output to, `@name` the job's name, and in OPTION, which is added for jobs that use devices, `@gpu` their number.
+What is submitted runs the job's wrapper itself: the Snakemake inside of every job, which JOBSCRIPT starts, would read
+the whole workflow again.
 
 A refusal that ends by itself (too many jobs, a scheduler that does not answer) is waited out, so it is not a failed
 attempt of the job. Any other is reported in the scheduler's own words, kept for `make status`, and ends with status 1.
