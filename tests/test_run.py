@@ -65,11 +65,15 @@ def run(settings, inputs, outputs, progress):
     numpy.ones((2, 2)) @ numpy.ones((2, 2))
     outputs["text"][0].write_text(str([pool["num_threads"] for pool in threadpoolctl.threadpool_info()]))
 """
-TORCH = """import torch
+TORCH = """import gc
+import sys
+
+import torch
 
 
 def run(settings, inputs, outputs, progress):
-    outputs["text"][0].write_text(f"{torch.get_num_threads()} {torch.are_deterministic_algorithms_enabled()}")
+    facts = [torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), gc.isenabled()]
+    outputs["text"][0].write_text(f"{facts}, compiler loaded: {'torch._inductor' in sys.modules}")
 """
 LATE = """import os
 import time
@@ -320,7 +324,7 @@ def test_numerical_libraries_get_one_thread(tree):
 
 def test_torch_is_made_repeatable_and_its_device_recorded(tree):
     assert tree.run("--output", "text", "out/a.txt", step="torch_step") == (0, "")
-    assert tree.text("out/a.txt") == "1 True"
+    assert tree.text("out/a.txt") == "[1, True, True], compiler loaded: False"
     device = tree.record()["device"]
     assert {"kind", "name", "cuda"} <= set(device)
     assert (device["deterministic_algorithms"], device["cudnn_benchmark"]) == (True, False)

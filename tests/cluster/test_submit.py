@@ -123,7 +123,8 @@ def test_a_signal_to_the_script_reaches_the_command_and_its_status_is_kept(tmp_p
     ends.write_text(
         "import signal, sys, time\n"
         "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.3), sys.exit(75)))\n"
-        "print('ready', flush=True)\ntime.sleep(60)\n"
+        "print('ready', flush=True)\n"
+        "for _ in range(600):\n    time.sleep(0.1)\n"  # a signal just before one long sleep would wait for its end
     )
     script = submit.job_script(f"{sys.executable} {ends}", submission.folder, tmp_path)
     submission.note("script.sh", script)

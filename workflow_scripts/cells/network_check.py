@@ -27,6 +27,7 @@ Shape = tuple[int, int]  # channels and side of images
 @torch.no_grad()
 def check_networks(cells: Cells) -> None:
     """Raise Mistake, in one sentence, for the first network of a study that cannot be built."""
+    torch.set_num_threads(1)  # several would wait for each other longer than they compute
     keys = list(searches(cells))
     data_sets = list(dict.fromkeys(key.data_set for key in keys))
     shapes = {name: (load_image_set(name).channels, cells.side(name)) for name in data_sets}
