@@ -67,7 +67,7 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(verdict.as_json(), indent=1))
     else:
-        _tell(verdict)
+        _print_verdict(verdict)
     return FINDINGS if verdict.findings else CLEAN
 
 
@@ -78,7 +78,7 @@ def _study(ledger: Ledger, options: argparse.Namespace) -> Study | None:
     return study
 
 
-def _tell(verdict: Verdict) -> None:
+def _print_verdict(verdict: Verdict) -> None:
     for kind in KINDS:
         found = [finding for finding in verdict.findings if finding.kind == kind]
         for finding in found[:SHOWN]:
@@ -117,7 +117,7 @@ def _affected(options: argparse.Namespace) -> int:
     shown = 0
     for folder in folders:
         ledger = read_ledger(folder)
-        what = ledger.recorded(Path(options.what)) if _is_result(options.what) else options.what
+        what = ledger.recorded_path(Path(options.what)) if _is_result(options.what) else options.what
         lines = list(history.affected(ledger, what, options.all))
         shown += len(lines)
         if lines:
@@ -204,7 +204,7 @@ def _find(path: Path) -> tuple[Ledger, str]:
     for folder in (path if path.is_dir() else path.parent, *path.resolve().parents):
         if (folder / RECORDS).is_dir():
             ledger = read_ledger(folder)
-            return ledger, ledger.recorded(path)
+            return ledger, ledger.recorded_path(path)
     raise AuditError(f"{path}: it lies in no results folder (none above it has a folder {RECORDS}/)")
 
 

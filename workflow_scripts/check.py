@@ -15,7 +15,7 @@ import yaml
 
 from workflow_scripts.cluster.preflight import ask_cluster, requests_of, submit_program
 from workflow_scripts.runtime.command_line import documented_parser, print_error
-from workflow_scripts.study.name_checks import Mistake, nearest
+from workflow_scripts.study.name_checks import Mistake, suggestion
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.study import Study, StudyError
 
@@ -56,7 +56,7 @@ def check_profile(name: str, study: Study) -> None:
     not run the study's jobs; says what else is worth knowing before a start."""
     known = sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))
     if name not in known:
-        raise StudyError(f"profiles/{name}: there is no such profile{nearest(name, known)}")
+        raise StudyError(f"profiles/{name}: there is no such profile{suggestion(name, known)}")
     settings = yaml.safe_load((PROFILES / name / "config.yaml").read_text())
     program = submit_program(settings)
     if program is not None and shutil.which(program) is None:

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         study = load([options.file], {} if options.set is None else {"set": options.set})
         results = f"results/{study.study}"
         found = job_states(planned_of(study), results)
-        _tell(results, found, options.all)
+        _print_states(results, found, options.all)
         print_lines(*_failed(Path(results)))
         snakemake = study_options(options.file, options.set)
         plan = snakemake_plan(snakemake)
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _tell(results: str, found: list[JobState], everything: bool) -> None:
+def _print_states(results: str, found: list[JobState], everything: bool) -> None:
     counts = Counter(job_state.state for job_state in found)
     print_lines(f"{results}: {len(found)} jobs, " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     for state in (*RUNS, "waived"):

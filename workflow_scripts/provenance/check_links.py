@@ -12,7 +12,7 @@ from workflow_scripts.provenance.source_checksums import checksum_fault
 from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS
 
 
-def links(ledger: Ledger, files: Files) -> Iterator[Finding]:
+def check_links(ledger: Ledger, files: Files) -> Iterator[Finding]:
     """Inputs whose making is not recorded as their reader says."""
     reported = set()
     for entry in ledger.entries():
@@ -58,7 +58,7 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
         cause = f"{read.path} was made anew by {now.record.job} ({now.record.ended}) after {reader} read it"
         return Finding("stale", reader, cause, reader)
     # A forger may exchange an output that nobody read, with the record, and leave the true record where it was linked.
-    exchanged = ledger.exchanged(maker, now)
+    exchanged = ledger.first_difference(maker, now)
     if exchanged is not None:
         cause = (
             f"it names another {exchanged} than the record that {reader} links to: the file was "
@@ -87,7 +87,7 @@ def _source(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Find
         if fetched:
             return None  # its checksum is recorded; the file itself may be thrown away
         return Finding("missing", read.path, f"{reader} read it, and it is not there", reader)
-    if seen is not None and not seen.is_as(read):
+    if seen is not None and not seen.matches(read):
         cause = f"{reader} read it with sha256 {read.sha256[:DIGITS]} ({read.bytes} bytes), found {seen}"
         return Finding("altered", read.path, cause, reader)
     if not fetched and read.path.split("/")[0] in (DATA_ROOT, ledger.root.split("/")[0]):

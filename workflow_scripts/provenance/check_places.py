@@ -24,12 +24,12 @@ TEMPORARY = re.compile(r"\.(.+)\.\d+")
 """The temporary name of a file whose writing a kill broke off (`runtime/durable.py`)."""
 
 
-def unrecorded(ledger: Ledger) -> Iterator[Finding]:
+def unrecorded_files(ledger: Ledger) -> Iterator[Finding]:
     """Files of the folder that no record names, links, which may lead anywhere, and what is not a file at all.
 
     Kept bytes are known by their place alone: they are hashed when they are put back.
     """
-    recorded = {ledger.at(output.path) for output, _ in in_force(ledger)}
+    recorded = {ledger.location(output.path) for output, _ in in_force(ledger)}
     recorded |= {signature.file for signature in signatures_in(ledger.folder)}
     kept = {
         file

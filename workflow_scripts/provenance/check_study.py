@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from workflow_scripts.provenance.findings import Finding, Verdict
 from workflow_scripts.provenance.ledger import Ledger
-from workflow_scripts.provenance.notes import some
+from workflow_scripts.provenance.notes import first_few
 from workflow_scripts.provenance.standing import ResultState, record_state, record_state_by_code
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.job_plan import Job
@@ -28,10 +28,10 @@ def compare_with_study(ledger: Ledger, planned: Iterable[Job] | None, verdict: V
         elif of_results and not job.on_request:
             not_made.append(name)
     if not_made:
-        verdict.notes.append(f"jobs of the study that have no result: {some(not_made)}")
+        verdict.notes.append(f"jobs of the study that have no result: {first_few(not_made)}")
     others = sorted(name for name in ledger.jobs if (ledger.root, name) not in expected)
     if others:
-        verdict.notes.append(f"results of jobs that are not part of the study as it is now: {some(others)}")
+        verdict.notes.append(f"results of jobs that are not part of the study as it is now: {first_few(others)}")
 
 
 def _add(state: ResultState, verdict: Verdict) -> None:

@@ -111,7 +111,7 @@ class _Builder:
     def _file(self, each: OutputFile) -> Any:
         """A file with its checksum; one that is not at hand is described under a name made of its checksum."""
         properties = {"name": _text(each.path), "contentSize": str(each.bytes), "sha256": each.sha256}
-        place, maker = self.ledger.at(each.path), self.ledger.makers.get(each.path)
+        place, maker = self.ledger.location(each.path), self.ledger.makers.get(each.path)
         is_now = maker is None or maker.record.sha256_of(each.path) == each.sha256
         # A source may be thrown away; what a job wrote is there, or was when it was verified.
         if is_now and place is not None and (maker is not None or os.path.lexists(place)):

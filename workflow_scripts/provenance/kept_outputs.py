@@ -133,7 +133,7 @@ def _missing(record: Record, outputs: NamedPaths, root: Path, job: str) -> dict[
     altered = next((path for path, sha256 in found.items() if recorded.get(path) != sha256), None)
     if altered is not None:
         raise Mismatch(f"{altered} is there and is not what was recorded")
-    return _sound({path: sha256 for path, sha256 in recorded.items() if path not in found}, root, job)
+    return _checked_kept_files({path: sha256 for path, sha256 in recorded.items() if path not in found}, root, job)
 
 
 def put_back_after(record: Record, root: Path) -> list[Path]:
@@ -142,13 +142,13 @@ def put_back_after(record: Record, root: Path) -> list[Path]:
     Returns the files put back. Raises Mismatch where what is kept is not what was recorded, and OSError.
     """
     gone = {each.path: each.sha256 for each in record.outputs if not Path(each.path).exists()}
-    missing = _sound(gone, root, record.job)
+    missing = _checked_kept_files(gone, root, record.job)
     for path, kept in missing.items():
         _link(kept, path, kept)
     return list(missing)
 
 
-def _sound(gone: Mapping[str, str], root: Path, job: str) -> dict[Path, Path]:
+def _checked_kept_files(gone: Mapping[str, str], root: Path, job: str) -> dict[Path, Path]:
     """The kept file of every output in `gone`, which gives their sha256. Raises Mismatch where one is not sound."""
     missing = {Path(path): kept_at(root, job, sha256) for path, sha256 in gone.items()}
     for path, kept in missing.items():

@@ -15,7 +15,7 @@ from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.record import InputFile, OutputFile, Record, RecordError, digest_of, read_with_bytes
 from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS, WAIVERS
 from workflow_scripts.runtime.untrusted_files import UnreadableError, found_below, read_regular
-from workflow_scripts.study.name_checks import nearest
+from workflow_scripts.study.name_checks import suggestion
 
 DATA_ROOT = "data"
 
@@ -87,7 +87,7 @@ class Ledger:
         return self._outputs[entry.sha256]
 
     @cache  # noqa: B019  a ledger lives as long as one question
-    def exchanged(self, before: Entry, after: Entry) -> str | None:
+    def first_difference(self, before: Entry, after: Entry) -> str | None:
         """The first output that two records of a job do not state alike; None where they state the same ones."""
         first, second = self.outputs(before), self.outputs(after)
         return min((path for path in first.keys() | second.keys() if first.get(path) != second.get(path)), default=None)
@@ -102,7 +102,7 @@ class Ledger:
         """The record of the job that made what was read; None for a source, and where the record is not there."""
         return self.by_sha256.get(read.record) if read.record is not None else None
 
-    def at(self, path: str) -> Path | None:
+    def location(self, path: str) -> Path | None:
         """Where a recorded path lies now; None where that is not known.
 
         A file of the repository that was not copied with results and data is the one of the repository at hand.
@@ -116,7 +116,7 @@ class Ledger:
         is_own = path.split("/")[0] not in (DATA_ROOT, self.root.split("/")[0])
         return ROOT / pure if is_own and not copied.exists() else copied
 
-    def recorded(self, path: Path) -> str:
+    def recorded_path(self, path: Path) -> str:
         """A path as records state it, from a path a person typed: from here, from `base`, or in the folder."""
         for candidate, start in (
             (path.resolve(), self.folder.resolve()),
@@ -153,7 +153,7 @@ def read_ledger(folder: Path) -> Ledger:
     """Read every record of a results folder. Raises LedgerError when there is none to read."""
     if not folder.is_dir():
         others = sorted(path.parent.name for path in folder.parent.glob(f"*/{RECORDS}"))
-        raise LedgerError(f"{folder}: there is no such folder{nearest(folder.name, others) if others else ''}")
+        raise LedgerError(f"{folder}: there is no such folder{suggestion(folder.name, others) if others else ''}")
     if not (folder / RECORDS).is_dir():
         raise LedgerError(f"{folder}: this is not a results folder: it has no folder {RECORDS}/")
     ledger = Ledger(folder)

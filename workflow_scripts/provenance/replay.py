@@ -98,7 +98,7 @@ def _check_inputs(ledger: Ledger, entry: Entry) -> None:
                 fault = "its record does not say what that was"
             if fault is not None:
                 raise ReplayError(f"{record.job} cannot be run again from its input {name}: {fault}")
-    places = {path: place for path in recorded if (place := ledger.at(path)) is not None}
+    places = {path: place for path in recorded if (place := ledger.location(path)) is not None}
     found = sha256_of_recorded({place: recorded[path].bytes for path, place in places.items()}, ledger.folder)
     for path, place in places.items():
         if found[place] != recorded[path].sha256:
@@ -108,7 +108,7 @@ def _check_inputs(ledger: Ledger, entry: Entry) -> None:
 
 def _files_of(ledger: Ledger, path: str) -> Iterator[tuple[str, str | None]]:
     """Every file of an input, as records name it, with why it cannot be read; links are read among data sets only."""
-    place = ledger.at(path)
+    place = ledger.location(path)
     if place is None:
         return
     if behind_link(place, ledger.folder):

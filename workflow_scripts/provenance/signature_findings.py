@@ -4,7 +4,7 @@ from pathlib import Path
 
 from workflow_scripts.provenance.findings import Finding, Verdict
 from workflow_scripts.provenance.ledger import Ledger
-from workflow_scripts.provenance.notes import some
+from workflow_scripts.provenance.notes import first_few
 from workflow_scripts.provenance.signature import check, signatures_in, signed_text
 from workflow_scripts.runtime.folders import SIGNATURES
 
@@ -19,7 +19,7 @@ def check_signatures(ledger: Ledger, signers: Path | None, verdict: Verdict) -> 
     if signers is None:
         keys = [each.fingerprint for each in signatures_in(ledger.folder)]
         if keys:
-            verdict.notes.append(f"signatures that were not checked, since no signers were given: {some(keys)}")
+            verdict.notes.append(f"signatures that were not checked, since no signers were given: {first_few(keys)}")
         return
     checked = check(ledger.folder, signed_text(ledger.root, ledger.root_digest), signers)
     if not checked:

@@ -42,9 +42,9 @@ def waive(ledger: Ledger, path: str, reason: str, planned: Iterable[Job]) -> lis
 
 
 def _check(ledger: Ledger, entry: Entry) -> None:
-    sizes = {place: each.bytes for each in entry.record.outputs if (place := ledger.at(each.path)) is not None}
+    sizes = {place: each.bytes for each in entry.record.outputs if (place := ledger.location(each.path)) is not None}
     found = sha256_of_recorded(sizes, ledger.folder)
     for output in entry.record.outputs:
-        place = ledger.at(output.path)
+        place = ledger.location(output.path)
         if place is None or found[place] != output.sha256:
             raise WaiverError(f"{output.path} does not match its record, so it cannot be kept; see verify")

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from workflow_scripts.data.data_set import load_image_set
-from workflow_scripts.study.data_sets import known_image_sets
+from workflow_scripts.study.data_sets import require_image_sets
 from workflow_scripts.study.method_modules import method_names, search_of
-from workflow_scripts.study.name_checks import Mistake, known
+from workflow_scripts.study.name_checks import Mistake, require_known
 from workflow_scripts.study.search_spaces import load_space, space_names
 from workflow_scripts.study.settings_model import (
     Count,
@@ -172,7 +172,7 @@ class Selection(Model):
 
 def _changes(changes: dict[str, Any]) -> dict[str, Any]:
     """Some keys of `Evaluation`, checked."""
-    known(list(changes), list(Evaluation.model_fields), "key")
+    require_known(list(changes), list(Evaluation.model_fields), "key")
     return Evaluation.model_validate(changes).model_dump(exclude_unset=True)
 
 
@@ -212,7 +212,7 @@ class Grid(Model):
     @field_validator("methods")
     @classmethod
     def _methods_exist(cls, names: list[str]) -> list[str]:
-        known(names, method_names(), "method")
+        require_known(names, method_names(), "method")
         for name in names:
             if name not in SELECTING:
                 search_of(name)
@@ -221,7 +221,7 @@ class Grid(Model):
     @field_validator("spaces")
     @classmethod
     def _spaces_exist(cls, names: list[str]) -> list[str]:
-        known(names, space_names(), "search space")
+        require_known(names, space_names(), "search space")
         for name in names:
             load_space(name)
         return names
@@ -229,7 +229,7 @@ class Grid(Model):
     @field_validator("data_sets")
     @classmethod
     def _data_sets_exist(cls, names: list[str]) -> list[str]:
-        known_image_sets(names, "data set")
+        require_image_sets(names, "data set")
         return names
 
 
@@ -273,7 +273,7 @@ class Cells(Model):
     @field_validator("evaluation_for")
     @classmethod
     def _evaluated_data_sets_exist(cls, changes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        known_image_sets(list(changes), "data set")
+        require_image_sets(list(changes), "data set")
         return changes
 
     @model_validator(mode="after")

@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 from workflow_scripts.data.data_set import load_image_set
 from workflow_scripts.study.cell_job_settings import Images
 from workflow_scripts.study.cell_settings import Fidelity
-from workflow_scripts.study.data_sets import known_image_sets
+from workflow_scripts.study.data_sets import require_image_sets
 from workflow_scripts.study.name_checks import Mistake
 from workflow_scripts.study.settings_model import (
     Count,
@@ -119,7 +119,7 @@ class ImageData(Model):
     @model_validator(mode="after")
     def _images_are_there(self) -> Self:
         try:
-            known_image_sets(self.data_sets, "data set")
+            require_image_sets(self.data_sets, "data set")
         except ValueError as error:
             raise Mistake("data_sets", str(error)) from None
         for name in self.data_sets:

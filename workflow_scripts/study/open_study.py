@@ -9,7 +9,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from workflow_scripts.study.job_plan import Plan
-from workflow_scripts.study.name_checks import nearest
+from workflow_scripts.study.name_checks import suggestion
 from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
 from workflow_scripts.study.study import REHEARSAL, Study, StudyError, command_line_layer, load_study, merge, read_layer
 
@@ -32,7 +32,7 @@ def load(config_files: Sequence[Path], command_line: dict[str, Any]) -> Study:
         raise StudyError(f"no study was named; give --configfile config/NAME.yaml ({', '.join(study_names())})")
     for path in config_files:
         if not path.exists():
-            raise StudyError(f"{_shown(path)}: there is no such study{nearest(path.stem, study_names())}")
+            raise StudyError(f"{_shown(path)}: there is no such study{suggestion(path.stem, study_names())}")
     layers = [read_layer(path, _shown(path)) for path in config_files]
     if LOCAL.is_file():
         layers.append(read_layer(LOCAL, "config/local.yaml"))
