@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stage.seconds.append(seconds)
         stage.sources.add(source)
         stage.bytes += estimator.bytes(job)
-    _tell(stages, options.devices)
+    _print_stages(stages, options.devices)
     print(*beside_results(jobs, options.devices), sep="\n")
     print("Assumed:", *(f"- {line}" for line in ASSUMPTIONS), sep="\n")
     print(f"Planned in {duration(time.monotonic() - begun)}.")
@@ -165,7 +165,7 @@ def _recorded(jobs: Sequence[Job]) -> dict[str, Record]:
     return found
 
 
-def _tell(stages: dict[str, Stage], devices: int) -> None:
+def _print_stages(stages: dict[str, Stage], devices: int) -> None:
     print(f"{'stage':<24}{'jobs':>6}{'median':>10}{'hours':>12}{'disk, MB':>10}   times are")
     for step, stage in stages.items():
         hours, median = sum(stage.seconds) / 3600, duration(statistics.median(stage.seconds))

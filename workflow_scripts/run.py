@@ -110,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
         ignore_signals()
     except (Exception, Stopped) as error:
         ignore_signals()
-        _tell(error, name, log)
+        _report_failure(error, name, log)
         return TRY_AGAIN if isinstance(error, Stopped) else 1
     finally:
         if log is not None:
@@ -142,7 +142,7 @@ def _checkpoint_file(root: Path, name: str) -> Path:
     return root / CHECKPOINTS / f"{name}.pt"
 
 
-def _tell(error: BaseException, name: str, log: TextIO | None) -> None:
+def _report_failure(error: BaseException, name: str, log: TextIO | None) -> None:
     """Say why a job failed, in one sentence on the console; the log, where it could be opened, says more."""
     if log is not None:
         with suppress(OSError):  # the disk may be full

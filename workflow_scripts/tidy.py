@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         print_error(f"{error.filename or 'a file'} cannot be removed ({error.strerror})")
         return 2
-    _tell(root, removed)
+    _print_removed(root, removed)
     return 0
 
 
@@ -224,7 +224,7 @@ def _name(path: Path, folder: Path, suffix: str = "") -> str:
     return path.relative_to(folder).as_posix().removesuffix(suffix)
 
 
-def _tell(root: Path, removed: Removed) -> None:
+def _print_removed(root: Path, removed: Removed) -> None:
     verb = "would be removed" if removed.dry_run else "removed"
     for kind, count in removed.files.items():
         print(f"{kind:<16}{count:>8} files{removed.bytes[kind] / 1e6:>12.3f} MB {verb}")
