@@ -168,7 +168,7 @@ def plan(existing_only=True, **depth):
 
 
 def make_sources(number):
-    for source in plan(existing_only=False).sources[:number]:
+    for source in plan(existing_only=False).source_jobs[:number]:
         made(source)
 
 

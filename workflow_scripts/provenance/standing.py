@@ -82,7 +82,7 @@ def _changes(record: Record, now: Identity) -> list[str]:
 def source_warnings(plan: Plan, longest: int = 20) -> list[str]:
     """What a person should know before figures are drawn from the runs that are there: which are missing or stale."""
     waivers = Waivers(plan.places.results)
-    states = [result_state(source, record_or_fault(Path(source.record)), waivers) for source in plan.sources]
+    states = [result_state(source, record_or_fault(Path(source.record)), waivers) for source in plan.source_jobs]
     lines = [f"missing: {what}" for what in plan.runs.missing]
     lines += [str(state) for state in states if state.state != "fresh"]
     hidden = len(lines) - longest
