@@ -21,7 +21,7 @@ from workflow_scripts.provenance.identity import Identity
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.record import VERSION, parse_record
 from workflow_scripts.provenance.verify import verify
-from workflow_scripts.run import TRY_AGAIN, _checkpoint, _tell
+from workflow_scripts.run import TRY_AGAIN, _checkpoint, _report_failure
 from workflow_scripts.runtime import writable_paths
 from workflow_scripts.runtime.failures import JobError
 from workflow_scripts.runtime.progress import Silent
@@ -486,7 +486,7 @@ def test_a_checkpoint_is_of_one_kind_of_device(tmp_path):
 def test_a_disk_without_space_is_one_sentence(capsys):
     """/dev/full takes no byte, so that not even the log does."""
     with suppress(OSError), open("/dev/full", "a") as log:
-        _tell(OSError(errno.ENOSPC, "no space", "out/a.txt"), "made_up/one", log)
+        _report_failure(OSError(errno.ENOSPC, "no space", "out/a.txt"), "made_up/one", log)
     [said] = capsys.readouterr().err.splitlines()
     assert said.startswith("made_up/one failed: no space is left for out/a.txt; free some")
 
