@@ -6,12 +6,12 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from workflow_scripts.cluster.left_running import cancel_left_running, numbers
-from workflow_scripts.provenance.missing_outputs import marks, mend
+from workflow_scripts.provenance.missing_outputs import snapshot, put_back_missing
 from workflow_scripts.provenance.page_file import pages_there, write_page
-from workflow_scripts.provenance.standing import tell_sources
+from workflow_scripts.provenance.standing import source_warnings
 from workflow_scripts.provenance.failed_jobs import failures
 from workflow_scripts.provenance.waivers import identities
-from workflow_scripts.runtime.command_line import tell
+from workflow_scripts.runtime.command_line import print_lines
 from workflow_scripts.runtime.job_command import (
     access_option,
     named_files,
@@ -24,7 +24,7 @@ from workflow_scripts.runtime.snakemake_start import (
     require_own_start,
     use_this_python,
 )
-from workflow_scripts.study.figure_modules import is_animated, report_mark
+from workflow_scripts.study.figure_modules import is_animated, snakemake_report_entry
 from workflow_scripts.study.open_study import open_study
 from workflow_scripts.study.places import PUBLISHED_VALUES
 
@@ -35,11 +35,16 @@ PLAN = open_study(workflow)
 PLACES = PLAN.places
 RESULTS = PLACES.results
 FOLDERS = (Path(RESULTS), Path("data"))
-BEFORE = marks(FOLDERS) if workflow.is_main_process else {}
+BEFORE = snapshot(FOLDERS) if workflow.is_main_process else {}
 SUBMITTED = numbers() if workflow.is_main_process else set()
 job_identity = identities(PLAN)
 use_this_python()
 look_for_last_outputs()
+
+
+def job_params(kind, **fixed):
+    """The params of a rule: what decides its jobs, and how the command names their files."""
+    return {"job": job_identity(kind, **fixed), "files": named_files}
 
 
 wildcard_constraints:
@@ -61,7 +66,7 @@ rule all:
 
 # With --config figures_only=true no rule that searches or trains exists, so nothing can start one.
 if PLAN.runs.existing_only:
-    tell(*tell_sources(PLAN), file=sys.stderr)
+    print_lines(*source_warnings(PLAN), file=sys.stderr)
 else:
 
     include: "rules/data.smk" if PLAN.study.data.made_up is None else "rules/made_up_data.smk"
@@ -84,9 +89,9 @@ onstart:
 # After every run, also one that failed: the outputs of the jobs that it finished are looked for, and the page of records
 # is made anew, which is a view and no job's output.
 onsuccess:
-    gone = mend(BEFORE, FOLDERS)
+    gone = put_back_missing(BEFORE, FOLDERS)
     write_page(RESULTS, PLAN.study)
-    tell(*pages_there(RESULTS))
+    print_lines(*pages_there(RESULTS))
     # Of all that a handler can raise, Snakemake shows this text whatever `quiet` says.
     if gone:
         sys.exit("\n".join(gone))
@@ -94,9 +99,7 @@ onsuccess:
 
 onerror:
     cancel_left_running(workflow, SUBMITTED)
-    gone = mend(BEFORE, FOLDERS)
+    gone = put_back_missing(BEFORE, FOLDERS)
     write_page(RESULTS, PLAN.study)
-    told = [*failures(Path(RESULTS)), *gone] or [
-        f"no job left a trace in {RESULTS}; what is said above tells why"
-    ]
-    tell("Failed:", *told, file=sys.stderr)
+    lines = [*failures(Path(RESULTS)), *gone] or [f"no job left a trace in {RESULTS}; the lines above say why"]
+    print_lines("Failed:", *lines, file=sys.stderr)

@@ -14,16 +14,13 @@ for group in PLAN.runs.searches:
             curvature=PLAN.search_files(group)["curvature"],
             outcome=PLAN.search_files(group)["outcome"],
         output:
-            architecture=PLAN.job("derive_architectures", group=group).outputs[
-                "architecture"
-            ],
+            architecture=PLAN.job("derive_architectures", group=group).outputs["architecture"],
         log:
             PLAN.job("derive_architectures", group=group).log,
         conda:
             "../envs/environment.yaml"
         params:
-            job=job_identity("derive_architectures", group=group),
-            files=named_files,
+            **job_params("derive_architectures", group=group),
         shell:
             rule_command(RESULTS)
 
@@ -32,7 +29,7 @@ for group in PLAN.runs.searches:
 # architecture file changed.
 checkpoint group_architectures:
     input:
-        part=PLAN.reads("group_architectures", "part"),
+        part=PLAN.inputs_of("group_architectures", "part"),
     output:
         architectures=PLACES.architectures(),
     log:
@@ -40,8 +37,7 @@ checkpoint group_architectures:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("group_architectures"),
-        files=named_files,
+        **job_params("group_architectures"),
     shell:
         rule_command(RESULTS)
 
@@ -49,7 +45,7 @@ checkpoint group_architectures:
 # All architectures of the study in one file, for people and tools. No rule but figures and the report reads it.
 rule gather_architectures:
     input:
-        part=PLAN.reads("gather_architectures", "part"),
+        part=PLAN.inputs_of("gather_architectures", "part"),
     output:
         architectures=PLACES.all_architectures(),
     log:
@@ -57,7 +53,6 @@ rule gather_architectures:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("gather_architectures"),
-        files=named_files,
+        **job_params("gather_architectures"),
     shell:
         rule_command(RESULTS)

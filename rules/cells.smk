@@ -5,9 +5,7 @@
 # One search: DARTS, or DARTS-ADA with its rollbacks.
 rule cell_search:
     input:
-        data=lambda w: checkpoints.fetch_data.get(
-            data_set=PLAN.runs.data_set(w.group)
-        ).output.data,
+        data=lambda w: checkpoints.fetch_data.get(data_set=PLAN.runs.data_set(w.group)).output.data,
     output:
         settings=PLACES.search("settings.json"),
         history=PLACES.search("history.csv"),
@@ -24,8 +22,7 @@ rule cell_search:
     resources:
         **PLAN.resources("cell_search"),
     params:
-        job=job_identity("cell_search"),
-        files=named_files,
+        **job_params("cell_search"),
     shell:
         rule_command(RESULTS, gpu=True)
 
@@ -33,9 +30,7 @@ rule cell_search:
 # One random search with weight sharing, in the form of every search.
 rule random_search:
     input:
-        data=lambda w: checkpoints.fetch_data.get(
-            data_set=PLAN.runs.data_set(w.group)
-        ).output.data,
+        data=lambda w: checkpoints.fetch_data.get(data_set=PLAN.runs.data_set(w.group)).output.data,
     output:
         settings=PLACES.search("settings.json"),
         history=PLACES.search("history.csv"),
@@ -51,8 +46,7 @@ rule random_search:
     resources:
         **PLAN.resources("random_search"),
     params:
-        job=job_identity("random_search"),
-        files=named_files,
+        **job_params("random_search"),
     shell:
         rule_command(RESULTS, gpu=True)
 
@@ -60,12 +54,8 @@ rule random_search:
 # R-DARTS: of the architectures of one seed, the one best after a brief training, judged on validation images.
 rule select_architecture:
     input:
-        data=lambda w: checkpoints.fetch_data.get(
-            data_set=PLAN.runs.data_set(w.group)
-        ).output.data,
-        candidate=PLAN.behind_architectures(
-            "select_architecture", "candidate", checkpoints
-        ),
+        data=lambda w: checkpoints.fetch_data.get(data_set=PLAN.runs.data_set(w.group)).output.data,
+        candidate=PLAN.inputs_after_architectures("select_architecture", "candidate", checkpoints),
     output:
         architecture=PLACES.selection("architecture.yaml"),
         candidates=PLACES.selection("candidates.csv"),
@@ -76,8 +66,7 @@ rule select_architecture:
     resources:
         **PLAN.resources("select_architecture"),
     params:
-        job=job_identity("select_architecture"),
-        files=named_files,
+        **job_params("select_architecture"),
     shell:
         rule_command(RESULTS, gpu=True)
 
@@ -85,12 +74,8 @@ rule select_architecture:
 # One training of one architecture from scratch.
 rule evaluate_genotype:
     input:
-        data=lambda w: checkpoints.fetch_data.get(
-            data_set=PLAN.runs.data_set(w.group)
-        ).output.data,
-        architecture=PLAN.behind_architectures(
-            "evaluate_genotype", "architecture", checkpoints
-        ),
+        data=lambda w: checkpoints.fetch_data.get(data_set=PLAN.runs.data_set(w.group)).output.data,
+        architecture=PLAN.inputs_after_architectures("evaluate_genotype", "architecture", checkpoints),
     output:
         history=PLACES.training("history.csv"),
         weights=PLACES.training("weights.pt"),
@@ -102,7 +87,6 @@ rule evaluate_genotype:
     resources:
         **PLAN.resources("evaluate_genotype"),
     params:
-        job=job_identity("evaluate_genotype"),
-        files=named_files,
+        **job_params("evaluate_genotype"),
     shell:
         rule_command(RESULTS, gpu=True)

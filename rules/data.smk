@@ -15,8 +15,7 @@ checkpoint fetch_data:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("fetch_data"),
-        files=named_files,
+        **job_params("fetch_data"),
     shell:
         rule_command("data", access_option(PLAN.access()))
 
@@ -40,7 +39,6 @@ for group in filter(PLAN.runs.is_published, PLAN.runs.searches):
         conda:
             "../envs/environment.yaml"
         params:
-            job=job_identity("import_published_logs", group=group),
-            files=named_files,
+            **job_params("import_published_logs", group=group),
         shell:
             rule_command(RESULTS, access_option(PLAN.access()))

@@ -16,7 +16,6 @@ rule depth_search:
     resources:
         **PLAN.resources("depth_search"),
     params:
-        job=job_identity("depth_search"),
-        files=named_files,
+        **job_params("depth_search"),
     shell:
         rule_command(RESULTS, gpu=True)

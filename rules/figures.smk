@@ -16,7 +16,7 @@ for figure in PLAN.study.figures:
             slide=PLACES.figure("slide.pdf", figure),
             png=report(
                 PLACES.figure("png", figure),
-                **report_mark(figure, PLACES.figure("rst", figure)),
+                **snakemake_report_entry(figure, PLACES.figure("rst", figure)),
             ),
             description=PLACES.figure("json", figure),
             caption=PLACES.figure("rst", figure),
@@ -25,8 +25,7 @@ for figure in PLAN.study.figures:
         conda:
             "../envs/environment.yaml"
         params:
-            job=job_identity("figure", figure=figure),
-            files=named_files,
+            **job_params("figure", figure=figure),
         shell:
             rule_command(RESULTS)
 
@@ -49,7 +48,6 @@ rule depth_run_picture:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("depth_run_picture"),
-        files=named_files,
+        **job_params("depth_run_picture"),
     shell:
         rule_command(RESULTS)

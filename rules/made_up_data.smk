@@ -11,7 +11,6 @@ checkpoint fetch_data:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("made_up_data"),
-        files=named_files,
+        **job_params("made_up_data"),
     shell:
         rule_command(RESULTS)

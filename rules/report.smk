@@ -3,14 +3,14 @@
 
 rule report:
     input:
-        description=PLAN.reads("report", "description"),
-        png=PLAN.reads("report", "png"),
-        pdf=PLAN.reads("report", "pdf"),
-        slide=PLAN.reads("report", "slide"),
-        caption=PLAN.reads("report", "caption"),
-        gif=PLAN.reads("report", "gif"),
-        tables=PLAN.reads("report", "tables"),
-        architectures=PLAN.reads("report", "architectures"),
+        description=PLAN.inputs_of("report", "description"),
+        png=PLAN.inputs_of("report", "png"),
+        pdf=PLAN.inputs_of("report", "pdf"),
+        slide=PLAN.inputs_of("report", "slide"),
+        caption=PLAN.inputs_of("report", "caption"),
+        gif=PLAN.inputs_of("report", "gif"),
+        tables=PLAN.inputs_of("report", "tables"),
+        architectures=PLAN.inputs_of("report", "architectures"),
     output:
         report=PLACES.report(),
     log:
@@ -18,7 +18,6 @@ rule report:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("report"),
-        files=named_files,
+        **job_params("report"),
     shell:
         rule_command(RESULTS)

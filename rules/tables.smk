@@ -4,10 +4,10 @@
 # The searches of one space and data set.
 rule search_tables:
     input:
-        settings=PLAN.reads("search_tables", "settings"),
-        history=PLAN.reads("search_tables", "history"),
-        curvature=PLAN.reads("search_tables", "curvature"),
-        outcome=PLAN.reads("search_tables", "outcome"),
+        settings=PLAN.inputs_of("search_tables", "settings"),
+        history=PLAN.inputs_of("search_tables", "history"),
+        curvature=PLAN.inputs_of("search_tables", "curvature"),
+        outcome=PLAN.inputs_of("search_tables", "outcome"),
     output:
         searches=PLACES.group_table("searches"),
         search_epochs=PLACES.group_table("search_epochs"),
@@ -18,8 +18,7 @@ rule search_tables:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("search_tables"),
-        files=named_files,
+        **job_params("search_tables"),
     shell:
         rule_command(RESULTS)
 
@@ -27,8 +26,8 @@ rule search_tables:
 # The trainings from scratch of one space and data set.
 rule evaluation_table:
     input:
-        outcome=PLAN.reads("evaluation_table", "outcome"),
-        architectures=PLAN.reads("evaluation_table", "architectures"),
+        outcome=PLAN.inputs_of("evaluation_table", "outcome"),
+        architectures=PLAN.inputs_of("evaluation_table", "architectures"),
     output:
         evaluations=PLACES.group_table("evaluations"),
     log:
@@ -36,8 +35,7 @@ rule evaluation_table:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("evaluation_table"),
-        files=named_files,
+        **job_params("evaluation_table"),
     shell:
         rule_command(RESULTS)
 
@@ -51,13 +49,12 @@ rule space_table:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("space_table"),
-        files=named_files,
+        **job_params("space_table"),
     shell:
         rule_command(RESULTS)
 
 
-# Test errors beside the published ones.
+# Test errors next to the published ones.
 rule comparison_table:
     input:
         evaluations=PLACES.table("evaluations"),
@@ -69,8 +66,7 @@ rule comparison_table:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("comparison_table"),
-        files=named_files,
+        **job_params("comparison_table"),
     shell:
         rule_command(RESULTS)
 
@@ -78,7 +74,7 @@ rule comparison_table:
 # One table over all groups of the study.
 rule join_tables:
     input:
-        part=PLAN.reads("join_tables", "part"),
+        part=PLAN.inputs_of("join_tables", "part"),
     output:
         table=PLACES.table(),
     log:
@@ -88,8 +84,7 @@ rule join_tables:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("join_tables"),
-        files=named_files,
+        **job_params("join_tables"),
     shell:
         rule_command(RESULTS)
 
@@ -97,7 +92,7 @@ rule join_tables:
 # All depth networks of the study.
 rule depth_tables:
     input:
-        folder=PLAN.reads("depth_tables", "folder"),
+        folder=PLAN.inputs_of("depth_tables", "folder"),
     output:
         depth_runs=PLACES.table("depth_runs"),
         depth_posteriors=PLACES.table("depth_posteriors"),
@@ -107,8 +102,7 @@ rule depth_tables:
     conda:
         "../envs/environment.yaml"
     params:
-        job=job_identity("depth_tables"),
-        files=named_files,
+        **job_params("depth_tables"),
     shell:
         rule_command(RESULTS)
 
@@ -116,7 +110,7 @@ rule depth_tables:
 # How long forward passes take: a measurement, made where a figure draws it.
 rule depth_speed:
     input:
-        folder=PLAN.reads("depth_speed", "folder"),
+        folder=PLAN.inputs_of("depth_speed", "folder"),
     output:
         depth_speed=PLACES.table("depth_speed"),
     log:
@@ -126,7 +120,6 @@ rule depth_speed:
     resources:
         **PLAN.resources("depth_speed"),
     params:
-        job=job_identity("depth_speed"),
-        files=named_files,
+        **job_params("depth_speed"),
     shell:
         rule_command(RESULTS, gpu=True)

@@ -85,7 +85,7 @@ def test_the_earlier_checkouts_own_code_runs_and_what_it_cannot_do_is_said(earli
 def test_what_is_no_checkout_is_refused(tmp_path):
     done = run("--against", str(tmp_path))
     assert done.returncode == 2
-    assert f"{tmp_path} is no checkout of this project" in done.stderr
+    assert f"{tmp_path} is not a checkout of this project" in done.stderr
 
 
 def test_a_side_that_dies_is_told_and_started_anew_for_the_next_part(earlier):

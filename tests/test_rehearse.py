@@ -70,4 +70,4 @@ def test_a_number_of_jobs_is_one_or_more(number, tree, capsys):
     with pytest.raises(SystemExit) as ended:
         rehearse.main([str(tree / "config/tiny.yaml"), "--jobs", number])
     assert ended.value.code == 2
-    assert f"{number} is no number of jobs" in capsys.readouterr().err.replace("\n", " ")
+    assert f"{number} is not a number of jobs" in capsys.readouterr().err.replace("\n", " ")

@@ -21,7 +21,7 @@ from workflow_scripts.provenance.identity import Identity
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.record import VERSION, parse_record
 from workflow_scripts.provenance.verify import verify
-from workflow_scripts.run import TRY_AGAIN, _checkpoint, _tell
+from workflow_scripts.run import TRY_AGAIN, _checkpoint, _report_failure
 from workflow_scripts.runtime import writable_paths
 from workflow_scripts.runtime.failures import JobError
 from workflow_scripts.runtime.progress import Silent
@@ -468,7 +468,7 @@ def test_a_number_of_gpus_that_is_none(tree, number):
     status, said = tree.run(*ONE, f"--gpu={number}", text="one")
     assert (status, said.splitlines()[-1].partition("error: ")[2]) == (
         2,
-        f"argument --gpu: '{number}' is no number of devices",
+        f"argument --gpu: '{number}' is not a number of devices",
     )
 
 
@@ -486,7 +486,7 @@ def test_a_checkpoint_is_of_one_kind_of_device(tmp_path):
 def test_a_disk_without_space_is_one_sentence(capsys):
     """/dev/full takes no byte, so that not even the log does."""
     with suppress(OSError), open("/dev/full", "a") as log:
-        _tell(OSError(errno.ENOSPC, "no space", "out/a.txt"), "made_up/one", log)
+        _report_failure(OSError(errno.ENOSPC, "no space", "out/a.txt"), "made_up/one", log)
     [said] = capsys.readouterr().err.splitlines()
     assert said.startswith("made_up/one failed: no space is left for out/a.txt; free some")
 
@@ -534,9 +534,9 @@ def test_a_job_that_has_ended_is_not_stopped(tree):
 @pytest.mark.parametrize(
     ("place", "told"),
     [
-        ("out", "out: a file stands where a folder should be; move it away, then start the workflow again"),
-        ("out/logs", "out/logs: a file stands where a folder should be; move it away, then start the workflow again"),
-        ("out/logs/made_up/one.log/x", "out/logs/made_up/one.log: a folder stands where a file should be; move it"),
+        ("out", "out: there is a file where a folder should be; move it away, then start the workflow again"),
+        ("out/logs", "out/logs: there is a file where a folder should be; move it away, then start the workflow again"),
+        ("out/logs/made_up/one.log/x", "out/logs/made_up/one.log: there is a folder where a file should be; move it"),
     ],
 )
 def test_a_log_that_cannot_be_written_is_one_sentence(tree, place, told):
@@ -796,12 +796,12 @@ def _alter(path):
 @pytest.mark.parametrize(
     ("change", "settings", "why"),
     [
-        (lambda root: None, {"text": "two"}, "the record tells of other settings"),
-        (lambda root: _alter(root / "in.txt"), {}, "its input in.txt is not as the record tells"),
+        (lambda root: None, {"text": "two"}, "the record has other settings"),
+        (lambda root: _alter(root / "in.txt"), {}, "its input in.txt does not match the record"),
         (lambda root: _alter(root / "out/b.txt"), {}, "out/b.txt is there and is not what was recorded"),
         (lambda root: _alter(next((root / "out/.kept/made_up/one").glob("*"))), {}, "were altered (out/.kept/"),
         (lambda root: shutil.rmtree(root / "out/.kept"), {}, "bytes of out/a.txt are not in out/.kept/made_up/one"),
-        (lambda root: _alter(root / "out/records/made_up/one.json"), {}, "its record cannot be trusted: it is no JSON"),
+        (lambda root: _alter(root / "out/records/made_up/one.json"), {}, "record cannot be trusted: it is not JSON"),
     ],
 )
 def test_what_does_not_match_is_computed_and_the_log_says_why(tree, change, settings, why):
@@ -833,7 +833,7 @@ def test_fewer_inputs_or_in_another_order_are_computed(tree, inputs):
     tree.run("--input", "text", "in.txt", "more.txt", *ONE[3:], text="one")
     (tree.root / "out/a.txt").unlink()
     assert tree.run(*inputs, *ONE[3:], text="one") == (0, "  made_up/one  at work\n")
-    assert "because the record tells of other inputs" in tree.text("out/logs/made_up/one.log")
+    assert "because the record names other inputs" in tree.text("out/logs/made_up/one.log")
 
 
 def test_a_folder_of_inputs_that_lost_a_file_is_computed(tree):
@@ -843,14 +843,14 @@ def test_a_folder_of_inputs_that_lost_a_file_is_computed(tree):
     (tree.root / "out/b.txt").unlink()
     (tree.root / "out/stock/b.txt").unlink()
     assert tree.run(*second, text="two", name="second") == (0, "  second  at work\n")
-    assert "because its input out/stock/b.txt is not as the record tells" in tree.text("out/logs/second.log")
+    assert "because its input out/stock/b.txt does not match the record" in tree.text("out/logs/second.log")
 
 
 def test_other_outputs_than_recorded_are_computed(tree):
     tree.run(*ONE, text="one")
     (tree.root / "out/a.txt").unlink()
     assert tree.run(*BOTH, text="one") == (0, "  made_up/one  at work\n")
-    assert "because the record tells of other outputs" in tree.text("out/logs/made_up/one.log")
+    assert "because the record names other outputs" in tree.text("out/logs/made_up/one.log")
 
 
 def test_a_result_that_cannot_be_kept_is_a_result(tree):

@@ -27,7 +27,7 @@ from workflow_scripts.provenance.signature_findings import check_signatures
 from workflow_scripts.provenance.study_of_results import planned_of, study_of
 from workflow_scripts.provenance.verify import require_sound, verify
 from workflow_scripts.provenance.waive import WaiverError, waive
-from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell, tell_error
+from workflow_scripts.runtime.command_line import documented_parser, print_error, print_lines, stop_writing
 from workflow_scripts.runtime.folders import RECORDS
 from workflow_scripts.study.study import Study, StudyError
 
@@ -46,13 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(options.answer(options))
     except (AuditError, LedgerError, ReplayError, SignatureError, StudyError, WaiverError, ValueError) as error:
-        tell_error(error)
+        print_error(error)
     except BrokenPipeError:
         stop_writing()
     except RecursionError:
-        tell_error("the chain of records is deeper than any workflow makes it, so it is not followed")
+        print_error("the chain of records is deeper than any workflow makes it, so it is not followed")
     except OSError as error:
-        tell_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
+        print_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
     return UNREADABLE
 
 
@@ -67,7 +67,7 @@ def _verify(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(verdict.as_json(), indent=1))
     else:
-        _tell(verdict)
+        _print_verdict(verdict)
     return FINDINGS if verdict.findings else CLEAN
 
 
@@ -78,23 +78,23 @@ def _study(ledger: Ledger, options: argparse.Namespace) -> Study | None:
     return study
 
 
-def _tell(verdict: Verdict) -> None:
+def _print_verdict(verdict: Verdict) -> None:
     for kind in KINDS:
         found = [finding for finding in verdict.findings if finding.kind == kind]
         for finding in found[:SHOWN]:
-            tell(finding)
+            print_lines(finding)
         if len(found) > SHOWN:
-            tell(f"{kind}: ... and {len(found) - SHOWN} more (--json lists all)")
+            print_lines(f"{kind}: ... and {len(found) - SHOWN} more (--json lists all)")
     for waived in verdict.waived:
-        tell(waived)
+        print_lines(waived)
     for note in verdict.notes:
-        tell(f"note: {note}")
+        print_lines(f"note: {note}")
     if verdict.views:
-        tell(f"views, made from records and results for reading: {', '.join(verdict.views)}")
-    tell(*verdict.signed)
-    tell(f"{verdict.jobs} jobs, {verdict.files} files, {verdict.bytes / 1e6:.1f} MB hashed")
-    tell(f"root digest {verdict.root_digest}")
-    tell(f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file matches its record")
+        print_lines(f"views, made from records and results for reading: {', '.join(verdict.views)}")
+    print_lines(*verdict.signed)
+    print_lines(f"{verdict.jobs} jobs, {verdict.files} files, {verdict.bytes / 1e6:.1f} MB hashed")
+    print_lines(f"root digest {verdict.root_digest}")
+    print_lines(f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file matches its record")
 
 
 def _why(options: argparse.Namespace) -> int:
@@ -106,25 +106,25 @@ def _why(options: argparse.Namespace) -> int:
                 raise KeyError(path)
             print(json.dumps([each.record.model_dump() for each in history.ancestors(ledger, entry)], indent=1))
         else:
-            tell(*history.why(ledger, path, options.all))
+            print_lines(*history.why(ledger, path, options.all))
     except KeyError:
-        raise AuditError(f"{path}: no record tells of this file{_unknown(ledger)}") from None
+        raise AuditError(f"{path}: no record names this file{_unknown(ledger)}") from None
     return CLEAN
 
 
 def _affected(options: argparse.Namespace) -> int:
     folders = options.folders or [path.parent for path in sorted(Path("results").glob(f"*/{RECORDS}"))]
-    told = 0
+    shown = 0
     for folder in folders:
         ledger = read_ledger(folder)
-        what = ledger.recorded(Path(options.what)) if _is_result(options.what) else options.what
+        what = ledger.recorded_path(Path(options.what)) if _is_result(options.what) else options.what
         lines = list(history.affected(ledger, what, options.all))
-        told += len(lines)
+        shown += len(lines)
         if lines:
-            tell(f"{folder}:", *lines)
-    if not told:
+            print_lines(f"{folder}:", *lines)
+    if not shown:
         places = ", ".join(map(str, folders)) or "any folder below results/"
-        raise AuditError(f"{options.what}: no record in {places} tells of such a file, module or setting")
+        raise AuditError(f"{options.what}: no record in {places} names such a file, module or setting")
     return CLEAN
 
 
@@ -135,18 +135,20 @@ def _is_result(what: str) -> bool:
 def _diff(options: argparse.Namespace) -> int:
     first, second = (read_ledger(folder) for folder in (options.first, options.second))
     found = list(differing_files(first, second))
-    told: dict[tuple[str, ...], list[str]] = {}
+    by_causes: dict[tuple[str, ...], list[str]] = {}
     for name, causes in found:
-        told.setdefault(tuple(causes), []).append(name)
-    for shared, names in told.items():
-        tell(", ".join(names))
-        tell(*(f"  {cause}" for cause in shared[:SHOWN]))
+        by_causes.setdefault(tuple(causes), []).append(name)
+    for shared, names in by_causes.items():
+        print_lines(", ".join(names))
+        print_lines(*(f"  {cause}" for cause in shared[:SHOWN]))
         if len(shared) > SHOWN:
-            tell(f"  ... and {len(shared) - SHOWN} more causes")
+            print_lines(f"  ... and {len(shared) - SHOWN} more causes")
     if not found:
         some = compared_files(first)
         same = "every figure, table and architecture is the same bytes in both folders"
-        tell(same if some else "neither folder has a figure, table or architecture, so there is nothing to compare")
+        print_lines(
+            same if some else "neither folder has a figure, table or architecture, so there is nothing to compare"
+        )
     return FINDINGS if found else CLEAN
 
 
@@ -155,10 +157,12 @@ def _replay(options: argparse.Namespace) -> int:
     entry = _maker(ledger, path)
     with tempfile.TemporaryDirectory(prefix="replay-") as scratch:
         result = replay(ledger, entry, Path(scratch))
-    tell(*(f"same bytes: {name}" for name in result.same))
-    tell(*(f"different: {name}" for name in result.different))
-    tell(*(f"not as then: {line}" for line in result.conditions))
-    tell(f"{result.job}: {len(result.same)} of {len(result.same) + len(result.different)} files are the same bytes")
+    print_lines(*(f"same bytes: {name}" for name in result.same))
+    print_lines(*(f"different: {name}" for name in result.different))
+    print_lines(*(f"not as then: {line}" for line in result.conditions))
+    print_lines(
+        f"{result.job}: {len(result.same)} of {len(result.same) + len(result.different)} files are the same bytes"
+    )
     return FINDINGS if result.different else CLEAN
 
 
@@ -168,13 +172,13 @@ def _waive(options: argparse.Namespace) -> int:
     if study is None:
         raise AuditError(f"{ledger.root}: its study is not at hand; name it with --configfile")
     for file in waive(ledger, path, options.reason, planned_of(study)):
-        tell(f"kept: {file}")
+        print_lines(f"kept: {file}")
     return CLEAN
 
 
 def _page(options: argparse.Namespace) -> int:
     ledger = read_ledger(options.folder)
-    tell(page_of(ledger, _study(ledger, options)))
+    print_lines(page_of(ledger, _study(ledger, options)))
     return CLEAN
 
 
@@ -183,7 +187,7 @@ def _export(options: argparse.Namespace) -> int:
 
     ledger = read_ledger(options.folder)
     export(ledger, options.target)
-    tell(options.target)
+    print_lines(options.target)
     return CLEAN
 
 
@@ -191,7 +195,7 @@ def _sign(options: argparse.Namespace) -> int:
     ledger = read_ledger(options.folder)
     require_sound(ledger, "signed")
     made = sign(ledger.folder, signed_text(ledger.root, ledger.root_digest), options.key)
-    tell(f"{made.file}: signed with the key {made.fingerprint}, over the root digest {ledger.root_digest}")
+    print_lines(f"{made.file}: signed with the key {made.fingerprint}, over the root digest {ledger.root_digest}")
     return CLEAN
 
 
@@ -200,14 +204,14 @@ def _find(path: Path) -> tuple[Ledger, str]:
     for folder in (path if path.is_dir() else path.parent, *path.resolve().parents):
         if (folder / RECORDS).is_dir():
             ledger = read_ledger(folder)
-            return ledger, ledger.recorded(path)
+            return ledger, ledger.recorded_path(path)
     raise AuditError(f"{path}: it lies in no results folder (none above it has a folder {RECORDS}/)")
 
 
 def _maker(ledger: Ledger, path: str) -> Entry:
     entry = history.maker_of(ledger, path)
     if entry is None:
-        raise AuditError(f"{path}: no record tells of this file{_unknown(ledger)}")
+        raise AuditError(f"{path}: no record names this file{_unknown(ledger)}")
     return entry
 
 
@@ -234,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
 
     one = _command(commands, "why", _why, "the whole ancestry of a file", "results/demo/figures/test_error.png")
     one.add_argument("path", type=Path, metavar="PATH")
-    one.add_argument("--all", action="store_true", help="tell of every job, also of those that are alike")
+    one.add_argument("--all", action="store_true", help="show every job, also those that are alike")
     one.add_argument("--json", action="store_true", help="the records of all ancestors as JSON")
 
     example = "data/digits.npz"
@@ -250,11 +254,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--all", action="store_true", help="name every file")
 
     one = _command(
-        commands,
-        "diff",
-        _diff,
-        "figures and tables that differ, and the first cause",
-        "results/demo other/demo",
+        commands, "diff", _diff, "figures and tables that differ, and the first cause", "results/demo other/demo"
     )
     one.add_argument("first", type=Path, metavar="DIR")
     one.add_argument("second", type=Path, metavar="DIR")

@@ -4,7 +4,7 @@
 
 Says nothing and exits with 0 when all is well; otherwise one sentence that names the file, the key and what is allowed,
 and exit status 2. With `--profile` what that needs is checked, too, and a Slurm cluster is asked what it would refuse.
-Files Snakemake itself cannot load are told apart here, so `make run` calls this first.
+Files Snakemake itself cannot load are recognised here, so `make run` calls this first.
 """
 
 import shutil
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import yaml
 
-from workflow_scripts.cluster.preflight import asked, requests_of, submit_program
-from workflow_scripts.runtime.command_line import documented_parser, tell_error
-from workflow_scripts.study.name_checks import Mistake, nearest
+from workflow_scripts.cluster.preflight import ask_cluster, requests_of, submit_program
+from workflow_scripts.runtime.command_line import documented_parser, print_error
+from workflow_scripts.study.name_checks import Mistake, suggestion
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.study import Study, StudyError
 
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.profile is not None:
             check_profile(options.profile, study)
     except StudyError as error:
-        tell_error(error)
+        print_error(error)
         return 2
     return 0
 
@@ -56,14 +56,14 @@ def check_profile(name: str, study: Study) -> None:
     not run the study's jobs; says what else is worth knowing before a start."""
     known = sorted(path.parent.name for path in PROFILES.glob("*/config.yaml"))
     if name not in known:
-        raise StudyError(f"profiles/{name}: there is no such profile{nearest(name, known)}")
+        raise StudyError(f"profiles/{name}: there is no such profile{suggestion(name, known)}")
     settings = yaml.safe_load((PROFILES / name / "config.yaml").read_text())
     program = submit_program(settings)
     if program is not None and shutil.which(program) is None:
         missing = f"jobs are submitted with {program}, which this machine lacks"
         raise StudyError(f"profiles/{name}: {missing}; start it where the cluster's commands are")
     needs = {rule: resources.model_dump() for rule, resources in study.resources.items()}
-    refusals, remarks = asked(settings, requests_of(settings, needs))
+    refusals, remarks = ask_cluster(settings, requests_of(settings, needs))
     if refusals:
         what = "change the submit command of the profile, or resources of the study"
         raise StudyError(f"profiles/{name}: {'; '.join(refusals)}; {what}")

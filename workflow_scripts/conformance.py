@@ -35,7 +35,7 @@ ABSOLUTE = 1e-12  # for a tensor whose expected values are all zero
 
 
 class BadVector(Exception):
-    """A file that is no usable reference vector; its text is one sentence."""
+    """A file that cannot be used as a reference vector; its text is one sentence."""
 
 
 def load_vector(path: Path) -> dict[str, Any]:
@@ -47,11 +47,11 @@ def load_vector(path: Path) -> dict[str, Any]:
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise BadVector(f"{path}: cannot be read ({error.strerror})") from None
     except Exception:
-        raise BadVector(f"{path}: is no reference vector (torch.load with weights_only=True refuses it)") from None
+        raise BadVector(f"{path}: not a reference vector (torch.load with weights_only=True refuses it)") from None
     if not isinstance(vector, dict) or not {"kind", "config", "expected"} <= set(vector):
         raise BadVector(f"{path}: a reference vector has the keys kind, config and expected")
     if not isinstance(vector["expected"], dict) or not vector["expected"]:
-        raise BadVector(f"{path}: its expected values are no dictionary with at least one quantity")
+        raise BadVector(f"{path}: its expected values are not a dictionary with at least one quantity")
     if not isinstance(vector["kind"], str) or vector["kind"] not in KINDS:
         raise BadVector(f"{path}: unknown kind {vector['kind']!r}; known are {', '.join(KINDS)}")
     return vector

@@ -1,4 +1,4 @@
-"""What the jobs of a study leave on the disk beside their results.
+"""What the jobs of a study leave on the disk besides their results.
 
 Small files are counted as a study of 26 jobs and 69 outputs left them on ext4, in blocks of 4 kB.
 """
@@ -35,18 +35,20 @@ def training_of(job: SelectionJob) -> EvaluationJob:
 
 
 def beside_results(jobs: Sequence[Job], at_once: int) -> Iterator[str]:
-    """Lines that tell what the jobs leave, and how large the checkpoints of `at_once` running jobs are."""
+    """Lines that say what the jobs leave, and how large the checkpoints of `at_once` running jobs are."""
     count, outputs = len(jobs), sum(len(job.writes) for job in jobs)
     logs = sum(LOG + LOG_OF_AN_EPOCH * _epochs(job) for job in jobs)
     sizes = sorted(((checkpoint_bytes(job), job.step) for job in jobs), reverse=True)
     (largest, step), running = sizes[0], sum(size for size, _ in sizes[:at_once])
-    yield "Beside results, MB on disk:"
+    yield "Besides results, MB on disk:"
     yield _line("records, attempts", count * (RECORD + ATTEMPTS))
     yield _line("logs", logs)
     yield _line("notes on outputs", outputs * (POINTER + METADATA))
     yield _line("scheduler's files", count * SUBMISSION, "where there is one, of one submission a job")
-    told = f"at most, of {at_once} jobs at once; one of {step} has {largest / 1e6:.1f}; each goes when its job ends"
-    yield _line("checkpoints", running, told)
+    explained = (
+        f"at most, of {at_once} jobs at once; one of {step} has {largest / 1e6:.1f}; each goes when its job ends"
+    )
+    yield _line("checkpoints", running, explained)
     yield KEPT
     yield "make tidy removes what finished jobs left."
 

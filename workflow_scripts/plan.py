@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from workflow_scripts.benchmark.durations import NotMeasured
 from workflow_scripts.disk import beside_results, image_counts, training_of
 from workflow_scripts.provenance.record import Record, RecordError, read_record
-from workflow_scripts.runtime.command_line import documented_parser, tell_error
+from workflow_scripts.runtime.command_line import documented_parser, print_error
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob, SelectionJob
 from workflow_scripts.study.depth_settings import DepthRun
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from workflow_scripts.benchmark.calibration import Calibration
 
 SMALL_JOB_SECONDS = 2.0
-"""Of a job that makes tables, figures or files, beside its start."""
+"""Of a job that makes tables, figures or files, besides its start."""
 ASSUMPTIONS = (
     "every search and training runs to its last epoch; DARTS-ADA does not go back",
     "the image sets are as large as their modules state",
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         study = load([options.file], {} if options.set is None else {"set": options.set})
     except StudyError as error:
-        tell_error(error)
+        print_error(error)
         return 2
     jobs = Plan(study).jobs
     estimator = _Estimator(None if options.calibrate else _recorded(jobs))
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         stage.seconds.append(seconds)
         stage.sources.add(source)
         stage.bytes += estimator.bytes(job)
-    _tell(stages, options.devices)
+    _print_stages(stages, options.devices)
     print(*beside_results(jobs, options.devices), sep="\n")
     print("Assumed:", *(f"- {line}" for line in ASSUMPTIONS), sep="\n")
     print(f"Planned in {duration(time.monotonic() - begun)}.")
@@ -105,7 +105,7 @@ class _Estimator:
         return computed + self.start, "calibrated"
 
     def bytes(self, job: Job) -> int:
-        """Bytes that a job writes, as far as records tell."""
+        """Bytes that a job writes, as far as records say."""
         if job.record in self.records:
             return sum(output.bytes for output in self.records[job.record].outputs)
         if job.step in self.by_step:
@@ -165,7 +165,7 @@ def _recorded(jobs: Sequence[Job]) -> dict[str, Record]:
     return found
 
 
-def _tell(stages: dict[str, Stage], devices: int) -> None:
+def _print_stages(stages: dict[str, Stage], devices: int) -> None:
     print(f"{'stage':<24}{'jobs':>6}{'median':>10}{'hours':>12}{'disk, MB':>10}   times are")
     for step, stage in stages.items():
         hours, median = sum(stage.seconds) / 3600, duration(statistics.median(stage.seconds))

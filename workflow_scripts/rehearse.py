@@ -4,7 +4,7 @@
 
 The rehearsal is a study of its own, config/<study>-rehearsal.yaml, written here: the same jobs at the smallest settings
 and on made-up images, into results/<study>-rehearsal. What goes wrong there would go wrong in the study. At the end
-a table tells how its jobs went, what the workflow took beside computing, and what the study will need of that.
+a table shows how its jobs went, what the workflow took besides computing, and what the study will need of that.
 Started again it goes on, as any run does; delete results/<study>-rehearsal to begin anew.
 """
 
@@ -21,11 +21,11 @@ from types import FrameType
 import yaml
 
 from workflow_scripts.check import check_profile
-from workflow_scripts.provenance.record import write_atomically
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.rehearsal import head_node
 from workflow_scripts.rehearsal.rehearsal_report import report
-from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell_error
+from workflow_scripts.runtime.command_line import documented_parser, print_error, stop_writing
+from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.rehearsal import number_of_jobs, rehearsal_of, sample_of
 from workflow_scripts.study.study import Study, StudyError
@@ -52,13 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         small = load([file], {})
         print(*report(planned_of(small), study.study, real, f"results/{small.study}"), sep="\n")
     except StudyError as error:
-        tell_error(error)
+        print_error(error)
         return 2
     except BrokenPipeError:
         stop_writing()
         return 2
     except OSError as error:
-        tell_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
+        print_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
         return 2
     return status
 
@@ -71,11 +71,11 @@ def _write(study: Study, jobs: int | None, file: Path) -> Study:
     part = "" if jobs is None else f", {number_of_jobs(small)} of its jobs"
     header = f"# Made of the study {study.study}{part} by workflow_scripts.rehearse, which writes it anew.\n"
     settings = small.model_dump(mode="json", exclude_unset=True)
-    write_atomically(file, (header + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)).encode())
+    write_durably(file, (header + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)).encode())
     if load([file], {}) != small:
         raise StudyError(
             f"config/local.yaml: it says otherwise than {_shown(file)}, so that no rehearsal can be made; move what it "
-            "says beside data and resources into the study's own file"
+            "says besides data and resources into the study's own file"
         )
     return small
 
@@ -104,7 +104,7 @@ def _run(file: Path, profile: str, results: str) -> int:
         for number, handler in before.items():
             signal.signal(number, handler)
     if Path(results).is_dir():
-        head_node.keep(watch.told(), Path(results))
+        head_node.keep(watch.load_so_far(), Path(results))
     return status
 
 
@@ -117,14 +117,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
     parser.add_argument("--profile", metavar="NAME", help="the profile it is to run with, a folder of profiles/")
     parser.add_argument("--jobs", type=_count, metavar="N", help="a sample of at most N jobs, of every kind")
-    parser.add_argument("--report-only", action="store_true", help="run nothing; tell of the rehearsal that is there")
+    parser.add_argument("--report-only", action="store_true", help="run nothing; report on the rehearsal that is there")
     parser.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
     return parser
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of jobs; give 1 or more")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of jobs; give 1 or more")
     return int(text)
 
 

@@ -34,20 +34,20 @@ from typing import TYPE_CHECKING, Any, TextIO
 from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
-from workflow_scripts.provenance.kept_outputs import Mismatch, forget_others, keep, put_back, same_job
+from workflow_scripts.provenance.kept_outputs import Mismatch, keep, put_back, remove_outdated, same_job
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.new_record import new_record
-from workflow_scripts.provenance.record import file_facts, git_state, machine, now, software, write_atomically
-from workflow_scripts.runtime.command_line import documented_parser, tell
+from workflow_scripts.provenance.record import file_facts, git_state, machine, now, software
+from workflow_scripts.runtime.command_line import documented_parser, print_lines
 from workflow_scripts.runtime.confined import confine, require_inside
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices
-from workflow_scripts.runtime.durable import move_durably
+from workflow_scripts.runtime.durable import move_durably, write_durably
 from workflow_scripts.runtime.failures import JobError, Stopped, foreseen, sentence
 from workflow_scripts.runtime.folders import (
     ATTEMPTS,
     CHECKPOINTS,
+    INPUT_RECORDS,
     KEPT,
-    LINKED,
     LOCKS,
     LOGS,
     PRODUCERS,
@@ -56,7 +56,7 @@ from workflow_scripts.runtime.folders import (
     WAIVERS,
 )
 from workflow_scripts.runtime.job_lock import job_lock
-from workflow_scripts.runtime.progress import Console, warnings_said
+from workflow_scripts.runtime.progress import Console, warnings_shown
 from workflow_scripts.runtime.writable_paths import check_places
 from workflow_scripts.study.step_needs import keeps_checkpoint, uses_gpu
 from workflow_scripts.tables.files import sha256_of
@@ -100,7 +100,7 @@ def main(arguments: list[str] | None = None) -> int:
         log = options.log.open("a")
         print(f"{now()} {identity.step} {options.job}", file=log, flush=True)
         progress = Console(name, log)
-        with warnings_said(progress):
+        with warnings_shown(progress):
             _run(
                 *(identity, inputs, outputs, options.access, options.root, name),
                 gpus=options.gpu,
@@ -110,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
         ignore_signals()
     except (Exception, Stopped) as error:
         ignore_signals()
-        _tell(error, name, log)
+        _report_failure(error, name, log)
         return TRY_AGAIN if isinstance(error, Stopped) else 1
     finally:
         if log is not None:
@@ -120,10 +120,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _own_files(root: Path, name: str) -> list[Path]:
-    """The files and folders, beside log and outputs, that the wrapper writes for a job."""
+    """The files and folders, besides log and outputs, that the wrapper writes for a job."""
     folders = [root / folder / name for folder in (SCRATCH, KEPT)]
     files = [_record(root, name), _trace(root, name), _lock(root, name), _checkpoint_file(root, name)]
-    return [*folders, *files, root / PRODUCERS, root / LINKED]
+    return [*folders, *files, root / PRODUCERS, root / INPUT_RECORDS]
 
 
 def _record(root: Path, name: str) -> Path:
@@ -142,15 +142,15 @@ def _checkpoint_file(root: Path, name: str) -> Path:
     return root / CHECKPOINTS / f"{name}.pt"
 
 
-def _tell(error: BaseException, name: str, log: TextIO | None) -> None:
-    """Say why a job failed, in one sentence on the console; the log, where it could be opened, tells more."""
+def _report_failure(error: BaseException, name: str, log: TextIO | None) -> None:
+    """Say why a job failed, in one sentence on the console; the log, where it could be opened, says more."""
     if log is not None:
         with suppress(OSError):  # the disk may be full
             if foreseen(error) is None:
-                tell(*"".join(traceback.format_exception(error)).splitlines(), file=log)
-            tell(f"{now()} failed: {sentence(error)}", file=log)
+                print_lines(*"".join(traceback.format_exception(error)).splitlines(), file=log)
+            print_lines(f"{now()} failed: {sentence(error)}", file=log)
     place = "" if log is None else f" (log: {log.name})"
-    tell(f"{name} failed: {sentence(error)}{place}", file=sys.stderr)
+    print_lines(f"{name} failed: {sentence(error)}{place}", file=sys.stderr)
 
 
 def _run(
@@ -207,7 +207,7 @@ def _run(
             keep_earlier(file, root)
             _move(made, outputs)
             written = file_facts(outputs)
-            forget_others(root, name, written)
+            remove_outdated(root, name, written)
             record = new_record(
                 identity,
                 code,
@@ -231,7 +231,7 @@ def _run(
                     "seconds": round(time.monotonic() - clock, 3),
                 },
             )
-            write_atomically(file, record)
+            write_durably(file, record)
             note_outputs(outputs, root, name)
             try:
                 keep(root, name, written)
@@ -270,11 +270,7 @@ def _code(identity: Identity, waiver: Path) -> dict[str, str]:
 
 
 def _checkpoint(
-    identity: Identity,
-    inputs: list[dict[str, Any]],
-    device: dict[str, Any] | None,
-    file: Path,
-    progress: Console,
+    identity: Identity, inputs: list[dict[str, Any]], device: dict[str, Any] | None, file: Path, progress: Console
 ) -> "FileCheckpoint | None":
     """The checkpoint of a job whose step keeps one, good for these settings, code, inputs, versions and device only."""
     if not keeps_checkpoint(identity.step):
@@ -336,7 +332,7 @@ def _named(groups: list[list[str]]) -> Paths:
 
 def _count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of devices")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of devices")
     return int(text)
 
 

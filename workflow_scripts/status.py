@@ -16,15 +16,15 @@ from workflow_scripts.provenance.failed_jobs import failures
 from workflow_scripts.provenance.staleness import (
     RUNS,
     DryRunError,
-    Standing,
+    JobState,
     commands,
     disagreements,
+    job_states,
     snakemake_plan,
-    standings,
     study_options,
 )
 from workflow_scripts.provenance.study_of_results import planned_of
-from workflow_scripts.runtime.command_line import documented_parser, stop_writing, tell, tell_error
+from workflow_scripts.runtime.command_line import documented_parser, print_error, print_lines, stop_writing
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.open_study import load
 from workflow_scripts.study.study import StudyError
@@ -33,48 +33,50 @@ SHOWN = 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Tell how the study on the command line stands; returns the exit status."""
+    """Print the state of the study on the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
         study = load([options.file], {} if options.set is None else {"set": options.set})
         results = f"results/{study.study}"
-        found = standings(planned_of(study), results)
-        _tell(results, found, options.all)
-        tell(*_failed(Path(results)))
+        found = job_states(planned_of(study), results)
+        _print_states(results, found, options.all)
+        print_lines(*_failed(Path(results)))
         snakemake = study_options(options.file, options.set)
         plan = snakemake_plan(snakemake)
     except (StudyError, DryRunError, ValueError) as error:
-        tell_error(error)
+        print_error(error)
         return 2
     except BrokenPipeError:
         stop_writing()
         return 2
     except OSError as error:
-        tell_error(f"{error.filename or 'a file'} cannot be read ({error.strerror})")
+        print_error(f"{error.filename or 'a file'} cannot be read ({error.strerror})")
         return 2
     different = disagreements(found, plan)
-    tell(*different[:SHOWN])
+    print_lines(*different[:SHOWN])
     if len(different) > SHOWN and not options.all:
-        tell(f"... and {len(different) - SHOWN} more")
+        print_lines(f"... and {len(different) - SHOWN} more")
     if not different:
-        tell(f"Snakemake would run the same jobs ({len(plan)})." if plan else "Snakemake would run nothing either.")
+        print_lines(
+            f"Snakemake would run the same jobs ({len(plan)})." if plan else "Snakemake would run nothing either."
+        )
     typed = commands(found, plan, snakemake, len(found) if options.all else SHOWN)
     if typed:
-        tell("To make what would run, type (then ask for the status again):", *(f"  {line}" for line in typed))
+        print_lines("To make what would run, type (then ask for the status again):", *(f"  {line}" for line in typed))
     return 0
 
 
-def _tell(results: str, found: list[Standing], everything: bool) -> None:
-    counts = Counter(standing.state for standing in found)
-    tell(f"{results}: {len(found)} jobs, " + ", ".join(f"{count} {state}" for state, count in counts.items()))
+def _print_states(results: str, found: list[JobState], everything: bool) -> None:
+    counts = Counter(job_state.state for job_state in found)
+    print_lines(f"{results}: {len(found)} jobs, " + ", ".join(f"{count} {state}" for state, count in counts.items()))
     for state in (*RUNS, "waived"):
-        those = [standing for standing in found if standing.state == state]
-        for standing in those if everything else those[:SHOWN]:
-            cost = "" if standing.seconds is None else f"  [{duration(standing.seconds)}]"
-            tell(f"  {state}: {standing.job.name}{cost}", *(f"      {reason}" for reason in standing.reasons))
+        those = [job_state for job_state in found if job_state.state == state]
+        for job_state in those if everything else those[:SHOWN]:
+            cost = "" if job_state.seconds is None else f"  [{duration(job_state.seconds)}]"
+            print_lines(f"  {state}: {job_state.job.name}{cost}", *(f"      {reason}" for reason in job_state.reasons))
         if len(those) > SHOWN and not everything:
-            tell(f"  {state}: ... and {len(those) - SHOWN} more (--all names each)")
-    tell(_cost([standing for standing in found if standing.state in RUNS]))
+            print_lines(f"  {state}: ... and {len(those) - SHOWN} more (--all names each)")
+    print_lines(_cost([job_state for job_state in found if job_state.state in RUNS]))
 
 
 def _failed(results: Path) -> list[str]:
@@ -83,15 +85,15 @@ def _failed(results: Path) -> list[str]:
     return [f"Failed, killed or running still in {results}:", *(f"  {line}" for line in lines)] if lines else []
 
 
-def _cost(runs: list[Standing]) -> str:
+def _cost(runs: list[JobState]) -> str:
     if not runs:
         return "Nothing would run."
-    known = [standing.seconds for standing in runs if standing.seconds is not None]
-    unknown = Counter(standing.job.step for standing in runs if standing.seconds is None)
-    told = f"Running {len(runs)} jobs would cost {duration(sum(known))} of one core by recorded times"
+    known = [job_state.seconds for job_state in runs if job_state.seconds is not None]
+    unknown = Counter(job_state.job.step for job_state in runs if job_state.seconds is None)
+    text = f"Running {len(runs)} jobs would cost {duration(sum(known))} of one core by recorded times"
     if unknown:
-        told += "; no times are recorded of " + ", ".join(f"{count} {step}" for step, count in unknown.items())
-    return f"{told}."
+        text += "; no times are recorded of " + ", ".join(f"{count} {step}" for step, count in unknown.items())
+    return f"{text}."
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,7 +3,7 @@
     python -m workflow_scripts.tidy config/paper.yaml --dry-run
 
 Of jobs that are finished, or no longer in the study: checkpoints, scratch folders and the scheduler's scripts and logs;
-beside them locks that nobody holds, kept bytes that no record names, and temporary files that kills left. Results,
+as well as locks that nobody holds, kept bytes that no record names, and temporary files that kills left. Results,
 records, attempts, logs and waivers stay, and nothing is touched of a job that runs now. Where a link lies among them,
 nothing is removed, because it may lead to files of somebody else.
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.record import Record, RecordError, read_record
 from workflow_scripts.provenance.study_of_results import planned_of
-from workflow_scripts.runtime.command_line import documented_parser, tell, tell_error
+from workflow_scripts.runtime.command_line import documented_parser, print_error, print_lines
 from workflow_scripts.runtime.folders import ATTEMPTS, CHECKPOINTS, KEPT, LOCKS, RECORDS, SCHEDULER, SCRATCH
 from workflow_scripts.runtime.locks import try_lock
 from workflow_scripts.runtime.untrusted_files import LINK, found_below
@@ -76,15 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         root = Path(f"results/{study.study}")
         removed = tidy(root, {job.name for job in planned_of(study) if job.root == root.as_posix()}, options.dry_run)
     except (StudyError, TidyError) as error:
-        tell_error(error)
+        print_error(error)
         return 2
     except RecursionError:
-        tell_error(f"a folder in {root} holds folders within folders too deep to be removed; remove it with rm -r")
+        print_error(f"a folder in {root} holds folders within folders too deep to be removed; remove it with rm -r")
         return 2
     except OSError as error:
-        tell_error(f"{error.filename or 'a file'} cannot be removed ({error.strerror})")
+        print_error(f"{error.filename or 'a file'} cannot be removed ({error.strerror})")
         return 2
-    _tell(root, removed)
+    _print_removed(root, removed)
     return 0
 
 
@@ -224,7 +224,7 @@ def _name(path: Path, folder: Path, suffix: str = "") -> str:
     return path.relative_to(folder).as_posix().removesuffix(suffix)
 
 
-def _tell(root: Path, removed: Removed) -> None:
+def _print_removed(root: Path, removed: Removed) -> None:
     verb = "would be removed" if removed.dry_run else "removed"
     for kind, count in removed.files.items():
         print(f"{kind:<16}{count:>8} files{removed.bytes[kind] / 1e6:>12.3f} MB {verb}")
@@ -232,7 +232,7 @@ def _tell(root: Path, removed: Removed) -> None:
     if removed.workflow_runs:
         print(f"{root / SCHEDULER} is left alone, because a workflow runs here (or was killed; snakemake --unlock)")
     if removed.running:
-        tell("Left alone, because they run now:", *(f"  {job}" for job in sorted(removed.running)))
+        print_lines("Left alone, because they run now:", *(f"  {job}" for job in sorted(removed.running)))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from workflow_scripts.cluster.preflight import asked, requests_of, submit_program
+from workflow_scripts.cluster.preflight import ask_cluster, requests_of, submit_program
 
 PROFILES = Path(__file__).parents[2] / "profiles"
 SBATCH = """
@@ -44,7 +44,7 @@ def test_every_different_request_is_asked_once_as_it_would_be_submitted(profile)
         "cell_search": {"runtime": 100, "mem_mb": 8000, "gpu": 1},
         "random_search": {"runtime": 100, "mem_mb": 8000, "gpu": 1},
     }
-    refusals, remarks = asked(profile, requests_of(profile, study))
+    refusals, remarks = ask_cluster(profile, requests_of(profile, study))
     assert refusals == []
     assert remarks == [
         "the cluster takes 20 jobs of yours at a time, fewer than the 100 of the profile's key jobs: the others"
@@ -56,38 +56,40 @@ def test_every_different_request_is_asked_once_as_it_would_be_submitted(profile)
 
 
 def test_refusals_name_the_rules_and_the_clusters_words(profile):
-    refusals, _ = asked(changed(profile, "=main", "=nowhere"), requests_of(profile, {}))
+    refusals, _ = ask_cluster(changed(profile, "=main", "=nowhere"), requests_of(profile, {}))
     assert refusals == ["the cluster refuses jobs of other rules: invalid partition specified: nowhere"]
-    refusals, _ = asked(profile, requests_of(profile, {"depth_search": {"runtime": 5, "mem_mb": 9000, "gpu": 0}}))
+    refusals, _ = ask_cluster(profile, requests_of(profile, {"depth_search": {"runtime": 5, "mem_mb": 9000, "gpu": 0}}))
     assert refusals == ["the cluster refuses jobs of depth_search: Requested node configuration is not available"]
 
 
 def test_a_time_above_the_partitions_limit_is_told_because_slurm_takes_such_jobs(profile):
-    refusals, _ = asked(changed(profile, "=main", "=short"), requests_of(profile, {}))
+    refusals, _ = ask_cluster(changed(profile, "=main", "=short"), requests_of(profile, {}))
     assert refusals == [
-        "other rules: 60 minutes are asked for, and the partition short allows 1; jobs would wait for ever"
+        "other rules: 60 minutes are asked for, and the partition short allows 1; jobs would wait forever"
     ]
-    refusals, _ = asked(profile, requests_of(profile, {"evaluate_genotype": {"runtime": 1441, "mem_mb": 1, "gpu": 0}}))
+    refusals, _ = ask_cluster(
+        profile, requests_of(profile, {"evaluate_genotype": {"runtime": 1441, "mem_mb": 1, "gpu": 0}})
+    )
     assert refusals == [
-        "evaluate_genotype: 1441 minutes are asked for, and the partition main allows 1440; jobs would wait for ever"
+        "evaluate_genotype: 1441 minutes are asked for, and the partition main allows 1440; jobs would wait forever"
     ]
 
 
 def test_a_time_above_the_accounts_limit_is_told(profile):
     Path("sacctmgr").write_text("#!/bin/sh\necho '||00:30:00'\n")
-    refusals, _ = asked(profile, requests_of(profile, {}))
-    assert refusals == ["other rules: 60 minutes are asked for, and your account allows 30; jobs would wait for ever"]
+    refusals, _ = ask_cluster(profile, requests_of(profile, {}))
+    assert refusals == ["other rules: 60 minutes are asked for, and your account allows 30; jobs would wait forever"]
 
 
 def test_a_cluster_that_does_not_answer_stops_nothing(profile):
-    refusals, remarks = asked(changed(profile, "=main", "=main --account=away"), requests_of(profile, {}))
+    refusals, remarks = ask_cluster(changed(profile, "=main", "=main --account=away"), requests_of(profile, {}))
     assert refusals == []
     assert remarks[0].startswith("the cluster does not answer now (Unable to contact slurm controller")
 
 
 def test_a_cluster_without_accounts_has_no_such_limits(profile):
     Path("sacctmgr").write_text("#!/bin/sh\nexit 1\n")
-    assert asked(profile, requests_of(profile, {})) == ([], [])
+    assert ask_cluster(profile, requests_of(profile, {})) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_the_program_that_submits(name, program):
     settings = yaml.safe_load((PROFILES / name / "config.yaml").read_text())
     assert submit_program(settings) == program
     if program != "sbatch":
-        assert asked(settings, requests_of(settings, {})) == ([], [])
+        assert ask_cluster(settings, requests_of(settings, {})) == ([], [])
 
 
 def test_no_profile_asks_for_job_arrays():

@@ -51,7 +51,7 @@ def test_every_failure_is_a_sentence(tmp_path):
     assert sentence(full) == "no space is left for results/a.csv; free some, then start the workflow again"
     assert sentence(denied) == "results: there is no permission for this; change it, then start the workflow again"
     assert sentence(read_only).startswith("results/logs: its file system can only be read; make it writable, or put")
-    assert sentence(in_the_way).startswith(f"{tmp_path / 'results'}: a file stands where a folder should be; move it")
+    assert sentence(in_the_way).startswith(f"{tmp_path / 'results'}: there is a file where a folder should be; move it")
     for error in (MemoryError(), RuntimeError("CUDA out of memory. Tried"), RuntimeError("can't allocate memory: 9")):
         assert sentence(error) == "there is not enough memory; give the job more, or run fewer at once"
     assert sentence(Stopped("SIGTERM")).startswith("it was stopped (SIGTERM); started again, it goes on")

@@ -52,21 +52,21 @@ def test_a_table_that_one_folder_has_or_that_was_altered_is_told(folders):
     (folders[1] / "records/join_tables/evaluations.json").unlink()
     assert differing(folders) == {
         "tables/evaluations.csv": [f"only {folders[0]} has it"],
-        TABLE: [f"in {folders[0]} it is not what its record tells of; see verify"],
+        TABLE: [f"in {folders[0]} it does not match its record; see verify"],
     }
 
 
 def test_a_link_to_the_other_folders_file_is_not_the_same_bytes(folders):
     (folders[1] / TABLE).unlink()
     (folders[1] / TABLE).symlink_to(folders[0] / TABLE)
-    assert differing(folders) == {TABLE: [f"in {folders[1]} it is not what its record tells of; see verify"]}
+    assert differing(folders) == {TABLE: [f"in {folders[1]} it does not match its record; see verify"]}
 
 
 def test_a_table_that_neither_folder_has_any_more_is_told(folders):
     for folder in folders:
         (folder / TABLE).unlink()
     assert differing(folders) == {
-        TABLE: [f"in {folder} it is not what its record tells of; see verify" for folder in folders]
+        TABLE: [f"in {folder} it does not match its record; see verify" for folder in folders]
     }
 
 

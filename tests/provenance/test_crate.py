@@ -132,8 +132,8 @@ def test_records_that_came_after_verification_are_not_exported(results, target, 
 @pytest.mark.parametrize(
     ("what", "why"),
     [
-        ("link", "no regular file"),
-        ("fifo", "no regular file"),
+        ("link", "not a regular file"),
+        ("fifo", "not a regular file"),
         ("folder", "a link is on the way to it"),
         ("gone", "it is not there any more"),
     ],
@@ -194,7 +194,7 @@ def test_a_recorded_file_never_takes_the_place_of_the_crates_own(results, target
 @pytest.mark.parametrize("value", [{"@id": "https://example.org/evil"}, ["a", "b"], 1, None])
 def test_a_title_that_is_no_text_is_refused(results, target, field, value):
     forge(results / REPORT, settings={"study": "made_up", field: value})
-    refused(results, target, f"report: its record's {field} is no text")
+    refused(results, target, f"report: its record's {field} is not text")
 
 
 def test_markup_and_control_characters_become_plain_text(results, target):

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from workflow_scripts.provenance.kept_outputs import forget_others, keep, kept_at
+from workflow_scripts.provenance.kept_outputs import keep, kept_at, remove_outdated
 from workflow_scripts.provenance.record import file_facts
 
 
@@ -49,7 +49,7 @@ def test_another_error_is_raised(root, facts, monkeypatch):
 def test_only_what_the_job_wrote_last_stays(root, facts):
     keep(root, "job", facts)
     keep(root, "job/inner", facts)
-    forget_others(root, "job", facts[:1])
+    remove_outdated(root, "job", facts[:1])
     assert [fact["path"] for fact in facts if kept_at(root, "job", fact["sha256"]).exists()] == ["out/a.txt"]
     assert all(kept_at(root, "job/inner", fact["sha256"]).exists() for fact in facts)
 

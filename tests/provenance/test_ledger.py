@@ -45,6 +45,6 @@ def test_a_file_of_the_repository_that_was_copied_is_the_copy(base):
 def test_a_file_that_no_repository_has_and_data_are_looked_for_where_they_were_only(base):
     ledger = read_ledger(base / RESULTS)
     for path in ("data/gone.npz", "results/other/report.html"):
-        assert ledger.at(path) == base / path
-    assert ledger.at("config/gone.csv") == ROOT / "config/gone.csv"
-    assert not ledger.at("config/gone.csv").exists()
+        assert ledger.location(path) == base / path
+    assert ledger.location("config/gone.csv") == ROOT / "config/gone.csv"
+    assert not ledger.location("config/gone.csv").exists()

@@ -10,7 +10,7 @@ from unreadable_files import deep_file
 
 from workflow_scripts.provenance.attempts import append, begin, read
 from workflow_scripts.provenance.kept_outputs import keep
-from workflow_scripts.provenance.missing_outputs import MOST, marks, mend
+from workflow_scripts.provenance.missing_outputs import MOST, put_back_missing, snapshot
 from workflow_scripts.rehearsal.made_up_results import make_results
 
 ROOT, DATA = Path("results/made_up"), Path("data")
@@ -46,9 +46,9 @@ def attempt(job=SEARCH, root=ROOT, failed=None):
 
 
 def test_a_run_whose_outputs_are_there_is_told_nothing():
-    before = marks(FOLDERS)
+    before = snapshot(FOLDERS)
     attempt()
-    assert mend(before, FOLDERS) == []
+    assert put_back_missing(before, FOLDERS) == []
 
 
 def test_deep_folders_and_links_among_the_traces_are_no_hindrance():
@@ -56,16 +56,16 @@ def test_deep_folders_and_links_among_the_traces_are_no_hindrance():
     (ROOT / "attempts" / "link.jsonl").symlink_to("nowhere")
     with deep_file(ROOT / "attempts" / "deep") as end:
         end = end.rename(end.with_suffix(".jsonl"))
-        before = marks(FOLDERS)
+        before = snapshot(FOLDERS)
         assert end in before and ROOT / "attempts" / "link.jsonl" not in before
         attempt()
-        assert mend(before, FOLDERS) == []
+        assert put_back_missing(before, FOLDERS) == []
 
 
 def test_what_was_removed_is_put_back_and_told():
     (FOLDER / "alphas.npz").touch()
     attempt()
-    before = marks(FOLDERS)
+    before = snapshot(FOLDERS)
     attempt()
     content, time = (FOLDER / "alphas.npz").read_bytes(), (FOLDER / "alphas.npz").stat().st_mtime_ns
     (FOLDER / "alphas.npz").unlink()
@@ -73,45 +73,45 @@ def test_what_was_removed_is_put_back_and_told():
         f"  {SEARCH}: {FOLDER}/alphas.npz went after the job had ended; it was put back from {ROOT}/.kept; "
         "start the same command again"
     )
-    assert mend(before, FOLDERS) == [TITLE, line]
+    assert put_back_missing(before, FOLDERS) == [TITLE, line]
     assert (FOLDER / "alphas.npz").read_bytes() == content
     assert (FOLDER / "alphas.npz").stat().st_mtime_ns == time, "what was made from it does not look outdated"
     begun, ended = read(ROOT / "attempts" / f"{SEARCH}.jsonl", SEARCH).entries[-2:]
     assert (begun["attempt"], ended["failed"], ended["put_back"]) == (3, None, 1)
-    assert mend(before, FOLDERS) == []
+    assert put_back_missing(before, FOLDERS) == []
 
 
 def test_a_whole_folder_that_was_removed_is_put_back():
-    before = marks(FOLDERS)
+    before = snapshot(FOLDERS)
     attempt()
     shutil.rmtree(FOLDER)
-    [_, line] = mend(before, FOLDERS)
+    [_, line] = put_back_missing(before, FOLDERS)
     assert " and 5 more of its outputs went after the job had ended; all were put back from " in line
     assert len(list(FOLDER.iterdir())) == 6
 
 
 def test_jobs_of_earlier_runs_are_not_looked_at():
     attempt()
-    before = marks(FOLDERS)
+    before = snapshot(FOLDERS)
     attempt(failed="JobError")
     (FOLDER / "alphas.npz").unlink()
-    assert mend(before, FOLDERS) == []
+    assert put_back_missing(before, FOLDERS) == []
     assert not (FOLDER / "alphas.npz").exists()
 
 
 def test_a_new_record_is_the_end_of_a_job_whose_trace_is_lost():
-    before = marks(FOLDERS)
+    before = snapshot(FOLDERS)
     os.utime(ROOT / "records" / f"{SEARCH}.json")
     (FOLDER / "alphas.npz").unlink()
-    assert [line.split(": ")[0] for line in mend(before, FOLDERS)[1:]] == [f"  {SEARCH}"]
+    assert [line.split(": ")[0] for line in put_back_missing(before, FOLDERS)[1:]] == [f"  {SEARCH}"]
     assert (FOLDER / "alphas.npz").exists()
 
 
 def test_a_data_set_is_put_back_too():
-    before = marks(FOLDERS)
+    before = snapshot(FOLDERS)
     attempt("cifar10", DATA)
     (DATA / "cifar10.npz").unlink()
-    [_, line] = mend(before, FOLDERS)
+    [_, line] = put_back_missing(before, FOLDERS)
     assert line.startswith("  cifar10: data/cifar10.npz went after the job had ended; it was put back from data/.kept")
     assert (DATA / "cifar10.npz").exists()
 
@@ -125,26 +125,26 @@ def test_a_data_set_is_put_back_too():
     ],
 )
 def test_what_cannot_be_put_back_is_told_with_what_to_type(change, told):
-    before = marks(FOLDERS)
+    before = snapshot(FOLDERS)
     attempt()
     (FOLDER / "alphas.npz").unlink()
     change()
-    [_, line] = mend(before, FOLDERS)
+    [_, line] = put_back_missing(before, FOLDERS)
     assert line.startswith(f"  {SEARCH}: {FOLDER}/alphas.npz ")
     assert told in line
     assert line.endswith(f"run `snakemake {FOLDER}/alphas.npz` with the same options after it")
 
 
 def test_a_record_that_is_gone_is_told():
-    before = marks(FOLDERS)
+    before = snapshot(FOLDERS)
     attempt()
     (ROOT / "records" / f"{SEARCH}.json").unlink()
-    [_, line] = mend(before, FOLDERS)
+    [_, line] = put_back_missing(before, FOLDERS)
     assert line.startswith(f"  {SEARCH}: its record {ROOT}/records/{SEARCH}.json cannot be read: it is not there")
 
 
 def test_many_jobs_are_counted():
-    before = marks(FOLDERS)
+    before = snapshot(FOLDERS)
     jobs = sorted(
         file.relative_to(ROOT / "records").as_posix().removesuffix(".json")
         for file in (ROOT / "records/cell_search").rglob("*.json")
@@ -152,8 +152,8 @@ def test_many_jobs_are_counted():
     for job in jobs:
         attempt(job)
         next((ROOT / "cells/searches" / job.removeprefix("cell_search/")).iterdir()).unlink()
-    told = mend(before, FOLDERS)
+    told = put_back_missing(before, FOLDERS)
     assert len(jobs) > MOST
     assert [line.split(": ")[0] for line in told[1:-1]] == [f"  {job}" for job in jobs[:MOST]]
     assert told[-1] == f"  and {len(jobs) - MOST} more jobs"
-    assert mend(before, FOLDERS) == [], "those not named are put back, too"
+    assert put_back_missing(before, FOLDERS) == [], "those not named are put back, too"

@@ -17,7 +17,7 @@ from workflow_scripts.audit import main
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.page_file import page_of
-from workflow_scripts.provenance.staleness import standings
+from workflow_scripts.provenance.staleness import job_states
 from workflow_scripts.provenance.study_of_results import planned_of, study_of
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.runtime.progress import Silent
@@ -163,7 +163,7 @@ def test_a_record_of_another_version_is_not_said_to_be_forged(older):
 
 
 def test_an_altered_copy_of_a_data_sets_record_is_found(older):
-    [entry] = [each for each in read_ledger(older).linked.values() if each.record.job == "fashion_mnist"]
+    [entry] = [each for each in read_ledger(older).input_records.values() if each.record.job == "fashion_mnist"]
     forge(entry.file, seconds=1.0)
     assert unsound(older).keys() == {("record", f"{ROOT}/linked_records/{entry.file.name}")}
 
@@ -223,7 +223,7 @@ def test_diff_names_the_first_cause(unpacked, older, capsys):
     )
     change(older / "tables/searches.csv", b"darts", b"DARTS")
     assert audit(capsys, "diff", first, older, status=1) == (
-        f"tables/searches.csv\n  in {older} it is not what its record tells of; see verify\n"
+        f"tables/searches.csv\n  in {older} it does not match its record; see verify\n"
     )
 
 
@@ -252,9 +252,9 @@ def test_tidy_removes_no_result(older):
 
 
 def test_status_misses_only_the_data_sets(older):
-    found = standings(planned_of(study(older)), ROOT, older.parents[1])
-    assert {standing.job.name for standing in found if standing.state == "missing"} == {"digits", "fashion_mnist"}
-    assert {standing.state for standing in found} <= {"missing", "stale", "follows", "may follow", "fresh"}
+    found = job_states(planned_of(study(older)), ROOT, older.parents[1])
+    assert {job_state.job.name for job_state in found if job_state.state == "missing"} == {"digits", "fashion_mnist"}
+    assert {job_state.state for job_state in found} <= {"missing", "stale", "follows", "may follow", "fresh"}
 
 
 # what runs left, as `make figures` reads it ---------------------------------------------------------------------------

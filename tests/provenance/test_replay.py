@@ -33,7 +33,7 @@ def given(results, path, read=None):
     ("kind", "why"),
     [
         ("link", "a link, or lies behind one"),
-        ("pipe", "no regular file"),
+        ("pipe", "not a regular file"),
         ("file", "is not what it was when the job read it"),
     ],
 )
@@ -57,7 +57,7 @@ def test_a_folder_is_refused_where_a_link_or_an_unknown_file_lies_in_it(results,
     assert "it is a link to elsewhere" in refusal(results, tmp_path)
     (folder / "a.csv").unlink()
     (folder / "b.csv").write_text("1")
-    assert f"{ROOT}/tables/more/b.csv: its record does not tell what that was" in refusal(results, tmp_path)
+    assert f"{ROOT}/tables/more/b.csv: its record does not say what that was" in refusal(results, tmp_path)
 
 
 def test_a_recorded_input_behind_a_linked_folder_is_refused(results, tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.provenance.staleness import Standing, commands, standings, study_options
+from workflow_scripts.provenance.staleness import JobState, commands, job_states, study_options
 from workflow_scripts.rehearsal.made_up_results import Writer
 from workflow_scripts.study.job_plan import Job
 
@@ -37,7 +37,7 @@ def make(*jobs):
 
 
 def typed(*jobs, plan=(), most=10):
-    return commands(standings(jobs, RESULTS), {f"{RESULTS}/logs/{name}.log": "" for name in plan}, OPTIONS, most)
+    return commands(job_states(jobs, RESULTS), {f"{RESULTS}/logs/{name}.log": "" for name in plan}, OPTIONS, most)
 
 
 def test_nothing_is_typed_for_results_that_are_fresh():
@@ -66,8 +66,8 @@ def test_a_file_removed_from_a_result_that_is_a_folder_is_seen_and_the_folder_ma
     make(DEPTH)
     [output] = DEPTH.writes
     Path(output, "one").unlink()
-    [standing] = standings([DEPTH], RESULTS)
-    assert (standing.state, standing.reasons) == ("altered", (f"{output}/one was removed after it was made",))
+    [job_state] = job_states([DEPTH], RESULTS)
+    assert (job_state.state, job_state.reasons) == ("altered", (f"{output}/one was removed after it was made",))
     assert typed(DEPTH) == [f"rm -r {output}", asked(output), RUN]
 
 
@@ -76,15 +76,15 @@ def test_a_result_that_is_now_a_link_is_altered():
     output = Path(*table("a").writes)
     output.rename("elsewhere.csv")
     output.symlink_to(Path("elsewhere.csv").absolute())
-    [standing] = standings([table("a")], RESULTS)
-    assert (standing.state, standing.reasons) == ("altered", (f"{output} was altered after it was made",))
+    [job_state] = job_states([table("a")], RESULTS)
+    assert (job_state.state, job_state.reasons) == ("altered", (f"{output} was altered after it was made",))
 
 
 @pytest.mark.parametrize("state", ["stale", "without a record"])
 def test_a_result_that_snakemake_takes_for_sound_is_forced(state):
     make(table("a"))
     forced = [asked(*table("a").writes, "--force"), RUN]
-    assert commands([Standing(table("a"), state)], {}, OPTIONS, 10) == forced
+    assert commands([JobState(table("a"), state)], {}, OPTIONS, 10) == forced
 
 
 def test_targets_of_one_kind_share_a_command_up_to_a_number_of_jobs():

@@ -10,7 +10,7 @@ from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.differences import differences
 from workflow_scripts.provenance.identity import identity_text, parse_identity
 from workflow_scripts.provenance.record import canonical_bytes, sealed
-from workflow_scripts.provenance.standing import State, recorded, state_of, tell_sources
+from workflow_scripts.provenance.standing import ResultState, record_or_fault, result_state, source_warnings
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.rehearsal.made_up_results import Writer
 from workflow_scripts.study.job_plan import Job, Plan
@@ -41,7 +41,7 @@ def made(job):
 
 def state(settings=SETTINGS, outputs=(OUTPUT,), **others):
     job = job_of(settings, outputs, **others)
-    return state_of(job, recorded(Path(job.record)), Waivers("results/made_up"))
+    return result_state(job, record_or_fault(Path(job.record)), Waivers("results/made_up"))
 
 
 def changed(**settings):
@@ -55,7 +55,7 @@ def change_record(**entries):
 
 def test_a_result_of_the_same_settings_and_code_is_fresh():
     made(job_of())
-    assert state() == State("join_tables/searches", "fresh")
+    assert state() == ResultState("join_tables/searches", "fresh")
     assert str(state()) == "fresh: join_tables/searches"
 
 
@@ -90,7 +90,7 @@ def test_a_result_whose_record_is_absent_or_unreadable(content):
 )
 def test_a_changed_setting_is_named_with_both_values(settings, reason):
     made(job_of())
-    assert state(settings) == State("join_tables/searches", "stale", tuple(reason.split("; ")))
+    assert state(settings) == ResultState("join_tables/searches", "stale", tuple(reason.split("; ")))
 
 
 def test_values_that_python_takes_for_equal_are_told_apart():
@@ -133,7 +133,7 @@ def test_changed_code_is_named_by_module():
     other = {**modules, schema: "0" * 64, removed: "1" * 64}
     change_record(code=combined(other), modules=other)
     code = f"code of {removed}: 11111111 -> absent; code of {schema}: 00000000 -> {modules[schema][:8]}"
-    assert state() == State("join_tables/searches", "stale", tuple(code.split("; ")))
+    assert state() == ResultState("join_tables/searches", "stale", tuple(code.split("; ")))
     assert state(changed(rate=0.2)).reasons == ("setting deep.rate: 0.1 -> 0.2", *code.split("; "))
 
 
@@ -168,20 +168,20 @@ def plan(existing_only=True, **depth):
 
 
 def make_sources(number):
-    for source in plan(existing_only=False).sources[:number]:
+    for source in plan(existing_only=False).source_jobs[:number]:
         made(source)
 
 
 def test_nothing_is_told_of_sources_that_are_all_fresh():
     make_sources(4)
-    assert tell_sources(plan()) == []
+    assert source_warnings(plan()) == []
 
 
 def test_missing_and_stale_sources_are_told():
     make_sources(3)
     [record] = Path("results/made_up/records/depth_search").glob("a_seed-2_spirals_ldn_D0-15_width-20.json")
     record.unlink()
-    told = tell_sources(plan(prior_decay=0.9))
+    told = source_warnings(plan(prior_decay=0.9))
     reason = "setting runs.a_ldn_D1_width-20_seed-1.prior_decay: 0.85 -> 0.9"
     assert told == [
         "missing: depth search results/made_up/depth/a_seed-4_spirals_ldn_D0-15_width-20",
@@ -192,11 +192,11 @@ def test_missing_and_stale_sources_are_told():
 
 
 def test_a_long_list_of_sources_is_cut_and_counted():
-    assert tell_sources(plan(), longest=3) == [
+    assert source_warnings(plan(), longest=3) == [
         *(
             f"missing: depth search results/made_up/depth/a_seed-{seed}_spirals_ldn_D0-15_width-20"
             for seed in (1, 2, 3)
         ),
         "... and 1 more",
     ]
-    assert len(tell_sources(plan(), longest=4)) == 4
+    assert len(source_warnings(plan(), longest=4)) == 4

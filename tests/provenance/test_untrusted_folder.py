@@ -122,7 +122,7 @@ def test_an_output_that_nobody_read_exchanged_with_its_record_is_found(results, 
     forge(results / TRAINING_RECORD, outputs=restated(outputs, path, b"exchanged\n"))
     [((kind, place), cause)] = findings(results).items()
     assert (kind, place) == ("record", f"{ROOT}/{TRAINING_RECORD}")
-    assert cause.startswith(f"it tells of another {path} than the record that evaluation_table/s1_cifar10 links to")
+    assert cause.startswith(f"it names another {path} than the record that evaluation_table/s1_cifar10 links to")
     assert not any("same bytes" in note for note in notes(results))
 
 
@@ -163,8 +163,8 @@ def test_the_note_on_a_later_run_is_not_silenced_by_how_its_outputs_are_listed(r
     record = json.loads((results / SEARCH_RECORD).read_bytes())
     outputs = record["outputs"][::-1] if how == "order" else [each | {"name": "other"} for each in record["outputs"]]
     forge(results / SEARCH_RECORD, outputs=outputs, machine=record["machine"] | {"host": "elsewhere"})
-    told = [*findings(results).values(), *(note for note in notes(results) if note.startswith("made again"))]
-    assert any("machine" in line or "tells of another" in line for line in told)
+    lines = [*findings(results).values(), *(note for note in notes(results) if note.startswith("made again"))]
+    assert any("machine" in line or "names another" in line for line in lines)
 
 
 def test_a_record_that_leaves_out_what_was_read_is_found(results):
@@ -315,7 +315,7 @@ def test_a_result_that_is_a_pipe_or_claims_any_size_is_not_read(results):
         file.truncate(1 << 40)
     found = findings(results)
     assert ("missing", f"{ROOT}/report.html") in found
-    assert found["unrecorded", f"{ROOT}/report.html"] == "it is no regular file"
+    assert found["unrecorded", f"{ROOT}/report.html"] == "it is not a regular file"
     assert found["altered", f"{ROOT}/tables/searches.csv"].endswith(f"found {1 << 40} bytes, which were not read")
 
 
@@ -336,7 +336,7 @@ def test_a_folder_without_any_sound_record_cannot_be_read(results):
     for file in (results / "records").rglob("*.json"):
         file.unlink()
         os.mkfifo(file)
-    with pytest.raises(LedgerError, match=r"no file in records/ can be read as a record: it is no regular file"):
+    with pytest.raises(LedgerError, match=r"no file in records/ can be read as a record: it is not a regular file"):
         read_ledger(results)
 
 
@@ -376,10 +376,10 @@ def test_a_bad_waiver_is_one_sentence_in_every_command(results, capsys, content)
     (results / "waivers").mkdir()
     (results / "waivers/a.json").write_text(content)
     assert audit.main(["verify", str(results)]) == 1
-    assert "waivers/a.json: this is no waiver; delete it" in capsys.readouterr().out
+    assert "waivers/a.json: this is not a waiver; delete it" in capsys.readouterr().out
     assert audit.main(["page", str(results)]) == 0
     assert audit.main(["why", str(results / "report.html")]) == 0
-    with pytest.raises(SystemExit, match=r"waivers/a\.json: this is no waiver; delete it"):
+    with pytest.raises(SystemExit, match=r"waivers/a\.json: this is not a waiver; delete it"):
         open_waivers(str(results))
 
 
@@ -407,7 +407,7 @@ def test_a_waiver_in_another_jobs_place_is_none(results):
     waiver = {"version": 1, "job": "report", "reason": "a", "made": "2026-01-01T00:00:00+00:00", "changes": []}
     (results / "waivers").mkdir()
     (results / "waivers/other.json").write_text(json.dumps(waiver | {"record": "0" * 64, "identity": "0" * 64}))
-    assert "this is no waiver" in findings(results)["record", f"{ROOT}/waivers"]
+    assert "this is not a waiver" in findings(results)["record", f"{ROOT}/waivers"]
 
 
 # running a recorded job again -----------------------------------------------------------------------------------------

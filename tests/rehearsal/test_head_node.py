@@ -14,7 +14,7 @@ def test_what_a_process_started_counts_and_the_largest_is_kept(tmp_path):
     try:
         watch = Watch(parent.pid)
         deadline = time.monotonic() + 60
-        while (watch.told().processor_seconds < 0.3 or watch.memory < 50e6) and time.monotonic() < deadline:
+        while (watch.load_so_far().processor_seconds < 0.3 or watch.memory < 50e6) and time.monotonic() < deadline:
             time.sleep(0.05)
             watch.look()
         processes = watch.root.children()
@@ -23,7 +23,7 @@ def test_what_a_process_started_counts_and_the_largest_is_kept(tmp_path):
             process.kill()
         parent.wait()
     watch.look()
-    load = watch.told()
+    load = watch.load_so_far()
     assert load.processor_seconds >= 0.3 and load.largest_memory_mb >= 50, "the child computes, not the parent"
     assert load.largest_share > 0
     keep(load, tmp_path)

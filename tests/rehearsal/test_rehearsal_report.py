@@ -142,7 +142,7 @@ def test_a_rehearsal_that_has_not_begun_is_told_without_numbers(tmp_path, jobs):
     lines = list(report(jobs, "tiny", 1000, RESULTS, tmp_path))
     assert "No job was submitted to a scheduler, so there are no times of waiting and starting." in lines
     assert "The load of this machine was not watched." in lines
-    assert lines[-1] == "No job is done, so nothing can be said of what tiny will need."
+    assert lines[-1] == "No job is done, so what tiny will need is not known."
 
 
 def test_damaged_files_of_a_scheduler_are_passed_over(rehearsed, jobs):

@@ -61,5 +61,5 @@ def test_a_folder_is_one_word_of_the_command():
 def test_braces_in_the_title_of_a_figure_are_no_wildcards(tmp_path, monkeypatch):
     (tmp_path / "odd.py").write_text(f"TABLES, CATEGORY = (), 'cells'\nTITLE = {TITLE!r}\nCATEGORY = 'cells'\n")
     monkeypatch.setattr(figure_modules, "FOLDER", tmp_path)
-    label = figure_modules.report_mark("odd", "odd.rst")["labels"]["figure"]
+    label = figure_modules.snakemake_report_entry("odd", "odd.rst")["labels"]["figure"]
     assert apply_wildcards(label, {}).replace("\N{WORD JOINER}", "") == TITLE

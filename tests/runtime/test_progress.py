@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from workflow_scripts.runtime.progress import Console, Silent, warnings_said
+from workflow_scripts.runtime.progress import Console, Silent, warnings_shown
 
 
 class Clock:
@@ -104,7 +104,7 @@ def test_what_modules_warn_of_is_said_while_the_job_runs():
             said.append(text)
 
     logger = logging.getLogger("workflow_scripts.runtime.compilation")
-    with warnings_said(Heard()):
+    with warnings_shown(Heard()):
         logger.warning("%s is damaged", "x.nbc")
         logger.info("nothing to say")
         logging.getLogger("numba").warning("not ours")

@@ -21,6 +21,6 @@ rule space_table:
         job=lambda w: identity_text(
             "space_table", {"spaces": "wrong" if w.number == FAILS else {}}
         ),
-        files=named_files(),
+        files=named_files,
     shell:
         rule_command("results/many")

@@ -320,7 +320,7 @@ def test_a_time_above_the_partitions_is_told_before_the_start_and_in_the_queue(s
     ask_for(tree, "--partition=short")
     told = check(tree, environment)
     assert told.returncode == 2
-    assert "60 minutes are asked for, and the partition short allows 1; jobs would wait for ever" in told.stderr
+    assert "60 minutes are asked for, and the partition short allows 1; jobs would wait forever" in told.stderr
     process = start()
     process.wait_for(lambda: "waits, and will until something changes: PENDING PartitionTimeLimit" in process.said)
     assert "waits, and will until something changes: PENDING PartitionTimeLimit" in status_of_results(tree)

@@ -6,7 +6,7 @@ import pytest
 from snakemake.cli import parse_config
 from snakemake.settings.types import ConfigSettings
 
-from workflow_scripts.study import open_study, spaces
+from workflow_scripts.study import open_study, search_spaces
 from workflow_scripts.study.study import StudyError
 
 STUDY = """\
@@ -95,7 +95,7 @@ def test_text_that_yaml_reads_as_something_else_is_text(load, text):
     ("written", "meant"),
     [("no", False), ("Off", False), ("yes", True), ("on", True), ("FALSE", False), ("true", True)],
 )
-def test_a_truth_value_where_one_is_wanted(load, written, meant):
+def test_a_truth_value_where_one_is_takes_part(load, written, meant):
     assert load(augment=written).cells.search.augment is meant
     assert load(f"cells.search.augment={written}").cells.search.augment is meant
 
@@ -120,7 +120,7 @@ def test_a_number_of_thousands_of_digits(refusal):
 @pytest.mark.parametrize("key", ["null", "true", "~"])
 def test_a_key_that_is_no_text(refusal, local, key):
     local.write_text(f"depth: {{experiments: {{{key}: {{max_depths: [1]}}}}}}\n")
-    told = f"config/local.yaml, line 1: this is not valid YAML (the key {key} is no text; write it in quotes)"
+    told = f"config/local.yaml, line 1: this is not valid YAML (the key {key} is not text; write it in quotes)"
     assert refusal() == told
 
 
@@ -129,12 +129,12 @@ def test_a_value_that_holds_itself(refusal):
 
 
 def test_a_search_space_is_read_the_same_way(tmp_path, monkeypatch):
-    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
     (tmp_path / "twice.yaml").write_text("every_edge: [none, skip_connect]\nevery_edge: [noise, none]\n")
     with pytest.raises(
         ValueError, match=r"^twice\.yaml: this is not valid YAML \(the key every_edge is there twice\)$"
     ):
-        spaces.load_space("twice")
+        search_spaces.load_space("twice")
 
 
 # Merge keys -----------------------------------------------------------------------------------------------------------
@@ -192,7 +192,7 @@ def test_a_position_in_a_list_is_set(load):
         ("cells.grids.2.seeds=[1]", "SET: cells.grids.2 is set, but the list cells.grids ends at position 1"),
         ("cells.grids.1.l2.1=0.5", "SET: cells.grids.1.l2.1 is set, but the list cells.grids.1.l2 ends at position 0"),
         ("cells.grids.0.seeds.0=0", "SET: cells.grids.0.seeds.0 is 0; allowed: 1 or more"),
-        ("cells.grids.0.seed=[1]", "SET: cells.grids.0.seed is no known key (did you mean seeds?); known are"),
+        ("cells.grids.0.seed=[1]", "SET: cells.grids.0.seed is not a known key (did you mean seeds?); known are"),
         ("cells.grids.first.seeds=[1]", 'SET: cells.grids is {"first": {"seeds": [1]}}; allowed: a list'),
         (
             "cells.evaluation.seeds.0=2",

@@ -11,9 +11,7 @@ import pytest
 import yaml
 
 from workflow_scripts.data.mirrors import mirror_problem
-from workflow_scripts.study import figures as figure_modules
-from workflow_scripts.study import methods as method_files
-from workflow_scripts.study import open_study, spaces
+from workflow_scripts.study import figure_modules, method_modules, open_study, search_spaces
 from workflow_scripts.study.study import Layer, StudyError, load_study
 
 ROOT = Path(__file__).parents[2]
@@ -106,23 +104,23 @@ UNKNOWN_KEYS = [
 
 @pytest.mark.parametrize(("key", "hint"), UNKNOWN_KEYS)
 def test_an_unknown_key(load, key, hint):
-    assert load({key: 1}).startswith(f"FILE: {key} is no known key ({hint}")
+    assert load({key: 1}).startswith(f"FILE: {key} is not a known key ({hint}")
 
 
 def test_an_unknown_key_like_no_other(load):
     told = load({"cells.evaluation.zzz": 1})
-    assert told.startswith("FILE: cells.evaluation.zzz is no known key; known are epochs, batch_size,")
+    assert told.startswith("FILE: cells.evaluation.zzz is not a known key; known are epochs, batch_size,")
 
 
 def test_an_unknown_key_is_told_before_the_key_it_was_meant_to_be(load):
     told = load({"cells.grids.0.spacs": ["s4"], "cells.grids.0.spaces": ABSENT})
-    assert told.startswith("FILE: cells.grids.0.spacs is no known key (did you mean spaces?)")
+    assert told.startswith("FILE: cells.grids.0.spacs is not a known key (did you mean spaces?)")
 
 
 def test_a_key_that_is_no_text(load):
-    assert load({}, {"set": "cells.search.3=4"}).startswith("SET: cells.search.3 is no known key; known are")
+    assert load({}, {"set": "cells.search.3=4"}).startswith("SET: cells.search.3 is not a known key; known are")
     study = copy.deepcopy(STUDY) | {7: "seven"}
-    with pytest.raises(StudyError, match=r"^here: 7 is no known key; known are study,"):
+    with pytest.raises(StudyError, match=r"^here: 7 is not a known key; known are study,"):
         load_study([Layer("here", study)])
 
 
@@ -191,7 +189,7 @@ WRONG_VALUES = [
         1,
         "depth.experiments.deep.training.momentum is 1; allowed: less than 1",
     ),
-    ("depth.experiments.deep.images", {"data_sets": ["mnits"]}, "KEY.data_sets: mnits is no known data set (did"),
+    ("depth.experiments.deep.images", {"data_sets": ["mnits"]}, "KEY.data_sets: mnits is not a known data set (did"),
     ("depth.experiments.deep.images", {"data_sets": ["digits", "digits"]}, "KEY.data_sets: digits is named twice"),
     (
         "depth.experiments.deep.images",
@@ -236,29 +234,29 @@ WRONG_VALUES = [
         "depth.experiments.deep.sweep.noise is []; allowed: a list of 1 or more",
     ),
     # names of things that do not exist
-    ("cells.grids.0.spaces", ["S4"], "KEY: S4 is no known search space (did you mean s4?); known are s1, s2,"),
+    ("cells.grids.0.spaces", ["S4"], "KEY: S4 is not a known search space (did you mean s4?); known are s1, s2,"),
     ("cells.grids.0.spaces", ["s4", "s4"], "KEY: s4 is named twice, once is enough"),
     (
         "cells.grids.0.data_sets",
         ["digit"],
-        "cells.grids.0.data_sets: digit is no known data set (did you mean digits?)",
+        "cells.grids.0.data_sets: digit is not a known data set (did you mean digits?)",
     ),
     (
         "cells.grids.0.methods",
         ["drats"],
-        "KEY: drats is no known method (did you mean darts?); known are darts, darts_es,",
+        "KEY: drats is not a known method (did you mean darts?); known are darts, darts_es,",
     ),
-    ("figures", ["found_cell"], "KEY: found_cell is no known figure (did you mean found_cells?); known are "),
+    ("figures", ["found_cell"], "KEY: found_cell is not a known figure (did you mean found_cells?); known are "),
     ("figures", ["found_cells", "found_cells"], "KEY: found_cells is named twice, once is enough"),
     (
         "cells.evaluation_for.digit",
         {},
-        "cells.evaluation_for: digit is no known data set (did you mean digits?); known",
+        "cells.evaluation_for: digit is not a known data set (did you mean digits?); known",
     ),
     (
         "cells.evaluation_for.digits.epoch",
         3,
-        "cells.evaluation_for.digits: epoch is no known key (did you mean epochs?)",
+        "cells.evaluation_for.digits: epoch is not a known key (did you mean epochs?)",
     ),
     ("cells.evaluation_for.digits.layers", 0, "KEY is 0; allowed: 1 or more"),
     ("cells.evaluation_for.digits.l2", -1, "KEY is -1; allowed: 0 or more"),
@@ -371,11 +369,11 @@ def test_a_figure_module_that_says_odd_things(load, tmp_path, monkeypatch, text,
 def test_a_method_file(load, tmp_path, monkeypatch):
     for name in ("darts", "odd", "Not-one", "_shared"):
         (tmp_path / f"{name}.py").write_text("SEARCH = 'published'\n")
-    monkeypatch.setattr(method_files, "FOLDER", tmp_path)
-    method_files.search_of.cache_clear()
+    monkeypatch.setattr(method_modules, "FOLDER", tmp_path)
+    method_modules.search_of.cache_clear()
     told = load({"cells.grids.0.methods": ["Not-one"]})
     assert told == (
-        "FILE: cells.grids.0.methods: Not-one is no known method; known are darts, r_darts_dp, r_darts_l2, odd"
+        "FILE: cells.grids.0.methods: Not-one is not a known method; known are darts, r_darts_dp, r_darts_l2, odd"
     )
     told = load({"cells.grids.0.methods": ["odd"]})
     assert told == (
@@ -386,7 +384,7 @@ def test_a_method_file(load, tmp_path, monkeypatch):
 def test_two_pairs_of_space_and_data_set_with_one_folder(load, tmp_path, monkeypatch):
     for name in ("s4", "s4_inverted"):
         (tmp_path / f"{name}.yaml").write_text("every_edge: [none, skip_connect]\n")
-    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
     monkeypatch.setattr("workflow_scripts.study.data_sets.image_set_names", lambda: ["digits", "inverted_digits"])
     grid = STUDY["cells"]["grids"][0] | {"spaces": ["s4", "s4_inverted"], "data_sets": ["digits", "inverted_digits"]}
     assert load({"cells.grids": [grid]}) == (
@@ -402,7 +400,7 @@ def test_searches_that_end_when_stopped_give_nothing_but_the_stop_epoch(load):
 
 def test_a_broken_space_file(load, tmp_path, monkeypatch):
     (tmp_path / "s9.yaml").write_text("every_edge: [nothing]\n")
-    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
     told = load({"cells.grids.0.spaces": ["s9"]})
     assert told.startswith("FILE: cells.grids.0.spaces: s9.yaml: unknown operation nothing; known are none, noise,")
 
@@ -411,7 +409,7 @@ def test_a_broken_space_file(load, tmp_path, monkeypatch):
 def test_a_file_whose_name_would_be_part_of_a_command(load, tmp_path, monkeypatch, name):
     (tmp_path / f"{name}.yaml").write_text("every_edge: [none, skip_connect]\n")
     (tmp_path / "s4.yaml").write_text("every_edge: [none, skip_connect]\n")
-    monkeypatch.setattr(spaces, "FOLDER", tmp_path)
+    monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
     rule = "is named with lower-case letters, digits and _, with a letter first"
     told = load({"cells.grids.0.spaces": [name]})
     assert told == f"FILE: cells.grids.0.spaces: {name} cannot be used: a search space {rule}"
@@ -475,8 +473,8 @@ def test_a_file_that_is_missing_or_a_folder(tmp_path):
         ("figures=[found_cells, depth_posterior]", "SET: figures has a value that is not valid YAML without spaces: ["),
         ("cells=3 cells.search.epochs=3", "SET: cells.search.epochs is set, and cells above it to 3; set one of"),
         ("cells.search.epochs=0", "SET: cells.search.epochs is 0; allowed: 1 or more"),
-        ("cells.search.epoch=5", "SET: cells.search.epoch is no known key (did you mean epochs?); known are"),
-        ("epochs=5", "SET: epochs is no known key; known are study, title,"),
+        ("cells.search.epoch=5", "SET: cells.search.epoch is not a known key (did you mean epochs?); known are"),
+        ("epochs=5", "SET: epochs is not a known key; known are study, title,"),
         ("title=", "SET: title is empty; allowed: text"),
         ("cells.search.subset=5000", "SET: cells.search.subset: "),
         ("cells.grids=[{}]", "SET: the key cells.grids.0.spaces is missing (search spaces)"),

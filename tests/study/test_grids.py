@@ -91,7 +91,7 @@ def test_every_study_of_the_repository_is_sound(name, tmp_path, monkeypatch):
     monkeypatch.setattr(open_study, "LOCAL", tmp_path / "local.yaml")
     study = open_study.load([open_study.ROOT / "config" / f"{name}.yaml"], {})
     assert study.study == name
-    sources = Plan(study).sources
+    sources = Plan(study).source_jobs
     assert len({source.record for source in sources}) == len(sources) > 0
 
 
@@ -253,7 +253,7 @@ def test_a_job_that_the_study_does_not_have_is_named():
 
 def test_every_source_has_its_own_record_and_outputs():
     plan = plan_of({"seeds": [1, 2]}, evaluation={"seeds": [4, 5]}, depth=DEPTH)
-    found = plan.sources
+    found = plan.source_jobs
     assert [source.step for source in found] == 2 * ["cell_search"] + 4 * ["evaluate_genotype"] + 4 * ["depth_search"]
     assert len({source.record for source in found}) == len(found)
     outputs = [path for source in found for path in source.writes]
@@ -276,7 +276,7 @@ def test_every_file_that_a_job_reads_is_made_by_another(name):
 def test_a_selection_finds_the_architectures_it_chooses_from(methods):
     plan = plan_of({"methods": methods, "l2": [3e-4, 9e-4]})
     assert unmade(plan) <= {"config/published_values.csv"}
-    assert len(plan.selected("s4_digits")) == len(set(methods) & {"r_darts_l2", "r_darts_dp"})
+    assert len(plan.selected_architectures("s4_digits")) == len(set(methods) & {"r_darts_l2", "r_darts_dp"})
 
 
 def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monkeypatch):
@@ -303,7 +303,7 @@ def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monk
         "search results/made_up/cells/searches/s4_digits/darts/l2-0.0003_drop-0_seed-2",
         "training results/made_up/cells/evaluations/s4_digits/darts/l2-0.0003_drop-0_seed-1/seed-1",
     ]
-    assert {source.step for source in plan.sources} == {"cell_search", "depth_search"}
+    assert {source.step for source in plan.source_jobs} == {"cell_search", "depth_search"}
 
 
 def test_a_study_draws_only_the_tables_it_makes():

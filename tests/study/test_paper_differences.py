@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.study.open_study import ROOT, load
-from workflow_scripts.study.paper_differences import departures
+from workflow_scripts.study.paper_differences import paper_differences
 
 
 def of(study: str, *changes: str) -> dict[str, tuple[str, str]]:
     """Setting: its value here and the papers'."""
-    found = departures(load([Path(ROOT / "config" / f"{study}.yaml")], {"set": list(changes)}))
+    found = paper_differences(load([Path(ROOT / "config" / f"{study}.yaml")], {"set": list(changes)}))
     return {setting: (here, paper) for setting, here, paper in found}
 
 

@@ -158,7 +158,7 @@ def test_why_tells_the_whole_ancestry(tree: Path) -> None:
     ancestors = json.loads(audit(tree, "why", f"{TINY}/figures/test_error.png", "--json"))
     assert {record["step"] for record in ancestors} >= {"figure", "evaluate_genotype", "cell_search", "fetch_data"}
     said = audit(tree, "why", f"{TINY}/figures/nothing.png", status=2)
-    assert said == f"{TINY}/figures/nothing.png: no record tells of this file\n"
+    assert said == f"{TINY}/figures/nothing.png: no record names this file\n"
 
 
 def test_affected_names_what_derives_from_data_search_module_and_setting(tree: Path) -> None:
@@ -167,7 +167,7 @@ def test_affected_names_what_derives_from_data_search_module_and_setting(tree: P
         assert f"{TINY}/figures/test_error.png" in said, what
         assert "depth_posterior" not in said, what
     assert "4 figure (4 of them directly)" in audit(tree, "affected", "figures/style.py")
-    assert "no record in results/tiny tells of such a file" in audit(tree, "affected", "l3=2", status=2)
+    assert "no record in results/tiny names such a file" in audit(tree, "affected", "l3=2", status=2)
 
 
 def test_diff_names_the_first_cause_upstream(tree: Path, finished: Path) -> None:
@@ -258,7 +258,7 @@ def test_an_altered_result_cannot_be_waived(tree: Path) -> None:
     edit(tree / "workflow_scripts/cells/supernet.py", "\nimport ", "\nCHANGED = 1\nimport ")
     (tree / TINY / SEARCH / "history.csv").write_text("altered")
     said = audit(tree, "waive", f"{TINY}/{SEARCH}", "--reason", "x", status=2)
-    assert f"{TINY}/{SEARCH}/history.csv is not what its record tells of" in said
+    assert f"{TINY}/{SEARCH}/history.csv does not match its record" in said
     assert not (tree / TINY / "waivers").exists()
 
 

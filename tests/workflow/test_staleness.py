@@ -202,7 +202,7 @@ def test_a_run_that_fails_before_the_study_has_results_says_where_to_look(tmp_pa
     assert done.returncode != 0
     said = done.stdout + done.stderr
     assert "digits failed: " in said
-    assert "Failed:\nno job left a trace in results/tiny; what is said above tells why\n" in said
+    assert "Failed:\nno job left a trace in results/tiny; the lines above say why\n" in said
 
 
 def test_the_repository_has_no_default_profile() -> None:

@@ -6,11 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from workflow_scripts.benchmark.arithmetic import (
-    convolution_rate,
-    floating_point_operations,
-    operations_dispatched,
-)
+from workflow_scripts.benchmark.arithmetic import convolution_rate, floating_point_operations, operations_dispatched
 from workflow_scripts.benchmark.paired_timing import Comparison, Work, compare, timed
 from workflow_scripts.cells.bilevel_step import (
     Batch,

@@ -66,7 +66,7 @@ class _Parts:
 
 
 def _take(package: str) -> None:
-    """Let a package's modules come from this file's checkout, whatever stands first on the path."""
+    """Let a package's modules come from this file's checkout, whatever is first on the path."""
     sys.modules[package] = module = ModuleType(package)
     module.__path__ = [str(HERE.joinpath(*package.split(".")))]
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 from workflow_scripts.benchmark.paired_timing import Comparison, Work, in_turn
 
 HERE = Path(__file__).parents[2]
-SIDE = Path(__file__).with_name("side.py")
+PROCESS_FILE = Path(__file__).with_name("checkout_process.py")
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
 
 
@@ -86,7 +86,7 @@ class _Side:
         return float(self.ask("measure")["seconds"])
 
     def _started(self) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-P", str(SIDE)]  # without this file's folder on the path
+        command = [sys.executable, "-P", str(PROCESS_FILE)]  # without this file's folder on the path
         environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(self.folder)}
         pipe = subprocess.PIPE
         return subprocess.Popen(command, cwd=self.folder, env=environment, stdin=pipe, stdout=pipe, text=True)

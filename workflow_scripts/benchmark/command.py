@@ -151,7 +151,7 @@ def machine() -> dict[str, str]:
 
 
 def _processor() -> str:
-    """The processor's name, where the system tells it."""
+    """The processor's name, where the system names it."""
     facts = Path("/proc/cpuinfo")
     named = [line for line in facts.read_text().splitlines() if line.startswith("model name")] if facts.exists() else []
     return named[0].partition(":")[2].strip() if named else platform.processor() or platform.machine()
@@ -172,5 +172,5 @@ def _positive(text: str) -> int:
 
 def _checkout(text: str) -> Path:
     if not is_checkout(folder := Path(text)):
-        raise argparse.ArgumentTypeError(f"{text} is no checkout of this project: it holds no workflow_scripts")
+        raise argparse.ArgumentTypeError(f"{text} is not a checkout of this project: it holds no workflow_scripts")
     return folder

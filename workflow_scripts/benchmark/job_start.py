@@ -1,6 +1,6 @@
 """From the start of a job's command on its node to the first epoch of its search: the wrapper, and through Snakemake.
 
-The study is `paper` with all its grids, so that reading it takes what it takes, and one search on digits beside them,
+The study is `paper` with all its grids, so that reading it takes what it takes, and one search on digits besides,
 which fetches nothing; searches are made so small that their first epoch is one step on a few images. Loops are
 compiled and bytecode is written before times count.
 """
@@ -53,8 +53,8 @@ class JobOfASearch:
         self.through_snakemake = [*snakemake, "--quiet", "all", "--force", RESULT]
         subprocess.run([*snakemake, "--quiet", "all", "--", DATA], cwd=tree, capture_output=True, check=True)
         asked = [*snakemake, "--dry-run", "--printshellcmds", "--force", RESULT]
-        told = subprocess.run(asked, cwd=tree, capture_output=True, text=True, check=True)
-        found = re.search(r"python -m (workflow_scripts\.run .*)", told.stdout + told.stderr)
+        done = subprocess.run(asked, cwd=tree, capture_output=True, text=True, check=True)
+        found = re.search(r"python -m (workflow_scripts\.run .*)", done.stdout + done.stderr)
         assert found is not None
         words = [word for word in shlex.split(found[1]) if not word.startswith("$")]  # a shell would leave it out
         self.wrapper = [sys.executable, "-m", *words]

@@ -1,7 +1,7 @@
 """What is measured in two checkouts in turn, by part: our side of each comparison, without the other.
 
-Run with the code of one checkout (side.py). A part imports what it measures only when it is asked for: what an earlier
-checkout lacks leaves the other parts alone.
+Run with the code of one checkout (checkout_process.py). A part imports what it measures only when it is asked for, so
+that an earlier checkout without it can still run the other parts.
 """
 
 from collections.abc import Callable, Iterator

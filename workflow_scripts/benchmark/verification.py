@@ -43,7 +43,7 @@ def verification_work(searches: int = SEARCHES) -> Iterator[Work]:
 
 
 def _files(ledger: Ledger) -> list[Path]:
-    places = {ledger.at(output.path) for entry in ledger.entries() for output in entry.record.outputs}
+    places = {ledger.location(output.path) for entry in ledger.entries() for output in entry.record.outputs}
     return sorted(place for place in places if place is not None)
 
 

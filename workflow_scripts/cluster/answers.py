@@ -32,19 +32,19 @@ def has_ended(line: str) -> bool:
     return any(_finds(each.completing, line) for each in SCHEDULERS)
 
 
-def job_number(said: str) -> str | None:
-    """The scheduler's number of a job, from what its command said: `7`, `7;cluster`, `7.host`, `Job <7> is ...`."""
-    for word in said.split():
+def job_number(output: str) -> str | None:
+    """The scheduler's number of a job, from what its command printed: `7`, `7;cluster`, `7.host`, `Job <7> is ...`."""
+    for word in output.split():
         word = word.strip("<>()\"',.").split(";")[0]
         if re.fullmatch(r"\d[\w.\[\]-]*", word):
             return word
     return None
 
 
-def listed(said: str) -> dict[str, str]:
+def listed(output: str) -> dict[str, str]:
     """The jobs in a scheduler's list, by the digits of their number, with the rest of their line."""
     found = {}
-    for line in said.splitlines():
+    for line in output.splitlines():
         first, _, rest = line.strip().partition(" ")
         if digits := re.match(r"\d+", first):
             found[digits[0]] = " ".join(rest.split())
@@ -52,11 +52,11 @@ def listed(said: str) -> dict[str, str]:
 
 
 def end_of(lister: str, number: str) -> str | None:
-    """Why a job ended, as the scheduler says; None where it does not tell. `lister` is the program that lists jobs."""
+    """Why a job ended, as the scheduler says; None where it does not say. `lister` is the program that lists jobs."""
     program = PurePath(lister).name
     return next((each.end(number) for each in SCHEDULERS if each.lister == program), None)
 
 
 def _finds(pattern: str, text: str, flags: int = 0) -> bool:
-    """Whether a pattern is there and stands in a text."""
+    """Whether a pattern is given and is found in a text."""
     return bool(pattern) and re.search(pattern, text, flags) is not None

@@ -31,9 +31,9 @@ def left_running(earlier: Collection[str]) -> list[str]:
 
 def cancel_left_running(workflow: Any, earlier: Collection[str]) -> None:
     """Cancel what runs still of this run of Snakemake, and say so; nothing where it submits no jobs."""
-    told = cancel(getattr(workflow.executor_settings, "cancel_cmd", None), left_running(earlier))
-    if told is not None:
-        print(told, file=sys.stderr)
+    message = cancel(getattr(workflow.executor_settings, "cancel_cmd", None), left_running(earlier))
+    if message is not None:
+        print(message, file=sys.stderr)
 
 
 def cancel(command: str | None, left: Sequence[str]) -> str | None:

@@ -1,4 +1,4 @@
-"""Ask a Slurm cluster, before anything is submitted, what of a study it would refuse or leave waiting for ever.
+"""Ask a Slurm cluster, before anything is submitted, what of a study it would refuse or leave waiting forever.
 
 Each different request of the study's rules goes to `sbatch --test-only` exactly as the profile would submit it. What
 that does not look at is asked for: the time limits of the partition and of the user's account, and how many jobs the
@@ -29,7 +29,7 @@ def requests_of(profile: Mapping[str, Any], study: Mapping[str, Request]) -> dic
     return {**{rule: {**default, **request} for rule, request in study.items()}, OTHER: {**default, "gpu": 0}}
 
 
-def asked(profile: Mapping[str, Any], requests: Mapping[str, Request]) -> tuple[list[str], list[str]]:
+def ask_cluster(profile: Mapping[str, Any], requests: Mapping[str, Request]) -> tuple[list[str], list[str]]:
     """What the cluster would not do, and what is worth knowing, each as a sentence. Nothing where it is not Slurm."""
     refusals: list[str] = []
     remarks: list[str] = []
@@ -46,8 +46,8 @@ def asked(profile: Mapping[str, Any], requests: Mapping[str, Request]) -> tuple[
         return refusals, remarks
     most, jobs = _most_jobs(), int(profile.get("jobs", 1))
     if most is not None and most < jobs:
-        told = f"the cluster takes {most} jobs of yours at a time, fewer than the {jobs} of the profile's key jobs"
-        remarks.append(f"{told}: the others wait until it takes them")
+        limit = f"the cluster takes {most} jobs of yours at a time, fewer than the {jobs} of the profile's key jobs"
+        remarks.append(f"{limit}: the others wait until it takes them")
     return refusals, remarks
 
 
@@ -86,19 +86,19 @@ def _commands(profile: Mapping[str, Any], requests: Mapping[str, Request]) -> It
 
 
 def _too_long(command: Sequence[str], minutes: int) -> Iterator[str]:
-    """The limits that a run time goes beyond; jobs that do are taken, and wait for ever."""
+    """The limits that a run time goes beyond; jobs that do are taken, and wait forever."""
     partition = _option(command, "-p", "--partition")
-    for line in _said(["scontrol", "show", "partition", "-o"]).splitlines():
+    for line in _output_of(["scontrol", "show", "partition", "-o"]).splitlines():
         facts = dict(re.findall(r"(\w+)=(\S*)", line))
         is_it = facts.get("PartitionName") == partition or (partition is None and facts.get("Default") == "YES")
         limit = _minutes(facts.get("MaxTime", ""))
         if is_it and limit is not None and minutes > limit:
-            yield f"the partition {facts['PartitionName']} allows {limit:g}; jobs would wait for ever"
+            yield f"the partition {facts['PartitionName']} allows {limit:g}; jobs would wait forever"
     account = _option(command, "-A", "--account")
     for _, _, wall in _associations(account):
         limit = _minutes(wall)
         if limit is not None and minutes > limit:
-            yield f"your account allows {limit:g}; jobs would wait for ever"
+            yield f"your account allows {limit:g}; jobs would wait forever"
 
 
 def _most_jobs() -> int | None:
@@ -111,7 +111,7 @@ def _associations(account: str | None) -> list[tuple[str, str, str]]:
     """Limits of the user's accounts: jobs submitted, the same of the group, time of one job; empty where none is."""
     command = ["sacctmgr", "-n", "-P", "show", "assoc", f"user={getpass.getuser()}"]
     command += [f"account={account}"] if account else []
-    lines = _said([*command, "format=MaxSubmitJobs,GrpSubmitJobs,MaxWall"]).splitlines()
+    lines = _output_of([*command, "format=MaxSubmitJobs,GrpSubmitJobs,MaxWall"]).splitlines()
     return [(parts[0], parts[1], parts[2]) for line in lines if len(parts := line.split("|")) == 3]
 
 
@@ -140,7 +140,7 @@ def _answer(command: Sequence[str]) -> str | None:
     return None if done.returncode == 0 else one_line(done.stderr).removeprefix("allocation failure: ")
 
 
-def _said(command: Sequence[str]) -> str:
+def _output_of(command: Sequence[str]) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):

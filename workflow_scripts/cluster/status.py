@@ -1,10 +1,10 @@
-"""How a job stands, where `status.sh` cannot say it at once: prints `running`, `success` or `failed`.
+"""The state of a job, where `status.sh` cannot say it at once: prints `running`, `success` or `failed`.
 
     python -m workflow_scripts.cluster.status LIST COMMAND ... NUMBER
 
 A job that ended by itself left its exit status on disk. One that did not is taken for ended only when the scheduler
 answers, and two answers some time apart do not list it. So a scheduler that does not answer, for however long, costs
-nothing: every job is taken to run on. Why a job was lost or waits for ever is said once, in the scheduler's words.
+nothing: every job is taken to run on. Why a job was lost or waits forever is reported once, in the scheduler's words.
 
 Times are written into the files, because a file server's clock may differ from that of the machine that asks.
 """
@@ -24,7 +24,7 @@ FRESH_SECONDS = 15.0
 """For which a list of jobs, or the lack of one, is not asked for again; `status.sh` has the same."""
 LOST_AFTER_SECONDS = 20.0
 """Between the answers that do not list a job: its exit status may need a moment to show on a shared file system."""
-TOLD_EVERY_SECONDS = 600.0
+REPORT_EVERY_SECONDS = 600.0
 KILLED, STOPPED = 128, 75
 """Exit statuses from the first on are those of signals; a wrapper that was asked to end has the second."""
 
@@ -89,20 +89,20 @@ def _listed(lister: Sequence[str]) -> dict[str, str] | None:
     found = listed(done.stdout)
     lines = (f"{number} {line}\n" for number, line in found.items())
     write(LISTED, "".join([f"asked {int(time.time())}\n", *lines]))
-    _tell_waiting(found)
+    _say_waiting(found)
     return found
 
 
 def _unanswered(complaint: str) -> None:
     """Say that the scheduler does not answer, once and then every ten minutes."""
-    told = _number_in(UNANSWERED, 2)
-    if told is None or time.time() - told > TOLD_EVERY_SECONDS:
-        told = time.time()
+    reported = _number_in(UNANSWERED, 2)
+    if reported is None or time.time() - reported > REPORT_EVERY_SECONDS:
+        reported = time.time()
         _say(f"the scheduler does not answer ({complaint}); its jobs are taken to run on")
-    write(UNANSWERED, f"asked {int(time.time())} {int(told)}\n")
+    write(UNANSWERED, f"asked {int(time.time())} {int(reported)}\n")
 
 
-def _tell_waiting(found: dict[str, str]) -> None:
+def _say_waiting(found: dict[str, str]) -> None:
     """Say once of every job for which reason it waits, where that lasts until somebody changes something."""
     for number, line in found.items():
         submission = registered(number)

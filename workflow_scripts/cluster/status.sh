@@ -1,8 +1,8 @@
 #!/bin/sh
-# How a job stands, for Snakemake's executor cluster-generic: the second of a profile's three lines.
+# The state of a job, for Snakemake's executor cluster-generic: the second of a profile's three lines.
 #   sh workflow_scripts/cluster/status.sh LIST COMMAND ... NUMBER
 # LIST COMMAND prints a line for each of the user's jobs that the scheduler still holds, with its number first. It is
-# asked at most every 15 seconds, however many jobs there are; this file answers from what it said then, because one
+# asked at most every 15 seconds, however many jobs there are; this file answers from what it answered then, because one
 # process is started per job. Whatever needs thought is done by status.py.
 trap '' INT # Ctrl-C ends Snakemake; a question that dies with it would be one more error message
 for number; do :; done

@@ -4,7 +4,7 @@
 |---|---|
 | `script.sh` | what the scheduler was given |
 | `submission.json` | the scheduler's number of the job, when it took it, and how long it had refused it |
-| `output.log` | what the scheduler caught of the script's output, and said itself |
+| `output.log` | what the scheduler caught of the script's output, and printed itself |
 | `started` | when the script began (seconds since 1970), and on which host |
 | `exit` | the script's exit status, and when it ended |
 | `missing` | when the scheduler was first found not to list the job any more |
@@ -12,7 +12,7 @@
 | `failure.json` | why there is no result, where the scheduler knows it: refused, killed, or gone with its node |
 
 Only the standard library is used here, because a program that is started for every job imports this module. The files
-may be a stranger's: what is no regular file, or too large for its kind, is read as if it were not there.
+may be a stranger's: anything but a regular file, or one too large for its kind, is treated as not there.
 """
 
 import json

@@ -2,13 +2,13 @@
 
     python -m workflow_scripts.cluster.submit [--with-gpu OPTION] SUBMIT COMMAND ... JOBSCRIPT
 
-The submit command is the site's own (`sbatch ...`, `qsub ...`). In it `@log` stands for the file that the scheduler
-should write output to, `@name` for the job's name, and in OPTION, which is added for jobs that use devices, `@gpu` for
-their number. What is submitted runs the
-job's wrapper itself: the Snakemake inside of every job, which JOBSCRIPT starts, would read the whole workflow again.
+The submit command is the site's own (`sbatch ...`, `qsub ...`). In it `@log` means the file that the scheduler should
+write output to, `@name` the job's name, and in OPTION, which is added for jobs that use devices, `@gpu` their number.
+What is submitted runs the job's wrapper itself: the Snakemake inside of every job, which JOBSCRIPT starts, would read
+the whole workflow again.
 
-A refusal that ends by itself (too many jobs, a scheduler that does not answer) is waited out, so it is no failed
-attempt of the job. Any other is said in the scheduler's own words, kept for `make status`, and ends with status 1.
+A refusal that ends by itself (too many jobs, a scheduler that does not answer) is waited out, so it is not a failed
+attempt of the job. Any other is reported in the scheduler's own words, kept for `make status`, and ends with status 1.
 """
 
 import argparse
@@ -31,7 +31,7 @@ PROPERTIES = "# properties = "
 DEPLOYED = "--software-deployment-method"
 """In the job script where Snakemake itself must set up the job's software."""
 AGAIN_SECONDS = 5.0
-TOLD_EVERY_SECONDS = 600.0
+REPORT_EVERY_SECONDS = 600.0
 REFUSED = 1
 
 
@@ -61,24 +61,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def submit(command: Sequence[str], submission: Submission) -> int:
     """Give a script to the scheduler, for as long as it takes; returns the exit status."""
-    begun = told = time.monotonic()
+    begun = reported = time.monotonic()
     refusals = 0
     while True:
-        status, said, complaint = _run(command)
-        number = job_number(said) if status == 0 else None
+        status, output, complaint = _run(command)
+        number = job_number(output) if status == 0 else None
         if number is not None:
             waited = round(time.monotonic() - begun, 3) if refusals else 0.0
             submission.note("submission.json", {"id": number, "submitted": now(), "refused_seconds": waited})
             register(number, submission)
             print(number)
             return 0
-        refusal = one_line(complaint) or one_line(said) or f"{command[0]} ended with status {status} and said nothing"
+        refusal = one_line(complaint) or one_line(output) or f"{command[0]} ended with status {status}, without output"
         if not passes(refusal):
             submission.note("failure.json", {"noticed": now(), "reason": f"the scheduler refused it: {refusal}"})
             _say(f"{submission.job}: the scheduler refused it: {refusal}")
             return REFUSED
-        if refusals == 0 or time.monotonic() - told > TOLD_EVERY_SECONDS:
-            told = time.monotonic()
+        if refusals == 0 or time.monotonic() - reported > REPORT_EVERY_SECONDS:
+            reported = time.monotonic()
             _say(f"{submission.job}: the scheduler takes no job now ({refusal}); waiting until it does")
         refusals += 1
         time.sleep(AGAIN_SECONDS)

@@ -9,19 +9,19 @@ from workflow_scripts.provenance.differences import DIGITS
 from workflow_scripts.provenance.findings import Finding, Verdict
 from workflow_scripts.provenance.hashing import sha256_of_files
 from workflow_scripts.provenance.ledger import Entry, Ledger
-from workflow_scripts.provenance.notes import some
+from workflow_scripts.provenance.notes import first_few
 from workflow_scripts.provenance.record import OutputFile, lies_at
 
 
 @dataclass(frozen=True)
-class Seen:
+class CurrentFile:
     """A recorded file as it is now. Without sha256 where its size, in bytes, is that of no recorded file, or none may
     read it."""
 
     size: int
     sha256: str | None
 
-    def is_as(self, recorded: OutputFile) -> bool:
+    def matches(self, recorded: OutputFile) -> bool:
         """Whether size and content are the recorded ones."""
         return (self.size, self.sha256) == (recorded.bytes, recorded.sha256)
 
@@ -30,18 +30,18 @@ class Seen:
         return f"{self.size} bytes, which were not read" if self.sha256 is None else f"sha256 {self.sha256[:DIGITS]}"
 
 
-Files = Mapping[str, Seen | None]
+Files = Mapping[str, CurrentFile | None]
 """The recorded files that can be looked for, by path; None for one that is not there."""
 
 
-def look(ledger: Ledger, verdict: Verdict, rehash: bool) -> Files:
+def current_files(ledger: Ledger, verdict: Verdict, rehash: bool) -> Files:
     """Size and content of every recorded file. One whose size nothing has is not hashed: it may claim any."""
     recorded: dict[str, OutputFile] = {each.path: each for entry in ledger.entries() for each in entry.record.inputs}
     recorded |= {output.path: output for output, _ in in_force(ledger)}
-    places = {path: place for path in sorted(recorded) if (place := ledger.at(path)) is not None}
+    places = {path: place for path in sorted(recorded) if (place := ledger.location(path)) is not None}
     away = sorted(recorded.keys() - places.keys())
     if away:
-        verdict.notes.append(f"not looked at, because the folder lies apart from the workflow: {some(away)}")
+        verdict.notes.append(f"not looked at, because the folder lies apart from the workflow: {first_few(away)}")
     sizes = {path: _size(place, lies_at(path, ledger.root)) for path, place in places.items()}
     there = {path: size for path, size in sizes.items() if size is not None}
     verdict.files, verdict.bytes = len(there), sum(there.values())
@@ -50,7 +50,7 @@ def look(ledger: Ledger, verdict: Verdict, rehash: bool) -> Files:
     if rehash:
         found = sha256_of_files(places[path] for path, size in there.items() if size in known)
         digests = {path: found.get(places[path]) for path in there}
-    return {path: Seen(there[path], digests[path]) if path in there else None for path in places}
+    return {path: CurrentFile(there[path], digests[path]) if path in there else None for path in places}
 
 
 def _size(file: Path, of_results: bool) -> int | None:
@@ -70,7 +70,7 @@ def in_force(ledger: Ledger) -> Iterator[tuple[OutputFile, Entry]]:
                 yield output, entry
 
 
-def outputs(ledger: Ledger, files: Files) -> Iterator[Finding]:
+def check_outputs(ledger: Ledger, files: Files) -> Iterator[Finding]:
     """Files that are not there, and files that are not what was recorded."""
     written = {output.sha256: output.path for output, _ in in_force(ledger) if output.bytes}
     for output, entry in in_force(ledger):
@@ -80,7 +80,7 @@ def outputs(ledger: Ledger, files: Files) -> Iterator[Finding]:
         if seen is None:
             cause = f"it is recorded by {job} ({entry.record.ended}), but not there"
             yield Finding("missing", output.path, cause, job)
-        elif not seen.is_as(output):
+        elif not seen.matches(output):
             other = written.get(seen.sha256 or "")
             now = f"the content of {other}" if other not in (None, output.path) else str(seen)
             before = f"sha256 {output.sha256[:DIGITS]}, {output.bytes} bytes"

@@ -8,20 +8,20 @@ from workflow_scripts.provenance.differences import DIGITS
 from workflow_scripts.provenance.findings import Finding, shown
 from workflow_scripts.provenance.ledger import DATA_ROOT, Entry, Ledger
 from workflow_scripts.provenance.record import InputFile
-from workflow_scripts.provenance.source_checksums import undeclared
-from workflow_scripts.runtime.folders import LINKED, RECORDS
+from workflow_scripts.provenance.source_checksums import checksum_fault
+from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS
 
 
-def links(ledger: Ledger, files: Files) -> Iterator[Finding]:
+def check_links(ledger: Ledger, files: Files) -> Iterator[Finding]:
     """Inputs whose making is not recorded as their reader says."""
-    told = set()
+    reported = set()
     for entry in ledger.entries():
         for read in entry.record.inputs:
             finding = _link(ledger, entry, read, files)
-            # Of a record that many read, one reader is told.
+            # Of a record that many jobs read, one reader is named.
             key = None if finding is None else (finding.path, finding.cause if finding.kind == "stale" else "")
-            if finding is not None and key not in told:
-                told.add(key)
+            if finding is not None and key not in reported:
+                reported.add(key)
                 yield finding
 
 
@@ -33,8 +33,8 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
     if maker is None:
         if now is None:
             file = f"the record of the job that wrote {read.path}"
-            if any(_could_tell(path, read, ledger) for path in ledger.unreadable):
-                return None  # told already, by the record's name
+            if any(_could_be_linked(path, read, ledger) for path in ledger.unreadable):
+                return None  # reported already, by the record's name
             return Finding("link", file, f"{reader} links to it, and it is not there", reader)
         file = shown(now.file, ledger)
         other = f"another record of it (sha256 {read.record[:DIGITS]})"
@@ -43,12 +43,12 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
     if maker.record.root not in (ledger.root, DATA_ROOT):
         cause = f"{reader} links to it, and it is of a job in {maker.record.root}, whose files are not looked at"
         return Finding("record", shown(maker.file, ledger), cause, reader)
-    if maker.record.root != ledger.root and read.record not in ledger.linked:
+    if maker.record.root != ledger.root and read.record not in ledger.input_records:
         cause = f"{reader} links to it, and the results folder's copy of it is not there"
-        return Finding("missing", f"{ledger.root}/{LINKED}/{read.record}.json", cause, reader)
+        return Finding("missing", f"{ledger.root}/{INPUT_RECORDS}/{read.record}.json", cause, reader)
     written = ledger.outputs(maker).get(read.path)
     if written is None or (written.sha256, written.bytes) != (read.sha256, read.bytes):
-        cause = f"it does not tell of {read.path} (sha256 {read.sha256[:DIGITS]}), which {reader} says it does"
+        cause = f"it does not name {read.path} (sha256 {read.sha256[:DIGITS]}), although {reader} says so"
         return Finding("record", shown(maker.file, ledger), cause, maker.record.job)
     if now is None:
         return Finding("missing", read.path, f"{reader} read it, and no record in force states it any more", reader)
@@ -58,17 +58,17 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
         cause = f"{read.path} was made anew by {now.record.job} ({now.record.ended}) after {reader} read it"
         return Finding("stale", reader, cause, reader)
     # A forger may exchange an output that nobody read, with the record, and leave the true record where it was linked.
-    exchanged = ledger.exchanged(maker, now)
+    exchanged = ledger.first_difference(maker, now)
     if exchanged is not None:
         cause = (
-            f"it tells of another {exchanged} than the record that {reader} links to: the file was "
+            f"it names another {exchanged} than the record that {reader} links to: the file was "
             f"exchanged, or the job made again and {reader} not"
         )
         return Finding("record", shown(now.file, ledger), cause, now.record.job)
     return None
 
 
-def _could_tell(file: Path, read: InputFile, ledger: Ledger) -> bool:
+def _could_be_linked(file: Path, read: InputFile, ledger: Ledger) -> bool:
     """Whether an unreadable record may be the one that an input's reader links to."""
     return file.stem == read.record or file.is_relative_to(ledger.folder / RECORDS) or ledger.base is not None
 
@@ -80,16 +80,16 @@ def _source(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Find
         cause = f"{reader} read it in a state that no recorded job wrote"
         return Finding("altered", read.path, cause, reader)
     fetched = not entry.record.was_given(read.path)
-    if fetched and (fault := undeclared(entry.record, read)) is not None:
+    if fetched and (fault := checksum_fault(entry.record, read)) is not None:
         return Finding("altered", read.path, f"{reader} was made from it, and {fault}", reader)
     seen = files.get(read.path)
     if seen is None and read.path in files:
         if fetched:
             return None  # its checksum is recorded; the file itself may be thrown away
         return Finding("missing", read.path, f"{reader} read it, and it is not there", reader)
-    if seen is not None and not seen.is_as(read):
+    if seen is not None and not seen.matches(read):
         cause = f"{reader} read it with sha256 {read.sha256[:DIGITS]} ({read.bytes} bytes), found {seen}"
         return Finding("altered", read.path, cause, reader)
     if not fetched and read.path.split("/")[0] in (DATA_ROOT, ledger.root.split("/")[0]):
-        return Finding("unrecorded", read.path, f"{reader} read it, and no record tells where it came from", reader)
+        return Finding("unrecorded", read.path, f"{reader} read it, and no record says where it came from", reader)
     return None

@@ -1,4 +1,4 @@
-"""What else lies in a results folder: files that nothing tells of, and the places where nothing needs to."""
+"""What else lies in a results folder: files that no record names, and the places where none needs to."""
 
 import re
 from collections.abc import Iterator, Set
@@ -11,25 +11,25 @@ from workflow_scripts.provenance.kept_outputs import kept_files
 from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.provenance.record import MARK
 from workflow_scripts.provenance.signature import signatures_in
-from workflow_scripts.runtime.folders import ATTEMPTS, KEPT, LINKED, LOGS, OWN_WORK, RECORDS, SCHEDULER, WAIVERS
+from workflow_scripts.runtime.folders import ATTEMPTS, INPUT_RECORDS, KEPT, LOGS, OWN_WORK, RECORDS, SCHEDULER, WAIVERS
 from workflow_scripts.runtime.untrusted_files import found_below
 
 PAGE = "provenance.html"
 """The page of records, made for reading; no job's output."""
-UNPROVEN = {LOGS: ".log", ATTEMPTS: ".jsonl", RECORDS: ".json", LINKED: ".json", WAIVERS: ".json"}
+UNPROVEN = {LOGS: ".log", ATTEMPTS: ".jsonl", RECORDS: ".json", INPUT_RECORDS: ".json", WAIVERS: ".json"}
 """Folders of the audit itself, and the suffix of their files."""
-WRITTEN_ASIDE = (RECORDS, LINKED, WAIVERS, SCHEDULER, KEPT)
+WRITTEN_ASIDE = (RECORDS, INPUT_RECORDS, WAIVERS, SCHEDULER, KEPT)
 """Folders whose files are written under a temporary name first, as is the page at the top."""
 TEMPORARY = re.compile(r"\.(.+)\.\d+")
 """The temporary name of a file whose writing a kill broke off (`runtime/durable.py`)."""
 
 
-def unrecorded(ledger: Ledger) -> Iterator[Finding]:
-    """Files of the folder that nothing tells of, links, which may lead anywhere, and what is no file at all.
+def unrecorded_files(ledger: Ledger) -> Iterator[Finding]:
+    """Files of the folder that no record names, links, which may lead anywhere, and what is not a file at all.
 
     Kept bytes are known by their place alone: they are hashed when they are put back.
     """
-    recorded = {ledger.at(output.path) for output, _ in in_force(ledger)}
+    recorded = {ledger.location(output.path) for output, _ in in_force(ledger)}
     recorded |= {signature.file for signature in signatures_in(ledger.folder)}
     kept = {
         file
@@ -44,7 +44,7 @@ def unrecorded(ledger: Ledger) -> Iterator[Finding]:
             if found.fault is not None:
                 yield Finding("unrecorded", path, found.fault)
             elif found.path not in recorded and not _is_passed_over(ledger, place, kept):
-                yield Finding("unrecorded", path, "no record tells where it came from")
+                yield Finding("unrecorded", path, "no record says where it came from")
 
 
 def _is_passed_over(ledger: Ledger, place: Path, kept: Set[Path]) -> bool:

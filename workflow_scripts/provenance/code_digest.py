@@ -1,8 +1,8 @@
 """The digest of the code a step runs: its modules, transitively, found by parsing and never by running.
 
 Two sources have the same digest exactly when their syntax trees agree after docstrings are taken out, so comments,
-docstrings (those of settings and constants too) and formatting never change it. What only surrounds a step stands
-outside (`OUTSIDE`). A process reads each module once: what it goes by is the code it was started with.
+docstrings (those of settings and constants too) and formatting never change it. What only surrounds a step is
+left out (`OUTSIDE`). A process reads each module once: it uses the code it was started with.
 """
 
 import ast
@@ -41,8 +41,8 @@ BLOCKS = ("body", "orelse", "finalbody")
 def code_digests(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
     """The digest of each given module and of all first-party modules it imports, by module name, sorted.
 
-    Files beside a module with its stem and another suffix (a template) count as part of it. Raises FileNotFoundError
-    for a given module that does not exist, and ValueError, in one sentence, for one that is no valid Python.
+    Files next to a module with its stem and another suffix (a template) count as part of it. Raises FileNotFoundError
+    for a given module that does not exist, and ValueError, in one sentence, for one that is not valid Python.
     """
     root = root.resolve()
     found: dict[str, str] = {}
@@ -87,9 +87,11 @@ def _module(name: str, root: Path) -> tuple[str, tuple[str, ...]]:
     except SyntaxError as error:
         place = path.relative_to(root).as_posix()
         raise ValueError(f"{place}, line {error.lineno}: this is not valid Python ({error.msg})") from None
-    hasher = hashlib.sha256("\n".join(_normal_form(tree)).encode())
+    lines: list[str] = []
+    _add_lines(lines, tree)
+    hasher = hashlib.sha256("\n".join(lines).encode())
     for companion in sorted(path.parent.glob(f"{path.stem}.*")):
-        # An editor's copies of the module itself, such as x.py~ or x.py.orig, are no part of it.
+        # An editor's copies of the module itself, such as x.py~ or x.py.orig, are not part of it.
         if not companion.name.startswith(f"{path.stem}.py") and companion.is_file():
             hasher.update(companion.name.encode() + b"\0" + companion.read_bytes())
     return hasher.hexdigest(), tuple(sorted(_imports(tree, name, path.name == "__init__.py", root)))
@@ -134,18 +136,12 @@ def _is_text(statement: ast.stmt) -> bool:
     )
 
 
-def _normal_form(node: object) -> list[str]:
-    """A tree as lines that do not depend on the Python version: absent and empty fields are left out.
-
-    So are statements that are only a text: docstrings, and those below settings and constants.
-    """
-    lines: list[str] = []
-    _add_lines(lines, node)
-    return lines
-
-
 def _add_lines(lines: list[str], node: object) -> None:
-    """Append the lines of a node; every start of the workflow waits for this, so it is one pass and no generator."""
+    """Append a node as lines that do not depend on the Python version: absent and empty fields are left out.
+
+    So are statements that are only a text: docstrings, and those below settings and constants. Every start of the
+    workflow waits for this, so it is one pass and no generator.
+    """
     if isinstance(node, ast.AST):
         lines.append(f"({type(node).__name__}")
         for name in node._fields:

@@ -16,7 +16,7 @@ COMPARED = ("figures", "tables", "architectures.yaml")
 def differing_files(first: Ledger, second: Ledger) -> Iterator[tuple[str, list[str]]]:
     """Every file of a figure, table or architecture that differs between two folders, with the first causes upstream.
 
-    Causes are sentences. One that only one folder has is told too, and one that is not what its record tells of.
+    Causes are sentences. A file that only one folder has is listed too, and one that does not match its record.
     """
     files = [compared_files(ledger) for ledger in (first, second)]
     found = [_digests(ledger, each) for ledger, each in zip((first, second), files, strict=True)]
@@ -27,7 +27,7 @@ def differing_files(first: Ledger, second: Ledger) -> Iterator[tuple[str, list[s
             yield name, [f"only {holder.folder} has it"]
         elif None in (found[0][name], found[1][name]) or found[0][name] != found[1][name]:
             altered = [
-                f"in {ledger.folder} it is not what its record tells of; see verify"
+                f"in {ledger.folder} it does not match its record; see verify"
                 for ledger, entries, digests in zip((first, second), files, found, strict=True)
                 if digests[name] != entries[name].record.sha256_of(f"{ledger.root}/{name}")
             ]
@@ -89,8 +89,8 @@ class _Comparison:
             elif before[path].sha256 != after[path].sha256:
                 maker = self.ledgers[0].maker(before[path])
                 if maker is None:
-                    told = f"{before[path].sha256} -> {after[path].sha256}"
-                    upstream.append(f"{job}: its source {path} differs, sha256 {told}")
+                    change = f"{before[path].sha256} -> {after[path].sha256}"
+                    upstream.append(f"{job}: its source {path} differs, sha256 {change}")
                 else:
                     upstream += self.causes(maker.record.job)
         if upstream:
@@ -100,9 +100,8 @@ class _Comparison:
         if not own:
             own = [f"made with other versions: {line}" for line in _fields(first.software, second.software)]
             own += [f"made on another machine: {line}" for line in _fields(first.machine, second.machine)]
-        return [f"{job}: {line}" for line in own] or [
-            f"{job}: nothing recorded differs but its outputs, so it does not repeat its bytes"
-        ]
+        nothing = "nothing recorded differs but its outputs, so it does not repeat its bytes"
+        return [f"{job}: {line}" for line in own or [nothing]]
 
     def _entry(self, ledger: Ledger, job: str) -> Entry | None:
         return ledger.jobs.get(job) or next((entry for entry in ledger.entries() if entry.record.job == job), None)

@@ -23,7 +23,7 @@ from workflow_scripts.provenance.record import OutputFile
 from workflow_scripts.provenance.safe_copy import copy_regular
 from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.verify import require_sound
-from workflow_scripts.runtime.folders import LINKED, RECORDS, WAIVERS
+from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS, WAIVERS
 from workflow_scripts.runtime.untrusted_files import found_below
 
 PROFILES = {
@@ -34,17 +34,16 @@ PROFILES = {
 }
 TERMS = "https://w3id.org/ro/terms/workflow-run/context"
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
-PLAIN = str.maketrans(
-    "<>", "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
-)
+PLAIN = str.maketrans("<>", "\u2039\u203a")
+"""Angle brackets, and the single angle quotation marks that are written for them."""
 COMPLETED = "http://schema.org/CompletedActionStatus"
 
 
 def export(ledger: Ledger, target: Path) -> None:
     """Write the crate of a results folder into a new folder `target`, which is there whole or not at all.
 
-    Raises ValueError where that is not empty or lies in the results folder, where a file is not what its record tells
-    of, since a crate states checksums, where it is no regular file, and where a report's title is no text.
+    Raises ValueError where that is not empty or lies in the results folder, where a file does not match its
+    record, since a crate states checksums, where it is not a regular file, and where a report's title is not text.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target}: it exists already; name a new folder for the crate")
@@ -75,12 +74,10 @@ class _Builder:
         self.crate = ROCrate(version="1.1")  # the version that the profiles rest on
         self.entries = list(ledger.entries())
         self._describe()
-        described = {"@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"], "name": "Snakefile"}
+        about = {"@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"], "name": "Snakefile"}
         (folder / self.crate.metadata.id).touch()  # its place is taken, by no file of a record
         copy_regular(ROOT, "Snakefile", folder / "Snakefile")
-        self.workflow = self.crate.add_workflow(
-            dest_path="Snakefile", main=True, lang="snakemake", properties=described
-        )
+        self.workflow = self.crate.add_workflow(dest_path="Snakefile", main=True, lang="snakemake", properties=about)
         self.files = {key: self._file(each) for key, each in self._all_files().items()}
         self._add_records()
         order = list(dict.fromkeys(entry.record.step for entry in self.entries))
@@ -91,13 +88,13 @@ class _Builder:
         self._whole_run(controls)
 
     def _describe(self) -> None:
-        told = {"title": self.ledger.root, "description": f"Results of {self.ledger.root}, with their provenance"}
+        stated = {"title": self.ledger.root, "description": f"Results of {self.ledger.root}, with their provenance"}
         for report in [entry.record for entry in self.entries if entry.record.step == "report"][:1]:
-            for key in told.keys() & report.settings.keys():
+            for key in stated.keys() & report.settings.keys():
                 if not isinstance(text := report.settings[key], str):
-                    raise ValueError(f"{report.job}: its record's {key} is no text, so no crate is made of it")
-                told[key] = text
-        self.crate.name, self.crate.description = _text(told["title"]), _text(told["description"])
+                    raise ValueError(f"{report.job}: its record's {key} is not text, so no crate is made of it")
+                stated[key] = text
+        self.crate.name, self.crate.description = _text(stated["title"]), _text(stated["description"])
         self.crate.license = LICENCE
         self.crate.datePublished = max(entry.record.ended for entry in self.entries)
         for address, name in PROFILES.items():
@@ -107,14 +104,14 @@ class _Builder:
         self.crate.metadata.extra_contexts.append(TERMS)
 
     def _all_files(self) -> dict[tuple[str, str], OutputFile]:
-        """Every content that a record tells of, by path and sha256: a stale job read another than there is now."""
+        """Every content that a record names, by path and sha256: a stale job read another than there is now."""
         records = [entry.record for entry in self.entries]
         return {_key(each): each for record in records for each in (*record.inputs, *record.outputs)}
 
     def _file(self, each: OutputFile) -> Any:
         """A file with its checksum; one that is not at hand is described under a name made of its checksum."""
         properties = {"name": _text(each.path), "contentSize": str(each.bytes), "sha256": each.sha256}
-        place, maker = self.ledger.at(each.path), self.ledger.makers.get(each.path)
+        place, maker = self.ledger.location(each.path), self.ledger.makers.get(each.path)
         is_now = maker is None or maker.record.sha256_of(each.path) == each.sha256
         # A source may be thrown away; what a job wrote is there, or was when it was verified.
         if is_now and place is not None and (maker is not None or os.path.lexists(place)):
@@ -135,7 +132,7 @@ class _Builder:
     def _add_records(self) -> None:
         """Records, waivers and signatures, so that the crate can be verified without us."""
         here = self.ledger.folder
-        found = [each.path for name in (RECORDS, LINKED, WAIVERS) for each in found_below(here / name)]
+        found = [each.path for name in (RECORDS, INPUT_RECORDS, WAIVERS) for each in found_below(here / name)]
         files = [file for file in found if file.suffix == ".json"]
         files += [each.file for each in signatures_in(here)]
         added = {f"{self.ledger.root}/{file.relative_to(here).as_posix()}": file for file in files}
@@ -168,13 +165,8 @@ class _Builder:
         """One job's action; returns the action of the workflow engine that started it."""
         record = entry.record
         name = quote(f"{record.root}/{record.job}", safe="")
-        properties: dict[str, Any] = {
-            "@type": "CreateAction",
-            "name": _text(record.job),
-            "startTime": record.started,
-            "endTime": record.ended,
-            "actionStatus": COMPLETED,
-        }
+        times = {"startTime": record.started, "endTime": record.ended}
+        properties = {"@type": "CreateAction", "name": _text(record.job), **times, "actionStatus": COMPLETED}
         action = self.crate.add_action(self._tool(record.step), f"#run-{name}", properties=properties)
         for key in ("input", "output"):
             files: Sequence[OutputFile] = record.inputs if key == "input" else record.outputs
@@ -221,9 +213,7 @@ def _key(each: OutputFile) -> tuple[str, str]:
 
 def _text(text: str) -> str:
     """Plain text: no control characters, and no angle brackets, which a reader that draws pages may take for markup."""
-    shown = "".join(
-        letter if letter.isprintable() or letter == "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
+    shown = "".join(each if each.isprintable() or each == "\n" else "\N{REPLACEMENT CHARACTER}" for each in text)
     return shown.translate(PLAIN)
 
 

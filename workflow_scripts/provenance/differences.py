@@ -42,7 +42,7 @@ def differences(old: Any, new: Any, key: str = "") -> list[str]:
 
 
 def _entries(old: list[Any], new: list[Any]) -> Iterator[tuple[int, Any, Any]]:
-    """The entries that differ, with their position; what was put in or taken out moves the others, and is no change."""
+    """The entries that differ, with their position; what was put in or taken out moves the others, which stay equal."""
     changed = SequenceMatcher(None, [_shown(each) for each in old], [_shown(each) for each in new], autojunk=False)
     for what, start, end, new_start, new_end in changed.get_opcodes():
         if what != "equal":

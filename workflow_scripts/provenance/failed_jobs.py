@@ -1,4 +1,4 @@
-"""Every job that left no result, and why: from its attempts, and from what its scheduler said of it."""
+"""Every job that left no result, and why: from its attempts, and from what its scheduler reported."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,10 +17,12 @@ def failures(root: Path) -> Iterator[str]:
     attempts = {each.job: each for each in all_attempts(root)}
     submissions = latest_submissions(root)
     for job in sorted({*attempts, *submissions}):
-        reasons = list(_reasons(attempts.get(job, Attempts(job, [])), submissions.get(job)))
+        submission = submissions.get(job)
+        reasons = list(_reasons(attempts.get(job, Attempts(job, [])), submission))
         if reasons:
             yield f"{job}: {'; '.join(reasons)}"
-            for name, log in (("log", root / LOGS / f"{job}.log"), *_output(submissions.get(job))):
+            logs = [("log", root / LOGS / f"{job}.log")]
+            for name, log in logs if submission is None else [*logs, ("scheduler's log", submission.output)]:
                 yield f"    {name}: {log}"
                 yield from _end_of(log)
 
@@ -48,10 +50,6 @@ def _began(attempts: Attempts, submission: Submission) -> bool:
     """Whether the last attempt is that of the submission."""
     started = [entry for entry in attempts.entries if "started" in entry]
     return bool(started) and str(started[-1].get("job")) == str(submission.facts.get("id"))
-
-
-def _output(submission: Submission | None) -> list[tuple[str, Path]]:
-    return [] if submission is None else [("scheduler's log", submission.output)]
 
 
 def _end_of(log: Path) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What verification found: findings are faults; notes are worth knowing and are none."""
+"""What verification found: findings are faults; notes are worth knowing and are not."""
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ class Finding:
 
 @dataclass
 class Verdict:
-    """All that verification found. Findings are faults; notes are worth knowing and are none."""
+    """All that verification found. Findings are faults; notes are worth knowing and are not."""
 
     folder: str
     root_digest: str

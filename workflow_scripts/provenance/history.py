@@ -11,7 +11,7 @@ from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.record import Record, lies_at
 
 ALIKE = 2
-"""Jobs of one step below one job that are told in full; the others are counted."""
+"""Jobs of one step below one job that are shown in full; the others are counted."""
 WIDTH = 118
 
 
@@ -63,7 +63,7 @@ def descendants(ledger: Ledger, start: Iterable[Entry]) -> list[Entry]:
 def why(ledger: Ledger, path: str, everything: bool = False) -> Iterator[str]:
     """The whole ancestry of a recorded path as lines of a tree; alike jobs are counted unless `everything` is wanted.
 
-    Raises KeyError where no record tells of the path.
+    Raises KeyError where no record names the path.
     """
     entry = maker_of(ledger, path)
     if entry is None:
@@ -72,7 +72,7 @@ def why(ledger: Ledger, path: str, everything: bool = False) -> Iterator[str]:
     yield path
     yield from _tree(ledger, entry, labels, "", True, everything, set())
     yield ""
-    yield from labels.told()
+    yield from labels.lines()
 
 
 class _Labels:
@@ -86,7 +86,7 @@ class _Labels:
     def of(self, record: Record) -> str:
         return f"[{self.machines[_machine(record)]}] [{self.software[_versions(record)]}]"
 
-    def told(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
         for known in (self.machines, self.software):
             for text, label in known.items():
                 yield f"[{label}] {text}"
@@ -96,16 +96,16 @@ class _Labels:
 
 
 def _tree(
-    ledger: Ledger, entry: Entry, labels: _Labels, indent: str, last: bool, everything: bool, told: set[str]
+    ledger: Ledger, entry: Entry, labels: _Labels, indent: str, last: bool, everything: bool, shown_jobs: set[str]
 ) -> Iterator[str]:
     record = entry.record
     line = f"{indent}{'└─' if last else '├─'} {record.job}"
-    if entry.sha256 in told:
-        yield f"{line}  (told above)"
+    if entry.sha256 in shown_jobs:
+        yield f"{line}  (shown above)"
         return
     yield f"{line}  {record.ended}, {record.seconds:g} s  {labels.of(record)}"
     inner = f"{indent}{'   ' if last else '│  '}"
-    told.add(entry.sha256)
+    shown_jobs.add(entry.sha256)
     made = parents(ledger, entry)
     sources = [read for read in record.inputs if ledger.maker(read) is None and read.path not in ledger.makers]
     bar = f"{inner}{'│' if made else ' '}  "
@@ -117,9 +117,9 @@ def _tree(
     shown, hidden = (made, Counter[str]()) if everything else _few(made)
     for number, parent in enumerate(shown):
         is_last = number == len(shown) - 1 and not hidden
-        yield from _tree(ledger, parent, labels, inner, is_last, everything, told)
+        yield from _tree(ledger, parent, labels, inner, is_last, everything, shown_jobs)
     for number, (step, count) in enumerate(hidden.items()):
-        yield f"{inner}{'└─' if number == len(hidden) - 1 else '├─'} and {count} more of {step} (--all tells of each)"
+        yield f"{inner}{'└─' if number == len(hidden) - 1 else '├─'} and {count} more of {step} (--all shows each)"
 
 
 def _written(record: Record, everything: bool) -> Iterator[str]:

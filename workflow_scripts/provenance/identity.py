@@ -38,18 +38,11 @@ def planned_identity(job: "Job") -> str:
 
 def text_of(identity: Identity) -> str:
     """The canonical text of an identity."""
-    return canonical(
-        {
-            "step": identity.step,
-            "settings": identity.settings,
-            "modules": list(identity.modules),
-            "code": identity.code,
-        }
-    )
+    return canonical(vars(identity))
 
 
 def parse_identity(text: str) -> Identity:
-    """The parts of an identity text. Raises ValueError when it is none."""
+    """The parts of an identity text. Raises ValueError for any other text."""
     try:
         value = json.loads(text)
     except RecursionError:

@@ -8,22 +8,27 @@ from the record, so that the audit knows every kept file (docs/provenance.md).
 import errno
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from workflow_scripts.provenance.identity import Identity
-from workflow_scripts.provenance.record import Record, RecordError, file_facts, lies_at, read_record
+from workflow_scripts.provenance.record import (
+    Facts,
+    NamedPaths,
+    Record,
+    RecordError,
+    file_facts,
+    lies_at,
+    plain_paths,
+    read_record,
+)
 from workflow_scripts.runtime.folders import KEPT, RECORDS
 from workflow_scripts.runtime.writable_paths import link_on_the_way
 from workflow_scripts.tables.files import sha256_of
 
 LINK_REFUSED = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL)
 """What a file system answers that knows no hard links, or allows no more of them."""
-
-Facts = list[dict[str, Any]]
-Paths = Mapping[str, Iterable[Path]]
 
 
 class Mismatch(Exception):
@@ -55,10 +60,10 @@ def kept_at(root: Path, job: str, sha256: str) -> Path:
     return root / KEPT / job / sha256
 
 
-def forget_others(root: Path, job: str, outputs: Facts) -> None:
+def remove_outdated(root: Path, job: str, outputs: Facts) -> None:
     """Remove what is kept of a job and is none of `outputs`; before the job's new record is written.
 
-    So a job that is killed at any moment leaves nothing that its record does not tell of.
+    So a job that is killed at any moment leaves nothing that its record does not name.
     """
     folder = root / KEPT / job
     wanted = {fact["sha256"] for fact in outputs}
@@ -74,7 +79,7 @@ def keep(root: Path, job: str, outputs: Facts) -> None:
         _link(Path(fact["path"]), kept, kept)
 
 
-def put_back(identity: Identity, inputs: Paths, read: Facts, outputs: Paths, root: Path, job: str) -> PutBack:
+def put_back(identity: Identity, inputs: NamedPaths, read: Facts, outputs: NamedPaths, root: Path, job: str) -> PutBack:
     """Put back what is missing of a job's outputs, if its result was made from this identity and these inputs.
 
     `read` are the facts of the input files as they are now. All or nothing: what is there must be what was recorded,
@@ -93,7 +98,7 @@ def put_back(identity: Identity, inputs: Paths, read: Facts, outputs: Paths, roo
     return PutBack(files=list(missing))
 
 
-def same_job(identity: Identity, inputs: Paths, read: Facts, file: Path) -> Record:
+def same_job(identity: Identity, inputs: NamedPaths, read: Facts, file: Path) -> Record:
     """The record in `file`, if its result was made from this identity and these inputs, whose facts are `read`.
 
     Raises Mismatch, or OSError.
@@ -104,31 +109,31 @@ def same_job(identity: Identity, inputs: Paths, read: Facts, file: Path) -> Reco
         raise Mismatch(f"its record cannot be trusted: {error}") from None
     for what in ("step", "settings", "code"):
         if getattr(record, what) != getattr(identity, what):
-            raise Mismatch(f"the record tells of other {what}")
-    if record.arguments.inputs != _plain(inputs):
-        raise Mismatch("the record tells of other inputs")
+            raise Mismatch(f"the record has other {what}")
+    if record.arguments.inputs != plain_paths(inputs):
+        raise Mismatch("the record names other inputs")
     given = {(each.path, each.sha256) for each in record.inputs if record.was_given(each.path)}
     changed = given ^ {(fact["path"], fact["sha256"]) for fact in read}
     if changed:
-        raise Mismatch(f"its input {min(changed)[0]} is not as the record tells")
+        raise Mismatch(f"its input {min(changed)[0]} does not match the record")
     return record
 
 
-def _missing(record: Record, outputs: Paths, root: Path, job: str) -> dict[Path, Path]:
+def _missing(record: Record, outputs: NamedPaths, root: Path, job: str) -> dict[Path, Path]:
     """The kept file of every output that is missing, all of them sound. Raises Mismatch where anything is not."""
-    asked = _plain(outputs)
+    asked = plain_paths(outputs)
     if (record.root, record.job, record.arguments.outputs) != (root.as_posix(), job, asked):
-        raise Mismatch("the record tells of other outputs")
+        raise Mismatch("the record names other outputs")
     recorded = {each.path: each.sha256 for each in record.outputs}
     for output in (output for group in asked.values() for output in group):
         if not any(lies_at(each, output) for each in recorded):
-            raise Mismatch(f"the record tells of no file of {output}")
+            raise Mismatch(f"the record names no file of {output}")
     there = {key: [path for path in paths if path.exists()] for key, paths in outputs.items()}
     found = {fact["path"]: fact["sha256"] for fact in file_facts(there)}
     altered = next((path for path, sha256 in found.items() if recorded.get(path) != sha256), None)
     if altered is not None:
         raise Mismatch(f"{altered} is there and is not what was recorded")
-    return _sound({path: sha256 for path, sha256 in recorded.items() if path not in found}, root, job)
+    return _checked_kept_files({path: sha256 for path, sha256 in recorded.items() if path not in found}, root, job)
 
 
 def put_back_after(record: Record, root: Path) -> list[Path]:
@@ -137,17 +142,13 @@ def put_back_after(record: Record, root: Path) -> list[Path]:
     Returns the files put back. Raises Mismatch where what is kept is not what was recorded, and OSError.
     """
     gone = {each.path: each.sha256 for each in record.outputs if not Path(each.path).exists()}
-    missing = _sound(gone, root, record.job)
+    missing = _checked_kept_files(gone, root, record.job)
     for path, kept in missing.items():
         _link(kept, path, kept)
     return list(missing)
 
 
-def _plain(named: Paths) -> dict[str, list[str]]:
-    return {key: [path.as_posix() for path in paths] for key, paths in named.items()}
-
-
-def _sound(gone: Mapping[str, str], root: Path, job: str) -> dict[Path, Path]:
+def _checked_kept_files(gone: Mapping[str, str], root: Path, job: str) -> dict[Path, Path]:
     """The kept file of every output in `gone`, which gives their sha256. Raises Mismatch where one is not sound."""
     missing = {Path(path): kept_at(root, job, sha256) for path, sha256 in gone.items()}
     for path, kept in missing.items():
@@ -170,7 +171,7 @@ def kept_files(record: Record, folder: Path) -> Iterator[Path]:
 def _link(source: Path, target: Path, kept: Path) -> None:
     """Make `target` a hard link to `source`, or a copy of it, by one rename.
 
-    One of the two is `kept`, beside which the temporary name is, so that a kill leaves none among the results.
+    One of the two is `kept`, next to which the temporary name is, so that a kill leaves none among the results.
     """
     for path in (target, kept):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """All records of a results folder, read without trusting them: the ledger that the audit's questions go to.
 
-The folder may lie where the workflow made it, beside the data sets and below the code, or may have been copied away.
+The folder may be where the workflow made it, next to the data sets and below the code, or may have been copied away.
 What vouches for a result or a data set lies in the folder itself: the records of its jobs, and the copies of the data
-sets' records that they link to. The records in `data/records` only tell whether a data set was made again since.
+sets' records that they link to. The records in `data/records` only show whether a data set was made again since.
 """
 
 import os
@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.record import InputFile, OutputFile, Record, RecordError, digest_of, read_with_bytes
-from workflow_scripts.runtime.folders import LINKED, RECORDS, WAIVERS
+from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS, WAIVERS
 from workflow_scripts.runtime.untrusted_files import UnreadableError, found_below, read_regular
-from workflow_scripts.study.name_checks import nearest
+from workflow_scripts.study.name_checks import suggestion
 
 DATA_ROOT = "data"
 
@@ -39,7 +39,7 @@ class Ledger:
 
     `root` is the folder's path as records state it; `base` is the folder the workflow ran in, None where the results
     were copied away from it. `jobs` are the records in force, by job; `data` those of the data sets; `linked` those
-    that others still link to; `unreadable` the files that are no records, with the reason.
+    that others still link to; `unreadable` the files that cannot be read as records, with the reason.
     """
 
     folder: Path
@@ -47,19 +47,19 @@ class Ledger:
     base: Path | None = None
     jobs: dict[str, Entry] = field(default_factory=dict)
     data: dict[str, Entry] = field(default_factory=dict)
-    linked: dict[str, Entry] = field(default_factory=dict)
+    input_records: dict[str, Entry] = field(default_factory=dict)
     unreadable: dict[Path, str] = field(default_factory=dict)
     _outputs: dict[str, dict[str, OutputFile]] = field(default_factory=dict)
 
     @cached_property
     def by_sha256(self) -> dict[str, Entry]:
         """Every record by the sha256 of its bytes, those in force last."""
-        return {entry.sha256: entry for entry in (*self.linked.values(), *self.data.values(), *self.jobs.values())}
+        return {each.sha256: each for each in (*self.input_records.values(), *self.data.values(), *self.jobs.values())}
 
     @cached_property
     def makers(self) -> dict[str, Entry]:
         """The record in force for every output path; where a data set's is not at hand, the linked one."""
-        entries = (*self._linked_from_elsewhere, *self.data.values(), *self.jobs.values())
+        entries = (*self._data_set_input_records, *self.data.values(), *self.jobs.values())
         return {output.path: entry for entry in entries for output in entry.record.outputs}
 
     @cached_property
@@ -78,7 +78,7 @@ class Ledger:
     @cached_property
     def data_sets(self) -> dict[str, Entry]:
         """The records of the data sets by job; where one is not at hand, the linked copy."""
-        return {entry.record.job: entry for entry in self._linked_from_elsewhere} | self.data
+        return {entry.record.job: entry for entry in self._data_set_input_records} | self.data
 
     def outputs(self, entry: Entry) -> dict[str, OutputFile]:
         """The outputs of a record by path."""
@@ -87,25 +87,25 @@ class Ledger:
         return self._outputs[entry.sha256]
 
     @cache  # noqa: B019  a ledger lives as long as one question
-    def exchanged(self, before: Entry, after: Entry) -> str | None:
+    def first_difference(self, before: Entry, after: Entry) -> str | None:
         """The first output that two records of a job do not state alike; None where they state the same ones."""
         first, second = self.outputs(before), self.outputs(after)
         return min((path for path in first.keys() | second.keys() if first.get(path) != second.get(path)), default=None)
 
     @cached_property
-    def _linked_from_elsewhere(self) -> list[Entry]:
+    def _data_set_input_records(self) -> list[Entry]:
         """Linked records of the data sets, to which a job here links indeed."""
         named = {read.record for entry in self.jobs.values() for read in entry.record.inputs}
-        return [entry for entry in self.linked.values() if entry.record.root == DATA_ROOT and entry.sha256 in named]
+        return [each for each in self.input_records.values() if each.record.root == DATA_ROOT and each.sha256 in named]
 
     def maker(self, read: InputFile) -> Entry | None:
         """The record of the job that made what was read; None for a source, and where the record is not there."""
         return self.by_sha256.get(read.record) if read.record is not None else None
 
-    def at(self, path: str) -> Path | None:
-        """Where a recorded path lies now; None where that cannot be told.
+    def location(self, path: str) -> Path | None:
+        """Where a recorded path lies now; None where that is not known.
 
-        A file of the repository that was not copied beside results and data is the one of the repository at hand.
+        A file of the repository that was not copied with results and data is the one of the repository at hand.
         """
         pure = PurePosixPath(path)
         if pure.is_relative_to(self.root):
@@ -116,7 +116,7 @@ class Ledger:
         is_own = path.split("/")[0] not in (DATA_ROOT, self.root.split("/")[0])
         return ROOT / pure if is_own and not copied.exists() else copied
 
-    def recorded(self, path: Path) -> str:
+    def recorded_path(self, path: Path) -> str:
         """A path as records state it, from a path a person typed: from here, from `base`, or in the folder."""
         for candidate, start in (
             (path.resolve(), self.folder.resolve()),
@@ -131,7 +131,7 @@ class Ledger:
     @cached_property
     def root_digest(self) -> str:
         """One digest over all records and waivers: the one thing that must be kept elsewhere (docs/provenance.md)."""
-        files = [*self.unreadable, *(entry.file for entry in (*self.jobs.values(), *self.linked.values()))]
+        files = [*self.unreadable, *(entry.file for entry in (*self.jobs.values(), *self.input_records.values()))]
         files += [found.path for found in found_below(self.folder / WAIVERS) if found.path.suffix == ".json"]
         lines = sorted(
             f"{file.relative_to(self.folder).as_posix()} {_digest_at(file)}\n"
@@ -152,19 +152,19 @@ def _digest_at(file: Path) -> str:
 def read_ledger(folder: Path) -> Ledger:
     """Read every record of a results folder. Raises LedgerError when there is none to read."""
     if not folder.is_dir():
-        beside = sorted(path.parent.name for path in folder.parent.glob(f"*/{RECORDS}"))
-        raise LedgerError(f"{folder}: there is no such folder{nearest(folder.name, beside) if beside else ''}")
+        others = sorted(path.parent.name for path in folder.parent.glob(f"*/{RECORDS}"))
+        raise LedgerError(f"{folder}: there is no such folder{suggestion(folder.name, others) if others else ''}")
     if not (folder / RECORDS).is_dir():
-        raise LedgerError(f"{folder}: this is no results folder, it has no folder {RECORDS}/")
+        raise LedgerError(f"{folder}: this is not a results folder: it has no folder {RECORDS}/")
     ledger = Ledger(folder)
     entries, ledger.unreadable = _read(folder / RECORDS)
     for entry in entries:
         ledger.jobs[_name(entry.file, folder / RECORDS)] = entry
-    entries, unreadable = _read(folder / LINKED)
+    entries, unreadable = _read(folder / INPUT_RECORDS)
     ledger.unreadable |= unreadable
     for entry in entries:
         if entry.file.stem == entry.sha256:
-            ledger.linked[entry.sha256] = entry
+            ledger.input_records[entry.sha256] = entry
         else:
             ledger.unreadable[entry.file] = "its content is not what its name says"
     if not ledger.jobs:
@@ -195,7 +195,7 @@ def _absolute(path: Path) -> Path:
 
 
 def _read_data(ledger: Ledger, folder: Path) -> None:
-    """The records of those data sets that the study read; one in another's place is no data set's."""
+    """The records of those data sets that the study read; a record in another's place is not counted."""
     read = {each.path for entry in ledger.jobs.values() for each in entry.record.inputs}
     entries, unreadable = _read(folder)
     for entry in entries:
@@ -211,7 +211,7 @@ def _name(file: Path, folder: Path) -> str:
 
 
 def _read(folder: Path) -> tuple[list[Entry], dict[Path, str]]:
-    """The records of a folder, and the files there that are none, with the reason."""
+    """The records of a folder, and the files there that cannot be read as records, with the reason."""
     entries, unreadable = [], {}
     for found in found_below(folder):
         if found.path.suffix != ".json" and found.fault is None:

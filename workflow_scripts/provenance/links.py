@@ -8,28 +8,24 @@ So a results folder can be checked when it was copied away.
 written anew where it is missing or names a job that did not make the output.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.record import Record, digest_of, read_with_bytes, write_atomically
-from workflow_scripts.runtime.durable import write_quickly
-from workflow_scripts.runtime.folders import LINKED, PRODUCERS, RECORDS
+from workflow_scripts.provenance.record import Facts, NamedPaths, Record, digest_of, read_with_bytes
+from workflow_scripts.runtime.durable import write_durably, write_quickly
+from workflow_scripts.runtime.folders import INPUT_RECORDS, PRODUCERS, RECORDS
 from workflow_scripts.runtime.untrusted_files import found_below, read_regular
 
 
-def link_inputs(
-    facts: list[dict[str, Any]], arguments: Mapping[str, Iterable[Path]], root: Path
-) -> list[dict[str, Any]]:
-    """Add to every input's facts the sha256 of the record that tells of its making; None where none does.
+def link_inputs(facts: Facts, arguments: NamedPaths, root: Path) -> Facts:
+    """Add to every input's facts the sha256 of the record of the job that made it; None where none does.
 
     `arguments` are the inputs as the job was given them, files and folders. Records from other folders are copied into
     `root`, where they are linked to.
     """
-    made: dict[
-        str, tuple[str, dict[str, str]]
-    ] = {}  # the output a job was given: its maker's record, and what that wrote
+    made: dict[str, tuple[str, dict[str, str]]] = {}  # by input: the record of its job, and what that job wrote
     searched: dict[Path, Made] = {}
     for path in (path for paths in arguments.values() for path in paths):
         found = _record_of(path, root, searched)
@@ -52,7 +48,7 @@ def _maker(fact: Mapping[str, Any], made: Mapping[str, tuple[str, dict[str, str]
     return None
 
 
-def note_outputs(outputs: Mapping[str, Iterable[Path]], root: Path, job: str) -> None:
+def note_outputs(outputs: NamedPaths, root: Path, job: str) -> None:
     """Remember which job made these outputs."""
     for path in (path for paths in outputs.values() for path in paths):
         write_quickly(_pointer(path, root), job.encode())
@@ -66,9 +62,9 @@ def keep_earlier(record: Path, root: Path) -> None:
 
 
 def _keep(content: bytes, digest: str, root: Path) -> None:
-    place = root / LINKED / f"{digest}.json"
+    place = root / INPUT_RECORDS / f"{digest}.json"
     if not place.is_file():
-        write_atomically(place, content)
+        write_durably(place, content)
 
 
 Made = dict[str, tuple[Record, bytes]]
@@ -78,7 +74,7 @@ Made = dict[str, tuple[Record, bytes]]
 def _record_of(path: Path, root: Path, searched: dict[Path, Made]) -> tuple[Record, bytes, Path] | None:
     """The record of the job that made an output, its bytes and its results folder: `root`, or that of the data sets.
 
-    `searched` holds what all records of a folder tell of, once they had to be read. Only below `root` the notes that
+    `searched` holds what all records of a folder name, once they had to be read. Only below `root` the notes that
     are missing are written: a job that is run again by the audit writes nothing into the results it is compared with.
     """
     for folder in (root, *(parent for parent in path.parents if parent != Path("."))):
@@ -96,7 +92,7 @@ def _record_of(path: Path, root: Path, searched: dict[Path, Made]) -> tuple[Reco
 
 def _pointed_at(path: Path, folder: Path) -> tuple[Record, bytes] | None:
     """The record that the note on an output names; None where that is missing, damaged or wrong."""
-    with suppress(FileNotFoundError, ValueError):  # also a record that was altered: it tells of nobody's making
+    with suppress(FileNotFoundError, ValueError):  # also a record that was altered: it counts for nothing
         job = read_regular(_pointer(path, folder)).decode()
         record, content = read_with_bytes(folder / RECORDS / f"{job}.json")
         if path.as_posix() in _given(record):
@@ -107,7 +103,7 @@ def _pointed_at(path: Path, folder: Path) -> tuple[Record, bytes] | None:
 def _all_made(folder: Path) -> Made:
     found = []
     for file in (each.path for each in found_below(folder / RECORDS) if each.path.suffix == ".json"):
-        with suppress(FileNotFoundError, ValueError):  # the audit tells of it
+        with suppress(FileNotFoundError, ValueError):  # the audit reports it
             found.append(read_with_bytes(file))
     found.sort(key=lambda each: each[0].ended)
     return {path: each for each in found for path in _given(each[0])}

@@ -1,35 +1,27 @@
-"""The check at the end of a run: every job that the run finished has its outputs, or a person is told.
+"""The check at the end of a run: every job that the run finished has its outputs, or a message says which not.
 
 Snakemake can end with "100 % done" and exit status 0 although outputs are gone, and started again it does not miss
 those that no job to run reads. So they are put back here. The check is cheap: existence and size, no hashes.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from workflow_scripts.provenance.attempts import append, begin, read
 from workflow_scripts.provenance.kept_outputs import Mismatch, put_back_after
-from workflow_scripts.provenance.record import OutputFile, Record, RecordError, lies_at, machine, now, read_record
+from workflow_scripts.provenance.record import OutputFile, RecordError, lies_at, machine, now, read_record
 from workflow_scripts.runtime.folders import ATTEMPTS, KEPT, RECORDS
 from workflow_scripts.runtime.untrusted_files import found_below
 
 MOST = 10
-"""Jobs that are told of one by one."""
+"""Jobs that are named one by one."""
 
-Marks = Mapping[Path, int]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A job that ended well since the marks were taken."""
-
-    root: Path
-    job: str
+Snapshot = Mapping[Path, int]
+"""By file, what changes when a job ends."""
 
 
-def marks(roots: Iterable[Path]) -> Marks:
-    """How long the traces of attempts are and how old the records: before a run, to tell what ends in it.
+def snapshot(roots: Iterable[Path]) -> Snapshot:
+    """How long the traces of attempts are and how old the records: before a run, to see what ends in it.
 
     No time is compared with another machine's.
     """
@@ -41,10 +33,10 @@ def _files(folder: Path, suffix: str) -> Iterator[Path]:
     return (each.path for each in found_below(folder) if each.fault is None and each.path.suffix == suffix)
 
 
-def finished_since(before: Marks, roots: Iterable[Path]) -> list[Finished]:
-    """The jobs that ended well since the marks `before`, by their trace or their record, sorted."""
+def finished_since(before: Snapshot, roots: Iterable[Path]) -> list[tuple[Path, str]]:
+    """Root and name of the jobs that ended well since the snapshot `before`, by their trace or record, sorted."""
     found = set()
-    for file, mark in marks(roots).items():
+    for file, mark in snapshot(roots).items():
         if before.get(file) == mark:
             continue
         root = next(root for root in roots if file.is_relative_to(root))
@@ -52,23 +44,22 @@ def finished_since(before: Marks, roots: Iterable[Path]) -> list[Finished]:
         job = file.relative_to(folder).as_posix().removesuffix(file.suffix)
         if file.suffix == ".json" or read(file, job, before.get(file, 0)).ended_well:
             found.add((root, job))
-    return [Finished(*each) for each in sorted(found)]
+    return sorted(found)
 
 
-def mend(before: Marks, roots: Iterable[Path]) -> list[str]:
-    """Put back what was removed of the outputs of jobs that ended well since `before`, and tell of it.
+def put_back_missing(before: Snapshot, roots: Iterable[Path]) -> list[str]:
+    """Put back what was removed of the outputs of jobs that ended well since `before`, and say so.
 
     One line for a job, up to ten, then their number; none where all is there.
     """
-    told = [line for each in finished_since(before, roots) for line in _mended(each)]
-    if not told:
+    lines = [line for each in finished_since(before, roots) for line in _put_back_job(*each)]
+    if not lines:
         return []
-    more = [f"  and {len(told) - MOST} more jobs"] if len(told) > MOST else []
-    return ["Outputs of finished jobs were removed or changed from outside:", *told[:MOST], *more]
+    more = [f"  and {len(lines) - MOST} more jobs"] if len(lines) > MOST else []
+    return ["Outputs of finished jobs were removed or changed from outside:", *lines[:MOST], *more]
 
 
-def _mended(finished: Finished) -> Iterator[str]:
-    root, job = finished.root, finished.job
+def _put_back_job(root: Path, job: str) -> Iterator[str]:
     file = root / RECORDS / f"{job}.json"
     try:
         record = read_record(file)
@@ -81,31 +72,24 @@ def _mended(finished: Finished) -> Iterator[str]:
         return
     first = wrong[0]
     also = f" and {len(wrong) - 1} more of its outputs" if len(wrong) > 1 else ""
-    told = f"  {job}: {first.path}{also}"
+    lost = f"  {job}: {first.path}{also}"
     output = next(path for paths in record.arguments.outputs.values() for path in paths if lies_at(first.path, path))
     again = f"run `snakemake {output}` with the same options after it"
     if any(_size(each) is not None for each in wrong):
-        yield f"{told} changed in size or went after the job had ended; remove {output}, then {again}"
+        yield f"{lost} changed in size or went after the job had ended; remove {output}, then {again}"
         return
     trace = root / ATTEMPTS / f"{job}.jsonl"
     if any("started" in entry for entry in read(trace, job).entries[-1:]):
-        yield f"{told} went when the job was started again, and that attempt did not end; {again}"
+        yield f"{lost} went when the job was started again, and that attempt did not end; {again}"
         return
     try:
-        count = _put_back(record, root, trace)
+        count = len(put_back_after(record, root))
+        append(trace, {"attempt": begin(trace, machine()), "ended": now(), "failed": None, "put_back": count})
     except (Mismatch, OSError) as why:
-        yield f"{told} went after the job had ended, and cannot be put back, because {why}; {again}"
+        yield f"{lost} went after the job had ended, and cannot be put back, because {why}; {again}"
     else:
         which = "it was" if count == 1 else "all were"
-        yield f"{told} went after the job had ended; {which} put back from {root / KEPT}; start the same command again"
-
-
-def _put_back(record: Record, root: Path, trace: Path) -> int:
-    """Put outputs back and leave a trace of it; how many."""
-    files = put_back_after(record, root)
-    attempt = begin(trace, machine())
-    append(trace, {"attempt": attempt, "ended": now(), "failed": None, "put_back": len(files)})
-    return len(files)
+        yield f"{lost} went after the job had ended; {which} put back from {root / KEPT}; start the same command again"
 
 
 def _size(output: OutputFile) -> int | None:

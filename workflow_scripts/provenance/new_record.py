@@ -4,9 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workflow_scripts.provenance.identity import Identity
-from workflow_scripts.provenance.record import VERSION, NamedPaths, canonical_bytes, sealed
-
-Facts = list[dict[str, Any]]
+from workflow_scripts.provenance.record import VERSION, Facts, NamedPaths, canonical_bytes, plain_paths, sealed
 
 
 def new_record(
@@ -37,7 +35,7 @@ def new_record(
         "chosen_modules": list(identity.modules),
         "code": identity.code,
         "modules": modules,
-        "arguments": {"inputs": _plain(inputs), "outputs": _plain(outputs)},
+        "arguments": {"inputs": plain_paths(inputs), "outputs": plain_paths(outputs)},
         "inputs": read,
         "outputs": written,
         "seed": identity.settings.get("seed"),
@@ -45,7 +43,3 @@ def new_record(
         **times,
     }
     return canonical_bytes(sealed(fields))
-
-
-def _plain(paths: NamedPaths) -> dict[str, list[str]]:
-    return {name: [path.as_posix() for path in group] for name, group in paths.items()}

@@ -1,4 +1,4 @@
-"""What is worth knowing about a results folder and is no fault: versions, machines, attempts."""
+"""What is worth knowing about a results folder and is not a fault: versions, machines, attempts."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,24 +23,22 @@ def notes_on(ledger: Ledger) -> list[str]:
         other = [record for record in records if record.software.lock_sha256 != here["lock_sha256"]]
         if other:
             notes.append(f"made with another {LOCK_FILE.name}: {len(other)} jobs")
-    processors = Counter(record.machine.processor for record in records)
-    if len(processors) > 1:
-        notes.append(
-            "made on several kinds of processor: " + ", ".join(f"{name} ({n})" for name, n in processors.items())
-        )
+    kinds = Counter(record.machine.processor for record in records)
+    if len(kinds) > 1:
+        notes.append("made on several kinds of processor: " + ", ".join(f"{name} ({n})" for name, n in kinds.items()))
     dirty = sum(bool(record.git.dirty) for record in records)
     if dirty:
-        notes.append(f"made from a checkout with uncommitted changes: {dirty} jobs (the code digests tell which)")
+        notes.append(f"made from a checkout with uncommitted changes: {dirty} jobs (the code digests show which)")
     again = {line for entry in ledger.jobs.values() for read in entry.record.inputs for line in _again(ledger, read)}
     if again:
-        notes.append(f"made again since they were read, with the same bytes: {some(sorted(again))}")
+        notes.append(f"made again since they were read, with the same bytes: {first_few(sorted(again))}")
     traces = list(all_attempts(ledger.folder))
     unreadable = [f"{attempts.job} ({attempts.fault})" for attempts in traces if attempts.fault is not None]
     if unreadable:
-        notes.append(f"traces of attempts that cannot be read: {some(unreadable)}")
+        notes.append(f"traces of attempts that cannot be read: {first_few(unreadable)}")
     broken = [f"{attempts.job} ({len(attempts.unfinished)})" for attempts in traces if attempts.unfinished]
     if broken:
-        notes.append(f"attempts that were killed, or still run: {some(broken)}")
+        notes.append(f"attempts that were killed, or still run: {first_few(broken)}")
     return notes
 
 
@@ -54,12 +52,12 @@ def _again(ledger: Ledger, read: InputFile) -> Iterator[str]:
     maker, now = ledger.maker(read), ledger.makers.get(read.path)
     if maker is not None and now is not None and now is not maker:
         before, after = (entry.record.model_dump() for entry in (maker, now))
-        told = [name for name in before if name not in ("outputs", "digest", *TIMES)]
-        changed = [name for name in told if before[name] != after[name]]
-        if ledger.exchanged(maker, now) is None:  # else it is a finding
+        compared = [name for name in before if name not in ("outputs", "digest", *TIMES)]
+        changed = [name for name in compared if before[name] != after[name]]
+        if ledger.first_difference(maker, now) is None:  # else it is a finding
             yield f"{now.record.job} ({', '.join(changed) or 'only the times differ'})"
 
 
-def some(names: list[str], most: int = 3) -> str:
+def first_few(names: list[str], most: int = 3) -> str:
     """The first few names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -22,21 +22,8 @@ from workflow_scripts.tables.page_colours import PAGE_COLOURS
 FOLDER = Path(__file__).parent / "web"
 LIBRARY = Path(__file__).parent / "vendor" / "cytoscape.min.js"
 PARTS = (
-    "records",
-    "selection",
-    "words",
-    "address",
-    "elements",
-    "layout",
-    "edges",
-    "drawing_style",
-    "drawing",
-    "panel",
-    "findings",
-    "list",
-    "search",
-    "keys",
-    "start",
+    *("records", "selection", "words", "address", "elements", "layout", "edges", "drawing_style", "drawing"),
+    *("panel", "findings", "list", "search", "keys", "start"),
 )
 """The parts of the page's script, in their order: each uses only those before it."""
 
@@ -82,7 +69,7 @@ def page(ledger: Ledger, verdict: Verdict, title: str, rehashed: bool = True, ma
 
 
 def embedded(data: Mapping[str, Any]) -> str:
-    """Data as JSON that can stand inside a <script> element, whatever text it holds."""
+    """Data as JSON that can be put inside a <script> element, whatever text it holds."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 

@@ -9,19 +9,17 @@ from typing import Any
 def columns(steps: Sequence[str], parents: Sequence[set[int]]) -> list[int]:
     """The column of every node, from 0: right of all it was made from, and the same for all nodes of a step.
 
-    A step stands as far right as its readers allow. Steps that feed each other, as trainings feed the choice of an
-    architecture that is trained again, take several columns. A file, whose step is "", stands just left of its readers.
+    A step is as far right as its readers allow. Steps that feed each other, as trainings feed the choice of an
+    architecture that is trained again, take several columns. A file, whose step is "", is just left of its readers.
     """
     order, above = _without_cycles(parents)
     kinds = _kinds(steps, order, above)
     below: dict[Any, set[Any]] = defaultdict(set)
+    earlier: dict[Any, set[Any]] = {kind: set() for kind in kinds}
     for node in order:
         for parent in above[node]:
             below[kinds[parent]].add(kinds[node])
-    earlier: dict[Any, set[Any]] = {kind: set() for kind in kinds}
-    for kind, later in below.items():
-        for reader in later:
-            earlier[reader].add(kind)
+            earlier[kinds[node]].add(kinds[parent])
     sequence = list(TopologicalSorter(earlier).static_order())
     place: dict[Any, int] = {}
     for kind in sequence:

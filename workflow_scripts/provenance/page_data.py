@@ -3,10 +3,10 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
-from workflow_scripts.provenance.findings import Finding, Verdict
+from workflow_scripts.provenance.findings import Finding, Verdict, shown
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.page_columns import columns
 from workflow_scripts.provenance.record import InputFile, OutputFile
@@ -17,7 +17,7 @@ KINDS = {
     "record": "the record was altered or is damaged",
     "link": "the record it links to is not there",
     "missing": "the file or the record is not there",
-    "unrecorded": "no record tells where the file came from",
+    "unrecorded": "no record says where the file came from",
     "stale": "made with other settings, code or inputs than are at hand",
     "waived": "made with others too, but kept on purpose",
 }
@@ -25,7 +25,7 @@ KINDS = {
 SMALL_GRAPH = 24
 """Up to so many nodes a graph is shown unfolded."""
 FEW_JOBS = 8
-"""Up to so many jobs of a step without named groups stand by themselves."""
+"""Up to so many jobs of a step without named groups are shown one by one."""
 MANY_JOBS = 16
 """Up to so many are shown unfolded."""
 LARGEST_EXACT = 2**53
@@ -140,18 +140,11 @@ class _Graph:
         elif name in self.ledger.jobs:
             name = f"{record.root}/{name}"  # a data set named as a job of the study is
         fields = record.model_dump(exclude={"job", "step", "inputs", "outputs", "arguments"})
-        fields |= {"record": self._shown(entry.file), "record_sha256": entry.sha256}
+        fields |= {"record": shown(entry.file, self.ledger), "record_sha256": entry.sha256}
         number = self._add("job", name, record.step, _group_name(name))
         self.nodes[number]["record"] = self.shared.add(fields)
         self._jobs[name] = number
         return number
-
-    def _shown(self, file: Path) -> str:
-        """A record's file as records name files, where that can be told."""
-        if file.is_relative_to(self.ledger.folder):
-            return f"{self.ledger.root}/{file.relative_to(self.ledger.folder).as_posix()}"
-        base = self.ledger.base
-        return file.relative_to(base).as_posix() if base is not None and file.is_relative_to(base) else file.as_posix()
 
     def _add(self, kind: str, name: str, step: str, group: str) -> int:
         parts: dict[str, Any] = {"state": None, "inputs": [], "outputs": []}

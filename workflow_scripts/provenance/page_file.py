@@ -4,16 +4,16 @@ from pathlib import Path
 
 from workflow_scripts.provenance.check_places import PAGE as FILE
 from workflow_scripts.provenance.ledger import Ledger, LedgerError, read_ledger
-from workflow_scripts.provenance.record import write_atomically
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.provenance.verify import verify
-from workflow_scripts.runtime.command_line import tell_error
+from workflow_scripts.runtime.command_line import print_error
+from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import RECORDS
 from workflow_scripts.study.study import Study
 
 
 def page_of(ledger: Ledger, study: Study | None, rehashed: bool = True) -> Path:
-    """Write the page of a results folder beside its records; returns its path.
+    """Write the page of a results folder next to its records; returns its path.
 
     With `rehashed`, every file is hashed for it; otherwise only records, links, settings and code are compared.
     """
@@ -23,7 +23,7 @@ def page_of(ledger: Ledger, study: Study | None, rehashed: bool = True) -> Path:
     verdict = verify(ledger, planned, rehash=rehashed)
     title = ledger.root if study is None else study.title
     file = ledger.folder / FILE
-    write_atomically(file, page(ledger, verdict, title, rehashed).encode())
+    write_durably(file, page(ledger, verdict, title, rehashed).encode())
     return file
 
 
@@ -34,7 +34,7 @@ def write_page(results: str, study: Study) -> None:
     try:
         page_of(read_ledger(Path(results)), study, rehashed=False)
     except (LedgerError, OSError, ValueError) as error:
-        tell_error(f"{results}/{FILE} was not written: {error}")
+        print_error(f"{results}/{FILE} was not written: {error}")
 
 
 def pages_there(results: str) -> list[str]:

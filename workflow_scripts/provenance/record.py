@@ -1,7 +1,7 @@
 """The record of a job: what it read, what it wrote, and everything that decided it (docs/provenance.md).
 
 A record is one file of canonical JSON, sealed by a digest of its own content. Records link by content: an input's
-sha256 is an output's sha256 in another record, whose own sha256 stands beside it. The fields are a fixed list; no part
+sha256 is an output's sha256 in another record, whose own sha256 is given with it. The fields are a fixed list; no part
 of the environment is copied wholesale.
 """
 
@@ -20,7 +20,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
-from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import RESERVED
 from workflow_scripts.runtime.scheduler_job import scheduler_job
 from workflow_scripts.runtime.untrusted_files import UnreadableError, files_below, read_regular
@@ -29,20 +28,8 @@ from workflow_scripts.tables.files import sha256_of
 
 VERSION = 2
 PACKAGES = (
-    *(
-        "snakemake",
-        "torch",
-        "torchvision",
-        "numba",
-        "llvmlite",
-        "numpy",
-        "scipy",
-        "pandas",
-        "scikit-learn",
-        "matplotlib",
-        "seaborn",
-    ),
-    *("pydantic", "pyyaml", "jinja2"),
+    *("snakemake", "torch", "torchvision", "numba", "llvmlite", "numpy", "scipy", "pandas", "scikit-learn"),
+    *("matplotlib", "seaborn", "pydantic", "pyyaml", "jinja2"),
 )
 GPU_DRIVER = Path("/sys/module/nvidia/version")
 LOCK_FILE = ROOT / "envs" / "requirements.txt"
@@ -51,7 +38,8 @@ MARK = ".snakemake_timestamp"
 """What Snakemake puts into a folder that is an output: an empty file."""
 
 NamedPaths = Mapping[str, Iterable[Path]]
-
+Facts = list[dict[str, Any]]
+"""Of files, as `file_facts` states them."""
 
 LONGEST_PATH, LONGEST_NAME = 4000, 255
 """Bytes that a file system takes."""
@@ -122,7 +110,7 @@ class InputFile(OutputFile):
 
 
 class Arguments(Model):
-    """The paths a job was called with, by key; a folder stands for the files inside."""
+    """The paths a job was called with, by key; a folder means the files inside."""
 
     inputs: dict[Identifier, list[RelativePath]]
     outputs: dict[Identifier, list[RelativePath]]
@@ -165,7 +153,7 @@ class Record(Model):
     step: Identifier
     """module of workflow_scripts.steps"""
     settings: dict[str, Any]
-    """what decided the result, beside code and inputs"""
+    """what decided the result, besides code and inputs"""
     chosen_modules: list[Module]
     """modules chosen by name at run time"""
     code: Sha256
@@ -207,7 +195,7 @@ class Record(Model):
                 raise ValueError("a file that the job was called with is not stated")
         asked = {path for paths in self.arguments.outputs.values() for path in paths}
         if any(asked.isdisjoint(_at_or_above(output.path)) for output in self.outputs):
-            raise ValueError("an output is none that the job was called with")
+            raise ValueError("an output is not one that the job was called with")
         if len({output.path for output in self.outputs}) < len(self.outputs):
             raise ValueError("an output is there twice")
         if self.seed != self.settings.get("seed"):
@@ -215,7 +203,7 @@ class Record(Model):
         return self
 
     def sha256_of(self, path: str) -> str | None:
-        """The sha256 that the record states of an output; None where it tells of no such output."""
+        """The sha256 that the record states of an output; None where it names no such output."""
         return next((output.sha256 for output in self.outputs if output.path == path), None)
 
     def was_given(self, path: str) -> bool:
@@ -224,7 +212,7 @@ class Record(Model):
 
 
 class RecordError(ValueError):
-    """A file that is no record as a job writes it; its text says why, in a few words."""
+    """A file that is not a record as a job writes it; its text says why, in a few words."""
 
 
 def _at_or_above(path: str) -> list[str]:
@@ -258,7 +246,7 @@ def parse_record(content: bytes) -> Record:
     try:
         value = json.loads(content)
     except (ValueError, RecursionError):
-        raise RecordError("it is no JSON") from None
+        raise RecordError("it is not JSON") from None
     version = value.get("version") if isinstance(value, dict) else None
     if version != VERSION:
         other = "as another version of the workflow may have written it"
@@ -280,7 +268,7 @@ def parse_record(content: bytes) -> Record:
 
 
 def read_record(file: Path) -> Record:
-    """The record in a file. Raises FileNotFoundError, and RecordError where it is none."""
+    """The record in a file. Raises FileNotFoundError, and RecordError where it is not a record."""
     return read_with_bytes(file)[0]
 
 
@@ -293,8 +281,13 @@ def read_with_bytes(file: Path) -> tuple[Record, bytes]:
     return parse_record(content), content
 
 
-def file_facts(paths: NamedPaths) -> list[dict[str, Any]]:
-    """Name, path, sha256 and size in bytes of every file; a folder stands for the files inside, sorted."""
+def plain_paths(named: NamedPaths) -> dict[str, list[str]]:
+    """Paths by their names, as a record states them."""
+    return {name: [path.as_posix() for path in paths] for name, paths in named.items()}
+
+
+def file_facts(paths: NamedPaths) -> Facts:
+    """Name, path, sha256 and size in bytes of every file; a folder means the files inside, sorted."""
     facts = []
     for name, group in paths.items():
         for path in group:
@@ -357,8 +350,3 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that a kill or a loss of power leaves as it was before or whole."""
-    write_durably(path, content)

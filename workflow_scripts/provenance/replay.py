@@ -43,7 +43,7 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     """Run a recorded job again below `scratch` and compare its outputs. Raises ReplayError where it cannot run.
 
     Inputs are used only with the content that is recorded. The code is the one at hand; where it is not the recorded
-    one, that is told among the conditions, with other versions and another machine.
+    one, the conditions say so, along with other versions and another machine.
     """
     record = entry.record
     if ledger.base is None:
@@ -55,17 +55,15 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     _check_inputs(ledger, entry)
     code = step_code(record.step, record.chosen_modules)
     identity = Identity(record.step, record.settings, tuple(record.chosen_modules), combined(code))
-    made = _paths_in_scratch(record.arguments.outputs, record.root)
+
     arguments = ["--root", AGAIN, "--log", f"{AGAIN}/{LOGS}/{record.job}.log", "--job", text_of(identity), "--anew"]
     for key, paths in record.arguments.inputs.items():
         arguments += ["--input", key, *paths] if paths else []
-    for key, paths in made.items():
-        arguments += ["--output", key, *paths]
+    for key, paths in record.arguments.outputs.items():
+        arguments += ["--output", key, *(_in_scratch(path, record.root) for path in paths)]
     if record.step in FETCHING:  # from copies of the source files that are there already
-        arguments += [
-            "--access",
-            json.dumps({"mirrors": [str((ledger.base / "data/sources").resolve())], "offline": True}),
-        ]
+        sources = str((ledger.base / "data/sources").resolve())
+        arguments += ["--access", json.dumps({"mirrors": [sources], "offline": True})]
     if record.device is not None and record.device.get("kind") == "cuda":
         arguments += ["--gpu", "1"]
     _lay_out(ledger, record, scratch)
@@ -74,9 +72,8 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, cwd=scratch, env=environment, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
-        raise ReplayError(
-            f"{record.job} could not be run again: {(done.stderr.strip().splitlines() or ['killed'])[-1]}"
-        )
+        why = (done.stderr.strip().splitlines() or ["killed"])[-1]
+        raise ReplayError(f"{record.job} could not be run again: {why}")
     again = read_record(scratch / AGAIN / RECORDS / f"{record.job}.json")
     found = {output.path: output.sha256 for output in again.outputs}
     result = Replay(record.job, conditions=list(_conditions(entry, code)))
@@ -98,10 +95,10 @@ def _check_inputs(ledger: Ledger, entry: Entry) -> None:
     for path in (path for paths in record.arguments.inputs.values() for path in paths):
         for name, fault in _files_of(ledger, path):
             if fault is None and name not in recorded and PurePosixPath(name).name != MARK:
-                fault = "its record does not tell what that was"
+                fault = "its record does not say what that was"
             if fault is not None:
                 raise ReplayError(f"{record.job} cannot be run again from its input {name}: {fault}")
-    places = {path: place for path in recorded if (place := ledger.at(path)) is not None}
+    places = {path: place for path in recorded if (place := ledger.location(path)) is not None}
     found = sha256_of_recorded({place: recorded[path].bytes for path, place in places.items()}, ledger.folder)
     for path, place in places.items():
         if found[place] != recorded[path].sha256:
@@ -111,7 +108,7 @@ def _check_inputs(ledger: Ledger, entry: Entry) -> None:
 
 def _files_of(ledger: Ledger, path: str) -> Iterator[tuple[str, str | None]]:
     """Every file of an input, as records name it, with why it cannot be read; links are read among data sets only."""
-    place = ledger.at(path)
+    place = ledger.location(path)
     if place is None:
         return
     if behind_link(place, ledger.folder):
@@ -132,10 +129,6 @@ def _lay_out(ledger: Ledger, record: Record, scratch: Path) -> None:
             (scratch / part).symlink_to((ledger.base / part).resolve())
 
 
-def _paths_in_scratch(outputs: dict[str, list[str]], root: str) -> dict[str, list[str]]:
-    return {key: [_in_scratch(path, root) for path in paths] for key, paths in outputs.items()}
-
-
 def _in_scratch(path: str, root: str) -> str:
     return (PurePosixPath(AGAIN) / PurePosixPath(path).relative_to(root)).as_posix()
 
@@ -147,6 +140,6 @@ def _conditions(entry: Entry, code: dict[str, str]) -> Iterator[str]:
     here = software()
     yield from (f"version of {line}" for line in differences(record.software.packages, here["packages"]))
     yield from (f"{line}" for line in differences({"python": record.software.python}, {"python": here["python"]}))
-    told = {"processor", "system", "gpu_driver"}
-    now = {key: value for key, value in machine().items() if key in told}
-    yield from (f"machine: {line}" for line in differences(record.machine.model_dump(include=told), now))
+    compared = {"processor", "system", "gpu_driver"}
+    now = {key: value for key, value in machine().items() if key in compared}
+    yield from (f"machine: {line}" for line in differences(record.machine.model_dump(include=compared), now))

@@ -25,7 +25,7 @@ class CopyError(ValueError):
 def copy_regular(folder: Path, inside: str, target: Path, sha256: str | None = None) -> int:
     """Copy the regular file at `inside`, a path below `folder`, to the new file `target`; returns its size in bytes.
 
-    `folder` itself may lie behind links; nothing below it may. Raises CopyError where the file is none, is behind a
+    `folder` itself may lie behind links; nothing below it may. Raises CopyError where it is not a file, is behind a
     link, has not this sha256, or where `target` is there; and OSError.
     """
     digest, size = hashlib.sha256(), 0
@@ -55,7 +55,7 @@ def _opened(folder: Path, inside: str) -> Iterator[BinaryIO]:
             os.close(here)
             here = inner
         if not stat.S_ISREG(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode):
-            raise CopyError(f"{folder / inside}: it is no regular file, and only those are copied")
+            raise CopyError(f"{folder / inside}: it is not a regular file, and only those are copied")
         number = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
     except OSError as error:
         if error.errno in LEADS_ELSEWHERE:
@@ -67,5 +67,5 @@ def _opened(folder: Path, inside: str) -> Iterator[BinaryIO]:
         os.close(here)
     with os.fdopen(number, "rb") as file:
         if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise CopyError(f"{folder / inside}: it is no regular file, and only those are copied")
+            raise CopyError(f"{folder / inside}: it is not a regular file, and only those are copied")
         yield file

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from workflow_scripts.provenance.record import write_atomically
+from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import SIGNATURES
 from workflow_scripts.runtime.untrusted_files import UnreadableError, read_regular
 
@@ -90,20 +90,20 @@ def sign(folder: Path, text: bytes, key: Path) -> Signature:
         file.write_bytes(text)
         done = _ssh_keygen("sign", "-n", NAMESPACE, "-f", str(key), str(file))
         if done.returncode:
-            raise SignatureError(f"{key}: nothing was signed; ssh-keygen says: {_said(done)}")
+            raise SignatureError(f"{key}: nothing was signed; ssh-keygen says: {_output_of(done)}")
         content = file.with_name("text.sig").read_bytes()
     made = _key_of(content)
     if made is None:
         raise SignatureError(f"{key}: ssh-keygen wrote a signature of a form that is not known here")
     target = folder / SIGNATURES / f"{made.hex()}.sig"
-    write_atomically(target, content)
+    write_durably(target, content)
     return Signature(target, content, made)
 
 
 def check(folder: Path, text: bytes, signers: Path) -> list[Checked]:
     """Check every signature of a folder over `text` against a file of allowed signers. Raises SignatureError.
 
-    Whether a signer's time is over (`valid-before`) is told by the clock of now: a signature proves no time.
+    Whether a signer's time is over (`valid-before`) is decided by the clock of now: a signature proves no time.
     """
     try:
         allowed = signers.read_bytes()
@@ -119,20 +119,18 @@ def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> C
     file.write_bytes(signature.content)
     found = _ssh_keygen("find-principals", "-s", str(file), "-f", str(signers))
     if found.returncode:
-        said = next((line for line in _lines(found) if line.startswith(f"{signers}:")), "")
-        why = f" ({said.replace(str(signers), str(named))})" if said else ""
+        fault = next((line for line in _lines(found) if line.startswith(f"{signers}:")), "")
+        why = f" ({fault.replace(str(signers), str(named))})" if fault else ""
         return Checked(signature, fault=f"{named} names no signer with its key {signature.fingerprint}{why}")
     good, faults = [], []
     for name in dict.fromkeys(re.split(r"[\n,]", found.stdout.decode(errors="replace"))):
         if not name or name.startswith("!"):
             continue
-        done = _ssh_keygen(
-            "verify", "-f", str(signers), "-I", name, "-n", NAMESPACE, "-s", str(file), standard_input=text
-        )
+        done = _ssh_keygen("verify", "-f", str(signers), "-I", name, "-n", NAMESPACE, "-s", str(file), stdin=text)
         if done.returncode == 0:
             good.append(name)
         else:
-            faults.append(_said(done).replace(str(signers), str(named)))
+            faults.append(_output_of(done).replace(str(signers), str(named)))
     if good:
         return Checked(signature, tuple(good))
     if any("incorrect signature" in fault for fault in faults):
@@ -140,30 +138,30 @@ def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> C
     return Checked(signature, fault=f"it does not count; ssh-keygen says: {'; '.join(faults)}")
 
 
-def _ssh_keygen(what: str, *arguments: str, standard_input: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
+def _ssh_keygen(what: str, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
     command = ["ssh-keygen", "-Y", what, *arguments]
     try:
-        if standard_input is None:  # it may ask on the terminal
+        if stdin is None:  # it may ask on the terminal
             return subprocess.run(command, capture_output=True, check=False)
-        return subprocess.run(command, input=standard_input, capture_output=True, check=False)
+        return subprocess.run(command, input=stdin, capture_output=True, check=False)
     except FileNotFoundError:
         raise SignatureError("ssh-keygen is not there; install OpenSSH (8.2 or later)") from None
 
 
-def _said(done: subprocess.CompletedProcess[bytes]) -> str:
+def _output_of(done: subprocess.CompletedProcess[bytes]) -> str:
     """The first thing ssh-keygen complained of."""
     return next(iter(_lines(done)), f"exit status {done.returncode}")
 
 
 def _lines(done: subprocess.CompletedProcess[bytes]) -> list[str]:
-    """What ssh-keygen said, without its questions and what it does."""
-    said = re.sub(r"Enter passphrase[^:\n]*: ?", "", done.stderr.decode(errors="replace"))
-    lines = (line.strip() for line in said.splitlines())
+    """What ssh-keygen printed, without its questions and what it does."""
+    output = re.sub(r"Enter passphrase[^:\n]*: ?", "", done.stderr.decode(errors="replace"))
+    lines = (line.strip() for line in output.splitlines())
     return [line for line in lines if line and not line.startswith("Signing file ")]
 
 
 def _key_of(content: bytes) -> bytes | None:
-    """The sha256 of the public key in a signature file of our namespace; None where the file is no such signature."""
+    """The sha256 of the public key in a signature file of our namespace; None for any other file."""
     if not content.startswith(BEGIN) or not content.endswith(END):
         return None
     try:

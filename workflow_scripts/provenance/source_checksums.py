@@ -8,7 +8,7 @@ from workflow_scripts.provenance.differences import DIGITS
 from workflow_scripts.provenance.record import InputFile, Record
 
 
-def undeclared(record: Record, read: InputFile) -> str | None:
+def checksum_fault(record: Record, read: InputFile) -> str | None:
     """What speaks against a file that a job fetched itself, in a few words; None where its data set states it.
 
     None, too, where the module is not at hand or cannot be imported: then the record's code is not the code at hand,

@@ -1,4 +1,4 @@
-"""Where a study stands: which jobs would run, why, and what that would cost; and what Snakemake alone would do."""
+"""The state of a study: which jobs would run, why, and what that would cost; and what Snakemake alone would do."""
 
 import os
 import shlex
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from workflow_scripts.provenance.hashing import sha256_of_recorded
 from workflow_scripts.provenance.record import Record, lies_at
-from workflow_scripts.provenance.standing import recorded, state_of
+from workflow_scripts.provenance.standing import record_or_fault, result_state
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.job_plan import Job
 from workflow_scripts.study.places import Places
@@ -22,12 +22,12 @@ NOT_MISSED = ("missing", "without a record", "stale", "altered")
 """States of a job's own result that Snakemake may not see."""
 CHECKPOINTS = ("fetch_data", "made_up_data", "gather_architectures")
 """Steps after which Snakemake looks again: what reads a file of theirs that was there runs only where it changed."""
-BEHIND_ARCHITECTURES = ("evaluate_genotype", "select_architecture")
+AFTER_ARCHITECTURES = ("evaluate_genotype", "select_architecture")
 """Steps that Snakemake looks at again once the architectures of their group are gathered."""
 
 
 @dataclass(frozen=True)
-class Standing:
+class JobState:
     """One job: its state, the reasons, and what running it cost before, in seconds; None where nobody knows.
 
     `damaged` are recorded files that are there with other content, or are gone from a folder that is there.
@@ -40,7 +40,7 @@ class Standing:
     damaged: tuple[str, ...] = ()
 
 
-def standings(planned: Sequence[Job], results: str, folder: Path = Path()) -> list[Standing]:
+def job_states(planned: Sequence[Job], results: str, folder: Path = Path()) -> list[JobState]:
     """The state of every job, in the order of `planned`, which is that in which data flows. Paths are from `folder`.
 
     Jobs on request are left out where they have no record.
@@ -49,7 +49,7 @@ def standings(planned: Sequence[Job], results: str, folder: Path = Path()) -> li
     `follows` where it reads what will be made anew, `may follow` where that depends on what is found; `waived`.
     """
     planned = [job for job in planned if not job.on_request or (folder / job.record).exists()]
-    records = {job.record: recorded(folder / job.record) for job in planned}
+    records = {job.record: record_or_fault(folder / job.record) for job in planned}
     times = _times(planned, records)
     waivers = Waivers(folder / results)
     waivers.require_sound()
@@ -58,7 +58,7 @@ def standings(planned: Sequence[Job], results: str, folder: Path = Path()) -> li
     perhaps: dict[str, str] = {}
     found = []
     for job in planned:
-        own = state_of(job, records[job.record], waivers, folder)
+        own = result_state(job, records[job.record], waivers, folder)
         state, reasons = own.state, own.reasons
         damaged = damages.get(job.name, {}) if state == "fresh" else {}
         if damaged:
@@ -66,7 +66,7 @@ def standings(planned: Sequence[Job], results: str, folder: Path = Path()) -> li
         if state in ("fresh", "waived"):
             sure = sorted({maker for path in job.reads if (maker := running.get(path))})
             maybe = sorted({maker for path in job.reads if (maker := perhaps.get(path))})
-            if job.step in BEHIND_ARCHITECTURES and all((folder / path).exists() for path in job.reads):
+            if job.step in AFTER_ARCHITECTURES and all((folder / path).exists() for path in job.reads):
                 gathering = Places(job.root).architectures(group=job.name.split("/")[1])
                 again = {maker for made in (running, perhaps) if (maker := made.get(gathering))}
                 maybe, sure = sorted({*maybe, *sure, *again}), []
@@ -77,11 +77,15 @@ def standings(planned: Sequence[Job], results: str, folder: Path = Path()) -> li
                 may_stay = job.step in CHECKPOINTS and (folder / path).exists()
                 (perhaps if may_stay or state == "may follow" else running)[path] = job.name
         seconds = times.get(job.record, times.get(job.step))
-        found.append(Standing(job, state, reasons, seconds, tuple(damaged)))
+        found.append(JobState(job, state, reasons, seconds, tuple(damaged)))
     return found
 
 
-def _times(planned: Iterable[Job], records: dict[str, Record | str | None]) -> dict[str, float]:
+Records = dict[str, Record | str | None]
+"""By the file of a job's record, what `record_or_fault` found there."""
+
+
+def _times(planned: Iterable[Job], records: Records) -> dict[str, float]:
     """Seconds by record file, and the median by step."""
     times: dict[str, float] = {}
     steps: dict[str, list[float]] = {}
@@ -93,9 +97,7 @@ def _times(planned: Iterable[Job], records: dict[str, Record | str | None]) -> d
     return times | {step: statistics.median(each) for step, each in steps.items()}
 
 
-def _damages(
-    planned: Iterable[Job], records: dict[str, Record | str | None], folder: Path, results: str
-) -> dict[str, dict[str, str]]:
+def _damages(planned: Iterable[Job], records: Records, folder: Path, results: str) -> dict[str, dict[str, str]]:
     """Per job, its recorded files that are not what was recorded, each with what was done to it."""
     written = {
         job.name: {output.path: output for output in record.outputs}
@@ -122,12 +124,12 @@ def _reads(makers: list[str]) -> tuple[str, ...]:
 
 
 class DryRunError(Exception):
-    """Snakemake could not plan; its text is what it said last."""
+    """Snakemake could not plan; its text is the first lines that Snakemake printed."""
 
 
 SNAKEMAKE = ".venv/bin/snakemake"
 BANNERS = ("Using profile", "Assuming unrestricted", "host:", "Building DAG")
-LINES_TOLD = 4
+LINES_SHOWN = 4
 
 
 def study_options(configfile: Path, settings: str | None) -> list[str]:
@@ -140,17 +142,16 @@ def snakemake_plan(options: Sequence[str]) -> dict[str, str]:
     """What `snakemake -n` would run with options: the log of every job, with its reason. Raises DryRunError."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "host", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
     if done.returncode != 0:
-        said = [
-            line for line in (done.stdout + done.stderr).splitlines() if line.strip() and not line.startswith(BANNERS)
-        ]
-        raise DryRunError("snakemake -n: " + " ".join(said[:LINES_TOLD] or ["it failed and said nothing"]))
-    return dict(_jobs_told(done.stdout + done.stderr))
+        lines = [line for line in output.splitlines() if line.strip() and not line.startswith(BANNERS)]
+        raise DryRunError("snakemake -n: " + " ".join(lines[:LINES_SHOWN] or ["it failed and printed nothing"]))
+    return dict(_planned_jobs(output))
 
 
-def _jobs_told(said: str) -> Iterator[tuple[str, str]]:
+def _planned_jobs(output: str) -> Iterator[tuple[str, str]]:
     log = None
-    for line in said.splitlines():
+    for line in output.splitlines():
         key, _, value = line.strip().partition(": ")
         if line.startswith("    ") and key == "log":
             log = value
@@ -159,28 +160,28 @@ def _jobs_told(said: str) -> Iterator[tuple[str, str]]:
             log = None
 
 
-def disagreements(found: Iterable[Standing], plan: dict[str, str]) -> list[str]:
+def disagreements(found: Iterable[JobState], plan: dict[str, str]) -> list[str]:
     """Where Snakemake alone would do otherwise, in sentences that say why."""
     lines = []
-    known = {standing.job.log: standing for standing in found}
-    for log, standing in known.items():
-        name = standing.job.name
-        if standing.job.on_request:
+    known = {job_state.job.log: job_state for job_state in found}
+    for log, job_state in known.items():
+        name = job_state.job.name
+        if job_state.job.on_request:
             continue
-        if log not in plan and standing.state in (*NOT_MISSED, "follows"):
+        if log not in plan and job_state.state in (*NOT_MISSED, "follows"):
             why = {
                 "altered": "it keeps no digest of outputs",
                 "without a record": "it does not know of records",
                 "stale": "it has lost its metadata of the result (.snakemake), or its outputs were marked with --touch",
-            }.get(standing.state, "it does not rerun what comes before")
-            lines.append(f"{name} is {standing.state}, but Snakemake would not run it: {why}")
-        elif log in plan and standing.state in ("fresh", "waived"):
-            lines.append(f"{name} is {standing.state}, but Snakemake would run it: {plan[log]}")
+            }.get(job_state.state, "it does not rerun what comes before")
+            lines.append(f"{name} is {job_state.state}, but Snakemake would not run it: {why}")
+        elif log in plan and job_state.state in ("fresh", "waived"):
+            lines.append(f"{name} is {job_state.state}, but Snakemake would run it: {plan[log]}")
     lines += [f"{log} belongs to no job of the study, but Snakemake would run it" for log in plan if log not in known]
     return lines
 
 
-def commands(found: Iterable[Standing], plan: dict[str, str], options: Sequence[str], most: int) -> list[str]:
+def commands(found: Iterable[JobState], plan: dict[str, str], options: Sequence[str], most: int) -> list[str]:
     """What a person can type, in this order, to have results as they should be; nothing where nothing would run.
 
     `options` are those of Snakemake that name the study. What Snakemake would leave is asked for by name, of up to
@@ -189,12 +190,12 @@ def commands(found: Iterable[Standing], plan: dict[str, str], options: Sequence[
     removed: list[str] = []
     asked: list[str] = []
     forced: list[str] = []
-    for standing in [each for each in found if each.job.log not in plan and each.state in NOT_MISSED][:most]:
-        outputs = standing.job.writes
-        damaged = [path for path in outputs if any(lies_at(each, path) for each in standing.damaged)]
+    for job_state in [each for each in found if each.job.log not in plan and each.state in NOT_MISSED][:most]:
+        outputs = job_state.job.writes
+        damaged = [path for path in outputs if any(lies_at(each, path) for each in job_state.damaged)]
         absent = [path for path in outputs if not Path(path).exists()]
         removed += damaged
-        if damaged or absent or standing.job.on_request:
+        if damaged or absent or job_state.job.on_request:
             asked += [*damaged, *absent, *outputs][:1]
         else:
             forced.append(outputs[0])

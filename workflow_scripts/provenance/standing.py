@@ -1,4 +1,4 @@
-"""How a job's result stands: is it there, and is it of the settings and the code at hand?"""
+"""The state of a job's result: is it there, and is it of the settings and the code at hand?"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from workflow_scripts.study.job_plan import Job, Plan
 
 
 @dataclass(frozen=True)
-class State:
+class ResultState:
     """The state of one job's result: `fresh`, `missing`, `stale`, `waived` or `without a record`, and why."""
 
     job: str
@@ -25,7 +25,7 @@ class State:
         return f"{self.state}: {self.job}" + (f" ({'; '.join(self.reasons)})" if self.reasons else "")
 
 
-def recorded(file: Path) -> Record | str | None:
+def record_or_fault(file: Path) -> Record | str | None:
     """The record in a file; the reason where the file is none; None where there is no file."""
     try:
         return read_record(file)
@@ -35,38 +35,38 @@ def recorded(file: Path) -> Record | str | None:
         return str(error)
 
 
-def state_of(job: Job, record: Record | str | None, waivers: Waivers, folder: Path = Path()) -> State:
+def result_state(job: Job, record: Record | str | None, waivers: Waivers, folder: Path = Path()) -> ResultState:
     """The state of a job's outputs and of what `recorded` found of its record; paths are from `folder`."""
     absent = [path for path in job.writes if not (folder / path).exists()]
     if absent:
-        return State(job.name, "missing", () if len(absent) == len(job.writes) else (f"{absent[0]} is not there",))
+        return ResultState(job.name, "missing", () if absent == job.writes else (f"{absent[0]} is not there",))
     if not isinstance(record, Record):
-        return State(job.name, "without a record", () if record is None else (record,))
-    return standing(job, record, waivers)
+        return ResultState(job.name, "without a record", () if record is None else (record,))
+    return record_state(job, record, waivers)
 
 
-def standing(job: Job, record: Record, waivers: Waivers | None) -> State:
-    """How a job's record stands to its settings and code as they are now: `fresh`, `stale` or `waived`.
+def record_state(job: Job, record: Record, waivers: Waivers | None) -> ResultState:
+    """The state of a job's record under its settings and code as they are now: `fresh`, `stale` or `waived`.
 
     Without `waivers` for a data set, whose results none keeps.
     """
     identity = planned_identity(job)
     changed = tuple(_changes(record, parse_identity(identity)))
     if changed and waivers is not None and waivers.kept(job.name, identity) is not None:
-        return State(job.name, "waived", changed, waivers.all[job.name])
-    return State(job.name, "stale" if changed else "fresh", changed)
+        return ResultState(job.name, "waived", changed, waivers.all[job.name])
+    return ResultState(job.name, "stale" if changed else "fresh", changed)
 
 
-def standing_by_code(record: Record, sha256: str, waivers: Waivers) -> State:
-    """How a record with this sha256 stands to its step's code at hand, where its study's settings are not."""
+def record_state_by_code(record: Record, sha256: str, waivers: Waivers) -> ResultState:
+    """The state of a record with this sha256 under its step's code at hand, where its study's settings are not."""
     try:
         changed = tuple(module_changes(record.modules, step_code(record.step, record.chosen_modules)))
     except (FileNotFoundError, ValueError) as error:
         changed = (f"the code at hand cannot be compared: {error}",)
     waiver = waivers.all.get(record.job)
     if changed and waiver is not None and waiver.record == sha256:
-        return State(record.job, "waived", changed, waiver)
-    return State(record.job, "stale" if changed else "fresh", changed)
+        return ResultState(record.job, "waived", changed, waiver)
+    return ResultState(record.job, "stale" if changed else "fresh", changed)
 
 
 def _changes(record: Record, now: Identity) -> list[str]:
@@ -79,10 +79,10 @@ def _changes(record: Record, now: Identity) -> list[str]:
     return changed
 
 
-def tell_sources(plan: Plan, longest: int = 20) -> list[str]:
+def source_warnings(plan: Plan, longest: int = 20) -> list[str]:
     """What a person should know before figures are drawn from the runs that are there: which are missing or stale."""
     waivers = Waivers(plan.places.results)
-    states = [state_of(source, recorded(Path(source.record)), waivers) for source in plan.sources]
+    states = [result_state(source, record_or_fault(Path(source.record)), waivers) for source in plan.source_jobs]
     lines = [f"missing: {what}" for what in plan.runs.missing]
     lines += [str(state) for state in states if state.state != "fresh"]
     hidden = len(lines) - longest

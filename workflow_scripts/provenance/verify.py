@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from workflow_scripts.provenance.attempts import all_attempts
-from workflow_scripts.provenance.check_files import look, outputs
-from workflow_scripts.provenance.check_links import links
-from workflow_scripts.provenance.check_places import PAGE, unrecorded
+from workflow_scripts.provenance.check_files import check_outputs, current_files
+from workflow_scripts.provenance.check_links import check_links
+from workflow_scripts.provenance.check_places import PAGE, unrecorded_files
 from workflow_scripts.provenance.check_study import compare_with_study
 from workflow_scripts.provenance.findings import Finding, Verdict, shown
 from workflow_scripts.provenance.ledger import Ledger
@@ -27,13 +27,13 @@ def verify(ledger: Ledger, planned: Iterable[Job] | None, against: str | None = 
     planned = None if planned is None else list(planned)
     verdict = Verdict(str(ledger.folder), ledger.root_digest, jobs=len(ledger.jobs))
     verdict.views = [name for name in VIEWS if (ledger.folder / name).is_file()]
-    files = look(ledger, verdict, rehash)
+    files = current_files(ledger, verdict, rehash)
     findings = [
         *_records(ledger),
-        *outputs(ledger, files),
-        *links(ledger, files),
-        *unrecorded(ledger),
-        *_broken_waivers(ledger),
+        *check_outputs(ledger, files),
+        *check_links(ledger, files),
+        *unrecorded_files(ledger),
+        *(Finding("record", f"{ledger.root}/{WAIVERS}", fault) for fault in Waivers(ledger.folder).faults),
         *_finished_without_record(ledger, planned),
     ]
     if against is not None and against != ledger.root_digest:
@@ -61,12 +61,8 @@ def _records(ledger: Ledger) -> Iterator[Finding]:
         for output in entry.record.outputs:
             if ledger.makers[output.path] is not entry:
                 other = ledger.makers[output.path].record.job
-                cause = f"it tells of {output.path}, and so does the record of {other}"
+                cause = f"it names {output.path}, and so does the record of {other}"
                 yield Finding("record", shown(entry.file, ledger), cause, job)
-
-
-def _broken_waivers(ledger: Ledger) -> Iterator[Finding]:
-    yield from (Finding("record", f"{ledger.root}/{WAIVERS}", fault) for fault in Waivers(ledger.folder).faults)
 
 
 def _finished_without_record(ledger: Ledger, planned: list[Job] | None) -> Iterator[Finding]:

@@ -15,16 +15,8 @@ from typing import Annotated, Any, Literal
 from pydantic import StringConstraints
 
 from workflow_scripts.provenance.identity import Identity, planned_identity, text_of
-from workflow_scripts.provenance.record import (
-    JobName,
-    Record,
-    RecordError,
-    Sha256,
-    Time,
-    digest_of,
-    read_with_bytes,
-    write_atomically,
-)
+from workflow_scripts.provenance.record import JobName, Record, RecordError, Sha256, Time, digest_of, read_with_bytes
+from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import RECORDS, WAIVERS
 from workflow_scripts.runtime.printable import visible
 from workflow_scripts.runtime.untrusted_files import found_below, read_regular
@@ -63,12 +55,12 @@ class Waivers:
 
     @property
     def faults(self) -> list[str]:
-        """A sentence for every file that is no waiver."""
+        """A sentence for every file that is not a waiver."""
         broken = (path for path, waiver in self._read.items() if waiver is None)
-        return [f"{path}: this is no waiver; delete it, or make it again with the audit" for path in broken]
+        return [f"{path}: this is not a waiver; delete it, or make it again with the audit" for path in broken]
 
     def require_sound(self) -> None:
-        """Raise ValueError, in one sentence, for the first file that is no waiver."""
+        """Raise ValueError, in one sentence, for the first file that is not a waiver."""
         for fault in self.faults:
             raise ValueError(fault)
 
@@ -115,12 +107,12 @@ class Waivers:
         link = link_on_the_way(self.root, file)
         if link is not None:
             raise ValueError(f"{link}: a link inside a results folder, so no waiver is written there")
-        write_atomically(file, (json.dumps(waiver.model_dump(), sort_keys=True, indent=1) + "\n").encode())
+        write_durably(file, (json.dumps(waiver.model_dump(), sort_keys=True, indent=1) + "\n").encode())
         return file
 
 
 def open_waivers(root: str) -> Waivers:
-    """The waivers of a results folder; ends the program, in one sentence, for a file that is none."""
+    """The waivers of a results folder; ends the program, in one sentence, for a file that is not a waiver."""
     waivers = Waivers(root)
     try:
         waivers.require_sound()

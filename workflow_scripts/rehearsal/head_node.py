@@ -57,7 +57,7 @@ class Watch:
         self.memory = max(self.memory, memory)
         self.load = max(self.load, os.getloadavg()[0])
 
-    def told(self) -> Load:
+    def load_so_far(self) -> Load:
         """The load so far."""
         return Load(
             seconds=round(self.last - self.begun, 1),
@@ -88,7 +88,7 @@ def keep(load: Load, root: Path) -> None:
 
 
 def kept(root: Path) -> list[Load]:
-    """The load of every run of a results folder; a line that is none is passed over."""
+    """The load of every run of a results folder; any other line is passed over."""
     try:
         return list(_loads((root / FILE).read_text().splitlines()))
     except OSError:

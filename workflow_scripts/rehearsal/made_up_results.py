@@ -10,7 +10,8 @@ from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.identity import Identity, step_code
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.new_record import new_record
-from workflow_scripts.provenance.record import file_facts, machine, software, write_atomically
+from workflow_scripts.provenance.record import file_facts, machine, software
+from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import RECORDS
 
 GROUPS = ("s1_cifar10", "s2_cifar10", "s3_cifar10", "s4_cifar10")
@@ -96,7 +97,7 @@ class Writer:
         read = link_inputs(file_facts(_paths(inputs)), _paths(inputs), Path(root))
         for output in outputs:
             seed = hashlib.sha256("".join([output, *(each["sha256"] for each in read)]).encode()).hexdigest()
-            write_atomically(Path(output), _content(seed, (sizes or {}).get(output, 0)))
+            write_durably(Path(output), _content(seed, (sizes or {}).get(output, 0)))
         code = step_code(step, chosen or [])
         self.time += 1
         time = f"2026-01-01T{self.time // 3600 % 24:02}:{self.time // 60 % 60:02}:{self.time % 60:02}+00:00"
@@ -115,7 +116,7 @@ class Writer:
             conditions=self.conditions,
             times={"attempt": 1, "started": time, "ended": time, "seconds": 1.0},
         )
-        write_atomically(file, record)
+        write_durably(file, record)
         note_outputs(files, Path(root), name)
 
 

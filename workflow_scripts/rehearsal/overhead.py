@@ -1,4 +1,4 @@
-"""What the workflow took for every job beside computing, from the files that a run left.
+"""What the workflow took for every job besides computing, from the files that a run left.
 
 `cluster/submission_files.py` describes what a submission to a scheduler leaves; a job on this machine left none.
 """
@@ -23,7 +23,7 @@ LONGEST_NAME = 254
 
 @dataclass(frozen=True)
 class JobFacts:
-    """One job of a rehearsal; times in seconds, None where no file tells of them."""
+    """One job of a rehearsal; times in seconds, None where no file states them."""
 
     name: str
     step: str
@@ -44,13 +44,13 @@ class JobFacts:
     start: float | None = None
     """from there to the wrapper's attempt, whose time is known to the second"""
     wrapper: float | None = None
-    """what the script took beside that and beside the step"""
+    """what the script took besides that and besides the step"""
     noticing: float | None = None
     """from the script's end until Snakemake took note of it"""
 
     @property
     def on_the_node(self) -> float | None:
-        """What the script took beside the step."""
+        """What the script took besides the step."""
         return None if self.start is None or self.wrapper is None else self.start + self.wrapper
 
 

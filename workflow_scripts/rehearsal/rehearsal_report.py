@@ -1,4 +1,4 @@
-"""What a rehearsal found: jobs, failures, overhead of the workflow, and what the real study needs beside computing."""
+"""What a rehearsal found: jobs, failures, overhead of the workflow, and what the real study needs besides computing."""
 
 import statistics
 from collections import Counter
@@ -8,7 +8,7 @@ from pathlib import Path
 from workflow_scripts.provenance.failed_jobs import failures
 from workflow_scripts.rehearsal.head_node import Load, kept
 from workflow_scripts.rehearsal.overhead import JobFacts, facts_of
-from workflow_scripts.runtime.folders import ATTEMPTS, LINKED, LOGS, RECORDS, SCHEDULER
+from workflow_scripts.runtime.folders import ATTEMPTS, INPUT_RECORDS, LOGS, RECORDS, SCHEDULER
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.runtime.untrusted_files import found_below
 from workflow_scripts.study.job_plan import Job
@@ -16,12 +16,12 @@ from workflow_scripts.study.job_plan import Job
 PARTS = (
     ("waiting", "waiting", "from the submission to the start of the job's script"),
     ("start", "start", "from there to the wrapper's attempt, to the second"),
-    ("wrapper", "wrapper", "the rest of the script beside the step"),
+    ("wrapper", "wrapper", "the rest of the script besides the step"),
     ("noticing", "noticing", "from the script's end until Snakemake took note"),
 )
 """Of the table of overheads: a field of JobFacts, its name, and what it is."""
-KEPT_ASIDE = (ATTEMPTS, LINKED, LOGS, RECORDS, SCHEDULER)
-"""Folders of a results folder, beside hidden ones, that hold no result."""
+KEPT_ASIDE = (ATTEMPTS, INPUT_RECORDS, LOGS, RECORDS, SCHEDULER)
+"""Folders of a results folder, besides hidden ones, that hold no result."""
 KILOBYTE, MEGABYTE = 1e3, 1e6
 
 
@@ -50,10 +50,10 @@ def _steps(facts: Sequence[JobFacts]) -> Iterator[str]:
 
 
 def _failures(facts: Sequence[JobFacts], root: Path) -> Iterator[str]:
-    told = list(failures(root))
-    if told:
+    failed = list(failures(root))
+    if failed:
         yield "Failed, killed or running still:"
-        yield from (f"  {line}" for line in told)
+        yield from (f"  {line}" for line in failed)
     lost = Counter(reason for each in facts for reason in each.lost)
     if lost:
         yield "Lost by the scheduler: " + "; ".join(f"{count} times: {reason}" for reason, count in lost.most_common())
@@ -93,10 +93,10 @@ def _share(loads: Sequence[Load]) -> float:
 
 
 def _needs(facts: Sequence[JobFacts], study: str, real: int, loads: Sequence[Load], root: Path) -> Iterator[str]:
-    """What the real study needs beside computing, as far as the jobs that are done tell."""
+    """What the real study needs besides computing, as far as the finished jobs show."""
     done = [each for each in facts if each.done]
     if not done:
-        yield f"No job is done, so nothing can be said of what {study} will need."
+        yield f"No job is done, so what {study} will need is not known."
         return
     yield f"Beside computing, {study} will need for its {_jobs(real)}, by {_jobs(len(done))} of the rehearsal:"
     nodes = [value for each in done if (value := each.on_the_node) is not None]

@@ -83,7 +83,7 @@ class FileCheckpoint:
         start = self.clock()
         if start - self.saved_at < self.cost / SHARE:
             return
-        content = io.BytesIO()  # torch does not tell that a disk is full
+        content = io.BytesIO()  # torch does not say that a disk is full
         torch.save({"key": self.key, "state": state()}, content)
         body = content.getvalue()
         write_durably(self.file, _header(body) + body)

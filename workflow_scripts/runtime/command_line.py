@@ -22,14 +22,14 @@ def stop_writing() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def tell(*lines: object, file: TextIO | None = None) -> None:
-    """Print lines, to the standard output unless told otherwise, with everything visible that files put into them."""
+def print_lines(*lines: object, file: TextIO | None = None) -> None:
+    """Print lines, to the standard output unless `file` is given, with everything visible that files put into them."""
     stream = file or sys.stdout
     code = stream.encoding or "utf-8"
     for line in lines:
         print(visible(str(line)).encode(code, "backslashreplace").decode(code), file=stream, flush=True)
 
 
-def tell_error(error: object) -> None:
+def print_error(error: object) -> None:
     """Print an error's lines to the standard error."""
-    tell(*str(error).split("\n"), file=sys.stderr)
+    print_lines(*str(error).split("\n"), file=sys.stderr)

@@ -2,7 +2,7 @@
 
 The last guard of `audit replay` behind the checks of every name in a record: what Python's own functions are asked to
 write, move or remove elsewhere is refused before it happens; what a library's compiled code opens itself is not seen.
-It guards against what a record makes our own steps do. It is no sandbox for code of a stranger's: none is run.
+It guards against what a record makes our own steps do. It is not a sandbox for the code of a stranger: none is run.
 """
 
 import os
@@ -36,7 +36,7 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 def confine(folder: Path) -> None:
     """From now on refuse, with PermissionError, what this process would change outside `folder`.
 
-    Temporary files are made in it. Caches of compiled code are written as always, beside the modules, and so are the
+    Temporary files are made in it. Caches of compiled code are written as always, next to the modules, and so are the
     locks on GPUs, which other jobs must see; they hold nothing of a record.
     """
     inside = tuple(os.path.realpath(place) for place in (folder, LEASES, os.devnull))

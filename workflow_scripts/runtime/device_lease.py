@@ -83,7 +83,7 @@ def named_devices(text: str) -> list[str]:
 
 
 def devices_to_lend(environment: Mapping[str, str], dev: Path = Path("/dev")) -> list[str]:
-    """The devices jobs are given from; none under a scheduler, whose choice stands."""
+    """The devices jobs are given from; none under a scheduler, whose choice is kept."""
     if scheduler_name(environment) is not None:
         return []
     for variable in ("NAS_DEVICES", VISIBLE):
@@ -95,14 +95,14 @@ def devices_to_lend(environment: Mapping[str, str], dev: Path = Path("/dev")) ->
 
 
 def _take(slots: list[tuple[str, Path]], say: Callable[[str], None]) -> tuple[FileLock, str]:
-    told = False
+    waiting = False
     while True:
         for device, file in slots:
             lock = try_lock(file)
             if lock is not None:
                 return lock, device
-        if not told:
-            told = True
+        if not waiting:
+            waiting = True
             say("all devices are taken; waiting for one")
         time.sleep(POLL_SECONDS)
 

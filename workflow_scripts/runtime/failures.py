@@ -11,9 +11,9 @@ PLACES = {
     errno.EACCES: "there is no permission for this; change it, then start the workflow again",
     errno.EPERM: "there is no permission for this; change it, then start the workflow again",
     errno.EROFS: "its file system can only be read; make it writable, or put the results on another, then start again",
-    errno.ENOTDIR: "a file stands where a folder should be; move it away, then start the workflow again",
-    errno.EEXIST: "something stands where a folder should be; move it away, then start the workflow again",
-    errno.EISDIR: "a folder stands where a file should be; move it away, then start the workflow again",
+    errno.ENOTDIR: "there is a file where a folder should be; move it away, then start the workflow again",
+    errno.EEXIST: "there is something where a folder should be; move it away, then start the workflow again",
+    errno.EISDIR: "there is a folder where a file should be; move it away, then start the workflow again",
 }
 """What is wrong with a place that a job reads or writes, by what the system says of it."""
 
@@ -28,8 +28,8 @@ class JobError(Exception):
 
 def sentence(error: BaseException) -> str:
     """What went wrong and what to do about it; of an error that nobody foresaw, its type and text."""
-    told = foreseen(error) or (str(error) if isinstance(error, ValueError | OSError) else repr(error))
-    return " ".join(told.split())
+    text = foreseen(error) or (str(error) if isinstance(error, ValueError | OSError) else repr(error))
+    return " ".join(text.split())
 
 
 def foreseen(error: BaseException) -> str | None:
@@ -38,7 +38,7 @@ def foreseen(error: BaseException) -> str | None:
         return f"it was stopped ({error}); started again, it goes on from its checkpoint where it keeps one"
     if isinstance(error, JobError):
         return str(error)
-    if isinstance(error, MemoryError) or any(told in str(error) for told in NO_MEMORY):
+    if isinstance(error, MemoryError) or any(sign in str(error) for sign in NO_MEMORY):
         return "there is not enough memory; give the job more, or run fewer at once"
     full = next((each for each in _with_causes(error) if _is_full(each)), None)
     if full is not None:

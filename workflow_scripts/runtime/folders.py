@@ -1,7 +1,7 @@
 """The folders at the top of a results folder in which no job has an output."""
 
 RECORDS = "records"
-LINKED = "linked_records"
+INPUT_RECORDS = "linked_records"
 WAIVERS = "waivers"
 SIGNATURES = "signatures"
 ATTEMPTS = "attempts"
@@ -15,4 +15,4 @@ KEPT = ".kept"
 
 OWN_WORK = (LOCKS, SCRATCH, PRODUCERS, CHECKPOINTS)
 """Of the wrapper's own work; nothing needs to vouch for their files."""
-RESERVED = (RECORDS, LINKED, WAIVERS, SIGNATURES, ATTEMPTS, LOGS, SCHEDULER, KEPT, *OWN_WORK)
+RESERVED = (RECORDS, INPUT_RECORDS, WAIVERS, SIGNATURES, ATTEMPTS, LOGS, SCHEDULER, KEPT, *OWN_WORK)

@@ -1,4 +1,4 @@
-"""One writer per job: a kernel lock, freed on any death, with its owner's name beside it."""
+"""One writer per job: a kernel lock, freed on any death, with its owner's name next to it."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 from workflow_scripts.runtime.locks import try_lock
 from workflow_scripts.runtime.scheduler_job import scheduler_job, scheduler_name
 
-TOLD_EVERY_SECONDS = 600.0
+REPORT_EVERY_SECONDS = 600.0
 POLL_SECONDS = 0.2
 
 
@@ -23,11 +23,11 @@ def job_lock(file: Path, say: Callable[[str], None]) -> Iterator[bool]:
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     owner = file.with_suffix(".owner")
-    waited, told = False, -TOLD_EVERY_SECONDS
+    waited, reported = False, -REPORT_EVERY_SECONDS
     while (lock := try_lock(file)) is None:
         waited = True
-        if time.monotonic() - told > TOLD_EVERY_SECONDS:
-            told = time.monotonic()
+        if time.monotonic() - reported > REPORT_EVERY_SECONDS:
+            reported = time.monotonic()
             say(f"another process makes the same outputs ({_owner(owner)}); waiting for it to end")
         time.sleep(POLL_SECONDS)
     try:
@@ -48,4 +48,4 @@ def _owner(file: Path) -> str:
         facts = json.loads(file.read_text())
         return ", ".join(f"{key} {value}" for key, value in facts.items() if value is not None)
     except (OSError, ValueError, AttributeError):
-        return "its owner is not told"
+        return "its owner is not known"

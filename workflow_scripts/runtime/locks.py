@@ -1,7 +1,7 @@
-"""Kernel locks on files (flock), and what stands in their way on a file system that has none.
+"""Kernel locks on files (flock), and what to do on a file system that has none.
 
 Every lock of the program is taken here, because the kernel frees it on any death of its owner. A file system without
-such locks is refused: a lock that is only a file is left behind by a kill, and the next job waits for it for ever.
+such locks is refused: a lock that is only a file is left behind by a kill, and the next job waits for it forever.
 """
 
 import errno

@@ -70,9 +70,9 @@ class Console:
 
 
 @contextmanager
-def warnings_said(progress: Progress) -> Iterator[None]:
+def warnings_shown(progress: Progress) -> Iterator[None]:
     """Say, while inside, what modules of the project warn of by `logging`."""
-    handler = _Said(progress)
+    handler = _WarningsShown(progress)
     logger = logging.getLogger(__name__.partition(".")[0])
     logger.addHandler(handler)
     try:
@@ -81,7 +81,7 @@ def warnings_said(progress: Progress) -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-class _Said(logging.Handler):
+class _WarningsShown(logging.Handler):
     def __init__(self, progress: Progress) -> None:
         super().__init__(logging.WARNING)
         self.progress = progress

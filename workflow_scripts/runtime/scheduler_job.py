@@ -1,6 +1,6 @@
 """The schedulers of clusters: how a job of each is known, and what its own words mean. Another is one more entry.
 
-Which command submits, lists and cancels jobs stands in the profile. `cluster/answers.py` reads what the commands say.
+Which command submits, lists and cancels jobs is in the profile. `cluster/answers.py` reads what the commands say.
 HTCondor gives its jobs no number in the environment.
 """
 
@@ -21,13 +21,13 @@ class Scheduler(NamedTuple):
     busy: str = ""
     """pattern of refusals that end by themselves: it holds as many jobs as it may; upper and lower case are the same"""
     stuck: str = ""
-    """pattern of reasons for which a job may wait for ever unless somebody changes something"""
+    """pattern of reasons for which a job may wait forever unless somebody changes something"""
     queued: str = ""
     """pattern of those among them that end as other jobs end: limits on what runs at once"""
     completing: str = ""
     """pattern in the line of a listed job that has ended"""
     end: Callable[[str], str | None] = lambda number: None
-    """why the job with a number ended, in the scheduler's words; None where it does not tell"""
+    """why the job with a number ended, in the scheduler's words; None where it does not say"""
 
 
 def scheduler_name(environment: Mapping[str, str]) -> str | None:
@@ -49,10 +49,10 @@ def _started_by(environment: Mapping[str, str]) -> Scheduler | None:
 def _slurm_end(number: str) -> str | None:
     """Slurm is asked for its accounts, and where it keeps none for what the controller still knows."""
     not_ended = re.compile("PENDING|RUNNING|COMPLETING|REQUEUED|SUSPENDED|CONFIGURING")
-    said = _said(["sacct", "-X", "-n", "-P", "-j", number, "-o", "State,ExitCode,NodeList"])
-    state, code, nodes, *_ = [*(said.splitlines() or [""])[-1].split("|"), "", "", ""]
+    output = _output_of(["sacct", "-X", "-n", "-P", "-j", number, "-o", "State,ExitCode,NodeList"])
+    state, code, nodes, *_ = [*(output.splitlines() or [""])[-1].split("|"), "", "", ""]
     if not state or not_ended.match(state):  # no accounts, or not there yet
-        facts = dict(re.findall(r"(\w+)=(\S*)", _said(["scontrol", "show", "job", "-o", number])))
+        facts = dict(re.findall(r"(\w+)=(\S*)", _output_of(["scontrol", "show", "job", "-o", number])))
         state, code, nodes = (facts.get(key, "") for key in ("JobState", "ExitCode", "NodeList"))
     by_itself = re.match("FAILED|COMPLETED", state)  # the script ended, and its own marks say more
     if not state or not_ended.match(state) or by_itself:
@@ -70,12 +70,12 @@ def _slurm_end(number: str) -> str | None:
 
 def _grid_engine_end(number: str) -> str | None:
     """Grid Engine is asked for its accounting file."""
-    facts = re.findall(r"^(failed|exit_status|maxvmem|hostname) +(.*?) *$", _said(["qacct", "-j", number]), re.M)
+    facts = re.findall(r"^(failed|exit_status|maxvmem|hostname) +(.*?) *$", _output_of(["qacct", "-j", number]), re.M)
     return ", ".join(f"{key} {value}" for key, value in dict(facts).items()) or None
 
 
-def _said(command: Sequence[str]) -> str:
-    """What a command said; nothing where it failed, because a reason is worth asking for but never needed."""
+def _output_of(command: Sequence[str]) -> str:
+    """What a command printed; nothing where it failed, because a reason is worth asking for but never needed."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):

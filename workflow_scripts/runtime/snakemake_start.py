@@ -47,7 +47,7 @@ def note_forcing(workflow: Any) -> None:
     """Let jobs know, through the environment, that a person asked for what could be left alone to be computed.
 
     That is --force, --forceall or --forcerun; known only after the Snakefile was read. The Snakemake that a cluster's
-    job may start is always told --force, but it is not the main process, whose word counts.
+    job may start is always given --force, but it is not the main process, whose word counts.
     """
     asked = workflow.dag_settings
     if workflow.is_main_process and asked is not None and (asked.forceall or asked.forcerun or asked.forcetargets):

@@ -1,6 +1,6 @@
 """Reading a results folder that may come from a stranger: regular files of bounded size, and nothing behind a link.
 
-A link may lead outside the folder; opening a named pipe or a device may wait for ever; a file may claim any size.
+A link may lead outside the folder; opening a named pipe or a device may wait forever; a file may claim any size.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import BinaryIO
 MOST_BYTES = 64 << 20
 """Of a record, a waiver or a trace; the largest records, of jobs with thousands of inputs, have about a megabyte."""
 LINK = "it is a link to elsewhere, not a file"
-SPECIAL = "it is no regular file"
+SPECIAL = "it is not a regular file"
 
 
 class UnreadableError(ValueError):
@@ -22,7 +22,7 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Found:
-    """Something below a folder that is no folder; or a folder that cannot be listed."""
+    """Something below a path that is not a folder; or a folder that cannot be listed."""
 
     path: Path
     fault: str | None

@@ -1,4 +1,4 @@
-"""Settings of the cell search: what a study's `cells` block may say; `cell_jobs.py` makes each job's settings from it.
+"""Settings of the cell search: what a study's `cells` block may say; `cell_job_settings.py` makes each job's from it.
 
 Defaults are the published ones (RobustDARTS, section 3 and the public code's command line).
 """
@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from workflow_scripts.data.data_set import load_image_set
-from workflow_scripts.study.data_sets import known_image_sets
+from workflow_scripts.study.data_sets import require_image_sets
 from workflow_scripts.study.method_modules import method_names, search_of
-from workflow_scripts.study.name_checks import Mistake, known
+from workflow_scripts.study.name_checks import Mistake, require_known
 from workflow_scripts.study.search_spaces import load_space, space_names
 from workflow_scripts.study.settings_model import (
     Count,
@@ -172,7 +172,7 @@ class Selection(Model):
 
 def _changes(changes: dict[str, Any]) -> dict[str, Any]:
     """Some keys of `Evaluation`, checked."""
-    known(list(changes), list(Evaluation.model_fields), "key")
+    require_known(list(changes), list(Evaluation.model_fields), "key")
     return Evaluation.model_validate(changes).model_dump(exclude_unset=True)
 
 
@@ -212,7 +212,7 @@ class Grid(Model):
     @field_validator("methods")
     @classmethod
     def _methods_exist(cls, names: list[str]) -> list[str]:
-        known(names, method_names(), "method")
+        require_known(names, method_names(), "method")
         for name in names:
             if name not in SELECTING:
                 search_of(name)
@@ -221,7 +221,7 @@ class Grid(Model):
     @field_validator("spaces")
     @classmethod
     def _spaces_exist(cls, names: list[str]) -> list[str]:
-        known(names, space_names(), "search space")
+        require_known(names, space_names(), "search space")
         for name in names:
             load_space(name)
         return names
@@ -229,7 +229,7 @@ class Grid(Model):
     @field_validator("data_sets")
     @classmethod
     def _data_sets_exist(cls, names: list[str]) -> list[str]:
-        known_image_sets(names, "data set")
+        require_image_sets(names, "data set")
         return names
 
 
@@ -273,7 +273,7 @@ class Cells(Model):
     @field_validator("evaluation_for")
     @classmethod
     def _evaluated_data_sets_exist(cls, changes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        known_image_sets(list(changes), "data set")
+        require_image_sets(list(changes), "data set")
         return changes
 
     @model_validator(mode="after")
@@ -297,27 +297,20 @@ class Cells(Model):
     @model_validator(mode="after")
     def _images_suffice(self) -> Self:
         for data_set in sorted({name for grid in self.grids for name in grid.data_sets}):
-            available, subset = load_image_set(data_set), self.search.subset
-            if subset is not None and subset > available.train_images:
-                raise _too_many("search.subset", subset, available.train_images, f"training images of {data_set}")
+            available = load_image_set(data_set)
+            training_images, test_images = f"training images of {data_set}", f"test images of {data_set}"
+            _check_number("search.subset", self.search.subset, available.train_images, training_images)
             weights, alphas = self.split(data_set)
             if not weights or not alphas:
                 key, part = "search.validation_fraction", "the weights" if alphas else "the alphas"
                 raise Mistake(key, f"{self.search.validation_fraction} leaves no image of {data_set} for {part}")
-            images = self.search.curvature.images
-            if images is not None and images > alphas:
-                raise _too_many("search.curvature.images", images, alphas, f"alpha images of {data_set}")
+            measured = self.search.curvature.images
+            _check_number("search.curvature.images", measured, alphas, f"alpha images of {data_set}")
             if self.evaluation is not None:
                 seen = self.evaluation_of(data_set).subset
                 wanted = seen.start + (seen.train or 1)
-                if wanted > available.train_images:
-                    raise _too_many(
-                        "evaluation.subset.train", wanted, available.train_images, f"training images of {data_set}"
-                    )
-                if seen.test is not None and seen.test > available.test_images:
-                    raise _too_many(
-                        "evaluation.subset.test", seen.test, available.test_images, f"test images of {data_set}"
-                    )
+                _check_number("evaluation.subset.train", wanted, available.train_images, training_images)
+                _check_number("evaluation.subset.test", seen.test, available.test_images, test_images)
         return self
 
     def split(self, data_set: str) -> tuple[int, int]:
@@ -344,5 +337,6 @@ def group_of(space: str, data_set: str, published: bool = False) -> str:
     return f"{space}_{data_set}_published" if published else f"{space}_{data_set}"
 
 
-def _too_many(key: str, wanted: int, available: int, what: str) -> Mistake:
-    return Mistake(key, f"{wanted} are more than the {available} {what}")
+def _check_number(key: str, wanted: int | None, available: int, what: str) -> None:
+    if wanted is not None and wanted > available:
+        raise Mistake(key, f"{wanted} are more than the {available} {what}")

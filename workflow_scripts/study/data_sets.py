@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from workflow_scripts.data.data_set import data_set_names, image_set_names, load_entry
-from workflow_scripts.study.name_checks import known
+from workflow_scripts.study.name_checks import require_known
 
 
-def known_image_sets(names: Sequence[str], kind: str) -> None:
+def require_image_sets(names: Sequence[str], kind: str) -> None:
     """Raise ValueError, in one sentence, unless each name is an image data set whose file is sound."""
     for name in names:
         if name in data_set_names():
             load_entry(name)
-    known(names, image_set_names(), kind)
+    require_known(names, image_set_names(), kind)

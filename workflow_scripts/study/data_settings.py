@@ -1,4 +1,4 @@
-"""Where data files may come from: a study's `data` block, which usually stands in config/local.yaml."""
+"""Where data files may come from: a study's `data` block, which is usually in config/local.yaml."""
 
 from typing import Annotated
 

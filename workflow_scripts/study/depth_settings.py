@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, ValidationError, field_validator,
 from workflow_scripts.data.data_set import load_image_set
 from workflow_scripts.study.cell_job_settings import Images
 from workflow_scripts.study.cell_settings import Fidelity
-from workflow_scripts.study.data_sets import known_image_sets
+from workflow_scripts.study.data_sets import require_image_sets
 from workflow_scripts.study.name_checks import Mistake
 from workflow_scripts.study.settings_model import (
     Count,
@@ -48,19 +48,11 @@ class SpiralData(Model):
         description="Width of the uniform noise [0, noise) added to each coordinate, in radii before standardising; "
         "0.2 or, for data amount and complexity, 0.15 (published scripts).",
     )
-    start_angle_degrees: NonNegative = Field(
-        0.0, description="Angle at which each arm starts, degrees (published scripts)."
-    )
-    stop_angle_degrees: Positive = Field(
-        720.0, description="Angle through which each arm turns, degrees; its complexity (published scripts)."
-    )
+    start_angle_degrees: NonNegative = Field(0.0, description="Angle at which each arm starts, degrees.")
+    stop_angle_degrees: Positive = Field(720.0, description="Angle by which each arm turns, degrees; its complexity.")
     arms: int = Field(2, strict=True, ge=2, le=10, description="Arms, and so classes (published scripts).")
-    train_fraction: Share = Field(
-        0.1, description="Share of the points used for training; the rest is for testing (paper)."
-    )
-    train_points: TrainPoints | None = Field(
-        None, description="Training points, where not `train_fraction` of the points."
-    )
+    train_fraction: Share = Field(0.1, description="Share of the points used for training; the rest is for testing.")
+    train_points: TrainPoints | None = Field(None, description="Training points, where not `train_fraction` of them.")
 
     @property
     def train_size(self) -> int:
@@ -82,21 +74,16 @@ class DepthTraining(Model):
     """How the weights, and the LDN's posterior with them, are trained: plain SGD at a constant rate."""
 
     epochs: Count = Field(8000, description="Epochs at most (published scripts).")
-    patience: Count = Field(
-        500, description="Stop once the best epoch is more than this many epochs ago (published scripts)."
-    )
+    patience: Count = Field(500, description="Stop once the best epoch is more than this many epochs ago.")
     batch_size: int = Field(512, strict=True, ge=2, description="Training points per step (published scripts).")
     learning_rate: Positive = Field(0.1, description="SGD learning rate (published scripts).")
     momentum: Probability = Field(0.5, description="SGD momentum (published scripts).")
     weight_decay: NonNegative = Field(0.0, description="SGD weight decay; none in the paper.")
     kl_clamp: Annotated[float, Field(gt=0, lt=0.5), NotTrue] = Field(
-        1e-10,
-        description="q and the prior are clamped to [this, 1 - this] in the KL divergence (published code).",
+        1e-10, description="q and the prior are clamped to [this, 1 - this] in the KL divergence (published code)."
     )
     test_every: Count = Field(20, description="Epochs between two measurements on held-out points (published scripts).")
-    learning_rate_cut: Count | None = Field(
-        None, description="Epochs after which the learning rate is a tenth, where it is cut."
-    )
+    learning_rate_cut: Count | None = Field(None, description="Epochs after which the learning rate is cut to a tenth.")
     chosen_by: Literal["training", "held_out"] = Field(
         "training",
         description="Points whose ELBO decides which epoch is the best: of spirals the training points (published "
@@ -132,7 +119,7 @@ class ImageData(Model):
     @model_validator(mode="after")
     def _images_are_there(self) -> Self:
         try:
-            known_image_sets(self.data_sets, "data set")
+            require_image_sets(self.data_sets, "data set")
         except ValueError as error:
             raise Mistake("data_sets", str(error)) from None
         for name in self.data_sets:
@@ -144,10 +131,8 @@ class ImageData(Model):
             total = self.train_images or entry.train_images
             held_out = round(total * self.held_out_fraction)
             if held_out < 1 or total - held_out < 2:
-                shares = (
-                    f"{self.held_out_fraction} of {total} images holds {held_out} out and leaves {total - held_out}"
-                )
-                raise Mistake("held_out_fraction", f"{shares}; at least 1 and 2 are needed")
+                shares = f"of {total} images holds {held_out} out and leaves {total - held_out}"
+                raise Mistake("held_out_fraction", f"{self.held_out_fraction} {shares}; at least 1 and 2 are needed")
         return self
 
     def of(self, name: str, fidelity: Fidelity) -> "ImageRun":
@@ -247,9 +232,7 @@ class DepthExperiment(Model):
     models: tuple[ModelName, ...] = Field(("ldn",), min_length=1, description="Models to train.")
     max_depths: tuple[MaxDepth, ...] = Field(min_length=1, description="Values of D, in blocks.")
     widths: tuple[Width, ...] = Field((20,), min_length=1, description="Units per layer.")
-    seeds: tuple[Seed, ...] = Field(
-        (1, 2, 3, 4), min_length=1, description="One repeat for each: the seed of its weights and of its data."
-    )
+    seeds: tuple[Seed, ...] = Field((1, 2, 3, 4), min_length=1, description="One repeat each: of weights and of data.")
     data_seed: Seed | None = Field(None, description="One seed of the data for all repeats, where given.")
     prior_decay: Decay = Field(0.85, description="As in a run.")
     data: SpiralData = Field(SpiralData(), description="The spirals, but for what `sweep` varies.")
@@ -274,9 +257,8 @@ class DepthExperiment(Model):
             if self.training.chosen_by != "held_out" and "chosen_by" in self.training.model_fields_set:
                 raise Mistake("training.chosen_by", "for images the held-out points choose; allowed: held_out")
         if self.images is None and self.training.chosen_by == "held_out":
-            raise Mistake(
-                "training.chosen_by", "only images have points held out of training and test; allowed: training"
-            )
+            reason = "only images have points held out of training and test; allowed: training"
+            raise Mistake("training.chosen_by", reason)
         for seed in self.seeds:
             try:
                 for fidelity in get_args(Fidelity) if self.images is not None else ("corrected",):
@@ -286,7 +268,7 @@ class DepthExperiment(Model):
         return self
 
     def _mistake(self, error: ValidationError) -> Mistake:
-        """A mistake in a run, told at the key of the experiment that it comes from."""
+        """A mistake in a run, stated at the key of the experiment that it comes from."""
         found = error.errors()[0]["ctx"]["error"]
         if getattr(self.sweep, found.key, None) is not None:
             return Mistake(f"sweep.{found.key}", found.reason)
@@ -339,16 +321,14 @@ class Depth(Model):
     """The depth search of a study."""
 
     experiments: dict[ExperimentName, DepthExperiment] = Field(
-        description="Experiments by name: lower-case letters, digits and underscores; {} is no depth search."
+        description="Experiments by name: lower-case letters, digits and underscores; {} means no depth search."
     )
     depths_per_job: Count = Field(
         16,
         description="Runs whose max_depth lies in the same block of this many depths (0 to 15, 16 to 31, ...) share a "
         "job; no number depends on it.",
     )
-    fidelity: Fidelity = Field(
-        "corrected", description="published: image runs with the faults of the published code (docs/fidelity.md)."
-    )
+    fidelity: Fidelity = Field("corrected", description="published: image runs with the faults of the published code.")
 
 
 def expand(depth: Depth) -> dict[str, dict[str, DepthRun]]:

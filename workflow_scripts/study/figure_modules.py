@@ -8,7 +8,7 @@ from workflow_scripts.study.module_literals import literal
 
 FOLDER = Path(__file__).parents[2] / "figures"
 SHARED = ("__init__", "style", "cell_graph", "over_seeds", "depth_run")
-"""Modules there that are no figures of a study: what figures share, and the picture of a single run."""
+"""Modules there that are not figures of a study: what figures share, and the picture of a single run."""
 
 CATEGORIES = {"cells": "Cell search", "depth": "Depth search"}
 
@@ -39,7 +39,7 @@ def figure_category(figure: str) -> str:
     return category
 
 
-def report_mark(figure: str, caption: str) -> dict[str, Any]:
+def snakemake_report_entry(figure: str, caption: str) -> dict[str, Any]:
     """How Snakemake's own report shows a figure: its category and label, and the file of its caption.
 
     The file's path is absolute, because Snakemake takes another one from the folder of the rules. In a label it takes

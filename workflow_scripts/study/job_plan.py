@@ -1,4 +1,4 @@
-"""The plan of a study: every job with its settings and files. The rules, the audit, `status` and `plan` go by it."""
+"""The plan of a study: every job with its settings and files. The rules, the audit, `status` and `plan` use it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,22 +23,12 @@ from workflow_scripts.tables.search_run import FILES
 SEARCH_TABLES = ("searches", "search_epochs", "curvature", "spectra")
 DEPTH_TABLES = ("depth_runs", "depth_posteriors", "depth_calibration")
 DEPTH_SPEED = "depth_speed"  # only where a figure draws it, because times are not the same when they are measured again
-SEARCH_FILES = {
-    "cell_search": (*FILES, "alphas.npz", "discarded.csv"),
-    "random_search": (*FILES, "samples.csv"),
-}
+SEARCH_FILES = {"cell_search": (*FILES, "alphas.npz", "discarded.csv"), "random_search": (*FILES, "samples.csv")}
 """What each kind of search writes; as everywhere here, an output is named as its file without the ending."""
 SELECTION_FILES = ("architecture.yaml", "candidates.csv")
 TRAINING_FILES = ("history.csv", "weights.pt", "outcome.json")
 FIGURE_FILES = {"pdf": "pdf", "slide": "slide.pdf", "png": "png", "description": "json", "caption": "rst"}
-SOURCE_STEPS = (
-    "import_published_logs",
-    "cell_search",
-    "random_search",
-    "select_architecture",
-    "evaluate_genotype",
-    "depth_search",
-)
+SOURCE_STEPS = ("import_published_logs", *SEARCH_FILES, "select_architecture", "evaluate_genotype", "depth_search")
 """The steps of the runs that tables are made from."""
 
 Files = dict[str, list[str]]
@@ -96,11 +86,11 @@ class Plan:
 
     @cached_property
     def on_request(self) -> tuple[Job, ...]:
-        """The jobs besides, which run only where a person asks for their result."""
+        """The other jobs, which run only where a person asks for their result."""
         return tuple(self._run_picture(group, run) for group, runs in self.runs.depth.items() for run in runs)
 
     @property
-    def sources(self) -> list[Job]:
+    def source_jobs(self) -> list[Job]:
         """Every run that tables are made from."""
         return [job for job in self.jobs if job.step in SOURCE_STEPS]
 
@@ -122,15 +112,15 @@ class Plan:
     def _by_name(self) -> dict[str, Job]:
         return {job.name: job for job in self.jobs if job.root == self.places.results}
 
-    def reads(self, kind: str, name: str) -> Callable[[Any], list[str]]:
+    def inputs_of(self, kind: str, name: str) -> Callable[[Any], list[str]]:
         """The function for a rule's input `name`: what the plan says of the job at the wildcards."""
         return lambda wildcards: self.job(kind, **dict(wildcards.items())).inputs[name]
 
-    def behind_architectures(self, kind: str, name: str, checkpoints: Any) -> Callable[[Any], list[str]]:
+    def inputs_after_architectures(self, kind: str, name: str, checkpoints: Any) -> Callable[[Any], list[str]]:
         """The same for architectures that are read off searches: known once the checkpoint over their group passed."""
 
         def paths(wildcards: Any) -> list[str]:
-            found = self.reads(kind, name)(wildcards)
+            found = self.inputs_of(kind, name)(wildcards)
             read_off = self.job("derive_architectures", group=wildcards.group).outputs["architecture"]
             if not set(read_off).isdisjoint(found):
                 checkpoints.group_architectures.get(group=wildcards.group)
@@ -155,7 +145,9 @@ class Plan:
         yield from drawn
         yield self._report(drawn)
 
-    def _job(self, kind: str, place: dict[str, str], settings: Any, inputs: Files, outputs: Files, **more: Any) -> Job:
+    def _make_job(
+        self, kind: str, place: dict[str, str], settings: Any, inputs: Files, outputs: Files, **more: Any
+    ) -> Job:
         given = {"step": kind, "root": self.places.results} | more
         return Job(JOB_NAMES[kind].format(**place), settings=settings, inputs=inputs, outputs=outputs, **given)
 
@@ -167,9 +159,9 @@ class Plan:
         outputs, place = {"data": [self.places.data(data_set)]}, {"data_set": data_set}
         if made_up is None:
             settings: dict[str, Any] = {"module": module}
-            return self._job("fetch_data", place, settings, {}, outputs, root=DATA_ROOT, modules=(module,))
+            return self._make_job("fetch_data", place, settings, {}, outputs, root=DATA_ROOT, modules=(module,))
         settings = {"module": module, "images": made_up}
-        return self._job("made_up_data", place, settings, {}, outputs, modules=(module,))
+        return self._make_job("made_up_data", place, settings, {}, outputs, modules=(module,))
 
     def access(self) -> str:
         """Where data files may come from, as JSON: an option of a job's command, because it decides no result."""
@@ -184,13 +176,13 @@ class Plan:
             runs = [key.model_dump(mode="json", include={"l2", "drop_path", "seed"}) for key in keys]
             settings = {"space": keys[0].space, "data_set": keys[0].data_set, "runs": runs}
             outputs = self.search_files(group) | {"report": [self.places.published_import(group)]}
-            yield self._job("import_published_logs", {"group": group}, settings, {}, outputs)
+            yield self._make_job("import_published_logs", {"group": group}, settings, {}, outputs)
             return
         for key in keys:
             kind = "random_search" if key.search == "random_ws" else "cell_search"
             place = {"group": group, "search": key.search, "run": key.run}
-            outputs = _named([self.places.search(file, **place) for file in SEARCH_FILES[kind]])
-            yield self._job(kind, place, search_job(self.study.cells, key), self._data(group), outputs)
+            outputs = _by_stem([self.places.search(file, **place) for file in SEARCH_FILES[kind]])
+            yield self._make_job(kind, place, search_job(self.study.cells, key), self._data(group), outputs)
 
     def search_files(self, group: str) -> Files:
         """The four files of every search of a group, in the order of the grids."""
@@ -208,10 +200,10 @@ class Plan:
         place, settings = {"group": group}, {**self._stop_rule(), "runs": runs}
         inputs, outputs = self.search_files(group), {"architecture": files}
         modules = tuple(method_modules.module_name(method) for method in sorted({method for _, method in read_off}))
-        yield self._job("derive_architectures", place, settings, inputs, outputs, modules=modules)
+        yield self._make_job("derive_architectures", place, settings, inputs, outputs, modules=modules)
         names = {"parts": [f"{method}/{key.run}" for key, method in read_off]}
         gathered, step = {"architectures": [self.places.architectures(group)]}, "gather_architectures"
-        yield self._job("group_architectures", place, names, {"part": files}, gathered, step=step)
+        yield self._make_job("group_architectures", place, names, {"part": files}, gathered, step=step)
 
     def _stop_rule(self) -> dict[str, Any]:
         assert self.study.cells is not None
@@ -222,47 +214,47 @@ class Plan:
         assert cells is not None
         for key in self.runs.selections.get(group, []):
             place = {"group": group, "method": key.method, "run": key.run}
-            candidates = [self._architecture(group, "darts", each.run) for each in key.candidates(cells.selection)]
+            candidates = [self._architecture_file(group, "darts", each.run) for each in key.candidates(cells.selection)]
             inputs = self._data(group) | {"candidate": candidates}
-            outputs = _named([self.places.selection(file, **place) for file in SELECTION_FILES])
-            yield self._job("select_architecture", place, selection_job(cells, key), inputs, outputs)
+            outputs = _by_stem([self.places.selection(file, **place) for file in SELECTION_FILES])
+            yield self._make_job("select_architecture", place, selection_job(cells, key), inputs, outputs)
 
-    def _architecture(self, group: str, method: str, run: str) -> str:
+    def _architecture_file(self, group: str, method: str, run: str) -> str:
         """The architecture that a training trains: read off a search, or selected among several."""
         if method in SELECTING:
             return self.places.selection("architecture.yaml", group, method, run)
         return self.places.architecture(group, method, run)
 
-    def selected(self, group: str) -> list[str]:
+    def selected_architectures(self, group: str) -> list[str]:
         """The architecture of every selection of a group."""
-        return [self._architecture(group, key.method, key.run) for key in self.runs.selections.get(group, [])]
+        return [self._architecture_file(group, key.method, key.run) for key in self.runs.selections.get(group, [])]
 
     def _trainings(self, group: str) -> Iterator[Job]:
         assert self.study.cells is not None
         for key in self.runs.trainings[group]:
             place = {"group": group, "method": key.method, "run": key.run, "seed": str(key.seed)}
             settings = evaluation_job(self.study.cells, self.runs.data_set(group), key.seed)
-            inputs = self._data(group) | {"architecture": [self._architecture(group, key.method, key.run)]}
-            outputs = _named([self.places.training(file, **place) for file in TRAINING_FILES])
-            yield self._job("evaluate_genotype", place, settings, inputs, outputs)
+            inputs = self._data(group) | {"architecture": [self._architecture_file(group, key.method, key.run)]}
+            outputs = _by_stem([self.places.training(file, **place) for file in TRAINING_FILES])
+            yield self._make_job("evaluate_genotype", place, settings, inputs, outputs)
 
     # depth search ------------------------------------------------------------------------------------------------
 
     def _depth_searches(self) -> Iterator[Job]:
         for group, runs in self.runs.depth.items():
             inputs = {"data": [self.places.data(data_set) for data_set in self.runs.depth_data_sets(group)]}
-            settings = {
-                "experiment": experiment_of(group),
-                "runs": {name: run.model_dump(mode="json") for name, run in runs.items()},
-            }
+            by_name = {name: run.model_dump(mode="json") for name, run in runs.items()}
+            settings = {"experiment": experiment_of(group), "runs": by_name}
             outputs = {"folder": [self.places.depth(group)]}
-            yield self._job("depth_search", {"group": group}, settings, inputs, outputs)
+            yield self._make_job("depth_search", {"group": group}, settings, inputs, outputs)
 
     def _run_picture(self, group: str, run: str) -> Job:
         place, modules = {"group": group, "run": run}, ("figures.depth_run",)
         inputs = {"folder": [self.places.depth(group)]}
         outputs = {end: [self.places.run_picture(end, **place)] for end in ("pdf", "png")}
-        return self._job("depth_run_picture", place, {"run": run}, inputs, outputs, modules=modules, on_request=True)
+        return self._make_job(
+            "depth_run_picture", place, {"run": run}, inputs, outputs, modules=modules, on_request=True
+        )
 
     # tables ------------------------------------------------------------------------------------------------------
 
@@ -282,66 +274,65 @@ class Plan:
         joined = [*SEARCH_TABLES, *(["evaluations"] if "evaluations" in self.tables else [])]
         for group in groups:
             settings = {**self._stop_rule(), "runs": [key.place for key in self.runs.searches[group]]}
-            outputs = _named([self.places.group_table(table, group) for table in SEARCH_TABLES])
-            yield self._job("search_tables", {"group": group}, settings, self.search_files(group), outputs)
+            outputs = _by_stem([self.places.group_table(table, group) for table in SEARCH_TABLES])
+            yield self._make_job("search_tables", {"group": group}, settings, self.search_files(group), outputs)
             if "evaluations" in joined:
                 yield self._evaluation_table(group)
         for table in joined:
             parts = {"part": [self.places.group_table(table, group) for group in groups]}
             outputs = {"table": [self.places.table(table)]}
-            yield self._job("join_tables", {"table": table}, {"table": table, "groups": groups}, parts, outputs)
+            yield self._make_job("join_tables", {"table": table}, {"table": table, "groups": groups}, parts, outputs)
         spaces = sorted({key.space for keys in self.runs.searches.values() for key in keys})
         listed = {"spaces": {name: load_space(name) for name in spaces}}
-        yield self._job("space_table", {}, listed, {}, _named([self.places.table("search_spaces")]))
+        yield self._make_job("space_table", {}, listed, {}, _by_stem([self.places.table("search_spaces")]))
         yield self._all_architectures(groups)
         if "comparison" in self.tables:
             inputs = {"evaluations": [self.places.table("evaluations")], "published": [PUBLISHED_VALUES]}
-            yield self._job("comparison_table", {}, {}, inputs, _named([self.places.table("comparison")]))
+            yield self._make_job("comparison_table", {}, {}, inputs, _by_stem([self.places.table("comparison")]))
 
     def _all_architectures(self, groups: list[str]) -> Job:
         chosen = [key for group in groups for key in self.runs.selections.get(group, [])]
         names = [*groups, *(f"{key.group}/{key.method}/{key.run}" for key in chosen)]
         parts = [self.places.architectures(group) for group in groups]
-        parts += [path for group in groups for path in self.selected(group)]
+        parts += [path for group in groups for path in self.selected_architectures(group)]
         outputs = {"architectures": [self.places.all_architectures()]}
-        return self._job("gather_architectures", {}, {"parts": names}, {"part": parts}, outputs)
+        return self._make_job("gather_architectures", {}, {"parts": names}, {"part": parts}, outputs)
 
     def _evaluation_table(self, group: str) -> Job:
         keys = self.runs.trainings[group]
         outcomes = [self.places.training("outcome.json", group, key.method, key.run, str(key.seed)) for key in keys]
-        inputs = {"outcome": outcomes, "architectures": [self.places.architectures(group), *self.selected(group)]}
-        outputs = _named([self.places.group_table("evaluations", group)])
+        inputs = {
+            "outcome": outcomes,
+            "architectures": [self.places.architectures(group), *self.selected_architectures(group)],
+        }
+        outputs = _by_stem([self.places.group_table("evaluations", group)])
         settings = {"trainings": [key.name for key in keys]}
-        return self._job("evaluation_table", {"group": group}, settings, inputs, outputs)
+        return self._make_job("evaluation_table", {"group": group}, settings, inputs, outputs)
 
     def _depth_tables(self) -> Iterator[Job]:
         groups = list(self.runs.depth)
         inputs, settings = {"folder": [self.places.depth(group) for group in groups]}, {"groups": groups}
-        outputs = _named([self.places.table(table) for table in DEPTH_TABLES])
-        yield self._job("depth_tables", {}, settings, inputs, outputs)
+        outputs = _by_stem([self.places.table(table) for table in DEPTH_TABLES])
+        yield self._make_job("depth_tables", {}, settings, inputs, outputs)
         if DEPTH_SPEED in self.tables:
-            yield self._job(DEPTH_SPEED, {}, settings, inputs, _named([self.places.table(DEPTH_SPEED)]))
+            yield self._make_job(DEPTH_SPEED, {}, settings, inputs, _by_stem([self.places.table(DEPTH_SPEED)]))
 
     # figures, report ---------------------------------------------------------------------------------------------
 
     def _figure(self, figure: str) -> Job:
-        inputs = {
-            "tables": [
-                self.places.all_architectures() if table == "architectures" else self.places.table(table)
-                for table in figure_tables(figure)
-            ]
-        }
+        elsewhere = {"architectures": self.places.all_architectures()}
+        tables = [elsewhere.get(table, self.places.table(table)) for table in figure_tables(figure)]
         ends = FIGURE_FILES | ({"gif": "gif"} if is_animated(figure) else {})
         outputs = {name: [self.places.figure(end, figure)] for name, end in ends.items()}
         settings, modules = {"figure": figure}, (f"figures.{figure}",)
-        return self._job("figure", {"figure": figure}, settings, inputs, outputs, modules=modules)
+        return self._make_job("figure", {"figure": figure}, settings, {"tables": tables}, outputs, modules=modules)
 
     def _report(self, drawn: list[Job]) -> Job:
         names = (*FIGURE_FILES, "gif")
         inputs = {name: [path for job in drawn for path in job.outputs.get(name, [])] for name in names}
         inputs["tables"] = [self.places.table(table) for table in self.tables]
         inputs["architectures"] = [] if self.study.cells is None else [self.places.all_architectures()]
-        return self._job("report", {}, report_settings(self.study), inputs, {"report": [self.places.report()]})
+        return self._make_job("report", {}, report_settings(self.study), inputs, {"report": [self.places.report()]})
 
     def resources(self, rule: str) -> dict[str, int]:
         """What a job of a rule asks a scheduler for; no device, and the profile's defaults, where it is not named."""
@@ -349,5 +340,5 @@ class Plan:
         return {"gpu": 0} if needs is None else needs.model_dump()
 
 
-def _named(files: list[str]) -> Files:
+def _by_stem(files: list[str]) -> Files:
     return {PurePath(file).stem: [file] for file in files}

@@ -2,14 +2,7 @@
 
 from workflow_scripts.study.settings_model import Count, CountOrZero, Model
 
-RULES = (
-    "cell_search",
-    "random_search",
-    "select_architecture",
-    "evaluate_genotype",
-    "depth_search",
-    "depth_speed",
-)
+RULES = ("cell_search", "random_search", "select_architecture", "evaluate_genotype", "depth_search", "depth_speed")
 """The rules whose needs depend on the study; the others take minutes, and what the profile says by default."""
 
 

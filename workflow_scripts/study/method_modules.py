@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parents[1] / "cells" / "methods"
 def method_names() -> list[str]:
     """The names of all methods: the papers' in the order of their table, then others, sorted.
 
-    A file whose name is no `NAME` is none.
+    A file whose name is not a `NAME` does not count.
     """
     found = {path.stem for path in FOLDER.glob("*.py") if re.fullmatch(NAME, path.stem)}
     return sorted(found | set(SELECTING), key=method_order)

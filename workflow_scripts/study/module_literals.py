@@ -8,7 +8,7 @@ from typing import Any
 def literal(path: Path, name: str) -> Any:
     """The literal that a module last assigns to `name` at its top level; None where it assigns none.
 
-    Raises ValueError, in one sentence, for a file that is no valid Python and for a value that is no literal.
+    Raises ValueError, in one sentence, for a file that is not valid Python and for a value that is not a literal.
     """
     value = _assigned(path, name)
     return None if value is None else _evaluated(path, name, value)
@@ -17,7 +17,7 @@ def literal(path: Path, name: str) -> Any:
 def keys(path: Path, name: str) -> list[Any]:
     """The keys of the dictionary that a module last assigns to `name` at its top level, whatever its values are.
 
-    Raises ValueError, in one sentence, for a file that is no valid Python and where there is no such dictionary.
+    Raises ValueError, in one sentence, for a file that is not valid Python and where there is no such dictionary.
     """
     value = _assigned(path, name)
     if not isinstance(value, ast.Dict):

@@ -16,7 +16,7 @@ class Mistake(ValueError):
         self.reason = reason
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
+def suggestion(name: str, names: Iterable[str]) -> str:
     """The end of a sentence on an unknown name, such as ` (did you mean epochs?); known are epochs and layers`."""
     choices = list(names)
     close = get_close_matches(name.lower(), choices, n=1)
@@ -24,12 +24,12 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"{hint}; known are {', '.join(choices)}"
 
 
-def known(names: Sequence[str], choices: Sequence[str], kind: str) -> None:
+def require_known(names: Sequence[str], choices: Sequence[str], kind: str) -> None:
     """Raise ValueError, in one sentence, unless each name is among the choices, is a `NAME`, and is there once."""
     for number, name in enumerate(names):
         if name not in choices:
             named = (choice for choice in choices if re.fullmatch(NAME, choice))
-            raise ValueError(f"{name} is no known {kind}{nearest(name, named)}")
+            raise ValueError(f"{name} is not a known {kind}{suggestion(name, named)}")
         if not re.fullmatch(NAME, name):
             raise ValueError(f"{name} cannot be used: a {kind} is named with {NAME_IN_WORDS}")
         if name in names[:number]:

@@ -9,24 +9,15 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from workflow_scripts.study.job_plan import Plan
-from workflow_scripts.study.name_checks import nearest
+from workflow_scripts.study.name_checks import suggestion
 from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
-from workflow_scripts.study.study import (
-    REHEARSAL,
-    Layer,
-    Study,
-    StudyError,
-    command_line_layer,
-    load_study,
-    merge,
-    read_layer,
-)
+from workflow_scripts.study.study import REHEARSAL, Study, StudyError, command_line_layer, load_study, merge, read_layer
 
 ROOT = Path(__file__).parents[2]
 LOCAL = ROOT / "config" / "local.yaml"
 
 FIGURES_ONLY = "figures_only"
-"""A key of --config that steers the workflow and is no part of a study."""
+"""A key of --config that steers the workflow and is not part of a study."""
 
 
 def study_names() -> list[str]:
@@ -41,8 +32,8 @@ def load(config_files: Sequence[Path], command_line: dict[str, Any]) -> Study:
         raise StudyError(f"no study was named; give --configfile config/NAME.yaml ({', '.join(study_names())})")
     for path in config_files:
         if not path.exists():
-            raise StudyError(f"{_shown(path)}: there is no such study{nearest(path.stem, study_names())}")
-    layers: list[Layer] = [read_layer(path, _shown(path)) for path in config_files]
+            raise StudyError(f"{_shown(path)}: there is no such study{suggestion(path.stem, study_names())}")
+    layers = [read_layer(path, _shown(path)) for path in config_files]
     if LOCAL.is_file():
         layers.append(read_layer(LOCAL, "config/local.yaml"))
     layers.append(command_line_layer(command_line))
@@ -62,7 +53,7 @@ def open_study(workflow: Any) -> Plan:
 
 
 def _given(entries: Sequence[str]) -> dict[str, Any]:
-    """The settings of `--config KEY=VALUE ...`, from its words: Snakemake takes all that stands in braces for text."""
+    """The settings of `--config KEY=VALUE ...`, from its words: Snakemake takes everything in braces for text."""
     given: dict[str, Any] = {}
     for key, _, text in (entry.partition("=") for entry in entries):
         try:

@@ -1,6 +1,6 @@
-"""Where a study's settings depart from the papers' own, so that its report says at what scale it speaks.
+"""Where a study's settings differ from the papers' own, so that its report says at what scale it speaks.
 
-The defaults of the settings models are the papers' and their public code's values; what a study says otherwise departs.
+The defaults of the settings models are the papers' and their public code's values; what a study says otherwise differs.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,11 +26,11 @@ DEPTH_DATA_SETS = ("mnist", "fashion_mnist", "svhn")
 CELL_SEEDS, DEPTH_SEEDS = 3, 4
 EVALUATION_FOR: dict[str, dict[str, int]] = {name: {"init_channels": 16, "layers": 8} for name in ("cifar100", "svhn")}
 """What RobustDARTS trains smaller from scratch."""
-TOLD_BY_RESULTS = ("points", "train_points", "noise", "stop_angle_degrees")
+SHOWN_BY_RESULTS = ("points", "train_points", "noise", "stop_angle_degrees")
 """Properties of spirals that experiments vary, and that every table of results has."""
 
 
-class Departure(NamedTuple):
+class PaperDifference(NamedTuple):
     """One setting: its dotted key, its value in the study, and the papers' value.
 
     What a setting is stays out, because rewording it would make the report stale.
@@ -41,7 +41,7 @@ class Departure(NamedTuple):
     paper: str
 
 
-def departures(study: Study) -> list[Departure]:
+def paper_differences(study: Study) -> list[PaperDifference]:
     """Every setting of a study that differs from the papers', in the order of the configuration.
 
     Settings that no job of the study uses are left out, and so are those that every table of results names: the grids
@@ -51,7 +51,7 @@ def departures(study: Study) -> list[Departure]:
     return found + ([] if study.depth is None else list(_depth(study.depth)))
 
 
-def _cells(cells: Cells) -> Iterator[Departure]:
+def _cells(cells: Cells) -> Iterator[PaperDifference]:
     own = [grid for grid in cells.grids if grid.source == "own"]
     methods = {method for grid in cells.grids for method in grid.methods}
     if own:
@@ -60,10 +60,10 @@ def _cells(cells: Cells) -> Iterator[Departure]:
         yield from _others("grids.data_sets", data_sets, CELL_DATA_SETS)
         sides = {cells.side(name): load_image_set(name).side for name in data_sets}
         if any(side != whole for side, whole in sides.items()):
-            yield Departure("image_size", _told(cells.image_size), _told(sorted(set(sides.values()))))
+            yield PaperDifference("image_size", _as_text(cells.image_size), _as_text(sorted(set(sides.values()))))
         seeds = min(map(len, _seeds(cells)))
         if seeds < CELL_SEEDS:
-            yield Departure("grids: number of seeds", str(seeds), str(CELL_SEEDS))
+            yield PaperDifference("grids: number of seeds", str(seeds), str(CELL_SEEDS))
         yield from _differences(cells.search, Search(), "search.")
     yield from _differences(cells.stop, StopRule(), "stop.")
     if "darts_ada" in methods:
@@ -74,7 +74,7 @@ def _cells(cells: Cells) -> Iterator[Departure]:
     for method, name in (("r_darts_l2", "l2"), ("r_darts_dp", "drop_path")):
         here, paper = getattr(cells.selection, name), getattr(Selection(), name)
         if method in methods and here != paper:
-            yield Departure(f"selection.{name}", _told(here), _told(paper))
+            yield PaperDifference(f"selection.{name}", _as_text(here), _as_text(paper))
     if own and cells.evaluation is not None:
         yield from _together(
             {
@@ -95,23 +95,23 @@ def _seeds(cells: Cells) -> Iterable[set[int]]:
 
 
 def _published_evaluation(cells: Cells, data_set: str) -> Evaluation:
-    """What the papers train from scratch on a data set; how often is told by the results."""
+    """What the papers train from scratch on a data set; how often is shown by the results."""
     return Evaluation.model_validate({**EVALUATION_FOR.get(data_set, {}), "seeds": cells.evaluation_of(data_set).seeds})
 
 
-def _depth(depth: Depth) -> Iterator[Departure]:
+def _depth(depth: Depth) -> Iterator[PaperDifference]:
     return _together({name.replace("_", " "): list(_experiment(each)) for name, each in depth.experiments.items()})
 
 
-def _experiment(experiment: DepthExperiment) -> Iterator[Departure]:
+def _experiment(experiment: DepthExperiment) -> Iterator[PaperDifference]:
     if len(set(experiment.seeds)) < DEPTH_SEEDS:
-        yield Departure("number of seeds", str(len(set(experiment.seeds))), str(DEPTH_SEEDS))
+        yield PaperDifference("number of seeds", str(len(set(experiment.seeds))), str(DEPTH_SEEDS))
     for name in ("prior_decay", "data_seed"):
         here, paper = getattr(experiment, name), DepthExperiment.model_fields[name].default
         if here != paper:
-            yield Departure(name, _told(here), _told(paper))
+            yield PaperDifference(name, _as_text(here), _as_text(paper))
     if experiment.images is None:
-        yield from _differences(experiment.data, SpiralData(), "data.", TOLD_BY_RESULTS)
+        yield from _differences(experiment.data, SpiralData(), "data.", SHOWN_BY_RESULTS)
         yield from _differences(experiment.training, DepthTraining(), "training.")
         return
     data_sets = experiment.images.data_sets
@@ -121,41 +121,41 @@ def _experiment(experiment: DepthExperiment) -> Iterator[Departure]:
     yield from _differences(IMAGE_TRAINING.model_copy(update=given), IMAGE_TRAINING, "training.")
 
 
-def _others(setting: str, here: Iterable[str], paper: tuple[str, ...]) -> Iterator[Departure]:
-    """A departure where there are names that the papers have not."""
+def _others(setting: str, here: Iterable[str], paper: tuple[str, ...]) -> Iterator[PaperDifference]:
+    """A difference where there are names that the papers have not."""
     names = list(dict.fromkeys(here))
     if not set(names) <= set(paper):
-        yield Departure(setting, _told(names), _told(paper))
+        yield PaperDifference(setting, _as_text(names), _as_text(paper))
 
 
-def _together(parts: dict[str, list[Departure]]) -> Iterator[Departure]:
-    """The departures of several parts of a study, those alike told once; which parts, where not all have it."""
-    where: dict[Departure, list[str]] = {}
+def _together(parts: dict[str, list[PaperDifference]]) -> Iterator[PaperDifference]:
+    """The differences of several parts of a study, those alike stated once; which parts, where not all have it."""
+    where: dict[PaperDifference, list[str]] = {}
     for name, found in parts.items():
-        for departure in found:
-            where.setdefault(departure, []).append(name)
-    for departure, names in where.items():
+        for difference in found:
+            where.setdefault(difference, []).append(name)
+    for difference, names in where.items():
         part = "" if len(names) == len(parts) else f" ({', '.join(names)})"
-        yield departure._replace(setting=departure.setting + part)
+        yield difference._replace(setting=difference.setting + part)
 
 
-def _differences(here: Model, paper: Model, prefix: str, besides: tuple[str, ...] = ()) -> Iterator[Departure]:
+def _differences(here: Model, paper: Model, prefix: str, left_out: tuple[str, ...] = ()) -> Iterator[PaperDifference]:
     """The fields in which two models of one kind differ, those of models inside them too, but for some."""
     for name in type(here).model_fields:
         one, other = getattr(here, name), getattr(paper, name)
-        if name in besides or one == other:
+        if name in left_out or one == other:
             continue
         if isinstance(one, Model) and isinstance(other, Model):
             yield from _differences(one, other, f"{prefix}{name}.")
         else:
-            yield Departure(f"{prefix}{name}", _told(one), _told(other))
+            yield PaperDifference(f"{prefix}{name}", _as_text(one), _as_text(other))
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if value is None:
         return "absent"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_told, value))
+        return ", ".join(map(_as_text, value))
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:.12g}" if isinstance(value, float) else str(value)

@@ -2,8 +2,11 @@
 
 from typing import Any
 
-from workflow_scripts.study.paper_differences import departures
+from workflow_scripts.study.paper_differences import paper_differences
 from workflow_scripts.study.study import Study
+
+ELSEWHERE = {"study", "title", "description", "figures", "data", "resources"}
+"""Keys of a study that the report has a place for, or that decide no result."""
 
 
 def report_settings(study: Study) -> dict[str, Any]:
@@ -12,17 +15,15 @@ def report_settings(study: Study) -> dict[str, Any]:
         "study": study.study,
         "title": study.title,
         "description": study.description,
-        "settings": study.model_dump(
-            mode="json", exclude={"study", "title", "description", "figures", "data", "resources"}
-        ),
+        "settings": study.model_dump(mode="json", exclude=ELSEWHERE),
         "figures": study.figures,
-        "departures": [list(departure) for departure in departures(study)],
+        "departures": [list(difference) for difference in paper_differences(study)],
         "commands": _commands(study.study),
     }
 
 
 def _commands(name: str) -> dict[str, str]:
-    """What a reader of the report can type; FIGURE stands for a figure's name.
+    """What a reader of the report can type; FIGURE means a figure's name.
 
     They hold where config/<study>.yaml is the study's file; settings of a command line are to be given again.
     """

@@ -42,16 +42,16 @@ class Runs:
             self._methods = searches(study.cells)
             for key in self._methods:
                 folder = places.search("", key.group, key.search, key.run)
-                if self._wanted("search", folder, *FILES):
+                if self._takes_part("search", folder, *FILES):
                     self.searches.setdefault(key.group, []).append(key)
             for selection in selections(study.cells):
                 self._candidates.update(selection.candidates(study.cells.selection))
                 folder = places.selection("", selection.group, selection.method, selection.run)
-                if self._wanted("selection", folder, "architecture.yaml"):
+                if self._takes_part("selection", folder, "architecture.yaml"):
                     self.selections.setdefault(selection.group, []).append(selection)
             self._add_trainings(study, places)
         for group, runs in ({} if study.depth is None else expand(study.depth)).items():
-            if self._wanted("depth search", places.depth(group)):
+            if self._takes_part("depth search", places.depth(group)):
                 self.depth[group] = runs
 
     def _add_trainings(self, study: Study, places: Places) -> None:
@@ -63,10 +63,10 @@ class Runs:
             trained = [(method, key.run) for key in keys for method in self._methods[key]]
             trained += [(key.method, key.run) for key in self.selections.get(group, [])]
             for (method, run), seed in product(trained, study.cells.evaluation_of(self.data_set(group)).seeds):
-                if self._wanted("training", places.training("", group, method, run, str(seed)), "outcome.json"):
+                if self._takes_part("training", places.training("", group, method, run, str(seed)), "outcome.json"):
                     self.trainings[group].append(TrainingKey(group, method, run, seed))
 
-    def _wanted(self, kind: str, folder: str, *files: str) -> bool:
+    def _takes_part(self, kind: str, folder: str, *files: str) -> bool:
         """Whether a run takes part; one left out because its folder or a file is not there is noted in `missing`."""
         if self.existing_only and not all((Path(folder) / file).exists() for file in files or [""]):
             self.missing.append(f"{kind} {Path(folder)}")

@@ -51,9 +51,7 @@ def load_space(name: str) -> Space:
         content = {cell: [content["every_edge"]] * EDGES for cell in ("normal", "reduce")}
     for cell, edges in content.items():
         if not isinstance(edges, list) or len(edges) != EDGES:
-            raise ValueError(
-                f"{path.name}: {cell} is no list of {EDGES} edges, node by node, predecessor by predecessor"
-            )
+            raise ValueError(f"{path.name}: {cell} is not a list of {EDGES} edges, sorted by node and by predecessor")
         for candidates in edges:
             _check_candidates(path.name, candidates)
         if len({len(candidates) for candidates in edges}) != 1:

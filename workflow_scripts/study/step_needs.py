@@ -1,4 +1,4 @@
-"""What a step states about itself, as plain values at the top of its module in `steps/`; absent is no.
+"""What a step states about itself, as plain values at the top of its module in `steps/`; absent means no.
 
 USES_GPU: it computes on a GPU where it is given one. KEEPS_CHECKPOINT: its `run` takes a `checkpoint`, from which it
 goes on after a kill.

@@ -2,7 +2,7 @@
 
 `no`, `on` and dates are text, which a setting that wants a truth value still takes for one; `1e-3` is a number. Refused
 is what YAML 1.1 reads as a number on base 8 or 60, or over `_`, and what Snakemake cannot read, which reads a study's
-file too: `=`, and a date that no calendar has. No key may stand twice in one mapping, where PyYAML keeps the last and
+file too: `=`, and a date that no calendar has. No key may be twice in one mapping, where PyYAML keeps the last and
 says nothing.
 """
 
@@ -34,7 +34,7 @@ class _Loader(yaml.SafeLoader):
                 problem = f"the key {key.value} is there twice{hint}"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             if key.tag in (_NULL, _BOOL):
-                problem = f"the key {key.value or 'before the colon'} is no text; write it in quotes"
+                problem = f"the key {key.value or 'before the colon'} is not text; write it in quotes"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
             seen.append(key.value)
         return node
@@ -81,7 +81,7 @@ def _readings(text: str) -> list[str]:
 
 
 def load_yaml(text: str) -> Any:
-    """The value that a text describes. Raises UnclearValue, and another yaml.YAMLError for what is no valid YAML."""
+    """The value that a text describes. Raises UnclearValue, and another yaml.YAMLError for what is not valid YAML."""
     try:
         return yaml.load(text, Loader=_Loader)
     except ValueError:  # a number of thousands of digits; of tags that PyYAML knows, what they cannot be

@@ -1,4 +1,4 @@
-"""A study: one configuration, from layers of YAML to typed settings, with every mistake told in one sentence.
+"""A study: one configuration, from layers of YAML to typed settings, with every mistake stated in one sentence.
 
 Layers, later over earlier: the study's file, `config/local.yaml`, the command line.
 """
@@ -23,7 +23,7 @@ from workflow_scripts.study.data_settings import Data
 from workflow_scripts.study.depth_settings import Depth
 from workflow_scripts.study.figure_modules import figure_category, figure_names, figure_tables, figure_title
 from workflow_scripts.study.job_resources import RULES, Resources
-from workflow_scripts.study.name_checks import Mistake, known, nearest
+from workflow_scripts.study.name_checks import Mistake, require_known, suggestion
 from workflow_scripts.study.settings_model import Model
 from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
 from workflow_scripts.tables.display_names import NAME, NAME_IN_WORDS
@@ -56,7 +56,7 @@ class Study(Model):
     @field_validator("figures")
     @classmethod
     def _figures_exist(cls, names: list[str]) -> list[str]:
-        known(names, figure_names(), "figure")
+        require_known(names, figure_names(), "figure")
         for name in names:
             for stated in (figure_tables, figure_title, figure_category):
                 stated(name)
@@ -65,7 +65,7 @@ class Study(Model):
     @field_validator("resources")
     @classmethod
     def _rules_exist(cls, resources: dict[str, Resources]) -> dict[str, Resources]:
-        known(list(resources), list(RULES), "rule with resources")
+        require_known(list(resources), list(RULES), "rule with resources")
         return resources
 
     @field_validator("depth")
@@ -195,9 +195,7 @@ def command_line_layer(values: Mapping[str, Any]) -> Layer:
         part = part if isinstance(part, str) else _shown(part)
         key, equals, text = part.partition("=")
         if not equals or not all(key.split(".")):
-            raise StudyError(
-                f"SET: {part} is not of the form key=value without spaces, as in cells.search.epochs=3 or study=mine"
-            )
+            raise StudyError(f"SET: {part} is not of the form key=value without spaces, as in cells.search.epochs=3")
         try:
             settings.append((key, load_yaml(text)))
         except UnclearValue as error:
@@ -257,7 +255,7 @@ def _sentence(error: ErrorDetails, layers: Sequence[Layer]) -> str:
         path, reason = (*path, *reason.key.split(".")), reason.reason
     source, key = _source(path, layers, lacking=kind == "missing"), ".".join(map(str, path))
     if kind in ("extra_forbidden", "invalid_key"):
-        return f"{source}: {key} is no known key{nearest(str(path[-1]), _model_at(path[:-1]).model_fields)}"
+        return f"{source}: {key} is not a known key{suggestion(str(path[-1]), _model_at(path[:-1]).model_fields)}"
     if kind == "missing":
         *above, last = path
         if isinstance(last, int):

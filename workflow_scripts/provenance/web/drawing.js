@@ -28,7 +28,7 @@ const drawing = (() => {
     if (view.item) reveal(view.item);
   }
 
-  /** Bring the drawing up to date; what is folded or open changes where things stand. */
+  /** Bring the drawing up to date; what is folded or open changes where things are. */
   function draw() {
     const moved = shape() !== drawnShape;
     drawnShape = shape();
@@ -65,11 +65,8 @@ const drawing = (() => {
       const inside = shown(slot),
         item = slot.item;
       const size = { id: item.key, state: item.state ?? undefined, w: slot.w, h: slot.h };
-      added.push({
-        data: size,
-        position: { x: slot.x, y: slot.y },
-        classes: item.members && !inside.length ? "folded" : "",
-      });
+      const classes = item.members && !inside.length ? "folded" : "";
+      added.push({ data: size, position: { x: slot.x, y: slot.y }, classes });
       for (const node of inside) {
         const member = { id: node.key, parent: slot.key, state: node.state ?? undefined, w: node.w, h: MEMBER_HEIGHT };
         added.push({ data: member, position: { x: node.x, y: node.y }, classes: "member" });

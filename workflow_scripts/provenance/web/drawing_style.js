@@ -3,6 +3,8 @@ const drawing_style = (() => {
   const { kinds } = records;
   const { WIDTH } = layout;
 
+  const look = (selector, style) => ({ selector, style });
+
   /** The style sheet for cytoscape, in the colours of the scheme that is set, light or dark. */
   function styleSheet() {
     const colours = getComputedStyle(document.documentElement);
@@ -10,10 +12,11 @@ const drawing_style = (() => {
     const states = kinds.map((kind) => {
       const name = kind === "link" ? "link-state" : kind;
       const tint = colour(kind === "link" ? "link-tint" : `${kind}-tint`);
-      return {
-        selector: `node[state = "${kind}"]`,
-        style: { "border-color": colour(name), "background-color": tint, "border-width": 2 },
-      };
+      return look(`node[state = "${kind}"]`, {
+        "border-color": colour(name),
+        "background-color": tint,
+        "border-width": 2,
+      });
     });
     const far = {
       "text-valign": "top",
@@ -23,89 +26,67 @@ const drawing_style = (() => {
       "background-opacity": 0.45,
     };
     return [
-      {
-        selector: "node",
-        style: {
-          shape: "round-rectangle",
-          width: "data(w)",
-          height: "data(h)",
-          label: "data(label)",
-          color: colour("ink"),
-          "background-color": colour("tint"),
-          "border-color": colour("frame"),
-          "border-width": 1.2,
-          "font-size": 13,
-          "font-family": "system-ui, DejaVu Sans, sans-serif",
-          "text-wrap": "wrap",
-          "text-max-width": 400,
-          "line-height": 1.25,
-          "text-valign": "center",
-          "text-halign": "center",
-          "min-zoomed-font-size": 5,
-          "overlay-opacity": 0,
-        },
-      },
-      {
-        selector: "node.folded",
-        style: { ghost: "yes", "ghost-offset-x": 4, "ghost-offset-y": 4, "ghost-opacity": 0.45 },
-      },
-      { selector: "node.member", style: { "font-size": 11.5 } },
-      { selector: "node:parent", style: far },
+      look("node", {
+        shape: "round-rectangle",
+        width: "data(w)",
+        height: "data(h)",
+        label: "data(label)",
+        color: colour("ink"),
+        "background-color": colour("tint"),
+        "border-color": colour("frame"),
+        "border-width": 1.2,
+        "font-size": 13,
+        "font-family": "system-ui, DejaVu Sans, sans-serif",
+        "text-wrap": "wrap",
+        "text-max-width": 400,
+        "line-height": 1.25,
+        "text-valign": "center",
+        "text-halign": "center",
+        "min-zoomed-font-size": 5,
+        "overlay-opacity": 0,
+      }),
+      look("node.folded", { ghost: "yes", "ghost-offset-x": 4, "ghost-offset-y": 4, "ghost-opacity": 0.45 }),
+      look("node.member", { "font-size": 11.5 }),
+      look("node:parent", far),
       ...states,
-      { selector: "node.passing", style: { "border-width": 0, opacity: 0, events: "no", label: "" } },
-      {
-        selector: "node.ancestor",
-        style: { "border-style": "double", "border-width": 5, "border-color": colour("ancestor") },
-      },
-      {
-        selector: "node.descendant",
-        style: { "border-style": "dashed", "border-width": 2.5, "border-color": colour("descendant") },
-      },
-      { selector: "node.ancestor[^state]", style: { "background-color": colour("ancestor-tint") } },
-      { selector: "node.descendant[^state]", style: { "background-color": colour("descendant-tint") } },
-      { selector: "node.unrelated", style: { color: colour("soft"), ghost: "no", "border-color": colour("line") } },
-      { selector: "node.unrelated[^state]", style: { "background-color": colour("paper") } },
-      {
-        selector: "node.selected",
-        style: { "border-width": 5, "border-color": colour("ink"), "border-style": "solid" },
-      },
-      {
-        selector: "edge",
-        style: {
-          width: 1.4,
-          "line-color": colour("edge"),
-          "curve-style": "unbundled-bezier",
-          "source-endpoint": "90deg",
-          "target-endpoint": "270deg",
-          "control-point-distances": "data(distances)",
-          "control-point-weights": "data(weights)",
-          "edge-distances": "endpoints",
-          events: "no",
-          "target-arrow-color": colour("edge"),
-          "arrow-scale": 0.8,
-        },
-      },
-      { selector: "edge.onward", style: { "source-endpoint": "0 0" } },
-      { selector: "edge.passing", style: { "target-endpoint": "0 0" } },
-      { selector: "edge.arriving", style: { "target-arrow-shape": "triangle" } },
-      {
-        selector: "edge.unrelated",
-        style: { "line-color": colour("line"), "target-arrow-color": colour("line"), "z-index": 0 },
-      },
-      {
-        selector: "edge.ancestor",
-        style: { width: 3, "line-color": colour("ancestor"), "target-arrow-color": colour("ancestor"), "z-index": 2 },
-      },
-      {
-        selector: "edge.descendant",
-        style: {
-          width: 3,
-          "line-style": "dashed",
-          "line-color": colour("descendant"),
-          "target-arrow-color": colour("descendant"),
-          "z-index": 2,
-        },
-      },
+      look("node.passing", { "border-width": 0, opacity: 0, events: "no", label: "" }),
+      look("node.ancestor", { "border-style": "double", "border-width": 5, "border-color": colour("ancestor") }),
+      look("node.descendant", { "border-style": "dashed", "border-width": 2.5, "border-color": colour("descendant") }),
+      look("node.ancestor[^state]", { "background-color": colour("ancestor-tint") }),
+      look("node.descendant[^state]", { "background-color": colour("descendant-tint") }),
+      look("node.unrelated", { color: colour("soft"), ghost: "no", "border-color": colour("line") }),
+      look("node.unrelated[^state]", { "background-color": colour("paper") }),
+      look("node.selected", { "border-width": 5, "border-color": colour("ink"), "border-style": "solid" }),
+      look("edge", {
+        width: 1.4,
+        "line-color": colour("edge"),
+        "curve-style": "unbundled-bezier",
+        "source-endpoint": "90deg",
+        "target-endpoint": "270deg",
+        "control-point-distances": "data(distances)",
+        "control-point-weights": "data(weights)",
+        "edge-distances": "endpoints",
+        events: "no",
+        "target-arrow-color": colour("edge"),
+        "arrow-scale": 0.8,
+      }),
+      look("edge.onward", { "source-endpoint": "0 0" }),
+      look("edge.passing", { "target-endpoint": "0 0" }),
+      look("edge.arriving", { "target-arrow-shape": "triangle" }),
+      look("edge.unrelated", { "line-color": colour("line"), "target-arrow-color": colour("line"), "z-index": 0 }),
+      look("edge.ancestor", {
+        width: 3,
+        "line-color": colour("ancestor"),
+        "target-arrow-color": colour("ancestor"),
+        "z-index": 2,
+      }),
+      look("edge.descendant", {
+        width: 3,
+        "line-style": "dashed",
+        "line-color": colour("descendant"),
+        "target-arrow-color": colour("descendant"),
+        "z-index": 2,
+      }),
     ];
   }
 

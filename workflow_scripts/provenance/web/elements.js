@@ -1,6 +1,6 @@
 // Elements of the page that several parts show: links, badges, long lists, tables of values.
 const elements = (() => {
-  const { select } = selection;
+  const { select, toggle } = selection;
   const { marked } = words;
   const { hashOf } = address;
 
@@ -29,6 +29,20 @@ const elements = (() => {
     return el("a", { href: hashOf(item, file), onclick }, text);
   }
 
+  const button = (text, onclick, attributes = {}) => el("button", { type: "button", onclick, ...attributes }, text);
+
+  /** A button that opens or folds a group; then the focus goes to the element that the selector `focused` finds. */
+  function foldButton(group, focused, withTitle) {
+    const what = group.folded ? "Unfold" : "Fold",
+      label = `${what} ${group.title}`;
+    const onclick = () => {
+      toggle(group);
+      document.querySelector(focused)?.focus();
+    };
+    const state = { "aria-expanded": String(!group.folded), "aria-label": label };
+    return button(withTitle ? label : what, onclick, state);
+  }
+
   const badge = (state) => el("span", { class: "badge", "data-state": state }, marked(state));
 
   const bytes = (number) => {
@@ -42,17 +56,10 @@ const elements = (() => {
   function long(entries, name, show, most = SHOWN) {
     const list = el("ul", { class: name }, entries.slice(0, most).map(show));
     if (entries.length <= most) return [list];
-    const more = el(
-      "button",
-      {
-        type: "button",
-        onclick: () => {
-          list.append(...entries.slice(most).map(show));
-          more.remove();
-        },
-      },
-      `Show all ${entries.length}`,
-    );
+    const more = button(`Show all ${entries.length}`, () => {
+      list.append(...entries.slice(most).map(show));
+      more.remove();
+    });
     return [list, more];
   }
 
@@ -75,5 +82,5 @@ const elements = (() => {
   /** A table that is closed until it is asked for. */
   const folding = (title, content) => el("details", {}, el("summary", {}, title), values(flat(content)));
 
-  return { SHOWN, at, el, link, badge, bytes, long, flat, values, folding };
+  return { SHOWN, at, el, link, button, foldButton, badge, bytes, long, flat, values, folding };
 })();

@@ -11,14 +11,10 @@ const findings = (() => {
     if (!findings.length) return at("findings").append(el("p", {}, "✓ There are no findings."));
     const entry = ({ kind, path, cause, node }) =>
       el("li", {}, badge(kind), " ", node ? link(node, path, owners.has(path) ? path : null) : path, `: ${cause}`);
-    const inside = el(
-      "div",
-      { class: "scrolled", tabindex: "0", role: "region", "aria-label": title },
-      ...long(findings, "", entry, 20),
-    );
-    return at("findings").append(
-      el("details", findings.length <= 5 ? { open: "" } : {}, el("summary", {}, title), inside),
-    );
+    const region = { class: "scrolled", tabindex: "0", role: "region", "aria-label": title };
+    const inside = el("div", region, ...long(findings, "", entry, 20));
+    const open = findings.length <= 5 ? { open: "" } : {};
+    return at("findings").append(el("details", open, el("summary", {}, title), inside));
   }
 
   return { show };

@@ -8,7 +8,7 @@ const keys = (() => {
 
   const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
 
-  /** Where an arrow leads: along a link, to the nearest; or to what stands above or below. */
+  /** Where an arrow leads: along a link, to the nearest; or to what is above or below. */
   function neighbour(item, way) {
     const column = columns[groupOf(item).column].filter((slot) => !slot.passes);
     if (way === "left" || way === "right") {

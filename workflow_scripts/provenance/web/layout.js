@@ -1,4 +1,4 @@
-// Where things stand: each group has its column, and gets its place in it and its size. An edge that passes columns
+// Where things are: each group has its column, and gets its place in it and its size. An edge that passes columns
 // goes through a place in each of them, which all edges from the same group share. A "slot" is a group or such a place.
 const layout = (() => {
   const { nodes } = records;
@@ -14,7 +14,7 @@ const layout = (() => {
   const links = new Map(); // from group to group
   const passing = new Map(); // slots of edges
   const columns = []; // of slots
-  let filled = null; // the groups that stand in `columns`
+  let filled = null; // the groups in `columns`
 
   /** Fill the columns with the slots of what is drawn, if that is other groups than before. */
   function fill() {
@@ -80,7 +80,7 @@ const layout = (() => {
     return [...way, last];
   }
 
-  /** Give every slot its size and place; an open group's nodes stand in a grid inside. */
+  /** Give every slot its size and place; an open group's nodes are in a grid inside. */
   function place() {
     fill();
     let left = 0;
@@ -94,10 +94,7 @@ const layout = (() => {
         });
       for (const slot of column) slot.narrow = !slot.passes && slot.w < width;
       left += width + COLUMN_GAP;
-      stack(
-        column,
-        column.map(() => 0),
-      );
+      stack(column, Array(column.length).fill(0));
     }
     for (let round = 0; round < 3; round += 1)
       for (const side of ["left", "right"]) {
@@ -108,10 +105,8 @@ const layout = (() => {
               (slot.left.length + slot.right.length ? slot.y : null),
           );
           const middle = mean(wishes.filter((wish) => wish !== null)) ?? 0;
-          stack(
-            column,
-            wishes.map((wish) => wish ?? middle),
-          );
+          const wished = wishes.map((wish) => wish ?? middle);
+          stack(column, wished);
         }
       }
     for (const slot of columns.flat()) for (const end of slot.ends) end.y = levelOf(slot);
@@ -165,14 +160,9 @@ const layout = (() => {
     const cell = Math.min(Math.max(longest * 6.8 + 18, wide === 1 ? WIDTH - 20 : 60), 220);
     const rows = Math.ceil(inside.length / Math.ceil(wide)),
       across = Math.ceil(inside.length / rows);
-    return {
-      w: Math.max(across * (cell + 8) + 12, WIDTH),
-      h: rows * (MEMBER_HEIGHT + 8) + 12 + head,
-      head,
-      rows,
-      across,
-      cell,
-    };
+    const w = Math.max(across * (cell + 8) + 12, WIDTH),
+      h = rows * (MEMBER_HEIGHT + 8) + 12 + head;
+    return { w, h, head, rows, across, cell };
   }
 
   return { WIDTH, MEMBER_HEIGHT, links, columns, chain, levelOf, place };

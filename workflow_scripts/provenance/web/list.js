@@ -1,12 +1,12 @@
 // The list under the graph, which mirrors the drawing for those who do not see it or have no mouse.
 const list = (() => {
   const { items } = records;
-  const { view, shown, select, toggle, relationOf, shape } = selection;
+  const { shown, select, relationOf, shape } = selection;
   const { MARKS, marked, sizeOf } = words;
-  const { at, el } = elements;
+  const { at, el, button, foldButton } = elements;
   const { columns } = layout;
 
-  let listed = null; // the shape of what stands in the list
+  let listed = null; // the shape of what is in the list
 
   /** Bring the list up to date. */
   function show() {
@@ -16,38 +16,15 @@ const list = (() => {
   }
 
   function fill() {
-    const row = (item, ...more) =>
-      el(
-        "div",
-        { class: "row" },
-        el("button", { type: "button", "data-key": item.key, "data-state": item.state, onclick: () => select(item) }),
-        ...more,
-      );
+    const row = (item, ...more) => {
+      const entry = button("", () => select(item), { "data-key": item.key, "data-state": item.state });
+      return el("div", { class: "row" }, entry, ...more);
+    };
     const unit = (group) => {
       if (group.item !== group) return el("li", {}, row(group.item));
-      const button = el(
-        "button",
-        {
-          type: "button",
-          "aria-expanded": String(!group.folded),
-          "aria-label": `${group.folded ? "Unfold" : "Fold"} ${group.title}`,
-          onclick: () => {
-            toggle(group);
-            at("list").querySelector(".row:has([aria-current]) [aria-expanded], [aria-current]")?.focus();
-          },
-        },
-        group.folded ? "Unfold" : "Fold",
-      );
-      return el(
-        "li",
-        {},
-        row(group, button),
-        el(
-          "ul",
-          {},
-          shown(group).map((node) => el("li", {}, row(node))),
-        ),
-      );
+      const selected = "#list .row:has([aria-current]) [aria-expanded], #list [aria-current]";
+      const members = shown(group).map((node) => el("li", {}, row(node)));
+      return el("li", {}, row(group, foldButton(group, selected, false)), el("ul", {}, members));
     };
     at("list").replaceChildren(
       ...columns.map((column) => {
@@ -60,8 +37,8 @@ const list = (() => {
 
   /** Mark how every entry is related to the selection. */
   function mark() {
-    for (const button of at("list").querySelectorAll("[data-key]")) {
-      const item = items.get(button.dataset.key),
+    for (const entry of at("list").querySelectorAll("[data-key]")) {
+      const item = items.get(entry.dataset.key),
         relation = relationOf(item);
       const name = item.members ? `${item.title}, ${sizeOf(item)}` : item.group.item === item ? item.title : item.short;
       const states = item.members
@@ -70,14 +47,12 @@ const list = (() => {
           ? [marked(item.state)]
           : [];
       const arrow = { ancestor: "◂ ", descendant: "▸ " }[relation] ?? "";
-      button.textContent = `${arrow}${[name, ...states].join(" · ")}`;
-      button.setAttribute(
-        "aria-label",
-        [item.title, item.members ? sizeOf(item) : "", ...states, relation].filter(Boolean).join(", "),
-      );
-      button.dataset.relation = relation;
-      if (relation === "selected") button.setAttribute("aria-current", "true");
-      else button.removeAttribute("aria-current");
+      entry.textContent = `${arrow}${[name, ...states].join(" · ")}`;
+      const spoken = [item.title, item.members ? sizeOf(item) : "", ...states, relation].filter(Boolean);
+      entry.setAttribute("aria-label", spoken.join(", "));
+      entry.dataset.relation = relation;
+      if (relation === "selected") entry.setAttribute("aria-current", "true");
+      else entry.removeAttribute("aria-current");
     }
   }
 

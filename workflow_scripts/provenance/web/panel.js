@@ -1,32 +1,26 @@
-// The panel beside the drawing: the record of the selected job, the readers of a file, the members of a group.
+// The panel next to the drawing: the record of the selected job, the readers of a file, the members of a group.
 const panel = (() => {
   const { kinds, value, files, readers, pathStates } = records;
-  const { view, select, toggle } = selection;
+  const { view, select } = selection;
   const { counted, sizeOf } = words;
-  const { SHOWN, at, el, link, badge, bytes, long, flat, values, folding } = elements;
+  const { SHOWN, at, el, link, button, foldButton, badge, bytes, long, flat, values, folding } = elements;
 
   const MEMBERS = 40; // of a group, until all are asked for
 
-  const causes = (item) =>
-    el(
-      "ul",
-      { class: "causes" },
-      item.findings.map((finding) =>
-        el(
-          "li",
-          {},
-          badge(finding.kind),
-          finding.path === item.name ? ` ${finding.cause}` : ` ${finding.path}: ${finding.cause}`,
-        ),
-      ),
-    );
+  const mark = (state) => (state ? [badge(state), " "] : []);
+
+  function causes(item) {
+    const text = ({ path, cause }) => (path === item.name ? ` ${cause}` : ` ${path}: ${cause}`);
+    const entries = item.findings.map((finding) => el("li", {}, badge(finding.kind), text(finding)));
+    return el("ul", { class: "causes" }, entries);
+  }
 
   function fileEntry(file, ...more) {
     const state = pathStates.get(file.path);
     return el(
       "li",
       { "aria-current": file.path === view.file ? "true" : null },
-      el("div", {}, state ? badge(state) : null, state ? " " : null, file.path),
+      el("div", {}, mark(state), file.path),
       el("code", {}, file.sha256),
       el("div", { class: "note" }, `${bytes(file.bytes)} · `, ...more),
     );
@@ -44,15 +38,8 @@ const panel = (() => {
     if (!found.length) return fileEntry(file, "read by no job");
     if (found.length <= 3)
       return fileEntry(file, "read by ", ...found.flatMap((node, place) => [place ? ", " : "", link(node)]));
-    return fileEntry(
-      file,
-      el(
-        "details",
-        {},
-        el("summary", {}, `read by ${found.length} jobs`),
-        long(found, "members", (node) => el("li", {}, link(node))),
-      ),
-    );
+    const jobs = long(found, "members", (node) => el("li", {}, link(node)));
+    return fileEntry(file, el("details", {}, el("summary", {}, `read by ${found.length} jobs`), jobs));
   };
 
   function fileLists(title, named, entry) {
@@ -67,7 +54,8 @@ const panel = (() => {
 
   function jobPanel(node) {
     if (node.record === undefined) return [el("p", {}, "No record of this job can be read.")];
-    const record = value(node.record);
+    const record = value(node.record),
+      { commit, dirty } = record.git;
     const facts = [
       ["step", node.step],
       ["started", record.started],
@@ -94,58 +82,32 @@ const panel = (() => {
       folding(`software: Python ${record.software.python}`, record.software),
       folding(`machine: ${record.machine.host}`, record.machine),
       folding("device", record.device),
-      folding(
-        `git: ${record.git.commit?.slice(0, 8) ?? "no checkout"}${record.git.dirty ? ", uncommitted changes" : ""}`,
-        record.git,
-      ),
+      folding(`git: ${commit?.slice(0, 8) ?? "no checkout"}${dirty ? ", uncommitted changes" : ""}`, record.git),
     ];
   }
 
   function filePanel(node) {
-    const contents = files.filter((file) => file.owner === node);
+    const contents = files.filter((file) => file.owner === node).map((file) => fileEntry(file, "as it was read"));
     const reading = [...node.children];
     return [
-      el("p", {}, "No record at hand tells of a job that made this file."),
-      el(
-        "ul",
-        { class: "files" },
-        contents.map((file) => fileEntry(file, "as it was read")),
-      ),
+      el("p", {}, "No record at hand names the job that made this file."),
+      el("ul", { class: "files" }, contents),
       el("h3", {}, `Read by (${reading.length})`),
       ...long(reading, "members", (each) => el("li", {}, link(each))),
     ];
   }
 
   function groupPanel(group) {
-    const entry = (node) =>
-      el(
-        "li",
-        {},
-        node.state ? badge(node.state) : null,
-        node.state ? " " : null,
-        link(node.item ?? node, node.rest ?? node.title),
-      );
+    const entry = (node) => el("li", {}, mark(node.state), link(node.item ?? node, node.rest ?? node.title));
     const worstFirst = [...(group.inside ?? group.members)].sort((a, b) => rankOf(a) - rankOf(b));
     return [
       el("p", {}, sizeOf(group), ...group.states.flatMap(([kind, count]) => [" ", badge(kind), ` ${count}`])),
-      el("div", { class: "actions" }, foldButton(group)),
+      el("div", { class: "actions" }, foldButton(group, "#panel [aria-expanded]", true)),
       ...long(worstFirst, "members", entry, MEMBERS),
     ];
   }
 
   const rankOf = (node) => (node.state ? kinds.indexOf(node.state) : kinds.length);
-
-  function foldButton(group) {
-    const onclick = () => {
-      toggle(group);
-      at("panel").querySelector("[aria-expanded]")?.focus();
-    };
-    return el(
-      "button",
-      { type: "button", "aria-expanded": String(!group.folded), onclick },
-      `${group.folded ? "Unfold" : "Fold"} ${group.title}`,
-    );
-  }
 
   /** Show what is selected. */
   function show() {
@@ -155,29 +117,15 @@ const panel = (() => {
     document.querySelector(".stage").classList.toggle("with-panel", Boolean(item));
     panel.replaceChildren();
     if (!item) return;
-    const close = el(
-      "button",
-      { type: "button", "aria-label": "Close and clear the selection", onclick: clear },
-      "Close",
-    );
+    const close = button("Close", clear, { "aria-label": "Close and clear the selection" });
     const own = item.members ? groupPanel(item) : item.kind === "job" ? jobPanel(item) : filePanel(item);
     const around = [item.members ? item.family : item.leaf, item.leaf?.family].filter(
       (group) => group && group.item !== item,
     );
-    panel.append(
-      el("h2", {}, item.title),
-      el(
-        "div",
-        { class: "actions" },
-        close,
-        around.map((group) => link(group, `Group ${group.title}`)),
-      ),
-      el(
-        "p",
-        { class: "note" },
-        `◂ ${counted(view.ancestors.size, "ancestor")}, ▸ ${counted(view.descendants.size, "descendant")}`,
-      ),
-    );
+    const links = around.map((group) => link(group, `Group ${group.title}`));
+    const lineage = `◂ ${counted(view.ancestors.size, "ancestor")}, ▸ ${counted(view.descendants.size, "descendant")}`;
+    panel.append(el("h2", {}, item.title), el("div", { class: "actions" }, close, links));
+    panel.append(el("p", { class: "note" }, lineage));
     if (!item.members && item.findings.length) panel.append(causes(item));
     panel.append(...own);
     panel.scrollTop = 0;

@@ -5,17 +5,13 @@ const records = (() => {
   const MANY_GROUPS = 6; // with more groups than this, a step is drawn as one
 
   const data = JSON.parse(document.getElementById("data").textContent);
+  const { kinds } = data;
   const natural = new Intl.Collator("en", { numeric: true }).compare;
   const leaves = data.groups.map((group, id) => ({ ...group, key: `group ${id}`, members: [] }));
-  const nodes = data.nodes.map((node, id) => ({
-    ...node,
-    id,
-    key: `node ${id}`,
-    leaf: leaves[node.group],
-    parents: new Set(),
-    children: new Set(),
-    findings: [],
-  }));
+  const nodes = data.nodes.map((node, id) => {
+    const unlinked = { parents: new Set(), children: new Set(), findings: [] };
+    return { ...node, ...unlinked, id, key: `node ${id}`, leaf: leaves[node.group] };
+  });
   const files = data.files.map(([folder, name, sha256, bytes, owner]) => ({
     path: data.folders[folder] + name,
     sha256,
@@ -87,20 +83,17 @@ const records = (() => {
     return many;
   }
 
-  /** What is told of a group; a group of one node is that node. */
+  /** What is shown of a group; a group of one node is that node. */
   function describe(group) {
     const count = (kind) => group.members.filter((node) => node.state === kind).length;
     group.members.sort((a, b) => natural(a.name, b.name));
     group.kind = group.step ? "jobs" : "files";
     group.title = [group.step || "files of", group.name].filter(Boolean).join(" ");
-    const twins = groups.filter(
-      (other) =>
-        other !== group && other.column !== group.column && other.step === group.step && other.name === group.name,
-    );
-    if (twins.length) group.title += ` (column ${group.column + 1})`;
+    const isTwin = ({ step, name, column }) => step === group.step && name === group.name && column !== group.column;
+    if (groups.some(isTwin)) group.title += ` (column ${group.column + 1})`;
     group.item = group.members.length === 1 ? group.members[0] : group;
     group.key = group.item.key;
-    group.states = data.kinds.map((kind) => [kind, count(kind)]).filter(([, number]) => number);
+    group.states = kinds.map((kind) => [kind, count(kind)]).filter(([, number]) => number);
     group.state = group.states[0]?.[0] ?? null;
     group.common = commonStart(group.members.map((node) => node.rest));
   }
@@ -113,18 +106,5 @@ const records = (() => {
     return length;
   }
 
-  return {
-    kinds: data.kinds,
-    value,
-    nodes,
-    leaves,
-    groups,
-    items,
-    files,
-    findings,
-    byName,
-    owners,
-    readers,
-    pathStates,
-  };
+  return { kinds, value, nodes, leaves, groups, items, files, findings, byName, owners, readers, pathStates };
 })();

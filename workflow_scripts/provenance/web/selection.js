@@ -53,7 +53,7 @@ const selection = (() => {
     return found;
   }
 
-  /** See to it that a group is one of those that are drawn; returns what stands for it. */
+  /** See to it that a group is one of those that are drawn; returns the item that represents it. */
   function bringUp(group) {
     const family = group.family ?? group;
     if (!drawn.includes(group)) {

@@ -27,13 +27,10 @@ cy.on("dbltap", "node", () => {
   if (first === second && records.items.get(second)?.members) selection.toggle(records.items.get(second));
 });
 // The wheel alone scrolls the page: the library must not hear of it.
-document.querySelector(".stage").addEventListener(
-  "wheel",
-  (event) => {
-    if (!event.ctrlKey) event.stopPropagation();
-  },
-  { capture: true },
-);
+const hideScrolling = (event) => {
+  if (!event.ctrlKey) event.stopPropagation();
+};
+document.querySelector(".stage").addEventListener("wheel", hideScrolling, { capture: true });
 at("fold").addEventListener("click", () => {
   selection.foldAll();
   drawing.showWhole();

@@ -9,7 +9,7 @@ const words = (() => {
   const cut = (text, length = 21) => (text.length <= length ? text : `${text.slice(0, 8)}…${text.slice(9 - length)}`);
   const marked = (state) => `${MARKS[state]} ${state}`;
 
-  /** What stands in the box of a node inside an open group. */
+  /** The text in the box of a node inside an open group. */
   const memberLabel = (node) =>
     (node.state ? `${MARKS[node.state]} ` : "") + cut(node.group === node.leaf ? node.short : node.rest, 30);
 
