@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from readme_examples import RUN_BY_CI, blocks, commands, examples, run, small_tree
+from readme_examples import RUN_BY_CI, blocks, commands, examples, run, small_clone
 from workflow.workflow_copy import ROOT, edit
 
 TYPED = [
@@ -18,7 +18,7 @@ STATUS = {"audit diff": 1}
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_tree(tmp_path_factory.mktemp("readme") / "clone")
+    return small_clone(tmp_path_factory.mktemp("readme") / "clone")
 
 
 def test_the_commands_are_found_and_ci_runs_the_others() -> None:
