@@ -62,7 +62,7 @@ class Hostile:
 
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("kind", ["nothing", "half", "no dictionary", "hostile"])
-def test_a_broken_or_hostile_file_is_told_and_left_unused(file, tmp_path, kind, header):
+def test_a_broken_or_hostile_file_is_reported_and_left_unused(file, tmp_path, kind, header):
     plain = io.BytesIO()
     torch.save([1, 2], plain)
     hostile = pickle.dumps(Hostile(tmp_path / "executed"))
@@ -71,9 +71,9 @@ def test_a_broken_or_hostile_file_is_told_and_left_unused(file, tmp_path, kind, 
     file.write_bytes((_header(body) if header else b"") + body)
     progress = RecordedProgress()
     assert at(file, progress=progress).load() is None
-    told = "is damaged (its content does not agree with its sha256)" if not header else "cannot be read"
-    told = "the checkpoint is of other settings" if header and kind == "no dictionary" else told
-    assert told in progress.lines[0]
+    message = "is damaged (its content does not agree with its sha256)" if not header else "cannot be read"
+    message = "the checkpoint is of other settings" if header and kind == "no dictionary" else message
+    assert message in progress.lines[0]
     assert progress.lines[0].endswith("; starting at the beginning")
     assert not (tmp_path / "executed").exists()
 
