@@ -33,10 +33,10 @@ rehearse: $(INSTALLED) ## every job of STUDY under PROFILE, each made to take a 
 	@$(BIN)/python -m workflow_scripts.rehearse config/$(STUDY).yaml --profile $(PROFILE) \
 		$(if $(JOBS),--jobs $(JOBS)) $(if $(SET),--set '$(SET)')
 
-tidy: $(INSTALLED) ## remove what the jobs of STUDY left and nobody needs any more; never a result or a record
+tidy: $(INSTALLED) ## remove what the jobs of STUDY left and is no longer needed; never a result or a record
 	@$(BIN)/python -m workflow_scripts.tidy config/$(STUDY).yaml $(if $(SET),--set '$(SET)')
 
-figures: $(INSTALLED) ## tables and figures of STUDY from the runs that are there; never starts a search
+figures: $(INSTALLED) ## tables and figures of STUDY from the existing runs; never starts a search
 	@$(BIN)/python -m workflow_scripts.check config/$(STUDY).yaml
 	@$(BIN)/snakemake figures $(STUDY_OPTIONS) --config figures_only=true $(SETTINGS)
 
@@ -54,7 +54,7 @@ lint: $(INSTALLED) ## formatting, types, and the workflow's own linter
 	@$(BIN)/snakefmt --check Snakefile rules
 	@$(BIN)/snakemake --lint --configfile config/demo.yaml
 
-lock: $(INSTALLED) ## write envs/requirements.txt anew from envs/requirements.in
+lock: $(INSTALLED) ## write envs/requirements.txt again from envs/requirements.in
 	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header \
 		--upgrade envs/requirements.in --output-file envs/requirements.txt
 

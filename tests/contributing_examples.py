@@ -1,4 +1,4 @@
-"""The examples of CONTRIBUTING.md, taken out of it as they stand."""
+"""The examples of CONTRIBUTING.md, taken from its text."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""A local HTTP server that serves bytes and misbehaves on request."""
+"""A local HTTP server that serves bytes, and on request sends errors, parts or wrong content."""
 
 import threading
 import time

@@ -94,8 +94,8 @@ def contents(job: Job) -> dict[str, bytes]:
     return {file.as_posix(): file.read_bytes() for file in files if file.is_file()}
 
 
-def harass(job: Job, kills: int, chance: random.Random) -> dict[str, object]:
-    """Kill a job again and again, each time starting it again, until it was killed `kills` times and then finished."""
+def kill_repeatedly(job: Job, kills: int, draws: random.Random) -> dict[str, object]:
+    """Kill a job and start it again until it was killed `kills` times and has finished after that."""
     log, checkpoint = Path(job.log), Path(f"{job.root}/.checkpoints/{job.name}.pt")
     assert run.main(command(job)) == 0, log.read_text()
     begun = time.monotonic()
@@ -110,8 +110,8 @@ def harass(job: Job, kills: int, chance: random.Random) -> dict[str, object]:
                 path.unlink()
         child = start(job)
         if hits < kills:
-            time.sleep(chance.uniform(0, 0.6 * whole))
-            os.kill(child, signal.SIGKILL if chance.random() < 0.8 else signal.SIGTERM)
+            time.sleep(draws.uniform(0, 0.6 * whole))
+            os.kill(child, signal.SIGKILL if draws.random() < 0.8 else signal.SIGTERM)
         status = finish(child)
         hits += status in (-signal.SIGKILL, run.TRY_AGAIN)
         assert status in (0, -signal.SIGKILL, -signal.SIGTERM, run.TRY_AGAIN), log.read_text()
@@ -123,14 +123,14 @@ def harass(job: Job, kills: int, chance: random.Random) -> dict[str, object]:
 
 
 def main() -> None:
-    """Run what the harassed jobs need, then harass them."""
+    """Kill one job of each kind repeatedly; run undisturbed what these jobs need."""
     folder, kills, seed, *kinds = sys.argv[1:]
     os.chdir(folder)
-    chance, found = random.Random(int(seed)), {}
+    draws, found = random.Random(int(seed)), {}
     for job in Plan(Study.model_validate(STUDY)).jobs:
         kind = next((kind for kind in kinds if job.name.startswith(KINDS[kind])), None)
         if kind is not None and kind not in found:
-            found[kind] = harass(job, int(kills), chance)
+            found[kind] = kill_repeatedly(job, int(kills), draws)
         elif "evaluation" in kinds and job.step in ("cell_search", "random_search", "derive_architectures"):
             assert run.main(command(job)) == 0
     print(json.dumps(found))

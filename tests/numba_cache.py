@@ -1,4 +1,4 @@
-"""A program run twice with numba's cache empty at first: once it compiles, once it loads what was compiled."""
+"""A program run with an empty numba cache, where it compiles, and again, where it loads what was compiled."""
 
 import os
 import subprocess
@@ -8,10 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 
 
-def cold_and_warm(program, cache):
-    """What the program prints each time."""
+def printed_twice(program, cache):
+    """What the program prints when it compiles, and when it loads."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", program]
-    done = [subprocess.run(command, env=environment, capture_output=True, text=True) for _ in range(2)]
-    assert [each.returncode for each in done] == [0, 0], done[0].stderr + done[1].stderr
-    return [each.stdout for each in done]
+    runs = [subprocess.run(command, env=environment, capture_output=True, text=True) for _ in range(2)]
+    assert [run.returncode for run in runs] == [0, 0], runs[0].stderr + runs[1].stderr
+    return [run.stdout for run in runs]

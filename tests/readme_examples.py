@@ -1,4 +1,4 @@
-"""What the README tells a reader to type and to write, taken out of it as it stands."""
+"""The commands and files that the README gives a reader, taken from its text."""
 
 import os
 import re
@@ -21,7 +21,7 @@ def blocks(language: str) -> list[str]:
 
 
 def commands() -> list[str]:
-    """Every command line of the README, in its order, without its remark."""
+    """Every command line of the README, in its order, without its comment."""
     lines = [line for block in blocks("") for line in block.splitlines()]
     return [re.split(r"\s+# ", line)[0] for line in lines]
 
@@ -36,11 +36,11 @@ def examples() -> dict[str, str]:
     return found
 
 
-def small_tree(folder: Path) -> Path:
-    """A clone as a reader has it, with the environment at hand and the README's studies made small.
+def small_clone(folder: Path) -> Path:
+    """A clone as a reader has it, with the environment at hand and small versions of the README's studies.
 
-    Its `.venv` is a folder of links: making it anew, as `make` does where it is older than the lock, would remove the
-    links and not the environment at hand, which it shares.
+    Its `.venv` is a folder of links: if `make` installs again, as it does where the folder is older than the lock, it
+    removes the links and not the environment at hand, which they share.
     """
     tree = copy_workflow(folder)
     shutil.copy2(ROOT / "Makefile", tree / "Makefile")

@@ -1,8 +1,8 @@
-"""Progress for tests that look at what was said."""
+"""Progress for tests that look at its messages."""
 
 
-class Said:
-    """Keeps every line."""
+class RecordedProgress:
+    """Keeps every message of a computation in `lines`."""
 
     def __init__(self):
         self.lines = []

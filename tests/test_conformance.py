@@ -55,12 +55,12 @@ def saved(tmp_path):
 def refusal(path, capsys):
     """The one sentence the command says about a bad file, after checking that it says nothing else."""
     assert main([str(path)]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == 1 and said.err.endswith("\n")
-    assert said.err.startswith(f"{path}: ")
-    assert "Traceback" not in said.err
-    return said.err.removeprefix(f"{path}: ")
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1 and printed.err.endswith("\n")
+    assert printed.err.startswith(f"{path}: ")
+    assert "Traceback" not in printed.err
+    return printed.err.removeprefix(f"{path}: ")
 
 
 def test_every_kind_has_a_maker_here():
@@ -71,10 +71,10 @@ def test_every_kind_has_a_maker_here():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_published_vector_agrees(path, capsys):
     assert main([str(path)]) == 0
-    said = capsys.readouterr()
-    assert said.err == ""
-    assert said.out.splitlines()[0] == f"{path}: {torch.load(path, weights_only=True)['kind']}"
-    assert "DISAGREES" not in said.out
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert printed.out.splitlines()[0] == f"{path}: {torch.load(path, weights_only=True)['kind']}"
+    assert "DISAGREES" not in printed.out
 
 
 @pytest.mark.parametrize("kind", MAKERS)

@@ -98,7 +98,7 @@ def test_nothing_is_installed_beside_a_running_study(environment: Path) -> None:
     assert "real stays as it is" in done.stderr
 
 
-def test_the_status_of_a_running_study_is_told_with_the_environment_that_is_there(tmp_path: Path) -> None:
+def test_the_status_of_a_running_study_is_printed_with_the_environment_that_is_there(tmp_path: Path) -> None:
     shutil.copytree(ENVS, tmp_path / "envs")
     shutil.copy2(ROOT / "Makefile", tmp_path)
     for place in (".venv/bin", ".snakemake/locks"):
@@ -107,9 +107,9 @@ def test_the_status_of_a_running_study_is_told_with_the_environment_that_is_ther
     (tmp_path / ".venv/.installed").touch()
     os.utime(tmp_path / ".venv/.installed", (0, 0))
     python = tmp_path / ".venv/bin/python"
-    python.write_text("#!/bin/sh\necho told by the old environment\n")
+    python.write_text("#!/bin/sh\necho printed by the old environment\n")
     python.chmod(0o755)
     done = subprocess.run(["make", "status"], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=True)
-    assert done.stdout == "told by the old environment\n"
+    assert done.stdout == "printed by the old environment\n"
     assert ".venv stays as it is" in done.stderr
     assert sorted(path.name for path in (tmp_path / ".venv").iterdir()) == [".installed", "bin"]

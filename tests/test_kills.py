@@ -30,10 +30,10 @@ def test_random_kills_change_no_byte(folder):
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert list(found) == kinds
-    assert [told["different"] for told in found.values()] == [[]] * len(kinds)
-    assert all(told["kills"] >= KILLS for told in found.values())
-    assert all(told["resumed"] >= 1 for told in found.values()), found
-    assert sum(told["kills"] for told in found.values()) >= 50
+    assert [counts["different"] for counts in found.values()] == [[]] * len(kinds)
+    assert all(counts["kills"] >= KILLS for counts in found.values())
+    assert all(counts["resumed"] >= 1 for counts in found.values()), found
+    assert sum(counts["kills"] for counts in found.values()) >= 50
 
 
 def _environment():

@@ -98,10 +98,10 @@ def test_a_dry_run_tells_the_same_and_removes_nothing(root, planned):
         left_by(root, job)
     write(root / ".locks" / "one.lock", "")
     before = state(root)
-    told = tidy(root, planned, dry_run=True)
+    expected = tidy(root, planned, dry_run=True)
     assert state(root) == before
     removed = tidy(root, planned)
-    assert (told.files, told.bytes) == (removed.files, removed.bytes)
+    assert (expected.files, expected.bytes) == (removed.files, removed.bytes)
     assert removed.files["locks"] == 1
 
 
@@ -212,9 +212,9 @@ def run(folder, *arguments):
 def test_the_command_tells_what_it_removed(tmp_path):
     file = write(tmp_path / "results/demo/.locks/one.lock", "")
     study = str(REPOSITORY / "config/demo.yaml")
-    told = run(tmp_path, study, "--dry-run")
-    assert told.returncode == 0, told.stderr
-    assert told.stdout.splitlines()[-1] == "results/demo: 1 files, 0.000 MB would be removed"
+    done = run(tmp_path, study, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "results/demo: 1 files, 0.000 MB would be removed"
     assert file.exists()
     done = run(tmp_path, study)
     assert done.stdout.splitlines() == [
@@ -224,7 +224,7 @@ def test_the_command_tells_what_it_removed(tmp_path):
     assert not file.exists()
 
 
-def test_a_mistake_is_told_in_a_sentence(tmp_path):
+def test_a_mistake_is_reported_in_a_sentence(tmp_path):
     done = run(tmp_path, "config/demp.yaml")
     assert (done.returncode, done.stdout) == (2, "")
     assert "did you mean demo?" in done.stderr

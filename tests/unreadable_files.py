@@ -1,4 +1,4 @@
-"""Files that a reader could wait for, or that fill its memory, and folders deeper than Python's recursion goes."""
+"""Files that would block a reader or fill its memory, and folders nested deeper than Python's limit of recursion."""
 
 import os
 import subprocess
@@ -9,15 +9,15 @@ KINDS = ("pipe", "endless device", "vast file")
 DEPTH = sys.getrecursionlimit() + 100
 
 
-def make_odd(file, kind, most):
-    """Make a pipe, a link to a device that never ends, or a file of more than `most` bytes that takes no room."""
+def make_unreadable(file, kind, max_bytes):
+    """Make a pipe, a link to a device that never ends, or a file of more than `max_bytes` bytes that takes no space."""
     if kind == "pipe":
         os.mkfifo(file)
     elif kind == "endless device":
         file.symlink_to("/dev/zero")
     else:
         with file.open("wb") as content:
-            content.truncate(most + 1)
+            content.truncate(max_bytes + 1)
 
 
 @contextmanager

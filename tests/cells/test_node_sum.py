@@ -3,7 +3,7 @@
 import pytest
 import torch
 from cells.tiny import alphas_of, batch_of
-from numba_cache import cold_and_warm
+from numba_cache import printed_twice
 from torch import nn
 from torch.nn import functional as F
 
@@ -209,6 +209,6 @@ print([gradient.flatten().tolist() for gradient in torch.autograd.grad(loss, [x,
 
 
 def test_a_process_that_compiles_gives_the_bytes_of_one_that_loads_what_was_compiled(tmp_path):
-    cold, warm = cold_and_warm(PRINTED_GRADIENT, tmp_path)
+    cold, warm = printed_twice(PRINTED_GRADIENT, tmp_path)
     assert len(cold) > 10_000
     assert cold == warm

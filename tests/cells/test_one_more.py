@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 tests, digits, folder = sys.argv[1:]
 sys.path.append(tests)
-from cells.test_evaluation import evaluated, tabled
+from cells.test_genotype_training import evaluated, tabled
 from cells.tiny import tiny_evaluation, tiny_search, written_search
 from workflow_scripts.tables.genotype import parse_genotype
 from workflow_scripts.tables.search_run import HISTORY

@@ -109,13 +109,15 @@ def test_a_scheduler_that_does_not_answer_is_not_asked_for_every_job(submission)
     assert asked() == 1
 
 
-def test_a_job_that_will_wait_for_ever_is_told_once(submission, capsys):
+def test_a_job_that_will_wait_forever_is_reported_once(submission, capsys):
     for _ in range(3):
         assert state("7 PENDING PartitionTimeLimit\n8 PENDING Priority\n") == "running"
         later(status_module.FRESH_SECONDS + 1)
-    said = capsys.readouterr().err
+    printed = capsys.readouterr().err
     assert (
-        said.count("search/a (scheduler's job 7) waits, and will until something changes: PENDING PartitionTimeLimit")
+        printed.count(
+            "search/a (scheduler's job 7) waits, and will until something changes: PENDING PartitionTimeLimit"
+        )
         == 1
     )
     assert "waits, and will until something changes: PENDING PartitionTimeLimit" in "\n".join(
@@ -187,8 +189,8 @@ def test_the_shell_hands_on_what_needs_thought(submission):
 def test_why_a_job_ended_in_slurms_words(submission, tmp_path, monkeypatch, accounts, status, reason):
     """What accounts do not tell yet, the controller may."""
     controller = "JobId=7 JobState=TIMEOUT Reason=None ExitCode=0:15 NodeList=n3"
-    for program, said in {"sacct": accounts, "scontrol": controller, "squeue": ""}.items():
-        (tmp_path / program).write_text(f"#!/bin/sh\necho '{said}'\n")
+    for program, answer in {"sacct": accounts, "scontrol": controller, "squeue": ""}.items():
+        (tmp_path / program).write_text(f"#!/bin/sh\necho '{answer}'\n")
         (tmp_path / program).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     if status is not None:

@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from unreadable_files import KINDS, make_odd
+from unreadable_files import KINDS, make_unreadable
 
 from workflow_scripts.cluster.submission_files import MOST_BYTES, latest_submissions, new_submission
 from workflow_scripts.provenance.failed_jobs import failures
@@ -37,7 +37,7 @@ NOTHING = ({}, None, None, None, None, None)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_could_be_waited_for_is_not_opened(submission, tmp_path, name, kind):
     file = submission.folder / name
-    make_odd(file, kind, MOST_BYTES)
+    make_unreadable(file, kind, MOST_BYTES)
     assert read(submission) == NOTHING
     assert list(failures(tmp_path)) == []
 

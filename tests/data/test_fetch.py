@@ -10,7 +10,7 @@ from pathlib import Path
 import data_server
 import numpy as np
 import pytest
-from recorded_progress import Said
+from recorded_progress import RecordedProgress
 
 from workflow_scripts.data import fetch as fetching
 from workflow_scripts.data.data_set import DataSet, Form, SourceFile
@@ -107,10 +107,10 @@ def test_longer_than_it_should_be(server, tmp_path):
 
 def test_server_errors_then_success(server, tmp_path):
     server.plans["official/file.bin"] = [503, 429]
-    said = Said()
-    assert fetched(server, tmp_path, progress=said).read_bytes() == CONTENT
+    progress = RecordedProgress()
+    assert fetched(server, tmp_path, progress=progress).read_bytes() == CONTENT
     assert len(server.requests) == 3
-    assert [line for line in said.lines if "trying again in" in line]
+    assert [line for line in progress.lines if "trying again in" in line]
 
 
 def test_server_that_stays_broken(server, tmp_path):
@@ -176,10 +176,10 @@ def test_a_wrong_file_in_the_place_is_named_and_left(server, tmp_path):
 
 def test_without_a_published_checksum_the_one_found_is_told_and_nothing_is_resumed(server, tmp_path):
     server.plans["official/file.bin"] = ["half"]
-    said = Said()
-    assert fetched(server, tmp_path, size=None, sha256=None, progress=said).read_bytes() == CONTENT
+    progress = RecordedProgress()
+    assert fetched(server, tmp_path, size=None, sha256=None, progress=progress).read_bytes() == CONTENT
     assert server.requests == [("official/file.bin", None)] * 2
-    assert [line for line in said.lines if SHA256 in line]
+    assert [line for line in progress.lines if SHA256 in line]
 
 
 def test_address_with_a_password_is_refused_and_not_shown(server, tmp_path):
@@ -317,7 +317,7 @@ def test_checkout_whose_folder_is_a_link_is_not_packed(server, tmp_path):
 
 
 def test_progress_ends_complete(server, tmp_path):
-    class Steps(Said):
+    class Steps(RecordedProgress):
         steps = ()
 
         def advance(self, done, total, note=""):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from numba_cache import cold_and_warm
+from numba_cache import printed_twice
 
 from workflow_scripts.depth import compiled, training
 from workflow_scripts.depth.published_networks import Q_LOGITS, published_state
@@ -138,7 +138,7 @@ print([epoch.elbo for epoch in train(build(run), load(run), run).history])
 
 
 def test_a_process_that_compiles_gives_the_bytes_of_one_that_loads_what_was_compiled(tmp_path):
-    cold, warm = cold_and_warm(PRINTED_HISTORY, tmp_path)
+    cold, warm = printed_twice(PRINTED_HISTORY, tmp_path)
     assert len(cold) > 400
     assert cold == warm
 

@@ -299,7 +299,7 @@ def depth(study: Depth = Depth()) -> Tables:
     }
 
 
-def whole(folder: Path) -> Tables:
+def all_tables(folder: Path) -> Tables:
     """A study in which every figure has something to draw; tables that steps make are made in `folder`."""
     study = Cells(
         groups=(("s1", "cifar10"), ("s4", "fashion_mnist")),

@@ -24,7 +24,7 @@ TOLERANCE = 1.5
 
 @pytest.fixture(scope="module")
 def tables(tmp_path_factory: pytest.TempPathFactory) -> Tables:
-    whole = example_tables.whole(tmp_path_factory.mktemp("whole"))
+    whole = example_tables.all_tables(tmp_path_factory.mktemp("whole"))
     return whole | {"architectures": example_tables.architectures(whole)[:4]}  # a large picture otherwise
 
 

@@ -1,4 +1,4 @@
-"""A made-up results folder to be altered, and what a forger does who knows how records are made."""
+"""A made-up results folder, and the changes of a forger who knows how records are made."""
 
 import hashlib
 import json
@@ -34,8 +34,8 @@ def forge(file, **entries):
     file.write_bytes(canonical_bytes(sealed(fields)))
 
 
-def park(file, results):
-    """Keep a record where its readers find it by its content, as the wrapper does when its job runs again."""
+def keep_linked(file, results):
+    """Copy a record to `linked_records/`, where its readers find it by its content, as at a job's next run."""
     content = file.read_bytes()
     kept = results / "linked_records" / f"{hashlib.sha256(content).hexdigest()}.json"
     kept.parent.mkdir(exist_ok=True)
@@ -43,6 +43,6 @@ def park(file, results):
 
 
 def restated(outputs, path, content):
-    """The outputs of a record, one of them stated with other bytes."""
+    """The outputs of a record, one of them with the checksum and size of other content."""
     facts = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     return [each | facts if each["path"] == path else each for each in outputs]

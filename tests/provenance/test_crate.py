@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from provenance.forging import ROOT, SEARCH, SEARCH_RECORD, forge, park, restated
+from provenance.forging import ROOT, SEARCH, SEARCH_RECORD, forge, keep_linked, restated
 from rocrate.rocrate import ROCrate
 
 from workflow_scripts.provenance import crate as crate_module
@@ -96,7 +96,7 @@ def test_what_lies_behind_a_link_is_never_in_a_crate(results, target, tmp_path, 
 
 def test_what_a_stale_job_read_is_told_with_its_own_checksum(results, target):
     """The search ran again with another history; what was derived of the earlier one is still there."""
-    park(results / SEARCH_RECORD, results)
+    keep_linked(results / SEARCH_RECORD, results)
     outputs = json.loads((results / SEARCH_RECORD).read_bytes())["outputs"]
     history = f"{ROOT}/{SEARCH}/history.csv"
     before = next(each["sha256"] for each in outputs if each["path"] == history)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from provenance.forging import ROOT, forge, park, restated
+from provenance.forging import ROOT, forge, keep_linked, restated
 
 from workflow_scripts import audit
 from workflow_scripts.provenance.ledger import read_ledger
@@ -141,7 +141,7 @@ class Forger:
             file.symlink_to(self.outside / "secret.log" if kind == "link to a file" else self.outside)
 
     def record(self, several_outputs=False):
-        """The file of a sound record, parked or not where its readers find it; None where there is none."""
+        """The file of a sound record, perhaps copied to where its readers find it; None where there is none."""
         files = [file for file in sorted((self.results / "records").rglob("*.json")) if _is_record(file)]
         if several_outputs:
             files = [file for file in files if len(json.loads(file.read_bytes())["outputs"]) > 1]
@@ -149,7 +149,7 @@ class Forger:
             return None
         file = self.one_of(files)
         if self.draw(st.booleans()):
-            park(file, self.results)
+            keep_linked(file, self.results)
         return file
 
     def edit_a_record(self):
@@ -221,8 +221,8 @@ def may_be_forged(before, after, changed):
         elif new is not None and new["outputs"] == old["outputs"]:
             allowed |= {place}
     unlinked = {place for place in changed if place.startswith("linked_records/") and Path(place).stem not in linked}
-    parked = {f"linked_records/{digest_of(before[place])}.json" for place in allowed if place in before}
-    return changed <= allowed | unlinked | parked
+    copied = {f"linked_records/{digest_of(before[place])}.json" for place in allowed if place in before}
+    return changed <= allowed | unlinked | copied
 
 
 def _data_set(results):

@@ -1,4 +1,4 @@
-"""The pages of a results folder after a run: written where there are records, told where they are there."""
+"""The pages of a results folder after a run: written where there are records, named where they are there."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_only_pages_that_are_there_are_told(folder):
+def test_only_pages_that_are_there_are_reported(folder):
     results = make_results(folder, 1).relative_to(folder).as_posix()
     assert pages_there(results) == [f"Report: {results}/report.html"]
     (folder / results / "provenance.html").touch()

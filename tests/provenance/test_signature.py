@@ -51,8 +51,8 @@ def write_signers(file, *lines):
 def verify(folder, capsys, *more):
     """The exit status of `audit verify`, the lines about signatures, and all it says."""
     status = audit.main(["verify", str(folder), *map(str, more)])
-    said = capsys.readouterr()
-    text = said.out + said.err
+    printed = capsys.readouterr()
+    text = printed.out + printed.err
     return status, [line for line in text.splitlines() if "sign" in line], text
 
 
@@ -67,10 +67,10 @@ def test_a_signature_tells_who_signed_which_digest(results, keys, signers, capsy
     digest = read_ledger(results).root_digest
     assert sign(results, keys["ada"]) == 0
     assert f"over the root digest {digest}" in capsys.readouterr().out
-    status, [told], text = verify(results, capsys, "--signers", signers)
+    status, [message], text = verify(results, capsys, "--signers", signers)
     fingerprint = subprocess.run(["ssh-keygen", "-lf", keys["ada"]], capture_output=True, text=True).stdout.split()[1]
     assert status == 0
-    assert told == f"signed by ada@example.org with the key {fingerprint}, over the root digest {digest}"
+    assert message == f"signed by ada@example.org with the key {fingerprint}, over the root digest {digest}"
     assert "clean" in text
     assert read_ledger(results).root_digest == digest, "a signature is outside what it signs"
 
@@ -80,25 +80,25 @@ def test_several_people_sign_and_each_once(results, keys, signers, capsys):
         assert sign(results, keys[key]) == 0
     capsys.readouterr()
     assert len(list(signatures_in(results))) == 2
-    status, told, _ = verify(results, capsys, "--signers", signers)
-    assert (status, {line.split()[2] for line in told}) == (0, {"ada@example.org", "bob"})
+    status, lines, _ = verify(results, capsys, "--signers", signers)
+    assert (status, {line.split()[2] for line in lines}) == (0, {"ada@example.org", "bob"})
 
 
 def test_without_signers_signatures_are_named_and_not_checked(results, keys, capsys):
     assert not verify(results, capsys)[1]
     sign(results, keys["eve"])
     capsys.readouterr()
-    status, [told], _ = verify(results, capsys)
+    status, [message], _ = verify(results, capsys)
     assert status == 0
-    assert told.startswith("note: signatures that were not checked, since no signers were given: SHA256:")
+    assert message.startswith("note: signatures that were not checked, since no signers were given: SHA256:")
 
 
 def test_a_crate_carries_the_signatures(results, keys, signers, tmp_path, capsys):
     sign(results, keys["ada"])
     assert audit.main(["export", str(results), str(tmp_path / "crate")]) == 0
     capsys.readouterr()
-    status, [told], _ = verify(tmp_path / "crate" / ROOT, capsys, "--signers", signers)
-    assert (status, told.split()[2]) == (0, "ada@example.org")
+    status, [message], _ = verify(tmp_path / "crate" / ROOT, capsys, "--signers", signers)
+    assert (status, message.split()[2]) == (0, "ada@example.org")
 
 
 def test_several_names_of_one_key_are_all_told(results, keys, tmp_path, capsys):
@@ -107,9 +107,9 @@ def test_several_names_of_one_key_are_all_told(results, keys, tmp_path, capsys):
     signers = write_signers(
         tmp_path / "s", f"ada@example.org,ada@home {public(keys['ada'])}", f"*@lab {public(keys['ada'])}"
     )
-    status, [told], _ = verify(results, capsys, "--signers", signers)
+    status, [message], _ = verify(results, capsys, "--signers", signers)
     assert status == 0
-    assert told.startswith("signed by ada@example.org, ada@home with the key SHA256:")
+    assert message.startswith("signed by ada@example.org, ada@home with the key SHA256:")
 
 
 def test_a_key_with_a_passphrase_is_asked_for_on_the_terminal(results, tmp_path):
@@ -136,8 +136,8 @@ def test_a_key_with_a_passphrase_is_asked_for_on_the_terminal(results, tmp_path)
 
 
 def only_finding(folder, capsys, signers):
-    status, told, _ = verify(folder, capsys, "--signers", signers)
-    [finding] = [line for line in told if line.startswith("signature: ")]
+    status, lines, _ = verify(folder, capsys, "--signers", signers)
+    [finding] = [line for line in lines if line.startswith("signature: ")]
     assert status == 1
     return finding
 
@@ -258,7 +258,7 @@ def test_unsound_results_are_not_signed(results, keys, capsys):
     assert not (results / "signatures").exists()
 
 
-def test_a_key_that_is_none_or_locked_is_told(results, keys, tmp_path, capsys):
+def test_a_key_that_is_none_or_locked_is_reported(results, keys, tmp_path, capsys):
     assert "this key cannot be read (No such file" in cannot(capsys, "sign", results, "--key", tmp_path / "no")
     (tmp_path / "text").write_text("a text")
     (tmp_path / "text").chmod(0o600)
@@ -268,7 +268,7 @@ def test_a_key_that_is_none_or_locked_is_told(results, keys, tmp_path, capsys):
     assert not (results / "signatures").exists()
 
 
-def test_a_passphrase_that_nobody_can_be_asked_for_is_told(results, tmp_path):
+def test_a_passphrase_that_nobody_can_be_asked_for_is_reported(results, tmp_path):
     command = [sys.executable, "-m", "workflow_scripts.audit", "sign", results, "--key"]
     key = make_key(tmp_path / "locked", "secret words")
     done = subprocess.run(
@@ -284,7 +284,7 @@ def test_a_passphrase_that_nobody_can_be_asked_for_is_told(results, tmp_path):
     assert re.search(r"locked: nothing was signed; ssh-keygen says: Load key .*incorrect passphrase", sentence)
 
 
-def test_signers_that_cannot_be_read_and_a_missing_ssh_keygen_are_told(
+def test_signers_that_cannot_be_read_and_a_missing_ssh_keygen_are_reported(
     results, keys, signers, tmp_path, capsys, monkeypatch
 ):
     sign(results, keys["ada"])

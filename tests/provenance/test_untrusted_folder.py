@@ -16,10 +16,10 @@ from provenance.forging import (
     change,
     findings,
     forge,
-    park,
+    keep_linked,
     restated,
 )
-from unreadable_files import KINDS, make_odd
+from unreadable_files import KINDS, make_unreadable
 
 from workflow_scripts import audit, run
 from workflow_scripts.provenance import hashing
@@ -115,7 +115,7 @@ def test_a_record_among_those_of_data_sets_vouches_for_no_result(results):
 @pytest.mark.parametrize("file", ["weights.pt", "history.csv"])
 def test_an_output_that_nobody_read_exchanged_with_its_record_is_found(results, file):
     """The true record stays where its readers find it, so that every link holds."""
-    park(results / TRAINING_RECORD, results)
+    keep_linked(results / TRAINING_RECORD, results)
     path = f"{ROOT}/{TRAINING}/{file}"
     (results / TRAINING / file).write_bytes(b"exchanged\n")
     outputs = json.loads((results / TRAINING_RECORD).read_bytes())["outputs"]
@@ -135,7 +135,7 @@ def test_a_link_to_another_study_is_no_source(results):
     outputs = [{key: value for key, value in each.items() if key != "record"} for each in outputs[:1]]
     given = {"inputs": {}, "outputs": {"files": [outputs[0]["path"]]}}
     forge(foreign, root="results/other", outputs=outputs, arguments=given)
-    park(foreign, results)
+    keep_linked(foreign, results)
     kept = max((results / "linked_records").iterdir(), key=lambda file: file.stat().st_mtime_ns)
     foreign.unlink()
     read = [outputs[0] | {"record": kept.stem}, *report["inputs"]]
@@ -144,7 +144,7 @@ def test_a_link_to_another_study_is_no_source(results):
 
 
 def test_a_later_run_with_the_same_bytes_is_noted_with_what_differs(results):
-    park(results / SEARCH_RECORD, results)
+    keep_linked(results / SEARCH_RECORD, results)
     record = json.loads((results / SEARCH_RECORD).read_bytes())
     forge(
         results / SEARCH_RECORD,
@@ -159,7 +159,7 @@ def test_a_later_run_with_the_same_bytes_is_noted_with_what_differs(results):
 
 @pytest.mark.parametrize("how", ["order", "name"])
 def test_the_note_on_a_later_run_is_not_silenced_by_how_its_outputs_are_listed(results, how):
-    park(results / SEARCH_RECORD, results)
+    keep_linked(results / SEARCH_RECORD, results)
     record = json.loads((results / SEARCH_RECORD).read_bytes())
     outputs = record["outputs"][::-1] if how == "order" else [each | {"name": "other"} for each in record["outputs"]]
     forge(results / SEARCH_RECORD, outputs=outputs, machine=record["machine"] | {"host": "elsewhere"})
@@ -168,7 +168,7 @@ def test_the_note_on_a_later_run_is_not_silenced_by_how_its_outputs_are_listed(r
 
 
 def test_a_record_that_leaves_out_what_was_read_is_found(results):
-    park(results / TRAINING_RECORD, results)
+    keep_linked(results / TRAINING_RECORD, results)
     record = json.loads((results / TRAINING_RECORD).read_bytes())
     outputs = [each for each in record["outputs"] if not each["path"].endswith("outcome.json")]
     (results / TRAINING / "outcome.json").unlink()
@@ -204,7 +204,7 @@ def fetched(results, name, sha256, size, module="workflow_scripts.data.sets.cifa
     before = read_ledger(results).data["cifar10"].sha256
     forge(file, inputs=[source], chosen_modules=[module], modules=code, code=combined(code))
     (results / "linked_records" / f"{before}.json").unlink()
-    park(file, results)
+    keep_linked(file, results)
     after = next(path.stem for path in (results / "linked_records").iterdir())
     for record in (results / "records").rglob("*.json"):
         content = json.loads(record.read_bytes())
@@ -295,7 +295,7 @@ def test_a_linked_folder_is_found_and_not_entered(results, tmp_path):
 def test_what_could_be_waited_for_is_not_opened(results, place, kind):
     file = results / place
     file.parent.mkdir(exist_ok=True)
-    make_odd(file, kind, MOST_BYTES)
+    make_unreadable(file, kind, MOST_BYTES)
     change(results / "report.html")
     ledger = read_ledger(results)
     verdict = verify(ledger, None)

@@ -426,9 +426,9 @@ def test_any_byte_anywhere_is_found(original, results, data):
         found = findings(results)
         if how == "delete" and file.suffix == ".json" and "records" in file.parts:
             recorded = [output["path"] for output in json.loads(content)["outputs"]]
-            told = {path for kind, path in found if kind in ("unrecorded", "link", "record")}
+            reported = {path for kind, path in found if kind in ("unrecorded", "link", "record")}
             kept = file.name == "cifar10.json"  # the results folder holds a copy of it, which still vouches
-            assert kept or any(output in path for output in recorded for path in told), found
+            assert kept or any(output in path for output in recorded for path in reported), found
         else:
             assert name in {path for _, path in found}, found
     finally:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 import torch
-from recorded_progress import Said
+from recorded_progress import RecordedProgress
 
 from workflow_scripts.runtime.checkpoint import SHARE, FileCheckpoint, PartCheckpoint, _header
 
@@ -26,8 +26,8 @@ def file(tmp_path):
     return tmp_path / "deep" / "job.pt"
 
 
-def at(file, key="key", said=None, clock=None):
-    return FileCheckpoint(file, key, said or Said(), clock or Clock())
+def at(file, key="key", progress=None, clock=None):
+    return FileCheckpoint(file, key, progress or RecordedProgress(), clock or Clock())
 
 
 def test_a_state_comes_back(file):
@@ -44,10 +44,10 @@ def test_a_state_comes_back(file):
 
 def test_a_checkpoint_of_another_computation_is_not_used(file):
     at(file, "settings and code").save(lambda: {"epoch": 3})
-    said = Said()
-    assert at(file, "other settings", said).load() is None
+    progress = RecordedProgress()
+    assert at(file, "other settings", progress).load() is None
     other = "the checkpoint is of other settings, code, inputs, versions or of another device"
-    assert said.lines == [f"{other}; starting at the beginning"]
+    assert progress.lines == [f"{other}; starting at the beginning"]
 
 
 class Hostile:
@@ -62,19 +62,19 @@ class Hostile:
 
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("kind", ["nothing", "half", "no dictionary", "hostile"])
-def test_a_broken_or_hostile_file_is_told_and_left_unused(file, tmp_path, kind, header):
+def test_a_broken_or_hostile_file_is_reported_and_left_unused(file, tmp_path, kind, header):
     plain = io.BytesIO()
     torch.save([1, 2], plain)
     hostile = pickle.dumps(Hostile(tmp_path / "executed"))
     body = {"nothing": b"", "half": b"half", "no dictionary": plain.getvalue(), "hostile": hostile}[kind]
     file.parent.mkdir()
     file.write_bytes((_header(body) if header else b"") + body)
-    said = Said()
-    assert at(file, said=said).load() is None
-    told = "is damaged (its content does not agree with its sha256)" if not header else "cannot be read"
-    told = "the checkpoint is of other settings" if header and kind == "no dictionary" else told
-    assert told in said.lines[0]
-    assert said.lines[0].endswith("; starting at the beginning")
+    progress = RecordedProgress()
+    assert at(file, progress=progress).load() is None
+    message = "is damaged (its content does not agree with its sha256)" if not header else "cannot be read"
+    message = "the checkpoint is of other settings" if header and kind == "no dictionary" else message
+    assert message in progress.lines[0]
+    assert progress.lines[0].endswith("; starting at the beginning")
     assert not (tmp_path / "executed").exists()
 
 
@@ -102,14 +102,14 @@ def test_no_damage_loads_another_state(file):
     refused = 0
     for copy in damaged(content, chance):
         file.write_bytes(copy)
-        said = Said()
-        state = at(file, said=said).load()
+        progress = RecordedProgress()
+        state = at(file, progress=progress).load()
         if copy == content:  # a block that held zeros already
             assert state["epoch"] == 3
             continue
         assert state is None
         damage = f"the checkpoint {file} is damaged (its content does not agree with its sha256)"
-        assert said.lines == [f"{damage}; starting at the beginning"]
+        assert progress.lines == [f"{damage}; starting at the beginning"]
         refused += 1
     assert refused >= 1100
 

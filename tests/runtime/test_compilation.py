@@ -58,13 +58,13 @@ def damage(content, how):
 
 @pytest.mark.parametrize("how", ["empty", "cut", "short", "altered"])
 def test_a_damaged_file_is_removed_and_compiled_again(program, how):
-    said, warned, files = program()
-    assert (said, warned, len(files)) == (COMPILED, "", 3)
+    printed, warned, files = program()
+    assert (printed, warned, len(files)) == (COMPILED, "", 3)
     assert program() == (LOADED, "", files)
     for file in files:
         file.write_bytes(damage(file.read_bytes(), how))
-    said, warned, _ = program()
-    assert said == COMPILED
+    printed, warned, _ = program()
+    assert printed == COMPILED
     assert sorted(warned.splitlines()) == sorted(
         f"{file} is damaged; it is removed and compiled again" for file in files
     )

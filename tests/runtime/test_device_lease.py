@@ -81,12 +81,12 @@ def test_a_device_is_visible_inside_only(tmp_path, monkeypatch):
     monkeypatch.setenv("NAS_DEVICES", "GPU-4a, 1")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    said = []
-    with device_lease(said.append, 1, tmp_path) as first, device_lease(said.append, 1, tmp_path) as second:
+    messages = []
+    with device_lease(messages.append, 1, tmp_path) as first, device_lease(messages.append, 1, tmp_path) as second:
         assert (first, second) == ("GPU-4a", "1")
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
-    assert said == []
+    assert messages == []
 
 
 def test_which_devices_there_are(tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from recorded_progress import Said
+from recorded_progress import RecordedProgress
 
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT
 from workflow_scripts.runtime.epochs import History, Tensors, broken_step, diverged, resumed
@@ -49,9 +49,9 @@ class Descent:
         self.returns = torch.zeros(1)
         self.history = History(Epoch)
 
-    def run(self, checkpoint=NO_CHECKPOINT, said=None, epochs=6):
+    def run(self, checkpoint=NO_CHECKPOINT, progress=None, epochs=6):
         parts = {"point": Tensors([self.point, self.returns]), "optimizer": self.optimizer, "noise": self.draws}
-        for epoch in resumed(self.history, epochs, parts, checkpoint, said):
+        for epoch in resumed(self.history, epochs, parts, checkpoint, progress):
             loss = (self.point**2 + torch.rand(3, generator=self.draws) * self.point).sum()
             self.optimizer.zero_grad()
             loss.backward()
@@ -69,10 +69,10 @@ def test_a_computation_goes_on_after_every_epoch_as_if_nothing_had_been():
     kept = Kept()
     kept.deadly = True
     for _ in range(8):  # six epochs, and two that it went back on
-        said = Said()
+        progress = RecordedProgress()
         with pytest.raises(Killed):
-            Descent().run(kept, said)
-    assert said.lines == ["going on from the checkpoint, at epoch 5"]
+            Descent().run(kept, progress)
+    assert progress.lines == ["going on from the checkpoint, at epoch 5"]
     assert Descent().run(kept) == whole
 
 
@@ -101,6 +101,6 @@ def test_the_step_that_broke_an_epoch(values, sound, step):
 
 
 def test_a_divergence_is_told():
-    said = Said()
-    assert diverged(3, 4, said) == (3, 4)
-    assert said.lines == ["diverged: the loss is not finite at epoch 3, step 4"]
+    progress = RecordedProgress()
+    assert diverged(3, 4, progress) == (3, 4)
+    assert progress.lines == ["diverged: the loss is not finite at epoch 3, step 4"]

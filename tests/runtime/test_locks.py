@@ -59,11 +59,11 @@ def test_what_a_soft_lock_of_an_earlier_version_left_locks_nothing(tmp_path):
 
 
 def test_a_job_fails_at_once_where_there_are_no_locks(tmp_path, refused):
-    with pytest.raises(JobError) as told, job_lock(tmp_path / "locks" / "a.lock", print):
+    with pytest.raises(JobError) as error, job_lock(tmp_path / "locks" / "a.lock", print):
         pytest.fail("without a lock")
-    assert str(told.value).startswith(f"{tmp_path / 'locks'} is on a file system (")
-    assert f") that gives no locks ({refused}); " in str(told.value)
-    assert str(told.value).endswith("use a folder on another file system")
+    assert str(error.value).startswith(f"{tmp_path / 'locks'} is on a file system (")
+    assert f") that gives no locks ({refused}); " in str(error.value)
+    assert str(error.value).endswith("use a folder on another file system")
 
 
 def test_no_device_is_lent_where_there_are_no_locks(tmp_path, refused, monkeypatch):
@@ -114,14 +114,14 @@ def test_nothing_is_left_that_the_next_process_would_wait_for(tmp_path):
     ],
 )
 def test_the_file_system_and_the_remedy_are_named(tmp_path, refused, mounts, kind, remedy):
-    told = lock_problem(tmp_path / "results", False, mounts(kind))
-    assert told.startswith(
+    message = lock_problem(tmp_path / "results", False, mounts(kind))
+    assert message.startswith(
         f"{tmp_path / 'results'} is on a file system ({kind}, mounted at {tmp_path}) that gives no locks ({refused}); "
     )
-    assert told.endswith(remedy)
+    assert message.endswith(remedy)
 
 
-def test_a_folder_with_locks_is_told_nothing_of(tmp_path, mounts):
+def test_a_folder_with_locks_gives_no_message(tmp_path, mounts):
     for several in (False, True):
         assert lock_problem(tmp_path / "new" / "results", several, mounts("ext4")) is None
         assert lock_problem(tmp_path, several, tmp_path / "no such table") is None
@@ -142,14 +142,14 @@ def test_a_folder_with_locks_is_told_nothing_of(tmp_path, mounts):
 def test_locks_that_hold_on_one_machine_only(tmp_path, mounts, kind, options, holds):
     table = mounts(kind, options)
     assert lock_problem(tmp_path, False, table) is None
-    told = lock_problem(tmp_path, True, table)
-    assert (told is None) == holds
-    if told is not None:
-        assert f"({kind}, mounted at {tmp_path}) whose locks hold on one machine only" in told
-        assert "; have it mounted with" in told
+    message = lock_problem(tmp_path, True, table)
+    assert (message is None) == holds
+    if message is not None:
+        assert f"({kind}, mounted at {tmp_path}) whose locks hold on one machine only" in message
+        assert "; have it mounted with" in message
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path):
     (tmp_path / "results").touch()
     assert "results" in lock_problem(tmp_path / "results" / "deep", False)
 

@@ -42,9 +42,9 @@ def test_the_last_job_that_is_asked_for_runs_also_behind_a_checkpoint(tmp_path, 
     (tmp_path / "Snakefile").write_text(SEARCHING)
     if data_is_there:
         assert snakemake(tmp_path, "--until", "fetch")[0] == 0
-    status, said = snakemake(tmp_path, *options)
-    assert status == 0, said
-    assert (tmp_path / "a.found").is_file(), said
+    status, printed = snakemake(tmp_path, *options)
+    assert status == 0, printed
+    assert (tmp_path / "a.found").is_file(), printed
     assert not (tmp_path / "table").exists()
     assert "Nothing to be done" in snakemake(tmp_path, *options)[1]
 
@@ -60,23 +60,23 @@ use rule * from search
 
 @pytest.mark.parametrize("options", [("--directory", "."), ()])
 def test_a_run_in_another_folder_is_refused_in_one_sentence(tmp_path, options):
-    status, said = snakemake(tmp_path, "-n", "--snakefile", ROOT / "Snakefile", "--configfile", STUDY, *options)
+    status, printed = snakemake(tmp_path, "-n", "--snakefile", ROOT / "Snakefile", "--configfile", STUDY, *options)
     assert status != 0
-    assert f"this workflow runs in its own folder only: start Snakemake in {ROOT}, not in {tmp_path}" in said
-    assert "Traceback" not in said and "Exception" not in said
+    assert f"this workflow runs in its own folder only: start Snakemake in {ROOT}, not in {tmp_path}" in printed
+    assert "Traceback" not in printed and "Exception" not in printed
 
 
 @pytest.mark.parametrize("text", [INCLUDED, MODULE])
 def test_a_workflow_that_takes_this_one_in_is_refused_in_one_sentence(tmp_path, text):
     (tmp_path / "Other").write_text(text)
     other = ("--snakefile", tmp_path / "Other", "--directory", ROOT)
-    status, said = snakemake(tmp_path, "-n", *other, "--configfile", STUDY)
+    status, printed = snakemake(tmp_path, "-n", *other, "--configfile", STUDY)
     assert status != 0
-    assert f"{tmp_path / 'Other'}: this workflow cannot be part of another" in said
-    assert "Traceback" not in said and "Exception" not in said
+    assert f"{tmp_path / 'Other'}: this workflow cannot be part of another" in printed
+    assert "Traceback" not in printed and "Exception" not in printed
 
 
 def test_the_workflow_can_be_named_from_elsewhere(tmp_path):
     here = ("--snakefile", ROOT / "Snakefile", "--directory", ROOT, "--nolock")
-    status, said = snakemake(tmp_path, "-n", "space_table", *here, "--configfile", ROOT / "config" / "demo.yaml")
-    assert status == 0, said
+    status, printed = snakemake(tmp_path, "-n", "space_table", *here, "--configfile", ROOT / "config" / "demo.yaml")
+    assert status == 0, printed

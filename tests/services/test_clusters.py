@@ -15,10 +15,10 @@ from services.slurm import NODES
 SHOW_DEVICE = ("bash", "-c", "echo $CUDA_VISIBLE_DEVICES")
 
 
-def wait_for(condition: Callable[[], bool], said: Callable[[], str], seconds: float = 90) -> None:
+def wait_for(condition: Callable[[], bool], printed: Callable[[], str], seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, said()
+        assert time.monotonic() < deadline, printed()
         time.sleep(0.2)
 
 
@@ -41,9 +41,9 @@ def test_each_node_runs_a_job_and_has_a_tmp_of_its_own(slurm_cluster):
     for name in NODES:
         done = slurm_cluster.run("srun", f"--nodelist={name}", "bash", "-c", seen)
         assert done.returncode == 0, done.stderr
-        said = done.stdout.split()
-        assert said[0] == name
-        assert [word for word in said if word.startswith("mine-")] == [f"mine-{name}"]
+        printed = done.stdout.split()
+        assert printed[0] == name
+        assert [word for word in printed if word.startswith("mine-")] == [f"mine-{name}"]
 
 
 def test_a_command_in_a_job_finds_the_cluster_and_the_files_of_the_test(slurm_cluster, tmp_path):

@@ -28,7 +28,7 @@ COLOURS = """image => {
 def every_figure(tmp_path_factory) -> Path:
     """The report of a made-up study that draws every figure."""
     folder = tmp_path_factory.mktemp("every")
-    page(folder, example_tables.whole(folder), figure_names())
+    page(folder, example_tables.all_tables(folder), figure_names())
     return folder / "report.html"
 
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from readme_examples import commands, run, small_tree
+from readme_examples import commands, run, small_clone
 from services.conftest import skip_or_fail
 from services.slurm import ACCOUNT, NODES, QOS
 from services.workflow_runs import (
@@ -99,7 +99,7 @@ def check(tree: Path, environment: dict[str, str]) -> "subprocess.CompletedProce
 
 
 def test_the_commands_of_the_readme_and_the_audit(environment, tmp_path):
-    tree = small_tree(tmp_path / "clone")
+    tree = small_clone(tmp_path / "clone")
     typed = [command for command in commands() if "slurm" in command and "rehearse" not in command]
     assert len(typed) == 2
     for command, word in zip(typed, ("Report: results/paper/report.html", "Nothing to be done"), strict=True):
@@ -128,7 +128,7 @@ def test_hundreds_more_jobs_than_are_submitted_at_a_time_and_one_that_fails(envi
     assert several.process.returncode != 0, "one job fails"
     assert 20 < most <= 100
     made = {path.stem for path in (tree / "results/many/tables").glob("*.csv")}
-    assert made == {str(number) for number in range(MANY)} - {"7"}, several.said
+    assert made == {str(number) for number in range(MANY)} - {"7"}, several.console
     assert len(list((tree / "results/many/scheduler").iterdir())) == MANY
 
 
@@ -233,7 +233,7 @@ def test_a_dead_node_costs_one_attempt(start, tree, undisturbed, slurm_cluster):
     assert starts(tree) == 2
     assert "going on from the checkpoint" in (tree / LOG).read_text()
     if slurm_cluster.accounts:
-        assert "NODE_FAIL" in process.said
+        assert "NODE_FAIL" in process.console
 
 
 def test_the_controller_is_away_for_minutes_while_a_job_ends(start, tree, undisturbed, slurm_cluster):
@@ -242,7 +242,7 @@ def test_the_controller_is_away_for_minutes_while_a_job_ends(start, tree, undist
     slurm_cluster.stop_controller()
     try:
         time.sleep(AWAY_SECONDS)
-        assert process.process.poll() is None, process.said
+        assert process.process.poll() is None, process.console
         assert (tree / f"results/tiny/records/{JOB}.json").exists(), "the job ended meanwhile"
     finally:
         slurm_cluster.start_controller()
@@ -322,7 +322,7 @@ def test_a_time_above_the_partitions_is_told_before_the_start_and_in_the_queue(s
     assert told.returncode == 2
     assert "60 minutes are asked for, and the partition short allows 1; jobs would wait forever" in told.stderr
     process = start()
-    process.wait_for(lambda: "waits, and will until something changes: PENDING PartitionTimeLimit" in process.said)
+    process.wait_for(lambda: "waits, and will until something changes: PENDING PartitionTimeLimit" in process.console)
     assert "waits, and will until something changes: PENDING PartitionTimeLimit" in status_of_results(tree)
 
 

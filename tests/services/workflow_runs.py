@@ -1,4 +1,4 @@
-"""A study with one longer search, started on a cluster as a person starts it, and what is seen of it from outside."""
+"""A study with one longer search, started on a cluster as a person starts it, and what can be observed of it."""
 
 import json
 import os
@@ -42,7 +42,7 @@ class Run:
     def __init__(self, tree: Path, environment: dict[str, str], profile: str, *arguments: str, study: str = "tiny"):
         command = [str(PROGRAM), *arguments, "--profile", f"profiles/{profile}", "--seconds-between-status-checks", "1"]
         command += ["--configfile", f"config/{study}.yaml"] if "--snakefile" not in arguments else []
-        self.output = tree / f"said-{time.monotonic_ns()}.txt"
+        self.output = tree / f"console-{time.monotonic_ns()}.txt"
         with self.output.open("w") as output:
             # Ctrl-C is ignored by what a shell starts in the background, and so by what that starts.
             command = ["env", "--default-signal=INT", *command]
@@ -51,27 +51,27 @@ class Run:
             )
 
     @property
-    def said(self) -> str:
-        """What Snakemake and its jobs' submissions said so far."""
+    def console(self) -> str:
+        """What Snakemake and the submissions of its jobs have printed so far."""
         return self.output.read_text()
 
     def finish(self, well: bool = True, seconds: float = 420) -> str:
-        """Wait for the end; what was said."""
+        """Wait for the end; what was printed."""
         code = self.process.wait(timeout=seconds)
-        assert (code == 0) == well, self.said
-        return self.said
+        assert (code == 0) == well, self.console
+        return self.console
 
     def wait_for(self, condition: Callable[[], bool], seconds: float = 120) -> None:
         """Wait for something to happen while it runs."""
         deadline = time.monotonic() + seconds
         while not condition():
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < deadline, self.said
+            assert self.process.poll() is None, self.console
+            assert time.monotonic() < deadline, self.console
             time.sleep(0.1)
 
 
 def epochs_done(tree: Path) -> int:
-    """How many epochs the search's log tells of, over all attempts."""
+    """How many epochs the search's log names, over all attempts."""
     log = tree / LOG
     return len(re.findall(rf"^\d+/{EPOCHS} ", log.read_text(), re.MULTILINE)) if log.exists() else 0
 

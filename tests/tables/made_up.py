@@ -1,4 +1,4 @@
-"""A finished search as a run's folder would hold it."""
+"""An example of a finished search, as its folder holds it."""
 
 import math
 
@@ -18,13 +18,13 @@ SETTINGS = {
 
 
 def genotype_of(epoch):
-    """A genotype that tells its epoch: one more skip-connect in the normal cell every ten epochs."""
+    """A genotype from which its epoch can be read: one more skip-connect in the normal cell every ten epochs."""
     names = ["skip_connect"] * (epoch // 10) + ["sep_conv_3x3"] * (8 - epoch // 10)
     edges = tuple((name, position % 2) for position, name in enumerate(names))
     return Genotype(edges, (("sep_conv_3x3", 0), ("sep_conv_3x3", 1)) * 4)
 
 
-def made_up_run(epochs=50, eigenvalues=None, hessians=None, outcome=None):
+def example_search(epochs=50, eigenvalues=None, hessians=None, outcome=None):
     """A search that completed `epochs` epochs, measured every two epochs and at epoch 49."""
     measured = [epoch for epoch in (*range(0, 50, 2), 49) if epoch < epochs]
     history = [
@@ -50,7 +50,7 @@ def made_up_run(epochs=50, eigenvalues=None, hessians=None, outcome=None):
     )
 
 
-def write_run(folder, run):
+def write_search(folder, run):
     """Write the run's files and return the path of its history."""
     write_search_run({name: folder / name for name in FILES}, run)
     return folder / "history.csv"

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from tables.made_up import genotype_of, made_up_run, write_run
+from tables.made_up import example_search, genotype_of, write_search
 
 from workflow_scripts.cells.epoch_choice import Choice
 from workflow_scripts.cells.methods import darts
@@ -104,7 +104,7 @@ def test_file_that_cannot_be_read(text, tmp_path):
 
 
 def test_darts_takes_the_last_epoch_and_early_stopping_the_stop_epoch(tmp_path):
-    history = write_run(tmp_path / "stopped", made_up_run(eigenvalues=RISING))
+    history = write_search(tmp_path / "stopped", example_search(eigenvalues=RISING))
     last, stopped = derived([history], tmp_path)
     assert (last["method"], last["epoch"], last["epoch_reason"]) == ("darts", 49, "last")
     assert (stopped["method"], stopped["epoch"], stopped["epoch_reason"]) == ("darts_es", 10, "stop epoch")
@@ -115,15 +115,15 @@ def test_darts_takes_the_last_epoch_and_early_stopping_the_stop_epoch(tmp_path):
 
 
 def test_early_stopping_that_never_fires_takes_the_last_epoch(tmp_path):
-    _, never = derived([write_run(tmp_path / "calm", made_up_run())], tmp_path)
+    _, never = derived([write_search(tmp_path / "calm", example_search())], tmp_path)
     assert (never["epoch"], never["epoch_reason"]) == (49, "never stopped")
 
 
 def test_search_that_diverged(tmp_path):
     """It has no last epoch, but its stop epoch, when the rule fired before."""
     outcome = {"outcome": "diverged", "epochs": 30, "epoch": 30, "step": 2}
-    early = write_run(tmp_path / "early", made_up_run(epochs=30, eigenvalues=RISING, outcome=outcome))
-    calm = write_run(tmp_path / "calm", made_up_run(epochs=30, outcome=outcome))
+    early = write_search(tmp_path / "early", example_search(epochs=30, eigenvalues=RISING, outcome=outcome))
+    calm = write_search(tmp_path / "calm", example_search(epochs=30, outcome=outcome))
     last, stopped, calm_last, calm_stopped = derived([early, calm], tmp_path)
     assert (stopped["outcome"], stopped["genotype_text"]) == ("found", genotype_of(10).text())
     for entry in (last, calm_last, calm_stopped):
@@ -133,8 +133,8 @@ def test_search_that_diverged(tmp_path):
 
 def test_no_epoch_is_named_where_none_is_known(tmp_path):
     outcome = {"outcome": "diverged", "epochs": 0, "epoch": 0, "step": 3}
-    at_once = write_run(tmp_path / "at once", made_up_run(epochs=0, outcome=outcome))
-    unmeasured = write_run(tmp_path / "unmeasured", replace(made_up_run(), curvature_epochs=[], eigenvalues=[]))
+    at_once = write_search(tmp_path / "at once", example_search(epochs=0, outcome=outcome))
+    unmeasured = write_search(tmp_path / "unmeasured", replace(example_search(), curvature_epochs=[], eigenvalues=[]))
     *both, last, unknown = derived([at_once, unmeasured], tmp_path)
     assert [(each["epoch"], each["epoch_reason"]) for each in both] == [(None, None)] * 2
     assert (last["epoch"], last["epoch_reason"]) == (49, "last")
@@ -150,7 +150,7 @@ def test_no_epoch_is_named_where_none_is_known(tmp_path):
     ],
 )
 def test_a_name_that_is_no_method_is_refused(method, sentence, tmp_path):
-    history = write_run(tmp_path / "run", made_up_run())
+    history = write_search(tmp_path / "run", example_search())
     settings = {"stop": {}, "runs": [{"run": "run", "methods": [method]}]}
     with pytest.raises(ValueError, match=sentence):
         derive_architectures.run(settings, {"history": [history]}, {"architecture": [tmp_path / "a.yaml"]}, Silent())
@@ -159,11 +159,11 @@ def test_a_name_that_is_no_method_is_refused(method, sentence, tmp_path):
 def test_a_method_that_chooses_an_epoch_which_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(darts, "choose", lambda search, rule: Choice(99, "wrong"))
     with pytest.raises(ValueError, match="the method darts chose epoch 99, which the search run does not have"):
-        derived([write_run(tmp_path / "run", made_up_run())], tmp_path)
+        derived([write_search(tmp_path / "run", example_search())], tmp_path)
 
 
 def test_gathered_file_holds_all_in_order(tmp_path):
-    histories = [write_run(tmp_path / name, made_up_run()) for name in ("b", "a")]
+    histories = [write_search(tmp_path / name, example_search()) for name in ("b", "a")]
     single = derived(histories, tmp_path)
     parts, whole = [tmp_path / f"{run}_{method}.yaml" for run in "ba" for method in METHODS], tmp_path / "all.yaml"
     gather_architectures.run({}, {"part": parts}, {"architectures": [whole]}, Silent())

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tables.made_up import SETTINGS, genotype_of, hessians_of, made_up_run, write_run
+from tables.made_up import SETTINGS, example_search, genotype_of, hessians_of, write_search
 
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import join_tables, search_tables
@@ -22,8 +22,8 @@ def tables_of(histories, folder):
 
 @pytest.mark.parametrize("hessians", [None, hessians_of(26)])
 def test_round_trip(hessians, tmp_path):
-    run = made_up_run(eigenvalues=[0.1 + 1 / (3 + i) for i in range(26)], hessians=hessians)
-    write_run(tmp_path, run)
+    run = example_search(eigenvalues=[0.1 + 1 / (3 + i) for i in range(26)], hessians=hessians)
+    write_search(tmp_path, run)
     found = read_search_run(tmp_path)
     pd.testing.assert_frame_equal(found.history, run.history, check_exact=True)
     assert found.settings == SETTINGS
@@ -39,14 +39,14 @@ def test_round_trip(hessians, tmp_path):
 
 def test_same_content_same_bytes(tmp_path):
     for name in ("first", "again"):
-        write_run(tmp_path / name, made_up_run(hessians=hessians_of(26)))
+        write_search(tmp_path / name, example_search(hessians=hessians_of(26)))
     for name in FILES:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "again" / name).read_bytes()
 
 
 def test_search_that_diverged_at_once(tmp_path):
     outcome = {"outcome": "diverged", "epochs": 0, "epoch": 0, "step": 3}
-    history = write_run(tmp_path / "darts" / "run", made_up_run(epochs=0, outcome=outcome))
+    history = write_search(tmp_path / "darts" / "run", example_search(epochs=0, outcome=outcome))
     found = read_search_run(history.parent)
     assert (len(found.history), found.eigenvalues, found.outcome) == (0, [], outcome)
     searches, epochs, curvature = tables_of([history], tmp_path)
@@ -57,19 +57,19 @@ def test_search_that_diverged_at_once(tmp_path):
 
 
 def test_nan_is_no_setting(tmp_path):
-    run = made_up_run()
+    run = example_search()
     run.settings["l2"], l2 = float("nan"), run.settings["l2"]
     try:
         with pytest.raises(ValueError):
-            write_run(tmp_path, run)
+            write_search(tmp_path, run)
     finally:
         run.settings["l2"] = l2
 
 
 def test_tables_of_two_searches(tmp_path):
     histories = [
-        write_run(tmp_path / "darts" / "first", made_up_run(eigenvalues=RISING)),
-        write_run(tmp_path / "darts" / "second", made_up_run()),
+        write_search(tmp_path / "darts" / "first", example_search(eigenvalues=RISING)),
+        write_search(tmp_path / "darts" / "second", example_search()),
     ]
     searches, epochs, curvature = tables_of(histories, tmp_path)
     assert searches["run"].tolist() == ["first", "second"]
@@ -88,7 +88,7 @@ def test_tables_of_two_searches(tmp_path):
 
 
 def test_moving_average_stands_at_the_epoch_it_is_known(tmp_path):
-    history = write_run(tmp_path / "darts" / "run", made_up_run(eigenvalues=[float(i) for i in range(26)]))
+    history = write_search(tmp_path / "darts" / "run", example_search(eigenvalues=[float(i) for i in range(26)]))
     _, _, curvature = tables_of([history], tmp_path)
     first = curvature.iloc[:6]
     assert first["moving_average"].isna().tolist() == [True, True, False, False, False, False]
@@ -101,7 +101,7 @@ def test_join_keeps_order_and_types(tmp_path):
     parts = []
     for name, values in (("b", RISING), ("a", None)):
         folder = tmp_path / name
-        tables_of([write_run(folder / "darts" / name, made_up_run(eigenvalues=values))], folder)
+        tables_of([write_search(folder / "darts" / name, example_search(eigenvalues=values))], folder)
         parts.append(folder / "searches.csv")
     whole = tmp_path / "whole.csv"
     join_tables.run({"table": "searches"}, {"part": parts}, {"table": [whole]}, Silent())

@@ -49,9 +49,9 @@ def test_ctrl_c_is_a_sentence_per_job(tmp_path: Path) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
-    said = process.communicate(timeout=60)[0]
+    printed = process.communicate(timeout=60)[0]
     assert process.returncode != 0
-    assert "Traceback" not in said
+    assert "Traceback" not in printed
     for name in ("digits", "space_table"):
-        assert f"{name} failed: it was stopped (SIGINT); started again, it goes on from its checkpoint" in said
+        assert f"{name} failed: it was stopped (SIGINT); started again, it goes on from its checkpoint" in printed
     assert '"failed": "Stopped"' in (tree / "results/tiny/attempts/space_table.jsonl").read_text()

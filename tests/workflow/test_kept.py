@@ -34,7 +34,7 @@ def _last_attempt(tree: Path) -> dict[str, object]:
     return last
 
 
-def _said_until(process: subprocess.Popen[str], text: str) -> Iterator[str]:
+def _printed_until(process: subprocess.Popen[str], text: str) -> Iterator[str]:
     """The lines that a process says, up to the first with `text`."""
     assert process.stdout is not None
     for line in process.stdout:
@@ -51,16 +51,16 @@ def test_a_run_during_which_a_finished_output_is_removed_puts_it_back_and_fails(
     command = [str(PROGRAM), "figures", *OPTIONS, "--cores", "2"]
     with subprocess.Popen(command, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
-            said = list(_said_until(process, "(Rule: figure_test_error)"))
+            printed = list(_printed_until(process, "(Rule: figure_test_error)"))
             content = (tree / FILE).read_bytes()
             (tree / FILE).unlink()
         finally:
             (tree / "go").touch()
-        said += list(process.stdout or ())
-    told = f"  figure_test_error: {FILE} went after the job had ended; it was put back from results/tiny/.kept; "
+        printed += list(process.stdout or ())
+    message = f"  figure_test_error: {FILE} went after the job had ended; it was put back from results/tiny/.kept; "
     assert process.returncode == 1
-    assert "Outputs of finished jobs were removed or changed from outside:\n" in said
-    assert f"{told}start the same command again\n" in said
+    assert "Outputs of finished jobs were removed or changed from outside:\n" in printed
+    assert f"{message}start the same command again\n" in printed
     assert b"Changed: " in content
     assert (tree / FILE).read_bytes() == content
     assert _last_attempt(tree)["put_back"] == 1

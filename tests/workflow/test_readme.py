@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from readme_examples import RUN_BY_CI, blocks, commands, examples, run, small_tree
+from readme_examples import RUN_BY_CI, blocks, commands, examples, run, small_clone
 from workflow.workflow_copy import ROOT, edit
 
 TYPED = [
@@ -18,7 +18,7 @@ STATUS = {"audit diff": 1}
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_tree(tmp_path_factory.mktemp("readme") / "clone")
+    return small_clone(tmp_path_factory.mktemp("readme") / "clone")
 
 
 def test_the_commands_are_found_and_ci_runs_the_others() -> None:
@@ -136,10 +136,12 @@ def test_the_examples_run_together(extended: Path) -> None:
     edit(config, *ADDED["figures/size_and_error.py"][:2])
     edit(config, "seeds: [1]}\n  search:", f"seeds: [1]}}{TOGETHER}\n  search:")
     done = run(extended, "make run STUDY=demo")
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    assert said.count("(Rule: cell_search)") == 1
-    assert said.count("(Rule: evaluate_genotype)") == 2, "the new method once, the new space on the new data set once"
+    printed = done.stdout + done.stderr
+    assert done.returncode == 0, printed
+    assert printed.count("(Rule: cell_search)") == 1
+    assert printed.count("(Rule: evaluate_genotype)") == 2, (
+        "the new method once, the new space on the new data set once"
+    )
     results = extended / "results/demo"
     architecture = next((results / "cells/architectures/pools_inverted_digits/lowest_error").glob("*.yaml"))
     assert "lowest error" in architecture.read_text()

@@ -23,29 +23,29 @@ def rehearse(tree, *arguments):
 
 
 def interrupted(tree):
-    """Start a rehearsal and interrupt it when its first job has ended; its exit status and what it said."""
+    """Start a rehearsal and interrupt it when its first job has ended; its exit status and what it printed."""
     heard = ["env", "--default-signal=INT", *command(*SAMPLE)]  # a shell in the background ignores it
     started = subprocess.Popen(heard, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not list((tree / RESULTS / "records").rglob("*.json")) and started.poll() is None:
         time.sleep(0.1)
     started.send_signal(signal.SIGINT)
-    said, _ = started.communicate(timeout=300)
-    return started.returncode, said
+    printed, _ = started.communicate(timeout=300)
+    return started.returncode, printed
 
 
 def running_in(tree):
     return [each.info for each in psutil.process_iter(["cwd", "cmdline"]) if each.info["cwd"] == str(tree)]
 
 
-def rows(said):
-    return {words[0]: words[1:] for line in said.splitlines() if (words := line.split())}
+def rows(printed):
+    return {words[0]: words[1:] for line in printed.splitlines() if (words := line.split())}
 
 
 def test_a_rehearsal_that_was_interrupted_goes_on_and_leaves_data_and_results_of_the_study_alone(tmp_path):
     tree = copy_workflow(tmp_path / "tree")
-    status, said = interrupted(tree)
-    planned, ended, *_ = rows(said)["all"]
-    assert status not in (0, 2) and 0 < int(ended) < int(planned), said
+    status, printed = interrupted(tree)
+    planned, ended, *_ = rows(printed)["all"]
+    assert status not in (0, 2) and 0 < int(ended) < int(planned), printed
     assert running_in(tree) == []
 
     done = rehearse(tree, *SAMPLE)

@@ -58,7 +58,7 @@ def snakemake(tree: Path, *arguments: str, study: str = "tiny") -> subprocess.Co
 
 
 def build(tree: Path, *arguments: str) -> str:
-    """Run to the end; what Snakemake said. Fails the test when it failed."""
+    """Run to the end; Snakemake's output. Fails the test where the run failed."""
     done = snakemake(tree, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -66,12 +66,12 @@ def build(tree: Path, *arguments: str) -> str:
 
 def planned(tree: Path, *arguments: str) -> dict[str, int]:
     """How many jobs of each rule a dry run would start; empty when nothing is to be done."""
-    said = build(tree, "--dry-run", *arguments)
-    table = said.rsplit("Job stats:", 1)[-1].split("\n\n")[0] if "Job stats:" in said else ""
+    output = build(tree, "--dry-run", *arguments)
+    table = output.rsplit("Job stats:", 1)[-1].split("\n\n")[0] if "Job stats:" in output else ""
     counts = {name: int(count) for name, count in re.findall(r"^(\w+)\s+(\d+)$", table, re.MULTILINE)}
     counts.pop("total", None)
     if not counts:
-        assert "Nothing to be done" in said, said
+        assert "Nothing to be done" in output, output
     return counts
 
 
