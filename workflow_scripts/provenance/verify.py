@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.check_files import check_outputs, current_files
 from workflow_scripts.provenance.check_links import check_links
-from workflow_scripts.provenance.check_places import PAGE, unrecorded_files
 from workflow_scripts.provenance.check_study import compare_with_study
+from workflow_scripts.provenance.check_unrecorded import PAGE, unrecorded_files
 from workflow_scripts.provenance.findings import Finding, Verdict, shown
 from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.provenance.notes import notes_on
