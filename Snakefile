@@ -10,11 +10,10 @@ from workflow_scripts.provenance.missing_outputs import snapshot, put_back_missi
 from workflow_scripts.provenance.page_file import pages_there, write_page
 from workflow_scripts.provenance.standing import source_warnings
 from workflow_scripts.provenance.failed_jobs import failures
-from workflow_scripts.provenance.waivers import identities
+from workflow_scripts.provenance.rule_params import rule_params
 from workflow_scripts.runtime.command_line import print_lines
 from workflow_scripts.runtime.job_command import (
     access_option,
-    named_files,
     rule_command,
 )
 from workflow_scripts.runtime.snakemake_start import (
@@ -37,14 +36,9 @@ RESULTS = PLACES.results
 FOLDERS = (Path(RESULTS), Path("data"))
 BEFORE = snapshot(FOLDERS) if workflow.is_main_process else {}
 SUBMITTED = numbers() if workflow.is_main_process else set()
-job_identity = identities(PLAN)
+job_params = rule_params(PLAN)
 use_this_python()
 look_for_last_outputs()
-
-
-def job_params(kind, **fixed):
-    """The params of a rule: what decides its jobs, and how the command names their files."""
-    return {"job": job_identity(kind, **fixed), "files": named_files}
 
 
 wildcard_constraints:

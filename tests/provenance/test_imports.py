@@ -22,7 +22,10 @@ MAY_IMPORT = {
     "study": {"tables", "data.data_set", "data.mirrors", "runtime.folders", "runtime.printable"},
     "provenance": {
         *("study", "tables", "data.data_set", "data.fetch", "cluster.submission_files"),
-        *(f"runtime.{name}" for name in ("command_line", "durable", "folders", "untrusted_files", "writable_paths")),
+        *(
+            f"runtime.{name}"
+            for name in ("command_line", "durable", "folders", "job_command", "untrusted_files", "writable_paths")
+        ),
         *(f"runtime.{name}" for name in ("printable", "scheduler_job")),
     },
     "cells": BASE | {"data"},

@@ -9,17 +9,21 @@ from typing import Any
 ABSENT = object()
 DIGITS = 8
 """Digits of a digest that a person is shown."""
+MODULES = 12
+"""Changed modules that are named one by one."""
 SHORT = 60
 """Characters of two lists, together, that are shown whole; of longer ones only the entries that differ are."""
 
 
 def module_changes(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """The modules whose digest differs, as lines `code of a.b: old -> new`."""
-    return [
+    """The modules whose digest differs, as lines `code of a.b: old -> new`; of many, the first."""
+    lines = [
         f"code of {name}: {old.get(name, 'absent')[:DIGITS]} -> {new.get(name, 'absent')[:DIGITS]}"
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     ]
+    hidden = len(lines) - MODULES
+    return lines if hidden <= 0 else [*lines[:MODULES], f"and code of {hidden} more modules, changed, new or gone"]
 
 
 def differences(old: Any, new: Any, key: str = "") -> list[str]:

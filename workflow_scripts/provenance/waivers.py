@@ -7,10 +7,9 @@ is ended by hand by deleting the file.
 
 import json
 import sys
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import StringConstraints
 
@@ -21,7 +20,7 @@ from workflow_scripts.runtime.folders import RECORDS, WAIVERS
 from workflow_scripts.runtime.printable import visible
 from workflow_scripts.runtime.untrusted_files import found_below, read_regular
 from workflow_scripts.runtime.writable_paths import link_on_the_way
-from workflow_scripts.study.job_plan import Job, Plan
+from workflow_scripts.study.job_plan import Job
 from workflow_scripts.study.settings_model import Model
 
 
@@ -119,16 +118,6 @@ def open_waivers(root: str) -> Waivers:
     except ValueError as error:
         sys.exit(visible(str(error)))
     return waivers
-
-
-def identities(plan: Plan) -> Callable[..., Callable[[Any], str]]:
-    """What gives a rule its param `job`: for a kind of job and its fixed wildcards, a function of the others."""
-    waivers = open_waivers(plan.places.results)
-
-    def identity(kind: str, **fixed: str) -> Callable[[Any], str]:
-        return lambda wildcards: waivers.identity(plan.job(kind, **fixed, **dict(wildcards.items())))
-
-    return identity
 
 
 def identity_of(record: Record) -> Identity:
