@@ -105,7 +105,7 @@ def test_the_same_settings_written_otherwise_rerun_nothing(tree: Path) -> None:
 
 
 def test_new_content_with_an_old_time_reruns(tree: Path) -> None:
-    module = tree / "workflow_scripts" / "cells" / "evaluation.py"
+    module = tree / "workflow_scripts" / "cells" / "genotype_training.py"
     edit(module, "loss.backward()", "(2 * loss).backward()")
     os.utime(module, (0, 0))
     assert planned(tree)["evaluate_genotype"] == 4
