@@ -150,7 +150,7 @@ DIGITS = (ROOT / "workflow_scripts/data/sets/digits.py").read_text()
 
 @pytest.fixture
 def own_set(tmp_path, monkeypatch):
-    """Writes the module of a data set beside that of the digits, for this test alone."""
+    """Writes the module of a data set next to that of the digits, for this test alone."""
     folder = tmp_path / "sets"
     folder.mkdir()
     (folder / "digits.py").write_text(DIGITS)

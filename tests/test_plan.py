@@ -129,7 +129,7 @@ def test_a_plan_without_a_measurement_is_one_sentence(monkeypatch, capsys):
 
 
 class Weighed(NoCheckpoint):
-    """Tells how large the file of each state would be."""
+    """Counts how large the file of each state would be."""
 
     def __init__(self):
         self.sizes = []

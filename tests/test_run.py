@@ -154,7 +154,7 @@ class Tree:
         )
 
     def run(self, *arguments, step="made_up", name="made_up/one", **settings):
-        """Run a job to its end; returns its exit status and what it said on stderr."""
+        """Run a job to its end; returns its exit status and what it printed on stderr."""
         process = self.start(self.identity(step, **settings), *arguments, name=name)
         _, said = process.communicate(timeout=60)
         return process.returncode, said
@@ -169,7 +169,7 @@ class Tree:
         return [json.loads(line) for line in self.text(f"out/attempts/{name}.jsonl").splitlines()]
 
     def left_over(self):
-        """Files in scratch folders, and hidden files beside results."""
+        """Files in scratch folders, and hidden files next to results."""
         hidden = [path for path in (self.root / "out").rglob("*") if path.is_file() and "/." in str(path)]
         return [path for path in hidden if "/.producers/" not in str(path) and "/.kept/" not in str(path)]
 
@@ -395,7 +395,7 @@ def test_links_are_found_again_where_a_note_on_them_is_damaged(tree, note):
 
 
 def test_a_jobs_result_is_on_the_disk_before_its_record(tree, tmp_path):
-    """A record that outlasts a loss of power tells of outputs that do, too."""
+    """A record that survives a loss of power names only outputs that do, too."""
     trace = tmp_path / "trace.py"
     trace.write_text(TRACE)
     command = tree.command(tree.identity(text="one"), *ONE)

@@ -10,7 +10,7 @@ from workflow_scripts.runtime.scheduler_job import scheduler_job, scheduler_name
 
 @pytest.fixture
 def mine(monkeypatch, tmp_path):
-    """The entry that CONTRIBUTING.md shows, which also tells why a job ended and which reasons to wait end."""
+    """The entry that CONTRIBUTING.md shows, which also reads why jobs ended and why they wait."""
     changed = with_example("workflow_scripts/runtime/scheduler_job.py", tmp_path, before='    Scheduler("PBS"')
     (shown,) = (each for each in changed.SCHEDULERS if each.name == "Mine")
     entry = shown._replace(queued="USERHOLD until", end=lambda number: f"Mine: job {number} was too large")

@@ -1,4 +1,4 @@
-"""How a job stands: from its own marks, from the scheduler's list, and when the scheduler does not answer."""
+"""The state of a job: from its own marks, from the scheduler's list, and when the scheduler does not answer."""
 
 import os
 import shutil

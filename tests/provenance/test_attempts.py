@@ -1,4 +1,4 @@
-"""The trace of attempts, and what is told of the jobs that failed."""
+"""The trace of attempts, and what is reported of the jobs that failed."""
 
 import errno
 

@@ -1,4 +1,4 @@
-"""A crate holds what was verified and nothing else, is there whole or not at all, and is opened by other tools."""
+"""A crate holds what was verified and nothing else, is there completely or not at all, and is opened by other tools."""
 
 import hashlib
 import json
@@ -36,7 +36,7 @@ def files(folder):
 
 
 def refused(results, target, match):
-    """Exporting is refused in one sentence, and nothing is left, half or whole."""
+    """Exporting is refused in one sentence, and nothing is left, not even a part."""
     with pytest.raises(ValueError, match=match) as caught:
         export(read_ledger(results), target)
     assert "\n" not in str(caught.value)
@@ -110,7 +110,7 @@ def test_what_a_stale_job_read_is_told_with_its_own_checksum(results, target):
     assert {"@id": f"#sha256-{before}"} in action["object"]
 
 
-# whole or not at all --------------------------------------------------------------------------------------------------
+# complete or not at all ----------------------------------------------------------------------------------------------
 
 
 def test_a_file_that_changes_after_it_was_verified_is_not_exported(results, target, monkeypatch):
@@ -139,7 +139,7 @@ def test_records_that_came_after_verification_are_not_exported(results, target, 
     ],
 )
 def test_no_link_and_no_pipe_is_followed_for_the_same_bytes(results, target, tmp_path, monkeypatch, what, why):
-    """What a record tells of is in a crate only as a regular file that lies in the results folder itself."""
+    """What a record names is in a crate only as a regular file that lies in the results folder itself."""
     place = results / "tables" / ("searches.csv" if what != "folder" else "")
 
     def exchange():

@@ -85,7 +85,7 @@ COMMANDS = (["why", "report.html"], ["affected", "data/cifar10.npz", "."], ["pag
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """The folder a made-up workflow with one search ran in, its root digest, and a folder beside it with a secret."""
+    """The folder a made-up workflow with one search ran in, its root digest, and a folder next to it with a secret."""
     top = tmp_path_factory.mktemp("forgeries")
     make_results(top / "base", searches=1)
     (top / "outside").mkdir()

@@ -35,7 +35,7 @@ MAY_IMPORT = {
     "benchmark": BASE | {"cells", "depth", "data", "provenance", "reference", "rehearsal.made_up_results"},
     "commands": BASE | {"cells", "depth", "data", "provenance", "cluster", "rehearsal", "benchmark"},
 }
-"""What each package imports beside its own modules, from the lowest floor up: only what stands before it here.
+"""What each package imports besides its own modules, from the lowest floor up: only what comes before it here.
 
 `commands` are the modules of `workflow_scripts` itself; nothing imports them but each other.
 """

@@ -64,7 +64,7 @@ def study(folder: Path) -> Study:
 
 
 def unsound(folder: Path) -> dict[tuple[str, str], str]:
-    """What verification finds beside results that are stale."""
+    """What verification finds besides stale results."""
     return {found: cause for found, cause in findings(folder).items() if found[0] != "stale"}
 
 

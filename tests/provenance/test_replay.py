@@ -1,4 +1,4 @@
-"""What a recorded job reads when it runs again is what its record tells of, and a regular file."""
+"""What a recorded job reads when it runs again is what its record names, and a regular file."""
 
 import os
 import shutil

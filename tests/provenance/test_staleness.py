@@ -1,4 +1,4 @@
-"""What a person is told to type where results are missing, altered or stale, and Snakemake alone would leave them."""
+"""The commands to type where results are missing, altered or stale, and Snakemake alone would leave them."""
 
 import shutil
 from pathlib import Path

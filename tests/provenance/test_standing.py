@@ -94,7 +94,7 @@ def test_a_changed_setting_is_named_with_both_values(settings, reason):
 
 
 def test_values_that_python_takes_for_equal_are_told_apart():
-    """As in the identity, which Snakemake goes by."""
+    """As in the identity, which Snakemake compares."""
     assert differences({"a": 1}, {"a": 1.0}) == ["a: 1 -> 1.0"]
     assert differences({"a": True}, {"a": 1}) == ["a: true -> 1"]
     assert differences({"a": {"b": 1, "c": 2}}, {"a": {"c": 2, "b": 1}}) == []

@@ -129,7 +129,7 @@ def test_a_deleted_output_is_named_with_its_job(results, file):
 
 
 def test_a_deleted_parent_is_named(results):
-    """The whole of a search is gone, record and outputs: what read it still tells of it."""
+    """The whole of a search is gone, record and outputs: the records of what read it still name it."""
     shutil.rmtree(results / SEARCH)
     (results / SEARCH_RECORD).unlink()
     [((kind, path), cause)] = findings(results).items()
@@ -208,7 +208,7 @@ def _sha256(file):
 
 
 def test_a_data_set_whose_record_was_taken_away_is_still_vouched_for(results):
-    """The copy of its record that the results folder holds tells of it."""
+    """The copy of its record that the results folder holds names it."""
     data = results.parents[1] / "data"
     (data / "records/cifar10.json").rename(data / "records/history.json")
     forge(data / "records/history.json", job="history", outputs=[])

@@ -275,7 +275,7 @@ class Cluster:
 
 @contextmanager
 def cluster(folder: Path, accounts: bool = True, tmp_megabytes: int = 200) -> Iterator[Cluster]:
-    """Start a cluster whose files are all below `folder`; what lies beside `folder` is seen by all nodes.
+    """Start a cluster whose files are all below `folder`; what is next to `folder` is seen by all nodes.
 
     RuntimeError, with the ends of the logs, where a daemon does not start.
     """

@@ -77,7 +77,7 @@ def test_the_planned_jobs_are_those_of_snakemake(study: str, tmp_path: Path) -> 
 
 
 def test_the_rules_ran_what_the_plan_says(finished: Path) -> None:
-    """Names and order of files, settings and modules, of every job of the tiny study, as its record tells them."""
+    """Names and order of files, settings and modules, of every job of the tiny study, as its record has them."""
     plan = Plan(open_study.load([finished / "config/tiny.yaml"], {}))
     for job in plan.jobs:
         record = read_record(finished / job.record)

@@ -94,7 +94,7 @@ TOGETHER = "\n    - {spaces: [pools], data_sets: [inverted_digits], methods: [lo
 
 @pytest.fixture(scope="module")
 def extended(tree: Path) -> Path:
-    """The finished demo with the files of all examples beside it, none of them used."""
+    """The finished demo with the files of all examples added, none of them used."""
     assert set(examples()) == set(ADDED)
     for path, content in examples().items():
         (tree / path).write_text(content)
