@@ -33,11 +33,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.code_digest import combined
+from workflow_scripts.provenance.environment import git_state, machine, software
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
 from workflow_scripts.provenance.kept_outputs import Mismatch, keep, put_back, remove_outdated, same_job
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.new_record import new_record
-from workflow_scripts.provenance.record import file_facts, git_state, machine, now, software
+from workflow_scripts.provenance.record import file_facts, now
 from workflow_scripts.runtime.command_line import documented_parser, print_lines
 from workflow_scripts.runtime.confined import confine, require_inside
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices

@@ -3,39 +3,43 @@
 import pytest
 from contributing_examples import with_example
 
-from workflow_scripts.cluster import answers
-from workflow_scripts.runtime import scheduler_job as schedulers
-from workflow_scripts.runtime.scheduler_job import scheduler_job, scheduler_name
+from workflow_scripts.cluster import scheduler_output
+from workflow_scripts.runtime import schedulers
+from workflow_scripts.runtime.schedulers import scheduler_job, scheduler_name
 
 
 @pytest.fixture
 def mine(monkeypatch, tmp_path):
     """The entry that CONTRIBUTING.md shows, which also reads why jobs ended and why they wait."""
-    changed = with_example("workflow_scripts/runtime/scheduler_job.py", tmp_path, before='    Scheduler("PBS"')
+    changed = with_example("workflow_scripts/runtime/schedulers.py", tmp_path, before='    Scheduler("PBS"')
     (shown,) = (each for each in changed.SCHEDULERS if each.name == "Mine")
     entry = shown._replace(queued="USERHOLD until", end=lambda number: f"Mine: job {number} was too large")
     together = (*schedulers.SCHEDULERS, entry)
-    for module in (schedulers, answers):
+    for module in (schedulers, scheduler_output):
         monkeypatch.setattr(module, "SCHEDULERS", together)
 
 
 def test_without_its_entry_nothing_of_it_is_known():
     assert scheduler_name({"MINE_JOB": "7"}) is None
-    assert not (answers.passes("the queue is full") or answers.stays("USERHOLD") or answers.has_ended("7 EXITING"))
-    assert answers.end_of("/opt/mine/bin/mstat", "7") is None
+    assert not (
+        scheduler_output.passes("the queue is full")
+        or scheduler_output.stays("USERHOLD")
+        or scheduler_output.has_ended("7 EXITING")
+    )
+    assert scheduler_output.end_of("/opt/mine/bin/mstat", "7") is None
 
 
 def test_its_jobs_and_its_words(mine):
     assert (scheduler_name({"MINE_JOB": "7"}), scheduler_job({"MINE_JOB": "7"})) == ("Mine", "7")
-    assert answers.passes("the Queue is full")
-    assert answers.stays("WAIT USERHOLD")
-    assert not answers.stays("WAIT USERHOLD until noon")
-    assert answers.has_ended("EXITING n1")
-    assert answers.end_of("/opt/mine/bin/mstat", "7") == "Mine: job 7 was too large"
+    assert scheduler_output.passes("the Queue is full")
+    assert scheduler_output.stays("WAIT USERHOLD")
+    assert not scheduler_output.stays("WAIT USERHOLD until noon")
+    assert scheduler_output.has_ended("EXITING n1")
+    assert scheduler_output.end_of("/opt/mine/bin/mstat", "7") == "Mine: job 7 was too large"
 
 
 def test_the_others_are_as_before(mine):
     assert scheduler_name({"SLURM_JOB_ID": "4"}) == "Slurm"
-    assert answers.passes("QOSMaxSubmitJobPerUserLimit")
-    assert answers.stays("PartitionTimeLimit")
-    assert answers.has_ended("COMPLETING None")
+    assert scheduler_output.passes("QOSMaxSubmitJobPerUserLimit")
+    assert scheduler_output.stays("PartitionTimeLimit")
+    assert scheduler_output.has_ended("COMPLETING None")

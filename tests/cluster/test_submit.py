@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.cluster import submit
-from workflow_scripts.cluster.answers import job_number, listed, passes, stays
 from workflow_scripts.cluster.left_running import cancel, left_running, numbers
+from workflow_scripts.cluster.scheduler_output import job_number, listed, passes, stays
 from workflow_scripts.cluster.submission_files import Submission, new_submission, register, registered, submissions
 
 PROPERTIES = {

@@ -287,7 +287,7 @@ def test_what_stands_outside_is_declared_and_there():
         "workflow_scripts.runtime.checkpoint",
         "workflow_scripts.runtime.durable",
         "workflow_scripts.runtime.locks",
-        "workflow_scripts.runtime.scheduler_job",
+        "workflow_scripts.runtime.schedulers",
         "workflow_scripts.runtime.signals",
         "workflow_scripts.data.fetch",
     )

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from workflow_scripts.cluster.answers import passes
+from workflow_scripts.cluster.scheduler_output import passes
 from workflow_scripts.cluster.submission_files import one_line
 
 Request = Mapping[str, int]

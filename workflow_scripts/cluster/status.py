@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from workflow_scripts.cluster.answers import end_of, has_ended, listed, stays
+from workflow_scripts.cluster.scheduler_output import end_of, has_ended, listed, stays
 from workflow_scripts.cluster.submission_files import REGISTER, Submission, digits_of, now, one_line, registered, write
 
 LISTED = REGISTER / "listed"

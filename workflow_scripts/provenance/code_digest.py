@@ -29,7 +29,7 @@ OUTSIDE = (
     "workflow_scripts.runtime.checkpoint",
     "workflow_scripts.runtime.durable",
     "workflow_scripts.runtime.locks",
-    "workflow_scripts.runtime.scheduler_job",
+    "workflow_scripts.runtime.schedulers",
     "workflow_scripts.runtime.signals",
     "workflow_scripts.data.fetch",
 )

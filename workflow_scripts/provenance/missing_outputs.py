@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from workflow_scripts.provenance.attempts import append, begin, read
+from workflow_scripts.provenance.environment import machine
 from workflow_scripts.provenance.kept_outputs import Mismatch, put_back_after
-from workflow_scripts.provenance.record import OutputFile, RecordError, lies_at, machine, now, read_record
+from workflow_scripts.provenance.record import OutputFile, RecordError, lies_at, now, read_record
 from workflow_scripts.runtime.folders import ATTEMPTS, KEPT, RECORDS
 from workflow_scripts.runtime.untrusted_files import found_below
 

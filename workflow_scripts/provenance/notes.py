@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from workflow_scripts.provenance.attempts import all_attempts
+from workflow_scripts.provenance.environment import LOCK_FILE, software
 from workflow_scripts.provenance.ledger import Ledger
-from workflow_scripts.provenance.record import LOCK_FILE, InputFile, software
+from workflow_scripts.provenance.record import InputFile
 
 TIMES = ("started", "ended", "seconds")
 

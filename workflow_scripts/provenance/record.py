@@ -7,33 +7,20 @@ of the environment is copied wholesale.
 
 import hashlib
 import json
-import os
-import platform
-import socket
-import subprocess
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
-from workflow_scripts.provenance.code_digest import FIRST_PARTY, ROOT, combined
+from workflow_scripts.provenance.code_digest import FIRST_PARTY, combined
 from workflow_scripts.runtime.folders import RESERVED
-from workflow_scripts.runtime.scheduler_job import scheduler_job
 from workflow_scripts.runtime.untrusted_files import UnreadableError, files_below, read_regular
 from workflow_scripts.study.settings_model import Model
 from workflow_scripts.tables.files import sha256_of
 
 VERSION = 2
-PACKAGES = (
-    *("snakemake", "torch", "torchvision", "numba", "llvmlite", "numpy", "scipy", "pandas", "scikit-learn"),
-    *("matplotlib", "seaborn", "pydantic", "pyyaml", "jinja2"),
-)
-GPU_DRIVER = Path("/sys/module/nvidia/version")
-LOCK_FILE = ROOT / "envs" / "requirements.txt"
-
 MARK = ".snakemake_timestamp"
 """What Snakemake puts into a folder that is an output: an empty file."""
 
@@ -301,52 +288,3 @@ def file_facts(paths: NamedPaths) -> Facts:
 def now() -> str:
     """The time in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def software() -> dict[str, Any]:
-    """Versions of Python and the packages that can touch a number, and the lock file's digest."""
-    versions: dict[str, str | None] = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    return {
-        "python": platform.python_version(),
-        "packages": versions,
-        "lock_sha256": sha256_of(LOCK_FILE) if LOCK_FILE.is_file() else None,
-    }
-
-
-def machine() -> dict[str, Any]:
-    """The host, its processor, the version of its GPU driver and its scheduler's job number."""
-    return {
-        "host": socket.gethostname(),
-        "system": platform.platform(),
-        "processor": _processor(),
-        "gpu_driver": GPU_DRIVER.read_text().strip() if GPU_DRIVER.is_file() else None,
-        "scheduler_job": scheduler_job(os.environ),
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
-def git_state() -> dict[str, Any]:
-    """The commit checked out and whether tracked files differ from it; both None outside a git checkout."""
-    commit = _git("rev-parse", "HEAD")
-    status = _git("status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit, "dirty": None if status is None else bool(status)}
-
-
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

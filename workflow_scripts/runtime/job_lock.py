@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from workflow_scripts.runtime.locks import try_lock
-from workflow_scripts.runtime.scheduler_job import scheduler_job, scheduler_name
+from workflow_scripts.runtime.schedulers import scheduler_job, scheduler_name
 
 REPORT_EVERY_SECONDS = 600.0
 POLL_SECONDS = 0.2

@@ -1,6 +1,6 @@
 """The schedulers of clusters: how a job of each is known, and what its own words mean. Another is one more entry.
 
-Which command submits, lists and cancels jobs is in the profile. `cluster/answers.py` reads what the commands say.
+Which command submits, lists and cancels jobs is in the profile. `cluster/scheduler_output.py` reads what they print.
 HTCondor gives its jobs no number in the environment.
 """
 

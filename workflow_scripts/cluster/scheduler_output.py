@@ -1,4 +1,4 @@
-"""What a scheduler's commands answer, read alike for all of them; `runtime/scheduler_job.py` has the words of each.
+"""What a scheduler's commands answer, read alike for all of them; `runtime/schedulers.py` has the words of each.
 
 A refusal that ends by itself, a reason to wait that does not, a job's number, a list of jobs, and why a job is gone.
 """
@@ -6,7 +6,7 @@ A refusal that ends by itself, a reason to wait that does not, a job's number, a
 import re
 from pathlib import PurePath
 
-from workflow_scripts.runtime.scheduler_job import SCHEDULERS
+from workflow_scripts.runtime.schedulers import SCHEDULERS
 
 NO_ANSWER = (
     r"maximum number of jobs|jobs? limit reached|exceed\w* .*limit on (the )?number of jobs"
