@@ -47,7 +47,7 @@ def test_results_are_complete(tree: Path) -> None:
 def test_comments_docstrings_and_formatting_rerun_nothing(tree: Path) -> None:
     module = tree / "workflow_scripts" / "cells" / "supernet.py"
     edit(module, "class Supernet(nn.Module):", "# a remark\n\n\nclass Supernet(nn.Module):")
-    edit(module, '"""The discrete architecture the alphas stand for."""', '"""Reworded."""')
+    edit(module, '"""The genotype of the largest alphas."""', '"""Reworded."""')
     edit(module, "self.nodes = nodes\n        self.stem", "self.nodes = (nodes)\n        self.stem")
     edit(tree / "config" / "tiny.yaml", "study: tiny", "# a remark\nstudy:   tiny")
     assert planned(tree) == {}

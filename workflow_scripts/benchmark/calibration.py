@@ -125,7 +125,7 @@ class Calibration:
         if isinstance(run.data, ImageRun):
             return self._depth_of_images(run)
         depth, width = min(run.max_depth, SHALLOW), min(run.width, NARROW)
-        base = run.model_copy(update={"max_depth": depth, "width": width, "data": SpiralData()})
+        base = DepthRun(**{**run.model_dump(), "max_depth": depth, "width": width, "data": SpiralData()})
         key = (base.model, depth, width)
         if key not in self.depths:
             self.depths[key] = seconds_of_one_more(lambda epochs: _train_spirals(base, epochs), EPOCHS, self.device)

@@ -4,10 +4,11 @@ The unrolled step of a second-order search (`bilevel_step.WeightRule`) assumes S
 the alphas' weight decay on its diagonal.
 """
 
-import torch
-from torch import nn
+from collections.abc import Sequence
 
-from workflow_scripts.cells.supernet import Alphas
+import torch
+from torch import Tensor, nn
+
 from workflow_scripts.runtime.learning_rates import cosine_rate
 from workflow_scripts.study.cell_settings import Search, Training
 
@@ -37,7 +38,7 @@ def set_l2(optimizer: torch.optim.Optimizer, l2: float) -> None:
         group["weight_decay"] = l2
 
 
-def alpha_optimizer(alphas: Alphas, settings: Search) -> torch.optim.Optimizer:
+def alpha_optimizer(alphas: Sequence[Tensor], settings: Search) -> torch.optim.Optimizer:
     """The optimizer of the alphas, whose rate is constant."""
     return torch.optim.Adam(
         alphas, settings.arch_learning_rate, settings.arch_betas, weight_decay=settings.arch_weight_decay

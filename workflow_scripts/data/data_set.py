@@ -5,8 +5,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_scripts.tables.display_names import NAME
-
+NAME = "[a-z][a-z0-9_]*"
+"""A name that becomes part of paths and commands: of a study, a search space, a method, a data set, a figure."""
+NAME_IN_WORDS = "lower-case letters, digits and _, with a letter first"
 FOLDER = Path(__file__).parent / "sets"
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from workflow_scripts.data.data_set import load_image_set
+from workflow_scripts.data.data_set import NAME, load_image_set
 from workflow_scripts.study.cell_job_settings import Images
 from workflow_scripts.study.cell_settings import Fidelity
 from workflow_scripts.study.data_sets import require_image_sets
@@ -25,7 +25,6 @@ from workflow_scripts.study.settings_model import (
     Probability,
     Share,
 )
-from workflow_scripts.tables.display_names import NAME
 
 ModelName = Literal["ldn", "ddn"]
 ExperimentName = Annotated[str, StringConstraints(pattern=f"^{NAME}$", max_length=40)]

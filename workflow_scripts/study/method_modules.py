@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
+from workflow_scripts.data.data_set import NAME
 from workflow_scripts.study.module_literals import literal
-from workflow_scripts.tables.display_names import NAME, SELECTING, method_order
+from workflow_scripts.tables.display_names import SELECTING, method_order
 
 SearchKind = Literal["darts", "darts_ada", "random_ws"]
 KINDS: tuple[SearchKind, ...] = get_args(SearchKind)

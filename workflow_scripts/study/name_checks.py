@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-from workflow_scripts.tables.display_names import NAME, NAME_IN_WORDS
+from workflow_scripts.data.data_set import NAME, NAME_IN_WORDS
 
 
 class Mistake(ValueError):

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from workflow_scripts.data.data_set import load_image_set
+from workflow_scripts.data.data_set import NAME, NAME_IN_WORDS, load_image_set
 from workflow_scripts.data.mirrors import without_credentials
 from workflow_scripts.runtime.printable import visible
 from workflow_scripts.study.cell_settings import Cells
@@ -26,7 +26,6 @@ from workflow_scripts.study.job_resources import RULES, Resources
 from workflow_scripts.study.name_checks import Mistake, require_known, suggestion
 from workflow_scripts.study.settings_model import Model
 from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
-from workflow_scripts.tables.display_names import NAME, NAME_IN_WORDS
 
 REHEARSAL = "-rehearsal"
 """The end of the name of a study's rehearsal (`study/rehearsal.py`)."""

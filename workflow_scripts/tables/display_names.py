@@ -1,11 +1,4 @@
-"""How methods, data sets and amounts are named, as the papers do and in their order, in figures and in the report.
-
-And what a name may be that a person gives.
-"""
-
-NAME = "[a-z][a-z0-9_]*"
-"""A name that becomes part of paths and commands: of a study, a search space, a method, a data set, a figure."""
-NAME_IN_WORDS = "lower-case letters, digits and _, with a letter first"
+"""How methods, data sets and amounts are named, as the papers do and in their order, in figures and in the report."""
 
 METHOD_NAMES = {
     "darts": "DARTS",
