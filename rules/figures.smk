@@ -33,7 +33,11 @@ for figure in PLAN.study.figures:
 # `make figures`: tables and figures from the runs that are there.
 rule figures:
     input:
-        [PLAN.job("figure", figure=figure).writes for figure in PLAN.study.figures],
+        [
+            PLAN.job("figure", figure=figure).outputs.get(name, [])
+            for figure in PLAN.study.figures
+            for name in ("pdf", "slide", "png", "gif")
+        ],
 
 
 # One depth network on one page, on request: snakemake results/<study>/run_pictures/<group>/<run>.png

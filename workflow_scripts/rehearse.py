@@ -21,11 +21,11 @@ from types import FrameType
 import yaml
 
 from workflow_scripts.check import check_profile
-from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.rehearsal import head_node
 from workflow_scripts.rehearsal.rehearsal_report import report
 from workflow_scripts.runtime.command_line import documented_parser, print_error, stop_writing
 from workflow_scripts.runtime.durable import write_durably
+from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.rehearsal import number_of_jobs, rehearsal_of, sample_of
 from workflow_scripts.study.study import Study, StudyError
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"Rehearsing {part}: {_shown(file)}", flush=True)
             status = _run(file, options.profile, f"results/{small.study}")
         small = load([file], {})
-        print(*report(planned_of(small), study.study, real, f"results/{small.study}"), sep="\n")
+        print(*report(Plan(small).jobs, study.study, real, f"results/{small.study}"), sep="\n")
     except StudyError as error:
         print_error(error)
         return 2
