@@ -162,13 +162,13 @@ def test_folder(tmp_path, capsys):
 def test_random_bytes(content, tmp_path, capsys):
     path = tmp_path / "random.pt"
     path.write_bytes(content)
-    assert "no reference vector" in refusal(path, capsys)
+    assert "not a reference vector" in refusal(path, capsys)
 
 
 def test_truncated_file(vectors, saved, capsys):
     path = saved(vectors["depth_posterior"])
     path.write_bytes(path.read_bytes()[:-200])
-    assert "no reference vector" in refusal(path, capsys)
+    assert "not a reference vector" in refusal(path, capsys)
 
 
 class Trap:
@@ -188,7 +188,7 @@ def test_code_in_a_file_is_not_executed(protocol, tmp_path, saved, capsys, vecto
     path = saved(vector)
     if protocol == "pickle":
         path.write_bytes(pickle.dumps(vector))
-    assert "no reference vector" in refusal(path, capsys)
+    assert "not a reference vector" in refusal(path, capsys)
     assert not evidence.exists()
     assert not recwarn.list  # a warning would be a second sentence
     torch.load(saved(vector), weights_only=False)
