@@ -25,7 +25,7 @@ from workflow_scripts.runtime.snakemake_start import (
 )
 from workflow_scripts.study.figure_modules import is_animated, snakemake_report_entry
 from workflow_scripts.study.open_study import open_study
-from workflow_scripts.study.places import PUBLISHED_VALUES
+from workflow_scripts.study.places import DATA_ROOT, PUBLISHED_VALUES
 
 min_version("9.27")
 
@@ -33,7 +33,7 @@ require_own_start(workflow)
 PLAN = open_study(workflow)
 PLACES = PLAN.places
 RESULTS = PLACES.results
-FOLDERS = (Path(RESULTS), Path("data"))
+FOLDERS = (Path(RESULTS), Path(DATA_ROOT))
 BEFORE = snapshot(FOLDERS) if workflow.is_main_process else {}
 SUBMITTED = numbers() if workflow.is_main_process else set()
 job_params = rule_params(PLAN)

@@ -10,14 +10,14 @@ checkpoint fetch_data:
     output:
         data=PLACES.data(),
     log:
-        "data/logs/{data_set}.log",
+        PLACES.log("fetch_data"),
     localrule: True
     conda:
         "../envs/environment.yaml"
     params:
         **job_params("fetch_data"),
     shell:
-        rule_command("data", access_option(PLAN.access()))
+        rule_command(DATA_ROOT, access_option(PLAN.access()))
 
 
 # The published search logs of one space and data set, each search in the form of our own; a rule for each group, as for

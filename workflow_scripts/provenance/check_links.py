@@ -6,10 +6,11 @@ from pathlib import Path
 from workflow_scripts.provenance.check_files import Files
 from workflow_scripts.provenance.differences import DIGITS
 from workflow_scripts.provenance.findings import Finding, shown
-from workflow_scripts.provenance.ledger import DATA_ROOT, Entry, Ledger
+from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.record import InputFile
 from workflow_scripts.provenance.source_checksums import checksum_fault
 from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS
+from workflow_scripts.study.places import DATA_ROOT
 
 
 def check_links(ledger: Ledger, files: Files) -> Iterator[Finding]:

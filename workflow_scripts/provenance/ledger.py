@@ -16,8 +16,7 @@ from workflow_scripts.provenance.record import InputFile, OutputFile, Record, Re
 from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS, WAIVERS
 from workflow_scripts.runtime.untrusted_files import UnreadableError, found_below, read_regular
 from workflow_scripts.study.name_checks import suggestion
-
-DATA_ROOT = "data"
+from workflow_scripts.study.places import DATA_ROOT
 
 
 class LedgerError(Exception):

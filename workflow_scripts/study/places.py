@@ -5,6 +5,8 @@ Paths are relative to the working folder. An argument that is left out stays a w
 
 from dataclasses import dataclass
 
+from workflow_scripts.runtime.folders import LOGS, RECORDS
+
 DATA_ROOT = "data"
 """The folder of the data sets, which all studies share."""
 PUBLISHED_VALUES = "config/published_values.csv"
@@ -78,7 +80,7 @@ class Places:
 
     def log(self, kind: str) -> str:
         """The log of a kind of job, with the wildcards of its name."""
-        return log(self.results, JOB_NAMES[kind])
+        return log(DATA_ROOT if kind == "fetch_data" else self.results, JOB_NAMES[kind])
 
 
 JOB_NAMES = {
@@ -109,9 +111,9 @@ JOB_NAMES = {
 
 def log(root: str, job: str) -> str:
     """The log of a job, by which Snakemake names it too."""
-    return f"{root}/logs/{job}.log"
+    return f"{root}/{LOGS}/{job}.log"
 
 
 def record(root: str, job: str) -> str:
     """The record of a job."""
-    return f"{root}/records/{job}.json"
+    return f"{root}/{RECORDS}/{job}.json"
