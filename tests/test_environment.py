@@ -109,7 +109,9 @@ def test_the_status_of_a_running_study_is_printed_with_the_environment_that_is_t
     python = tmp_path / ".venv/bin/python"
     python.write_text("#!/bin/sh\necho printed by the old environment\n")
     python.chmod(0o755)
-    done = subprocess.run(["make", "status"], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=True)
+    # tests run by `make test` are themselves below a make, which would name the folders that it enters
+    command = ["make", "--no-print-directory", "status"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=True)
     assert done.stdout == "printed by the old environment\n"
     assert ".venv stays as it is" in done.stderr
     assert sorted(path.name for path in (tmp_path / ".venv").iterdir()) == [".installed", "bin"]
