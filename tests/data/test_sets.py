@@ -24,8 +24,9 @@ from workflow_scripts.data.data_set import (
     load_image_set,
     module_name,
 )
-from workflow_scripts.data.fetch import Access, fetch
-from workflow_scripts.data.sets import cifar10, cifar100, digits, fashion_mnist, mnist, svhn
+from workflow_scripts.data.fetch import BUNDLED, Access, fetch
+from workflow_scripts.data.image_batches import load_part
+from workflow_scripts.data.sets import cifar10, cifar100, digits, fashion_mnist, fashion_mnist_8x8, mnist, svhn
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import fetch_data
 from workflow_scripts.study.cell_job_settings import images_of
@@ -43,7 +44,7 @@ PUBLISHED = {  # RobustDARTS code
 
 
 def test_every_data_set_of_the_project_is_there():
-    images = {"cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "digits"}
+    images = {"cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "fashion_mnist_8x8", "digits"}
     assert images <= set(image_set_names())
     assert images | {"spirals", "published_robustdarts"} <= set(data_set_names())
     assert not {"spirals", "published_robustdarts"} & set(image_set_names())
@@ -56,7 +57,8 @@ def test_facts(name):
     assert all(len(text) > 2 for text in (entry.description, entry.citation, entry.licence))
     assert len({file.key for file in entry.files}) == len(entry.files)
     for file in entry.files:
-        assert file.addresses and all(address.startswith(("http://", "https://")) for address in file.addresses)
+        assert all(address.startswith(("http://", "https://")) for address in file.addresses)
+        assert file.addresses or (BUNDLED / name / file.forms[0].name).is_file()
         for form in file.forms:
             assert form.known_from
             assert (form.sha256 is None) == (form.bytes is None)
@@ -366,3 +368,28 @@ def test_real_data(tmp_path, module, folder):
     assert found["train_images"].mean() / 255 == pytest.approx(normalisation.mean[0], abs=1e-3)
     assert found["train_images"].std() / 255 == pytest.approx(normalisation.std[0], abs=1e-3)
     assert np.bincount(found["test_labels"]).min() > 800
+
+
+@pytest.mark.skipif(not DEBIAN.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
+def test_the_bundled_images_are_the_official_ones_resized(tmp_path):
+    for name, mirrors in (("fashion_mnist", [str(DEBIAN)]), ("fashion_mnist_8x8", [])):
+        settings = {
+            "module": module_name(name),
+            "access": {"folder": tmp_path / "kept", "mirrors": mirrors, "offline": True},
+        }
+        fetch_data.run(settings, {}, {"data": [tmp_path / f"{name}.npz"]}, Silent())
+    grid = {"spaces": ["s4"], "data_sets": ["fashion_mnist"], "methods": ["darts"], "l2": [3e-4], "seeds": [1]}
+    settings = images_of(Cells.model_validate({"image_size": 8, "grids": [grid]}), "fashion_mnist", augment=False)
+    for part, count in (("train", 3500), ("test", 2000)):
+        official = load_part(tmp_path / "fashion_mnist.npz", part, settings).first(count)
+        bundled = load_part(tmp_path / "fashion_mnist_8x8.npz", part, settings)
+        assert len(bundled) == count
+        assert np.array_equal(official.images, bundled.images) and np.array_equal(official.labels, bundled.labels)
+
+
+def test_the_bundled_images_are_small_and_read_without_network_or_mirror(tmp_path):
+    files = fetch(fashion_mnist_8x8.DATA_SET, Access(tmp_path, offline=True), Silent())
+    assert sum(path.stat().st_size for path in files.values()) < 400_000
+    found = fashion_mnist_8x8.read(files)
+    assert found["train_images"].shape == (3500, 1, 8, 8) and found["test_images"].shape == (2000, 1, 8, 8)
+    assert np.bincount(found["train_labels"]).min() > 300

@@ -26,14 +26,14 @@ class SourceFile:
     """A file that a data set is read from, in any of its known forms; `key` is what the reader calls it."""
 
     key: str
-    addresses: tuple[str, ...]  # official; each delivers the first form
+    addresses: tuple[str, ...]  # official; each delivers the first form; none of a file that comes with the project
     forms: tuple[Form, ...]
     folder: str | None = None  # a folder of a local checkout that serves as well
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """The facts of any data set; generated and bundled ones have no files."""
+    """The facts of any data set; generated ones, and those that a library brings, have no files."""
 
     name: str
     description: str

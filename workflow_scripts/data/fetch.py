@@ -1,7 +1,8 @@
 """Source files of data sets: fetched once, verified, kept in one folder, usable offline.
 
-Sources in order: the folder itself, the mirrors, the official addresses. A file counts only when its size and sha256
-are those of a known form (`data/data_set.py`). Two processes never fetch the same file at once.
+Sources in order: the folder itself, the files that come with the project, the mirrors, the official addresses. A
+file counts only when its size and sha256 are those of a known form (`data/data_set.py`). Two processes never fetch the
+same file at once.
 """
 
 import os
@@ -30,6 +31,8 @@ BACK_OFF_SECONDS = 1.0  # before the second try; doubled before each further one
 TIMEOUT_SECONDS = (10, 60)  # to connect, and between two pieces of an answer
 PIECE = 1 << 16  # bytes; as much may be lost when a connection breaks
 MEGABYTE = 1e6
+BUNDLED = Path(__file__).parent / "bundled"
+"""A folder for each data set whose files come with the project."""
 CHECKOUT = Form("checkout.tar", None, None, "packed from a local checkout")
 
 
@@ -111,7 +114,8 @@ class _Fetcher:
         return (*self.file.forms, CHECKOUT) if self.file.folder else self.file.forms
 
     def _fetched(self) -> Path:
-        for mirror in self.access.mirrors:
+        bundled = (str(BUNDLED),) if (BUNDLED / self.data_set.name).is_dir() else ()
+        for mirror in (*bundled, *self.access.mirrors):
             if _folder_of(mirror):
                 found = self._from_folder(mirror)
             else:
