@@ -16,7 +16,7 @@ _VARIED = {"stop_angle_degrees": "angle of the spirals", "train_points": "number
 
 
 def judge(tables: dict[str, pd.DataFrame]) -> Verdict:
-    """d_opt at the largest of each quantity less that at the smallest, paired by seeds; of the width the other way round."""
+    """d_opt at the largest of each quantity less that at the smallest, of the width the other way round; by seeds."""
     runs = finished(tables["depth_runs"], "ldn")
     spirals = runs[runs["data_set"] == "spirals"]
     evidence = []

@@ -7,9 +7,9 @@ from workflow_scripts.report import number_formats
 RULE = (
     "A claim holds where every interval lies within what it says, fails where one lies outside, and is undecided "
     "otherwise. The intervals of a claim in a study have a confidence of 95 % together: each of k has 1 - 0.05 / k "
-    "(Bonferroni). Nothing corrects for the number of claims or of studies. The interval of a mean or a rank correlation "
-    "holds two: the bootstrap's, over independent searches, networks or pairs of them, and the textbook one (Student, "
-    "Fisher), which is wider with few seeds. That of a share is Clopper and Pearson's."
+    "(Bonferroni). Nothing corrects for the number of claims or of studies. The interval of a mean or a rank "
+    "correlation holds two: the bootstrap's, over independent searches, networks or pairs of them, and the textbook "
+    "one (Student, Fisher), which is wider with few seeds. That of a share is Clopper and Pearson's."
 )
 COLUMNS = ("comparison", "kind", "n", "effect", "interval", "claimed", "verdict")
 

@@ -12,8 +12,8 @@ WORDS = ("holds", "fails", "undecided")
 _HEAD = f"""# What the papers claim, and what of it holds
 
 This page is generated: `.venv/bin/python -m workflow_scripts.gather_claims --docs` writes it from the verdicts in
-`docs/claims/`, which the studies wrote. Each claim is a file of `workflow_scripts/claims/`, which says what is compared.
-`make claims` prints the same for the studies at hand.
+`docs/claims/`, which the studies wrote. Each claim is a file of `workflow_scripts/claims/`, which says what is
+compared. `make claims` prints the same for the studies at hand.
 
 {RULE}
 
