@@ -18,10 +18,11 @@ MARGIN = 0.1
 
 
 def judge(tables: dict[str, pd.DataFrame]) -> Verdict:
-    """The slope of d_opt over D, fitted for each seed, from the first D at which some seed chooses less than D."""
+    """The slope of d_opt over D, fitted for each seed, from the first D at which some seed chooses less than D, if any."""
     evidence = []
     for name, ldn, _ in on_one_data(tables["depth_runs"]):
-        enough = ldn.loc[ldn["d_opt"] < ldn["max_depth"], "max_depth"].min()
+        below = ldn[ldn["d_opt"] < ldn["max_depth"]]
+        enough = (below if len(below) else ldn)["max_depth"].min()
         rows = ldn[ldn["max_depth"] >= enough]
         slopes = [
             float(np.polyfit(each["max_depth"].astype(float), each["d_opt"].astype(float), 1)[0])

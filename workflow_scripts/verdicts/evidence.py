@@ -103,26 +103,26 @@ def _varies(values: np.ndarray) -> bool:
 
 
 def _rank_correlation(x: np.ndarray, y: np.ndarray, axis: int = -1) -> np.ndarray:
-    """Spearman's correlation along the last axis; not-a-number where a resample holds one value only."""
+    """Spearman's correlation along the last axis; 0 where a resample holds one value only."""
     one, other = (stats.rankdata(values, axis=-1) for values in (x, y))
     one, other = (ranks - ranks.mean(-1, keepdims=True) for ranks in (one, other))
-    with np.errstate(invalid="ignore"):
-        return (one * other).sum(-1) / np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
+    scale = np.sqrt((one**2).sum(-1) * (other**2).sum(-1))
+    return (one * other).sum(-1) / np.where(scale > 0, scale, 1)
 
 
 def _bootstrapped(samples: tuple[np.ndarray, ...], statistic: object, confidence: float) -> tuple[float, float]:
-    """The percentile bootstrap interval; resamples without a correlation do not count."""
-    drawn = stats.bootstrap(
+    """The percentile bootstrap interval."""
+    found = stats.bootstrap(
         samples,
         statistic,
+        confidence_level=confidence,
         n_resamples=RESAMPLES,
         vectorized=True,
         paired=True,
         method="percentile",
         rng=np.random.default_rng(0),
-    ).bootstrap_distribution
-    low, high = np.nanquantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(low), float(high)
+    ).confidence_interval
+    return found.low, found.high
 
 
 def _both(one: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, float]:
