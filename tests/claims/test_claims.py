@@ -1,4 +1,4 @@
-"""Every claim: what its file states, and its verdict in a world where it is true, where it is false, and without runs."""
+"""Every claim: what its file states, and its verdict where it is true, where it is false, and without runs."""
 
 import importlib
 

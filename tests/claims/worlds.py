@@ -81,7 +81,7 @@ def depth(true, seeds=8):
             learnt, loss = model == "ldn", 0.0 if true else 5.0
             runs.append(
                 keys
-                | {"d_opt": d_opt + (depth == 30 and seed % 2), "test_error_full_percent": error + noise}
+                | {"d_opt": d_opt - (depth == 30 and seed % 2), "test_error_full_percent": error + noise}
                 | {"test_error_d_opt_percent": error + loss + 2 * noise}
                 | {"calibration_error_full": 0.05 + noise, "calibration_error_d_opt": 0.01 if true else 0.2}
             )
@@ -92,7 +92,7 @@ def depth(true, seeds=8):
 
     for data_set in ("spirals", "mnist", "svhn"):
         for depth in (10, 20, 30, 40):
-            run("max_depth", "ldn", data_set, depth, 6 if true else depth - 1, 2.0 if true else depth / 4)
+            run("max_depth", "ldn", data_set, depth, 6 if true else depth, 2.0 if true else depth / 4)
             run("fixed", "ddn", data_set, depth, depth, depth / 4 if true else 30.0 - depth / 4)
     for small, large, varied in ((180.0, 720.0, "stop_angle_degrees"), (50, 800, "train_points"), (5, 200, "width")):
         grows = true == (varied != "width")

@@ -18,7 +18,7 @@ MARGIN = 0.1
 
 
 def judge(tables: dict[str, pd.DataFrame]) -> Verdict:
-    """The slope of d_opt over D, fitted for each seed, from the first D at which some seed chooses less than D, if any."""
+    """The slope of d_opt over D, fitted by seed, from the first D at which some seed chooses less than D (if any)."""
     evidence = []
     for name, ldn, _ in on_one_data(tables["depth_runs"]):
         below = ldn[ldn["d_opt"] < ldn["max_depth"]]
