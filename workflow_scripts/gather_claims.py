@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.report.claim_rows import deciding, interval, scale
-from workflow_scripts.report.claims_document import document
+from workflow_scripts.report.claims_document import document, readme_line
 from workflow_scripts.runtime.command_line import documented_parser, print_error, print_lines
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.study.claim_modules import claim_names, stated
@@ -68,7 +68,9 @@ def _write_documents(studies: dict[Path, dict[str, Any]], outdated: dict[Path, l
             COMMITTED / f"{folder.name}.json", (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
         )
     write_durably(DOCUMENT, committed_document(COMMITTED).encode())
-    print_lines(f"written: {DOCUMENT}, and the verdicts of {len(studies)} studies in {COMMITTED}")
+    print_lines(f"written: {DOCUMENT}, and the verdicts of {len(studies)} studies in {COMMITTED}; README.md is to say:")
+    committed = [read_claims(path) for path in sorted(COMMITTED.glob("*.json"))]
+    print_lines(*(readme_line(paper, claims_stated(), committed) for paper in PAPERS))
 
 
 def _outdated(folder: Path, changed: list[str]) -> str:

@@ -6,6 +6,7 @@ reason and `evidence`: what is compared, what one value is, kind, values, step, 
 interval, word.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ CLAIM_KEYS = {"name", "paper", "place", "statement", "figure", "verdict", "reaso
 EVIDENCE_KEYS = {"what", "each", "kind", "values", "step", "claimed", "effect", "interval", "word"}
 
 
-def claim_order(paper: str, place: str, name: str) -> tuple[int, str, str]:
-    """Sorts claims by their paper, then by the place in it, then by name."""
-    return (list(PAPERS).index(paper), place, name)
+def claim_order(paper: str, place: str, name: str) -> tuple[int, str, str, str]:
+    """Sorts claims by their paper, then by the first section that their place names, then by place and name."""
+    section = re.search(r"\d+", place)
+    return (list(PAPERS).index(paper), section[0] if section else "", place, name)
 
 
 def write_claims(path: Path, content: dict[str, Any]) -> None:
