@@ -97,8 +97,12 @@ def test_all_studies_in_one_table(here, capsys):
     for name in claim_names():
         assert f"{stated(name, 'PLACE')}: {stated(name, 'STATEMENT')}" in printed
     own = printed.partition("DARTS-ES finds better cells than DARTS.\n")[2]
-    assert re.match(r"  fails      bad: -\S+ to -\S+, n = 8; an interval lies.*\(1 setting differs\)\n", own)
-    assert re.search(r"\n  holds      good: \S+ to \S+, n = 8; 2 intervals lie.*\(the paper's settings\)\n", own)
+    assert re.match(
+        r"  fails      bad: effect -\S+, interval -\S+ to -\S+, n = 8; an interval lies.*\(1 setting differs\)\n", own
+    )
+    assert re.search(
+        r"\n  holds      good: effect \S+, interval \S+ to \S+, n = 8; 2 intervals lie.*\(the paper's settings\)\n", own
+    )
     assert printed.count("undecided  no study at hand is about this paper") == 8
 
 
@@ -135,7 +139,10 @@ def test_the_document_is_written_from_the_verdicts_of_studies(here):
     text = (here / "docs/claims.md").read_text()
     assert text == gather_claims.committed_document(here / "docs/claims")
     assert "| [DARTS-ES finds better cells than DARTS.](#darts_es_better) | Section 4 | good | bad |  |" in text
-    assert "**good** (the paper's settings): holds; 2 intervals lie within the claim." in text
+    assert (
+        "**good** (the paper's settings): holds; 2 intervals lie within the claim; S1, CIFAR-10: test error of DARTS"
+        in text
+    )
     assert "Undecided: no study is about this paper." in text
 
 

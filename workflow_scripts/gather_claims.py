@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.report.claim_rows import deciding, interval, scale
+from workflow_scripts.report.claim_rows import numbers, scale
 from workflow_scripts.report.claims_document import document, readme_line
 from workflow_scripts.runtime.command_line import documented_parser, print_error, print_lines
 from workflow_scripts.runtime.durable import write_durably
@@ -95,10 +95,9 @@ def _lines(studies: dict[Path, dict[str, Any]], outdated: dict[Path, list[str]])
             if verdict["name"] == claim["name"]
         ]
         for study, content, verdict in found:
-            shown = deciding(verdict)
-            numbers = "" if shown is None else f"{interval(shown)}, n = {len(shown['values'])}; "
+            measured = "effect {}, interval {}, n = {}; ".format(*numbers(verdict)) if verdict["evidence"] else ""
             differ = scale(content["departures"][claim["paper"]])
-            yield f"  {verdict['verdict']:10} {study}: {numbers}{verdict['reason']} ({differ})"
+            yield f"  {verdict['verdict']:10} {study}: {measured}{verdict['reason']} ({differ})"
         if not found:
             yield "  undecided  no study at hand is about this paper"
 

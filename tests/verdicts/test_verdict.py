@@ -16,8 +16,8 @@ FEW = mean("few", "seed", [9.0], least=0)
 @pytest.mark.parametrize(
     ("evidence", "word", "reason"),
     [
-        ([ABOVE, SMALL], "holds", "2 intervals lie within the claim"),
-        ([ABOVE], "holds", "1 interval lies within the claim"),
+        ([ABOVE, SMALL], "holds", "2 intervals lie within the claim; above"),
+        ([ABOVE], "holds", "1 interval lies within the claim; above"),
         ([ABOVE, BELOW, OPEN], "fails", "an interval lies outside the claim: below"),
         ([ABOVE, OPEN], "undecided", "1 of 2 comparisons open; open: the interval reaches past what the claim says"),
         ([ABOVE, NONE], "undecided", "1 of 2 comparisons open; none: not measured"),

@@ -22,16 +22,10 @@ def comparison(evidence: dict[str, Any]) -> list[str]:
         evidence["kind"],
         counted,
         _number(evidence["effect"]),
-        interval(evidence),
+        _interval(evidence),
         _claimed(*evidence["claimed"]),
         evidence["word"],
     ]
-
-
-def interval(evidence: dict[str, Any]) -> str:
-    """`0.17 to 0.35`, or a dash where there are too few values for an interval."""
-    found = evidence["interval"]
-    return number_formats.DASH if found is None else f"{_number(found[0])} to {_number(found[1])}"
 
 
 def scale(departures: list[Any]) -> str:
@@ -41,9 +35,21 @@ def scale(departures: list[Any]) -> str:
     return f"{len(departures)} {'setting differs' if len(departures) == 1 else 'settings differ'}"
 
 
-def deciding(claim: dict[str, Any]) -> dict[str, Any] | None:
-    """The comparison that decided a claim: the first that has its verdict; None where nothing was measured."""
-    return next((each for each in claim["evidence"] if each["word"] == claim["verdict"]), None)
+def numbers(claim: dict[str, Any]) -> list[str]:
+    """Effect, interval and n of the comparison that decided a claim: the first with its verdict, or else the first.
+
+    Three dashes where nothing was measured.
+    """
+    alike = [each for each in claim["evidence"] if each["word"] == claim["verdict"]]
+    for each in [*alike, *claim["evidence"]][:1]:
+        return [_number(each["effect"]), _interval(each), str(len(each["values"]))]
+    return [number_formats.DASH] * 3
+
+
+def _interval(evidence: dict[str, Any]) -> str:
+    """`0.17 to 0.35`, or a dash where there are too few values for an interval."""
+    found = evidence["interval"]
+    return number_formats.DASH if found is None else f"{_number(found[0])} to {_number(found[1])}"
 
 
 def _claimed(least: float | None, most: float | None) -> str:

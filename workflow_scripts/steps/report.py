@@ -15,7 +15,7 @@ from PIL import Image
 
 from workflow_scripts.report import number_formats
 from workflow_scripts.report.certainty import repeated
-from workflow_scripts.report.claim_rows import COLUMNS, RULE, comparison
+from workflow_scripts.report.claim_rows import COLUMNS, RULE, comparison, numbers
 from workflow_scripts.report.result_tables import results
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.architectures import read_architectures
@@ -51,6 +51,7 @@ def run(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    figures = _figures(settings["figures"], inputs)
     page = environment.get_template("report.html.j2").render(
         colours=PAGE_COLOURS,
         study=settings["study"],
@@ -59,11 +60,11 @@ def run(
         departures=settings["departures"],
         settings=yaml.safe_dump(settings["settings"], sort_keys=True, allow_unicode=True),
         commands=settings["commands"],
-        figures=_figures(settings["figures"], inputs),
+        figures=figures,
+        titles={figure["name"]: figure["title"] for figure in figures},
         claims=[_claim(claim) for claim in read_claims(inputs["claims"][0])["claims"]],
         claim_rule=RULE,
         comparison_columns=COLUMNS,
-        drawn=settings["figures"],
         results=[result for result in results(tables, architectures) if result["rows"]],
         repeated=repeated(tables),
         cells=_cell_parts(tables),
@@ -77,8 +78,9 @@ def run(
 
 
 def _claim(claim: dict[str, Any]) -> dict[str, Any]:
-    """A claim with its paper's name and its comparisons as rows."""
-    return {**claim, "paper": PAPERS[claim["paper"]], "comparisons": [comparison(each) for each in claim["evidence"]]}
+    """A claim with its paper's name, its comparisons as rows, and effect, interval and n of the one that decided."""
+    rows = [comparison(each) for each in claim["evidence"]]
+    return {**claim, "paper": PAPERS[claim["paper"]], "comparisons": rows, "deciding": numbers(claim)}
 
 
 def _figures(names: list[str], inputs: dict[str, list[Path]]) -> list[dict[str, Any]]:

@@ -47,7 +47,8 @@ def verdict(evidence: Sequence[Evidence], needs: str) -> Verdict:
         return Verdict("fails", f"an interval lies outside the claim: {against[0].evidence.what}", findings)
     if open_ones:
         return Verdict("undecided", _why_open(open_ones, len(findings)), findings)
-    return Verdict("holds", f"{count(len(findings), 'interval lies', 'intervals lie')} within the claim", findings)
+    held = f"{count(len(findings), 'interval lies', 'intervals lie')} within the claim; {findings[0].evidence.what}"
+    return Verdict("holds", held, findings)
 
 
 def _finding(evidence: Evidence, confidence: float) -> Finding:
