@@ -13,8 +13,8 @@ _HEAD = f"""# What the papers claim, and what of it holds
 
 This page is generated: `.venv/bin/python -m workflow_scripts.gather_claims --docs` writes it from the verdicts in
 `docs/claims/`, which the studies wrote. Each claim is a file of `workflow_scripts/claims/`, which says what is
-compared. `make claims` prints the same for the studies at hand. Sections of RobustDARTS are numbered as its introduction
-numbers them (arXiv 1909.09656v2); of Variational Depth Search (arXiv 2002.02797) the part is named.
+compared. `make claims` prints the same for the studies at hand. Sections of RobustDARTS are numbered as its
+introduction numbers them (arXiv 1909.09656v2); of Variational Depth Search (arXiv 2002.02797) the part is named.
 
 {RULE}
 
