@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 STUDY_OPTIONS := --profile profiles/$(PROFILE) --configfile config/$(STUDY).yaml
 SETTINGS := $(if $(SET),set='$(SET)')
 
-.PHONY: help demo run status plan rehearse tidy figures test test-services smoke lint lock
+.PHONY: help demo run status plan rehearse tidy figures claims test test-services smoke lint lock
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
@@ -39,6 +39,9 @@ tidy: $(INSTALLED) ## remove what the jobs of STUDY left and is no longer needed
 figures: $(INSTALLED) ## tables and figures of STUDY from the existing runs; never starts a search
 	@$(BIN)/python -m workflow_scripts.check config/$(STUDY).yaml
 	@$(BIN)/snakemake figures $(STUDY_OPTIONS) --config figures_only=true $(SETTINGS)
+
+claims: $(INSTALLED) ## what the studies at hand say of the papers' claims, in one table
+	@$(BIN)/python -m workflow_scripts.gather_claims
 
 test: $(INSTALLED) lint ## all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore tests/services

@@ -71,6 +71,7 @@ else:
 include: "rules/architectures.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
+include: "rules/claims.smk"
 include: "rules/report.smk"
 
 

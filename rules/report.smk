@@ -10,6 +10,7 @@ rule report:
         caption=PLAN.inputs_of("report", "caption"),
         gif=PLAN.inputs_of("report", "gif"),
         tables=PLAN.inputs_of("report", "tables"),
+        claims=PLAN.inputs_of("report", "claims"),
         architectures=PLAN.inputs_of("report", "architectures"),
     output:
         report=PLACES.report(),

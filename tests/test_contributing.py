@@ -1,10 +1,12 @@
 """CONTRIBUTING.md: the walks name what is in their files, and two of the examples run."""
 
+import importlib.util
 import re
 
 import pytest
 import torch
-from contributing_examples import ROOT, with_example
+from claims import worlds
+from contributing_examples import ROOT, example, with_example
 
 from workflow_scripts.cells.supernet import Alphas
 from workflow_scripts.study.cell_settings import Search, StopRule
@@ -41,3 +43,18 @@ def test_another_stop_rule(tmp_path) -> None:
     assert changed.stop_epoch(epochs, values, rule, last_epoch=7) == 3
     assert changed.stop_epoch(epochs, [0.1] * 8, rule, last_epoch=7) is None
     assert changed.reach(rule) == 2
+
+
+def test_one_more_claim(tmp_path) -> None:
+    source = tmp_path / "early_cells_are_larger.py"
+    source.write_text(example("workflow_scripts/claims/early_cells_are_larger.py"))
+    spec = importlib.util.spec_from_file_location(source.stem, source)
+    claim = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(claim)
+    tables = worlds.cells(True)
+    early = tables["evaluations"]["method"] == "darts_es"
+    tables["evaluations"]["parameters_millions"] = early + 0.01 * tables["evaluations"]["seed"]
+    assert claim.judge(tables).word == "undecided", "differences that are all the same have no interval"
+    tables["evaluations"]["parameters_millions"] = early * (1 + 0.01 * tables["evaluations"]["seed"])
+    assert claim.judge(tables).word == "holds"
+    assert claim.judge(worlds.empty()).word == "undecided"

@@ -44,7 +44,9 @@ def test_every_command_and_path_that_is_named_is_there(document: Path) -> None:
         assert path == "config/local.yaml" or (ROOT / path).exists(), f"{document.name}: {path}"
 
 
-@pytest.mark.parametrize("command", ["audit", "status", "plan", "check", "conformance", "benchmark", "run"])
+@pytest.mark.parametrize(
+    "command", ["audit", "status", "plan", "check", "conformance", "benchmark", "run", "gather_claims"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"workflow_scripts.{command}", "--help"],

@@ -44,7 +44,7 @@ def test_the_demo_is_planned_from_a_measurement():
     done = run("config/demo.yaml", "--devices", "2", "--calibrate")
     assert done.returncode == 0, done.stderr
     assert re.search(r"^cell_search +2 .* calibrated$", done.stdout, re.MULTILINE)
-    assert re.search(r"^all +31 ", done.stdout, re.MULTILINE)
+    assert re.search(r"^all +32 ", done.stdout, re.MULTILINE)
     assert re.search(r"^On 2 devices: [\dhms]+ from start to end, at least\.$", done.stdout, re.MULTILINE)
     assert re.search(
         r"^checkpoints +[1-9]\d*\.\d +at most, of 2 jobs at once; one of cell_search has", done.stdout, re.MULTILINE

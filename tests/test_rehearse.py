@@ -33,9 +33,9 @@ def test_a_rehearsal_is_a_study_file_beside_the_others(tree, started, capsys):
     file = tree / "config/tiny-rehearsal.yaml"
     assert started == [(file, "local", "results/tiny-rehearsal")]
     assert [path.name for path in (tree / "config").iterdir() if path.name.startswith(".")] == []
-    assert file.read_text().startswith("# Made of the study tiny, 24 of its jobs by workflow_scripts.rehearse")
+    assert file.read_text().startswith("# Made of the study tiny, 25 of its jobs by workflow_scripts.rehearse")
     assert yaml.safe_load(file.read_text())["study"] == "tiny-rehearsal"
-    assert capsys.readouterr().out.startswith("Rehearsing 24 of the 27 jobs of tiny: config/tiny-rehearsal.yaml\n")
+    assert capsys.readouterr().out.startswith("Rehearsing 25 of the 28 jobs of tiny: config/tiny-rehearsal.yaml\n")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import example_tables
 from example_tables import Tables
 
 from workflow_scripts.runtime.progress import Silent
-from workflow_scripts.steps import figure, report
+from workflow_scripts.steps import claims, figure, report
+from workflow_scripts.study.claim_modules import claim_names
 
 
 def drawn(name: str, paths: dict[str, Path], folder: Path) -> dict[str, list[Path]]:
@@ -20,6 +21,18 @@ def drawn(name: str, paths: dict[str, Path], folder: Path) -> dict[str, list[Pat
     outputs = {key: [folder / "figures" / f"{name}.{end}"] for key, end in ends.items()}
     figure.run({"figure": name}, {"tables": [paths[table] for table in module.TABLES]}, outputs, Silent())
     return outputs
+
+
+def judged(paths: dict[str, Path], folder: Path) -> list[Path]:
+    """Judge every claim from table files; the file of the verdicts."""
+    settings = {
+        "study": "demo",
+        "departures": {"robustdarts": [["search.epochs", "16", "50"]], "depth": []},
+        "claims": claim_names(),
+    }
+    tables = [path for name, path in paths.items() if name != "architectures"]
+    claims.run(settings, {"tables": tables}, {"claims": [folder / "claims.json"]}, Silent())
+    return [folder / "claims.json"]
 
 
 def page(folder: Path, tables: Tables, names: list[str], **changed: Any) -> str:
@@ -41,6 +54,7 @@ def page(folder: Path, tables: Tables, names: list[str], **changed: Any) -> str:
         "gif": [each["gif"][0] for each in outputs if "gif" in each],
         "tables": [path for name, path in paths.items() if name != "architectures"],
         "architectures": [paths["architectures"]],
+        "claims": judged(paths, folder),
     }
     report.run({**settings, **changed}, inputs, {"report": [folder / "report.html"]}, Silent())
     return (folder / "report.html").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from docutils.core import publish_parts
 from example_tables import Cells, Depth, Tables
-from made_report import drawn, page
+from made_report import drawn, judged, page
 
 from figures import style
 from workflow_scripts.runtime.progress import Silent
@@ -116,6 +116,7 @@ def test_results_lead_and_hold_means_counts_and_what_diverged(html: str) -> None
     text = re.sub(r"<[^>]+>|\s+", " ", re.sub(r"<style>.*?</style>", "", html, flags=re.S))
     story = (
         "weak regularisation",
+        "What it says of the papers",
         "mixes candidate",
         "Test error at the",
         "runs, not of the mean",
@@ -137,6 +138,19 @@ def visible_text(html: str) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", html, flags=re.S)).split())
 
 
+def test_verdicts_open_the_page_each_with_its_figure_and_provenance(html: str) -> None:
+    text = visible_text(html)
+    assert text.index("The dominant eigenvalue of the validation loss rises") < text.index("mixes candidate operations")
+    assert len([link for link in Reader(html).all("a") if link["href"] == "provenance.html#job=claims"]) == 8 + 1
+    links = {link["href"] for link in Reader(html).all("a")}
+    assert {"#test_error", "#dominant_eigenvalue", "claims.json"} <= links
+    assert "operation_counts, not in this study" in text
+    assert "DARTS-ES finds better cells than DARTS. (RobustDARTS, Section 4) undecided " in text
+    assert "– 2 1 of 1 comparison open; S4, Fashion-MNIST: test error of DARTS less" in text
+    assert "not measured: it needs trainings from scratch of what random search" in text
+    assert "S4, Fashion-MNIST: test error of DARTS less that of DARTS-ES, points mean 2 (search)" in text
+
+
 def test_an_animation_is_inside_the_page_and_plays_when_asked_for(tmp_path: Path) -> None:
     tables = example_tables.cells(Cells(seeds=(1,), l2=(3e-4,)))
     html = page(tmp_path, tables, ["cell_animation"])
@@ -145,7 +159,9 @@ def test_an_animation_is_inside_the_page_and_plays_when_asked_for(tmp_path: Path
     assert str(still["src"]).startswith("data:image/png;base64,")
     assert str(moving["src"]).startswith("data:image/gif;base64,")
     assert "animation" in str(moving["alt"])
-    assert html.index("<details>") < html.index("data:image/gif") < html.index("</details>")
+    before, after = html.split("data:image/gif")
+    assert before.rindex("<details>") > before.rindex("</details>")
+    assert "</details>" in after
     assert "figures/cell_animation.gif" in {link["href"] for link in reader.all("a")}
 
 
@@ -208,6 +224,7 @@ def test_a_study_that_trains_nothing_says_so(tmp_path: Path) -> None:
         **{key: outputs[key] for key in ("description", "png")},
         "tables": [paths["searches"]],
         "architectures": [paths["architectures"]],
+        "claims": judged({"searches": paths["searches"]}, tmp_path),
     }
     made = {"report": [tmp_path / "report.html"]}
     report.run({**settings, "figures": ["dominant_eigenvalue"]}, inputs, made, Silent())

@@ -18,6 +18,8 @@ MAY_IMPORT = {
     "data": {"runtime", "tables"},
     "cluster": {"runtime"},
     "report": {"tables"},
+    "verdicts": {"tables"},
+    "claims": {"tables", "verdicts"},
     "figures": {"tables"},
     "study": {"tables", "data.data_set", "data.mirrors", "runtime.folders", "runtime.printable"},
     "provenance": {
@@ -30,10 +32,10 @@ MAY_IMPORT = {
     },
     "cells": BASE | {"data"},
     "depth": BASE | {"data"},
-    "steps": BASE | {"cells", "depth", "data", "report"},
+    "steps": BASE | {"cells", "depth", "data", "report", "verdicts"},
     "rehearsal": {"runtime", "study", "provenance", "cluster.submission_files"},
     "benchmark": BASE | {"cells", "depth", "data", "provenance", "reference", "rehearsal.made_up_results"},
-    "commands": BASE | {"cells", "depth", "data", "provenance", "cluster", "rehearsal", "benchmark"},
+    "commands": BASE | {"cells", "depth", "data", "report", "provenance", "cluster", "rehearsal", "benchmark"},
 }
 """What each package imports besides its own modules, from the lowest floor up: only what comes before it here.
 

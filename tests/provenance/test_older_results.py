@@ -251,9 +251,13 @@ def test_tidy_removes_no_result(older):
     assert unsound(older) == {}
 
 
-def test_status_misses_only_the_data_sets(older):
+def test_status_misses_only_the_data_sets_and_the_verdicts(older):
     found = job_states(planned_of(study(older)), ROOT, older.parents[1])
-    assert {job_state.job.name for job_state in found if job_state.state == "missing"} == {"digits", "fashion_mnist"}
+    assert {job_state.job.name for job_state in found if job_state.state == "missing"} == {
+        "claims",
+        "digits",
+        "fashion_mnist",
+    }
     assert {job_state.state for job_state in found} <= {"missing", "stale", "follows", "may follow", "fresh"}
 
 

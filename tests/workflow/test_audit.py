@@ -338,7 +338,7 @@ def test_what_status_says_to_type_brings_a_deleted_result_back(tree: Path) -> No
     assert [words[1:] for words in typed] == [[target, *options], options]
     build(tree, target)
     assert weights.read_bytes() == content
-    assert "27 jobs, 27 fresh" in status(tree)
+    assert "28 jobs, 28 fresh" in status(tree)
 
 
 def test_status_after_the_metadata_was_lost(tree: Path) -> None:

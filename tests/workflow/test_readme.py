@@ -72,7 +72,7 @@ def test_a_found_network_predicts(tree: Path) -> None:
 
 # Adding to it -----------------------------------------------------------------------------------------------------
 
-GATHERING = r"(join_tables/\w+|comparison_table|gather_architectures|space_table|figure_\w+|report)"
+GATHERING = r"(join_tables/\w+|comparison_table|gather_architectures|space_table|figure_\w+|claims|report)"
 ADDED = {
     "workflow_scripts/cells/spaces/pools.yaml": ("spaces: [s4]", "spaces: [s4, pools]", r"\w+[_/]pools_digits(/.*)?"),
     "workflow_scripts/cells/methods/lowest_error.py": (

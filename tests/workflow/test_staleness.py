@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from contributing_examples import example
 from workflow.workflow_copy import ROOT, build, copy_workflow, edit, planned, results, snakemake
 
 FIGURES = {"figure_dominant_eigenvalue", "figure_found_cells", "figure_test_error"}
@@ -36,7 +37,7 @@ def test_a_finished_study_has_nothing_to_do(tree: Path) -> None:
 
 def test_results_are_complete(tree: Path) -> None:
     found = results(tree, "*", "figures/*", "tables/*.csv", "records/**/*.json")
-    assert {"architectures.yaml", "report.html"} <= set(found)
+    assert {"architectures.yaml", "claims.json", "report.html"} <= set(found)
     assert {f"figures/{name}.{kind}" for name in ("test_error", "depth_posterior") for kind in ("pdf", "png")} <= set(
         found
     )
@@ -58,6 +59,17 @@ def test_a_figure_module_redraws_that_figure_only(tree: Path) -> None:
     assert set(planned(tree)) == {"figure_test_error", "report", "all"}
 
 
+def test_a_claim_that_is_changed_or_added_is_judged_and_reported_and_nothing_else_runs(tree: Path) -> None:
+    edit(tree / "workflow_scripts" / "claims" / "darts_es_better.py", "least=0", "least=1")
+    assert set(planned(tree)) == {"claims", "report", "all"}
+    new = tree / "workflow_scripts" / "claims" / "early_cells_are_larger.py"
+    new.write_text(example("workflow_scripts/claims/early_cells_are_larger.py"))
+    edit(tree / "workflow_scripts" / "claims" / "darts_es_better.py", "least=1", "least=0")
+    assert set(planned(tree)) == {"claims", "report", "all"}
+    new.unlink()
+    assert planned(tree) == {}
+
+
 def test_the_shared_style_redraws_every_figure_and_nothing_else(tree: Path) -> None:
     edit(tree / "figures" / "style.py", "\nimport ", "\nCHANGED = 1\nimport ")
     assert set(planned(tree)) == FIGURES | {"figure_depth_posterior", "report", "all"}
@@ -67,7 +79,7 @@ def test_the_supernet_reruns_searches_and_what_follows(tree: Path) -> None:
     edit(tree / "workflow_scripts" / "cells" / "supernet.py", "1e-3 * torch.randn", "2e-3 * torch.randn")
     plan = planned(tree)
     assert plan["cell_search"] == 2
-    assert {"derive_architectures_s4_digits", "search_tables"} | FIGURES <= set(plan)
+    assert {"derive_architectures_s4_digits", "search_tables", "claims"} | FIGURES <= set(plan)
     assert not {"fetch_data", "depth_search", "depth_tables", "figure_depth_posterior"} & set(plan)
 
 
@@ -75,6 +87,7 @@ def test_the_depth_networks_rerun_the_depth_search_only(tree: Path) -> None:
     edit(tree / "workflow_scripts" / "depth" / "posterior.py", "\nimport ", "\nCHANGED = 1\nimport ")
     plan = planned(tree)
     assert plan["depth_search"] == 2
+    assert plan["claims"] == 1
     assert not {"cell_search", "evaluate_genotype", "figure_test_error"} & set(plan)
 
 

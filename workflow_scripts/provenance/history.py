@@ -222,6 +222,6 @@ def affected(ledger: Ledger, what: str, everything: bool = False) -> Iterator[st
     for step, count in counts.items():
         yield f"  {count:5} {step}" + (f" ({direct[step]} of them directly)" if direct[step] else "")
     for entry in found:
-        if everything or entry.record.step in ("figure", "report", "join_tables", "depth_tables"):
+        if everything or entry.record.step in ("figure", "claims", "report", "join_tables", "depth_tables"):
             for output in entry.record.outputs:
                 yield f"  {output.path}"

@@ -15,10 +15,12 @@ from PIL import Image
 
 from workflow_scripts.report import number_formats
 from workflow_scripts.report.certainty import repeated
+from workflow_scripts.report.claim_rows import COLUMNS, RULE, comparison, numbers
 from workflow_scripts.report.result_tables import results
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.architectures import read_architectures
 from workflow_scripts.tables.catalogue import TABLES
+from workflow_scripts.tables.claims_file import PAPERS, read_claims
 from workflow_scripts.tables.files import read_json
 from workflow_scripts.tables.page_colours import PAGE_COLOURS
 from workflow_scripts.tables.schema import Table
@@ -33,11 +35,11 @@ _PNG_PIXELS_PER_GIF_PIXEL = 200 / 130
 def run(
     settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
 ) -> None:
-    """Write outputs["report"] from the figures' descriptions and pictures, the tables and the study's settings.
+    """Write outputs["report"] from the verdicts, the figures' descriptions and pictures, the tables and the settings.
 
     Animations are the input `gif`, where there are any. Links are relative to the study's folder: figures/, tables/,
-    architectures.yaml, records/, provenance.html. Raises ValueError when settings["figures"] names a figure without a
-    description or a picture.
+    architectures.yaml, claims.json, records/, provenance.html. Raises ValueError when settings["figures"] names a
+    figure without a description or a picture.
     """
     paths = {path.stem: path for path in inputs["tables"]}
     tables = {name: table.read(paths[name]) for name, table in TABLES.items() if name in paths}
@@ -49,6 +51,7 @@ def run(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    figures = _figures(settings["figures"], inputs)
     page = environment.get_template("report.html.j2").render(
         colours=PAGE_COLOURS,
         study=settings["study"],
@@ -57,7 +60,11 @@ def run(
         departures=settings["departures"],
         settings=yaml.safe_dump(settings["settings"], sort_keys=True, allow_unicode=True),
         commands=settings["commands"],
-        figures=_figures(settings["figures"], inputs),
+        figures=figures,
+        titles={figure["name"]: figure["title"] for figure in figures},
+        claims=[_claim(claim) for claim in read_claims(inputs["claims"][0])["claims"]],
+        claim_rule=RULE,
+        comparison_columns=COLUMNS,
         results=[result for result in results(tables, architectures) if result["rows"]],
         repeated=repeated(tables),
         cells=_cell_parts(tables),
@@ -68,6 +75,12 @@ def run(
     outputs["report"][0].parent.mkdir(parents=True, exist_ok=True)
     outputs["report"][0].write_text(page, encoding="utf-8")
     progress.say(f"report of {len(settings['figures'])} figures and {len(tables)} tables")
+
+
+def _claim(claim: dict[str, Any]) -> dict[str, Any]:
+    """A claim with its paper's name, its comparisons as rows, and effect, interval and n of the one that decided."""
+    rows = [comparison(each) for each in claim["evidence"]]
+    return {**claim, "paper": PAPERS[claim["paper"]], "comparisons": rows, "deciding": numbers(claim)}
 
 
 def _figures(names: list[str], inputs: dict[str, list[Path]]) -> list[dict[str, Any]]:

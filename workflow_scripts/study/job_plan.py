@@ -7,10 +7,11 @@ from pathlib import PurePath
 from typing import Any
 
 from workflow_scripts.data.data_set import module_name
-from workflow_scripts.study import method_modules, places
+from workflow_scripts.study import claim_modules, method_modules, places
 from workflow_scripts.study.cell_job_settings import evaluation_job, search_job, selection_job
 from workflow_scripts.study.depth_settings import experiment_of
 from workflow_scripts.study.figure_modules import figure_tables, is_animated
+from workflow_scripts.study.paper_differences import differences_by_paper
 from workflow_scripts.study.places import DATA_ROOT, JOB_NAMES, PUBLISHED_VALUES, Places
 from workflow_scripts.study.report_settings import report_settings
 from workflow_scripts.study.runs import Runs
@@ -143,6 +144,7 @@ class Plan:
             yield from self._depth_tables()
         drawn = [self._figure(figure) for figure in self.study.figures]
         yield from drawn
+        yield self._claims()
         yield self._report(drawn)
 
     def _make_job(
@@ -327,10 +329,24 @@ class Plan:
         settings, modules = {"figure": figure}, (f"figures.{figure}",)
         return self._make_job("figure", {"figure": figure}, settings, {"tables": tables}, outputs, modules=modules)
 
+    def _claims(self) -> Job:
+        """The verdicts on the claims of the papers that the study is about."""
+        departures = {
+            paper: [list(difference) for difference in found]
+            for paper, found in differences_by_paper(self.study).items()
+        }
+        names = [name for paper in departures for name in claim_modules.claim_names(paper)]
+        read = {table for name in names for table in claim_modules.stated(name, "TABLES")}
+        inputs = {"tables": [self.places.table(table) for table in self.tables if table in read]}
+        settings = {"study": self.study.study, "departures": departures, "claims": names}
+        modules = tuple(claim_modules.module_name(name) for name in sorted(names))
+        return self._make_job("claims", {}, settings, inputs, {"claims": [self.places.claims()]}, modules=modules)
+
     def _report(self, drawn: list[Job]) -> Job:
         names = (*FIGURE_FILES, "gif")
         inputs = {name: [path for job in drawn for path in job.outputs.get(name, [])] for name in names}
         inputs["tables"] = [self.places.table(table) for table in self.tables]
+        inputs["claims"] = [self.places.claims()]
         inputs["architectures"] = [] if self.study.cells is None else [self.places.all_architectures()]
         return self._make_job("report", {}, report_settings(self.study), inputs, {"report": [self.places.report()]})
 

@@ -47,8 +47,17 @@ def paper_differences(study: Study) -> list[PaperDifference]:
     Settings that no job of the study uses are left out, and so are those that every table of results names: the grids
     of L2, drop path, depth and width, and what spirals are made of. `fidelity` is ours and no setting of the papers.
     """
-    found = [] if study.cells is None else list(_cells(study.cells))
-    return found + ([] if study.depth is None else list(_depth(study.depth)))
+    return [difference for found in differences_by_paper(study).values() for difference in found]
+
+
+def differences_by_paper(study: Study) -> dict[str, list[PaperDifference]]:
+    """The same by the paper whose method it is, for each paper that the study is about."""
+    found: dict[str, list[PaperDifference]] = {}
+    if study.cells is not None:
+        found["robustdarts"] = list(_cells(study.cells))
+    if study.depth is not None:
+        found["depth"] = list(_depth(study.depth))
+    return found
 
 
 def _cells(cells: Cells) -> Iterator[PaperDifference]:

@@ -74,6 +74,10 @@ class Places:
         """The picture of one depth network, which is made on request."""
         return f"{self.results}/run_pictures/{group}/{run}.{end}"
 
+    def claims(self) -> str:
+        """The verdicts on the papers' claims."""
+        return f"{self.results}/claims.json"
+
     def report(self) -> str:
         """The report."""
         return f"{self.results}/report.html"
@@ -104,6 +108,7 @@ JOB_NAMES = {
     "depth_speed": "depth_speed",
     "figure": "figure_{figure}",
     "depth_run_picture": "run_pictures/{group}/{run}",
+    "claims": "claims",
     "report": "report",
 }
 """By kind, which is the rule's name, how its jobs are called: where <root>/logs and <root>/records have their files."""
