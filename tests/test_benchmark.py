@@ -310,6 +310,12 @@ def test_a_whole_search_has_the_settings_of_the_study(monkeypatch):
     assert job.search.model_dump(include=set(study)) == study
 
 
+@pytest.mark.parametrize("name", ROWS)
+def test_every_row_is_explained(name):
+    long = " (long)" if ROWS[name].long else ""
+    assert f"\n| `{name}`{long} | " in (ROOT / "docs/performance.md").read_text()
+
+
 # programs ----------------------------------------------------------------------------------------------------------
 
 
@@ -326,9 +332,8 @@ MAKEFILE = """
 run: .venv/.installed
 \tls .venv/bin/python $(STUDY)/module.py >SEEN
 \tfind . -name '*.nbc' -o -name 'module*.pyc' >>SEEN
-.venv/.installed: lock
-\texit 1
-lock:
+.venv/.installed: envs/module.py
+\trm -r .venv; exit 1
 """
 
 
