@@ -1,13 +1,13 @@
 """The steps of the cell search against the plain reference, both with how they come by their batches."""
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
 from workflow_scripts.benchmark.arithmetic import convolution_rate, floating_point_operations, operations_dispatched
-from workflow_scripts.benchmark.made_up_images import CLASSES, image_settings
+from workflow_scripts.benchmark.made_up_images import CLASSES, image_settings, random_part
 from workflow_scripts.benchmark.paired_timing import Comparison, Work, compare, timed
 from workflow_scripts.cells.bilevel_step import (
     Batch,
@@ -22,7 +22,7 @@ from workflow_scripts.cells.curvature import dominant_eigenvalue, full_hessian, 
 from workflow_scripts.cells.optimizers import weight_optimizer
 from workflow_scripts.cells.random_search import one_hot, random_architecture, random_weight_step
 from workflow_scripts.cells.supernet import Supernet
-from workflow_scripts.data.image_batches import Part, ShuffledBatches
+from workflow_scripts.data.image_batches import ShuffledBatches
 from workflow_scripts.reference import supernet as reference
 from workflow_scripts.reference.loader import SearchLoaders
 from workflow_scripts.study.cell_job_settings import layout_of
@@ -71,14 +71,15 @@ class Pair:
         self.theirs.set_alphas({kind: alpha.detach() for kind, alpha in self.alphas._asdict().items()})
         self.optimizer = weight_optimizer(self.ours, Search(learning_rate=RATE, momentum=MOMENTUM), L2)
         self.buffers = {name: torch.zeros_like(weight) for name, weight in self.theirs.named_parameters()}
-        pixels = np.random.default_rng(2).integers(0, 256, (TRAINING_IMAGES, side, side, 3), np.uint8)
-        labels = np.random.default_rng(3).integers(0, CLASSES, TRAINING_IMAGES)
-        self.loaders = SearchLoaders(pixels, labels, self.batch_size)
-        self.part = Part(
-            torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels), image_settings(side)
-        )
+        self.part = random_part(image_settings(side), TRAINING_IMAGES)
         self.draws = torch.Generator().manual_seed(4)
         self.batches = ShuffledBatches(TRAINING_IMAGES // 2, self.batch_size, self.draws)
+
+    @cached_property
+    def loaders(self) -> SearchLoaders:
+        """Theirs, whose processes start when they are first asked for."""
+        images = self.part.images.permute(0, 2, 3, 1).contiguous().numpy()
+        return SearchLoaders(images, self.part.labels.numpy(), self.batch_size)
 
     def train_batch(self) -> Batch:
         """Ours."""
