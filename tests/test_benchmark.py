@@ -46,7 +46,8 @@ TINY = cell_search.Size(2, 3, 8, 4)  # two channels: torch's modules, of which n
 # the command line --------------------------------------------------------------------------------------------------
 
 
-def test_a_table_and_its_numbers(tmp_path, capsys):
+def test_a_table_and_its_numbers(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cell_search, "PAPER", TINY)
     assert main(["--only", "data", "--rounds", "3", "--json", str(tmp_path / "numbers.json")]) == 0
     printed = capsys.readouterr().out
     assert re.search(r"^One thread; processor \S", printed)
@@ -271,7 +272,7 @@ def test_an_earlier_checkout_is_found_by_todays_names_and_todays_stays_as_it_is(
 def small_works():
     pair = Pair("s4", TINY)
     batch = pair.alpha_batch()
-    yield from pair.steps(2).values()
+    yield from pair.steps().values()
     yield pair.first_step()
     yield cell_search.curvature_work(pair, batch)
     yield cell_search.hessian_work(pair, batch)
@@ -279,7 +280,9 @@ def small_works():
     yield depth.image_work(max_depth=2, width=4, side=8, batch=8, steps=2)
 
 
-def test_works_do_what_they_are_called():
+def test_works_do_what_they_are_called(monkeypatch):
+    decays = []
+    monkeypatch.setattr(cell_search, "full_hessian", lambda product, alphas, decay: decays.append(decay))
     works = list(small_works())
     assert [work.name for work in works] == [
         "search step, second order",
@@ -295,6 +298,7 @@ def test_works_do_what_they_are_called():
         assert spent[PROCESSOR] > 0
         assert spent[CLOCK] > 0
         assert work.compared == (PROCESSOR,)
+    assert decays == [cell_search.ARCH_L2]
 
 
 def test_a_whole_search_has_the_settings_of_the_study(monkeypatch):
