@@ -329,7 +329,7 @@ def test_what_a_program_and_those_it_starts_take_is_counted(tmp_path):
     assert spent[PROCESSOR] >= 0.19
     assert spent[CLOCK] > 0
     with pytest.raises(RuntimeError, match=r"^python -c .* ended with status 3: the last line$"):
-        spent_by([sys.executable, "-c", "print('the last line'); raise SystemExit(3)"], tmp_path)
+        spent_by([sys.executable, "-c", "print('the last line\\nmake: Error 2'); raise SystemExit(3)"], tmp_path)
 
 
 MAKEFILE = """

@@ -48,8 +48,8 @@ def spent_by(command: Sequence[str], folder: Path) -> Spent:
     spent = {CLOCK: time.perf_counter() - clock, PROCESSOR: _processor_seconds() - before}
     if done.returncode:
         words = " ".join(command).replace(sys.executable, "python")
-        last = (done.stderr.splitlines() or done.stdout.splitlines() or ["it printed nothing"])[-1]
-        raise RuntimeError(f"{words} ended with status {done.returncode}: {last}")
+        printed = [line for line in (done.stdout + done.stderr).splitlines() if not line.startswith("make:")]
+        raise RuntimeError(f"{words} ended with status {done.returncode}: {(printed or ['it printed nothing'])[-1]}")
     return spent
 
 
