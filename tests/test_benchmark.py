@@ -12,12 +12,7 @@ import pytest
 import torch
 import yaml
 
-from workflow_scripts.benchmark import (
-    cell_search,
-    depth,
-    genotype_training,
-    whole_search,
-)
+from workflow_scripts.benchmark import cell_search, depth, genotype_training, whole_search
 from workflow_scripts.benchmark.arithmetic import floating_point_operations, operations_dispatched
 from workflow_scripts.benchmark.cell_search import Pair
 from workflow_scripts.benchmark.command import main
