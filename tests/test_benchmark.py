@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -11,98 +10,139 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from workflow.workflow_copy import edit
+import yaml
 
-from workflow_scripts.benchmark import cell_search
+from workflow_scripts.benchmark import cell_search, depth, genotype_training, whole_search
 from workflow_scripts.benchmark.arithmetic import floating_point_operations, operations_dispatched
-from workflow_scripts.benchmark.checkouts import against
+from workflow_scripts.benchmark.cell_search import Pair
+from workflow_scripts.benchmark.command import main
 from workflow_scripts.benchmark.job_start import FIRST_EPOCH, LOG, RESULT, job_of_a_search
-from workflow_scripts.benchmark.paired_timing import Work, compare, timed
+from workflow_scripts.benchmark.paired_timing import CLOCK, PROCESSOR, Work, compare, timed
+from workflow_scripts.benchmark.rows import ROWS
 from workflow_scripts.benchmark.verification import verification
 from workflow_scripts.reference.loader import SearchLoaders
 
 ROOT = Path(__file__).parents[1]
-MEASURING = ("benchmark", "reference")
 PUBLISHED_OPERATIONS = 22_339  # of a second-order step at the small setting, counted in the published code
+TINY = cell_search.Size(2, 3, 8, 4)  # two channels: torch's modules, of which nothing is compiled
 
 
-def run(*arguments):
-    command = [sys.executable, "-m", "workflow_scripts.benchmark", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+# the command line --------------------------------------------------------------------------------------------------
 
 
-def test_a_table_and_its_numbers(tmp_path):
-    done = run("--only", "data", "--rounds", "3", "--json", str(tmp_path / "numbers.json"))
-    assert done.returncode == 0, done.stderr
-    assert "a new loader" in done.stdout
+def test_a_table_and_its_numbers(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cell_search, "PAPER", TINY)
+    assert main(["--only", "data", "--rounds", "3", "--json", str(tmp_path / "numbers.json")]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^One thread; processor \S", printed)
+    assert re.search(r"^data batch .* clock s .* 3 +[\d.]+ +a new loader$", printed, re.MULTILINE)
     numbers = json.loads((tmp_path / "numbers.json").read_text())
     (row,) = numbers["compared"]
-    assert row["name"] == "data batch"
+    assert (row["name"], row["quantity"], row["baseline"]) == ("data batch", CLOCK, "a new loader")
     assert len(row["ratios"]) == 3
     assert min(row["ratios"]) > 0
     assert set(numbers["machine"]) == {"processor", "Python", "torch", "numba", "numpy"}
 
 
-@pytest.mark.parametrize(
-    ("arguments", "complaint"), [(("--only", "speed"), "speed"), (("--rounds", "0"), "less than 1")]
-)
-def test_a_wrong_argument_is_refused(arguments, complaint):
-    done = run(*arguments)
-    assert done.returncode == 2
-    assert complaint in done.stderr
+WRONG = [
+    (("--only", "speed"), "invalid choice: 'speed'"),
+    (("--rounds", "0"), "0 is less than 1"),
+    (("--against", str(ROOT), "--rows", "speed"), "invalid choice: 'speed'"),
+    (("--against", str(ROOT / "tests")), "tests is not a checkout of this project: it holds no workflow_scripts"),
+    (("--rows", "data"), "name it with --against"),
+    (("--long",), "name it with --against"),
+    (("--against", str(ROOT), "--only", "data"), "with --against, choose with --rows"),
+    (("--against", str(ROOT), "--rows", "data", "--long"), "--rows already names what is measured; leave --long out"),
+]
 
 
-@pytest.fixture
-def earlier(tmp_path):
-    """A checkout that knows nothing of comparing, and has neither a benchmark nor a plain reference."""
-    tree = tmp_path / "earlier"
-    shutil.copytree(ROOT / "workflow_scripts", tree / "workflow_scripts", ignore=shutil.ignore_patterns(*MEASURING))
-    return tree
+@pytest.mark.parametrize(("arguments", "complaint"), WRONG)
+def test_a_wrong_argument_is_refused(arguments, complaint, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err
 
 
-def test_an_earlier_checkout_is_measured_in_turn(earlier, tmp_path):
-    numbers = tmp_path / "numbers.json"
-    done = run("--against", str(earlier), "--only", "data", "--rounds", "2", "--json", str(numbers))
-    assert done.returncode == 0, done.stderr
-    (row,) = json.loads(numbers.read_text())["compared"]
-    assert (row["name"], row["baseline"], len(row["ratios"])) == ("data batch", "earlier", 2)
-    assert re.search(r"^One thread; processor \S", done.stdout)
-    row_of_table = r"^data batch +64 images, 32x32, augmented +[\d.]+ +[\d.]+ +[\d.]+ \(.* to .*\) +earlier$"
-    assert re.search(row_of_table, done.stdout, re.MULTILINE)
+def test_the_command_line_is_read_without_torch():
+    program = "import sys, workflow_scripts.benchmark.command; sys.exit(not {'torch', 'numpy'}.isdisjoint(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
 
 
-def test_the_earlier_checkouts_own_code_runs_and_what_it_cannot_do_is_said(earlier):
-    images = earlier / "workflow_scripts/data/image_batches.py"
-    edit(images, "import torch\n", "import torch\nraise RuntimeError('the earlier code')\n")
-    done = run("--against", str(earlier), "--only", "data", "jobs", "--rounds", "1")
-    assert done.returncode == 1
-    complaints = done.stderr.splitlines()
-    assert complaints[0] == f"data: it cannot be measured in {earlier} (RuntimeError: the earlier code)"
-    assert complaints[1].startswith(f"jobs: it cannot be measured in {earlier} (CalledProcessError: ")
-    assert len(complaints) == 2
+def test_long_rows_are_measured_only_where_they_are_asked_for(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "workflow_scripts.benchmark.command.against", lambda _, rows, rounds, __: asked.append(rows) or ()
+    )
+    for options in ((), ("--long",), ("--rows", "demo", "data")):
+        assert main(["--against", str(ROOT), *options]) == 0
+    short, every, named = asked
+    assert every == list(ROWS)
+    assert [name for name in every if name not in short] == ["search", "demo", "laptop"]
+    assert named == ["demo", "data"]
 
 
-def test_what_is_no_checkout_is_refused(tmp_path):
-    done = run("--against", str(tmp_path))
-    assert done.returncode == 2
-    assert f"{tmp_path} is not a checkout of this project" in done.stderr
+# what rows do, at sizes that take nothing --------------------------------------------------------------------------
 
 
-def test_a_side_that_dies_is_told_and_started_anew_for_the_next_part(earlier):
-    edit(earlier / "workflow_scripts/data/image_batches.py", "import torch\n", "import os\nos._exit(9)\n")
-    complaints = []
-    assert list(against(earlier, ["data", "data"], 1, complaints.append)) == []
-    assert complaints == [f"data: its process in {earlier} ended with status 9"] * 2
+def small_works():
+    pair = Pair("s4", TINY)
+    batch = pair.alpha_batch()
+    yield from pair.steps().values()
+    yield pair.first_step()
+    yield cell_search.curvature_work(pair, batch)
+    yield cell_search.hessian_work(pair, batch)
+    yield genotype_training.training_work(genotype_training.Size(2, 3, 8, 4, 2))
+    yield depth.image_work(max_depth=2, width=4, side=8, batch=8, steps=2)
+
+
+def test_works_do_what_they_are_called(monkeypatch):
+    decays = []
+    monkeypatch.setattr(cell_search, "full_hessian", lambda product, alphas, decay: decays.append(decay))
+    works = list(small_works())
+    assert [work.name for work in works] == [
+        "search step, second order",
+        "search step, first order",
+        "first step, compiling",
+        "dominant eigenvalue",
+        "full Hessian",
+        "training, 2 steps",
+        "image depth, 2 steps",
+    ]
+    for work in works:
+        spent = work.measure()
+        assert spent[PROCESSOR] > 0
+        assert spent[CLOCK] > 0
+        assert work.compared == (PROCESSOR,)
+    assert decays == [cell_search.ARCH_L2]
+
+
+def test_a_whole_search_has_the_settings_of_the_study(monkeypatch):
+    asked = []
+    monkeypatch.setattr(whole_search, "run_search", lambda job, part, *_: asked.append((job, len(part))))
+    work = whole_search.search_work("s4")
+    work.measure()
+    (first, images), (job, _) = asked
+    assert (first.search.epochs, first.search.steps_per_epoch) == (1, 1), "compiles"
+    study = yaml.safe_load((ROOT / "config/laptop.yaml").read_text())["cells"]["search"]
+    assert job.weight_images + job.alpha_images == study.pop("subset") <= images
+    assert job.weight_images / job.alpha_images == pytest.approx(1 / study.pop("validation_fraction") - 1, rel=1e-4)
+    assert job.search.model_dump(include=set(study)) == study
 
 
 def test_the_start_of_a_job_is_timed_to_its_first_epoch():
     with job_of_a_search(grids=False, channels=2) as job:
         assert job.wrapper[1:3] == ["-m", "workflow_scripts.run"]
-        assert job.seconds(job.wrapper) > 0
+        spent = job.start(job.wrapper)
+        assert spent[PROCESSOR] > 0
+        assert spent[CLOCK] > 0
         assert (job.tree / RESULT).is_file(), "it ran to its end"
         assert len(FIRST_EPOCH.findall((job.tree / LOG).read_text())) == 1
         with pytest.raises(RuntimeError, match="ended with status 1 before"):
-            job.seconds([sys.executable, "-c", "import sys; sys.exit(1)"])
+            job.start([sys.executable, "-c", "import sys; sys.exit(1)"])
+
+
+# against the plain reference ---------------------------------------------------------------------------------------
 
 
 def test_both_are_timed_in_turn_after_a_call_that_does_not_count():
@@ -114,8 +154,21 @@ def test_both_are_timed_in_turn_after_a_call_that_does_not_count():
     assert len(found.ratios) == 3
 
 
+def test_short_calls_are_timed_together(monkeypatch):
+    now = {"clock": 100.0, "processor": 5.0}
+    monkeypatch.setattr("time.perf_counter", lambda: now["clock"])
+    monkeypatch.setattr("time.process_time", lambda: now["processor"])
+
+    def call():
+        now["clock"] += 3.0
+        now["processor"] += 2.0
+
+    assert timed(call, times=4)() == {CLOCK: 3.0, PROCESSOR: 2.0}
+    assert now["clock"] == 112.0
+
+
 def test_the_reference_dispatches_about_as_much_as_the_published_code():
-    pair = cell_search.Pair("s2", cell_search.SMALL)
+    pair = Pair("s2", cell_search.SMALL._replace(side=8, batch=4))
     theirs = operations_dispatched(lambda: pair.their_step(2))
     assert theirs == pytest.approx(PUBLISHED_OPERATIONS, rel=0.1)
 

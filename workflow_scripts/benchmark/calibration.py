@@ -12,18 +12,18 @@ from functools import cache
 import torch
 
 from workflow_scripts.benchmark.durations import seconds_added, seconds_of_one_more
+from workflow_scripts.benchmark.made_up_images import random_part
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
 from workflow_scripts.cells.genotype_training import multiply_adds, train_genotype
 from workflow_scripts.cells.random_search import run_random_search
 from workflow_scripts.cells.search import run_search
 from workflow_scripts.cells.supernet import Supernet
-from workflow_scripts.data.image_batches import Part
 from workflow_scripts.depth.networks import ConvolutionalNetwork
 from workflow_scripts.depth.run_setup import RunData, build, load
 from workflow_scripts.depth.run_setup import train as train_depth
 from workflow_scripts.runtime.multiply_adds import count_multiply_adds
 from workflow_scripts.runtime.progress import Silent
-from workflow_scripts.study.cell_job_settings import EvaluationJob, Images, SearchJob
+from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob
 from workflow_scripts.study.depth_settings import DepthRun, ImageRun, SpiralData
 from workflow_scripts.tables.genotype import Genotype
 
@@ -73,7 +73,7 @@ class Calibration:
         """Seconds of a step, and of a dominant eigenvalue on one batch."""
         few = min(64, job.search.batch_size)
         images = 4 * max(few, job.search.batch_size)
-        part = _random_part(job.images, 2 * images, self.device)
+        part = random_part(job.images, 2 * images, self.device)
 
         def run(steps: int, kind: str) -> None:
             curvature = job.search.curvature.model_copy(update={"kind": kind, "images": None, "every": 1})
@@ -110,11 +110,11 @@ class Calibration:
         return step * settings.epochs * (math.ceil(train_images / settings.batch_size) + tested)
 
     def _training(self, job: EvaluationJob) -> float:
-        test = _random_part(job.images, 10, self.device)
+        test = random_part(job.images, 10, self.device)
 
         def run(steps: int) -> None:
             training = job.training.model_copy(update={"epochs": 1})
-            part = _random_part(job.images, steps * training.batch_size, self.device)
+            part = random_part(job.images, steps * training.batch_size, self.device)
             changed = job.model_copy(update={"training": training})
             train_genotype(_genotype(), changed, part, test, Silent(), self.device)
 
@@ -257,11 +257,3 @@ def _train_images(run: DepthRun, steps: int, device: torch.device) -> None:
     y = torch.randint(0, run.data.images.classes, (count,), generator=draws).to(device)
     few = (x[:10], y[:10])
     train_depth(build(run).to(device), RunData((x, y), few, few), run.model_copy(update={"training": settings}))
-
-
-def _random_part(images: Images, count: int, device: torch.device) -> Part:
-    draws = torch.Generator().manual_seed(1)
-    shape = (count, images.channels, images.side, images.side)
-    pixels = torch.randint(0, 256, shape, generator=draws, dtype=torch.uint8)
-    labels = torch.randint(0, images.classes, (count,), generator=draws)
-    return Part(pixels.to(device), labels.to(device), images)

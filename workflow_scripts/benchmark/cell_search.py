@@ -1,12 +1,13 @@
 """The steps of the cell search against the plain reference, both with how they come by their batches."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
 from workflow_scripts.benchmark.arithmetic import convolution_rate, floating_point_operations, operations_dispatched
+from workflow_scripts.benchmark.made_up_images import CLASSES, image_settings, random_part
 from workflow_scripts.benchmark.paired_timing import Comparison, Work, compare, timed
 from workflow_scripts.cells.bilevel_step import (
     Batch,
@@ -17,17 +18,31 @@ from workflow_scripts.cells.bilevel_step import (
     second_order_gradient,
     weight_step,
 )
-from workflow_scripts.cells.curvature import dominant_eigenvalue, hessian_product
+from workflow_scripts.cells.curvature import dominant_eigenvalue, full_hessian, hessian_product
+from workflow_scripts.cells.optimizers import weight_optimizer
 from workflow_scripts.cells.random_search import one_hot, random_architecture, random_weight_step
 from workflow_scripts.cells.supernet import Supernet
-from workflow_scripts.data.image_batches import Part, ShuffledBatches
+from workflow_scripts.data.image_batches import ShuffledBatches
 from workflow_scripts.reference import supernet as reference
-from workflow_scripts.reference.loader import MEAN, STD, SearchLoaders
-from workflow_scripts.study.cell_job_settings import Images, layout_of
+from workflow_scripts.reference.loader import SearchLoaders
+from workflow_scripts.study.cell_job_settings import layout_of
+from workflow_scripts.study.cell_settings import Search
 from workflow_scripts.study.search_spaces import load_space
 
-SMALL, PAPER = (8, 4, 16), (16, 8, 32)  # channels, cells, side
-BATCH, CLASSES, TRAINING_IMAGES = 64, 10, 2000
+
+class Size(NamedTuple):
+    """Of a search: channels, cells, side of the images in pixels, images in a batch."""
+
+    channels: int
+    cells: int
+    side: int
+    batch: int = 64
+
+
+LAPTOP, SMALL, PAPER = Size(8, 4, 8, 32), Size(8, 4, 16), Size(16, 8, 32)
+TRAINING_IMAGES = 2000
+SHORT = 10
+"""How often what takes milliseconds is done for one time."""
 RATE, MOMENTUM, L2, ARCH_L2, GRAD_CLIP = 0.025, 0.9, 3e-4, 1e-3, 5.0
 CONFIG = {
     "learning_rate": RATE,
@@ -42,9 +57,9 @@ QUIET = Randomness()
 class Pair:
     """One supernet in both implementations, of the same weights and alphas, and made-up images for both."""
 
-    def __init__(self, space: str, size: tuple[int, int, int]) -> None:
-        channels, cells, side = size
-        self.setting = f"{space.upper()}, C={channels}, {cells} cells, {side}x{side}"
+    def __init__(self, space: str, size: Size) -> None:
+        channels, cells, side, self.batch_size = size
+        self.setting = f"{space.upper()}, C={channels}, {cells} cells, {side}x{side}, batch {self.batch_size}"
         torch.manual_seed(0)
         self.theirs = reference.Supernet(space, channels, cells, CLASSES)
         names = load_space(space)
@@ -54,25 +69,17 @@ class Pair:
         self.ours = self.ours.to(memory_format=torch.channels_last)
         self.alphas = self.ours.initial_alphas(torch.Generator().manual_seed(1))
         self.theirs.set_alphas({kind: alpha.detach() for kind, alpha in self.alphas._asdict().items()})
-        self.optimizer = torch.optim.SGD(self.ours.parameters(), RATE, MOMENTUM, weight_decay=L2, foreach=True)
+        self.optimizer = weight_optimizer(self.ours, Search(learning_rate=RATE, momentum=MOMENTUM), L2)
         self.buffers = {name: torch.zeros_like(weight) for name, weight in self.theirs.named_parameters()}
-        pixels = np.random.default_rng(2).integers(0, 256, (TRAINING_IMAGES, side, side, 3), np.uint8)
-        labels = np.random.default_rng(3).integers(0, CLASSES, TRAINING_IMAGES)
-        self.loaders = SearchLoaders(pixels, labels, BATCH)
-        settings = Images(
-            data_set="made up",
-            channels=3,
-            side=side,
-            classes=CLASSES,
-            mean=MEAN,
-            deviation=STD,
-            padding=side // 8,
-            flip=True,
-            cutout=side // 2,
-        )
-        self.part = Part(torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels), settings)
+        self.part = random_part(image_settings(side), TRAINING_IMAGES)
         self.draws = torch.Generator().manual_seed(4)
-        self.batches = ShuffledBatches(TRAINING_IMAGES // 2, BATCH, self.draws)
+        self.batches = ShuffledBatches(TRAINING_IMAGES // 2, self.batch_size, self.draws)
+
+    @cached_property
+    def loaders(self) -> SearchLoaders:
+        """Theirs, whose processes start when they are first asked for."""
+        images = self.part.images.permute(0, 2, 3, 1).contiguous().numpy()
+        return SearchLoaders(images, self.part.labels.numpy(), self.batch_size)
 
     def train_batch(self) -> Batch:
         """Ours."""
@@ -80,7 +87,7 @@ class Pair:
 
     def alpha_batch(self) -> Batch:
         """Ours, from the other half."""
-        order = torch.randperm(TRAINING_IMAGES // 2, generator=self.draws)[:BATCH]
+        order = torch.randperm(TRAINING_IMAGES // 2, generator=self.draws)[: self.batch_size]
         return self.part.batch(TRAINING_IMAGES // 2 + order, self.draws)
 
     def our_step(self, order: int) -> None:
@@ -103,13 +110,19 @@ class Pair:
             reference.gradient_second_order(self.theirs, batch, self.buffers, CONFIG)
         reference.weight_step(self.theirs, batch, self.buffers, CONFIG)
 
-    def steps(self) -> dict[int, Work]:
-        """Our steps to time, by order."""
+    def steps(self, times: int = 1) -> dict[int, Work]:
+        """Our steps to measure, by order; of so many steps the mean."""
         names = {2: "search step, second order", 1: "search step, first order"}
-        return {order: Work(name, self.setting, timed(_of(self.our_step, order))) for order, name in names.items()}
+        return {
+            order: Work(name, self.setting, timed(_of(self.our_step, order), times)) for order, name in names.items()
+        }
+
+    def first_step(self) -> Work:
+        """Our step of first order, of which the first compiles its loops."""
+        return Work("first step, compiling", self.setting, timed(_of(self.our_step, 1)))
 
 
-def search_steps(space: str, size: tuple[int, int, int], rounds: int) -> tuple[list[Comparison], dict[str, Any]]:
+def search_steps(space: str, size: Size, rounds: int) -> tuple[list[Comparison], dict[str, Any]]:
     """Second- and first-order steps; with them what they dispatch and what their arithmetic alone would take."""
     pair = Pair(space, size)
     compared = [
@@ -133,10 +146,10 @@ def random_search_work(pair: Pair, choices: torch.Generator) -> Work:
         architecture = random_architecture(pair.ours, choices)
         random_weight_step(pair.ours, pair.optimizer, pair.train_batch(), architecture, GRAD_CLIP, QUIET)
 
-    return Work("RS-ws step", pair.setting, timed(step))
+    return Work("RS-ws step", pair.setting, timed(step, SHORT))
 
 
-def random_search_step(space: str, size: tuple[int, int, int], rounds: int) -> Comparison:
+def random_search_step(space: str, size: Size, rounds: int) -> Comparison:
     """A weight step of RS-ws; the published code runs all operations and multiplies those not chosen by 0."""
     pair = Pair(space, size)
     choices = torch.Generator().manual_seed(5)
@@ -159,7 +172,16 @@ def curvature_work(pair: Pair, batch: Batch) -> Work:
     return Work("dominant eigenvalue", pair.setting, timed(measurement))
 
 
-def curvature(space: str, size: tuple[int, int, int], rounds: int) -> Comparison:
+def hessian_work(pair: Pair, batch: Batch) -> Work:
+    """The full Hessian of one batch."""
+
+    def measurement() -> None:
+        full_hessian(hessian_product(pair.ours, pair.alphas, batch, QUIET), pair.alphas, ARCH_L2)
+
+    return Work("full Hessian", pair.setting, timed(measurement))
+
+
+def curvature(space: str, size: Size, rounds: int) -> Comparison:
     """The dominant eigenvalue of one batch; the published code computes the whole Hessian, row by row."""
     pair = Pair(space, size)
     images, labels = pair.alpha_batch()
@@ -173,8 +195,8 @@ def curvature(space: str, size: tuple[int, int, int], rounds: int) -> Comparison
 
 def data_work(pair: Pair) -> Work:
     """A batch for the alphas."""
-    _, _, side = PAPER
-    return Work("data batch", f"{BATCH} images, {side}x{side}, augmented", timed(pair.alpha_batch))
+    _, _, side, batch = PAPER
+    return Work("data batch", f"{batch} images, {side}x{side}, augmented", timed(pair.alpha_batch, SHORT))
 
 
 def data_batch(rounds: int) -> Comparison:

@@ -1,17 +1,16 @@
-"""One checkout's side of a comparison: a process that does and times one thing after another as it is asked.
+"""One checkout's side of a comparison: a process that does and measures one thing after another as it is asked.
 
 It runs in the checkout that is measured, whose code it imports, but for what measures: the packages in FROM_HERE are
 those of this file's own checkout, so that both sides are measured by the same code, which an earlier checkout may lack.
 
-Requests are lines on standard input: `begin PART`, `next` (get the part's next thing ready and do it once, which
-compiles and fills caches), `measure`. Each is answered by one line of JSON on standard output; what the measured code
-prints goes to standard error.
+Requests are lines on standard input: `begin ROW`, `next` (get the row's next thing ready), `measure` (do it once). Each
+is answered by one line of JSON on standard output; what the measured code prints goes to standard error.
 """
 
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -29,40 +28,45 @@ def main() -> None:
     os.dup2(2, 1)
     for package in FROM_HERE:
         _take(package)
-    parts = _Parts()
+    row = _Row()
     for line in sys.stdin:
         try:
-            answer = parts.answer(*line.split())
+            answer = row.answer(*line.split())
         except Exception as error:  # whatever an earlier checkout lacks
             answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
         print(json.dumps(answer), file=answers, flush=True)
+    row.end()
 
 
-class _Parts:
-    """The part in hand."""
+class _Row:
+    """The row in hand."""
 
     def __init__(self) -> None:
-        self.works: Iterator[Work] = iter(())
+        self.works: Generator[Work] | None = None
         self.work: Work | None = None
 
-    def answer(self, request: str, part: str = "") -> dict[str, Any]:
+    def answer(self, request: str, name: str = "") -> dict[str, Any]:
         if request == "begin":
-            import torch
+            from workflow_scripts.benchmark.rows import ROWS
 
-            from workflow_scripts.benchmark.measurements import WORKS
-
-            torch.set_num_threads(1)
-            self.work, self.works = None, WORKS[part]()
+            self.end()
+            self.works = ROWS[name].works()
             return {}
         if request == "next":
+            assert self.works is not None
             self.work = None
             self.work = next(self.works, None)
             if self.work is None:
                 return {"end": True}
-            self.work.measure()
-            return {"name": self.work.name, "setting": self.work.setting}
+            return {"name": self.work.name, "setting": self.work.setting, "compared": self.work.compared}
         assert self.work is not None
-        return {"seconds": self.work.measure()}
+        return self.work.measure()
+
+    def end(self) -> None:
+        """Let the row remove what it made."""
+        self.work = None
+        if self.works is not None:
+            self.works.close()
 
 
 def _take(package: str) -> None:

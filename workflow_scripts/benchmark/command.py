@@ -9,111 +9,33 @@ one.
     python -m workflow_scripts.benchmark --only depth data --rounds 3
     python -m workflow_scripts.benchmark --json benchmark.json
 
-With --against, the other is what an earlier checkout does, such as a git worktree: each thing is done in both in turn,
-by a process of each with the same Python and packages, and measured by this checkout's code.
+With --against, the other is what an earlier checkout does, such as a git worktree: each row of docs/performance.md is
+measured in both in turn, by processes of each with the same Python and packages, and by this checkout's code. Times are
+of processors, except where the clock is named.
 
-    python -m workflow_scripts.benchmark --against ../earlier --only small evaluation
+    python -m workflow_scripts.benchmark --against ../earlier              all but the long rows; an hour
+    python -m workflow_scripts.benchmark --against ../earlier --rows training job_start
+    python -m workflow_scripts.benchmark --against ../earlier --long       and the long rows, once each; two hours
 """
 
 import argparse
-import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numba
-import numpy as np
-import torch
-
-from workflow_scripts.benchmark import cell_search, memory, workflow
-from workflow_scripts.benchmark.checkouts import against, is_checkout
-from workflow_scripts.benchmark.depth import depth_run
-from workflow_scripts.benchmark.genotype_training import evaluation_step
-from workflow_scripts.benchmark.job_start import start_of_a_job
+from workflow_scripts.benchmark.checkouts import ROUNDS, against, is_checkout
 from workflow_scripts.benchmark.paired_timing import HEADER, Comparison
-from workflow_scripts.benchmark.verification import verification
+from workflow_scripts.benchmark.parts import PARTS, Found
+from workflow_scripts.benchmark.rows import ROWS
 from workflow_scripts.runtime.command_line import documented_parser
 from workflow_scripts.tables.files import write_json
-
-SLOW_ROUNDS = 3  # of steps at paper size and of whole Hessians, at most
-
-Found = Iterator[Comparison | tuple[str, dict[str, Any]]]
-
-
-def small(rounds: int) -> Found:
-    """Search steps at the small setting."""
-    compared, counted = cell_search.search_steps("s2", cell_search.SMALL, rounds)
-    yield from compared
-    yield "arithmetic", counted
-
-
-def paper(rounds: int) -> Found:
-    """Search steps at paper size, and their memory."""
-    compared, counted = cell_search.search_steps("s2", cell_search.PAPER, min(rounds, SLOW_ROUNDS))
-    yield from compared
-    yield "arithmetic", counted
-    yield "peak memory", {"setting": counted["setting"]} | memory.peaks("s2", cell_search.PAPER)
-
-
-def random_search(rounds: int) -> Found:
-    """Steps of random search with weight sharing."""
-    for space in ("s2", "s5"):
-        yield cell_search.random_search_step(space, cell_search.SMALL, rounds)
-
-
-def curvature(rounds: int) -> Found:
-    """The dominant eigenvalue."""
-    yield cell_search.curvature("s2", cell_search.SMALL, min(rounds, SLOW_ROUNDS))
-
-
-def evaluation(rounds: int) -> Found:
-    """A step of training a genotype."""
-    yield evaluation_step(rounds)
-
-
-def depth(rounds: int) -> Found:
-    """Trainings of the depth search."""
-    for max_depth in (5, 20, 50, 100):
-        yield depth_run(max_depth, rounds)
-
-
-def data(rounds: int) -> Found:
-    """A batch of images."""
-    yield cell_search.data_batch(rounds)
-
-
-def jobs(rounds: int) -> Found:
-    """The graph of jobs of the full grids."""
-    yield "graph of jobs, config/paper.yaml", workflow.graph_of_jobs(min(rounds, SLOW_ROUNDS))
-
-
-def audit(rounds: int) -> Found:
-    """Verifying a results folder."""
-    yield from verification(min(rounds, SLOW_ROUNDS))
-
-
-def start(rounds: int) -> Found:
-    """From the start of a job's command to its search's first epoch."""
-    yield start_of_a_job(min(rounds, SLOW_ROUNDS))
-
-
-PARTS: dict[str, Callable[[int], Found]] = {
-    part.__name__: part
-    for part in (small, paper, random_search, curvature, evaluation, depth, data, jobs, audit, start)
-}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print a table and write the JSON that was asked for; returns the exit status."""
-    parser = documented_parser("benchmark", __doc__)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
-    parser.add_argument("--rounds", type=_positive, default=7, help="measurements of each, in turn (default 7)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write what was measured to this file")
-    parser.add_argument("--against", type=_checkout, metavar="FOLDER", help="compare with this checkout, side by side")
-    options = parser.parse_args(arguments)
-    torch.set_num_threads(1)
+    options = _options(arguments)
     facts = machine()
     print(f"One thread; {', '.join(f'{key} {value}' for key, value in facts.items())}")
     print(HEADER)
@@ -133,20 +55,40 @@ def main(arguments: list[str] | None = None) -> int:
     return 1 if complaints else 0
 
 
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = documented_parser("benchmark", __doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--against", type=_checkout, metavar="FOLDER", help="compare with this checkout, side by side")
+    parser.add_argument("--rows", nargs="+", choices=ROWS, metavar="ROW", help=f"with --against: {', '.join(ROWS)}")
+    parser.add_argument("--long", action="store_true", help="with --against: also the long rows")
+    parser.add_argument("--rounds", type=_positive, help=f"measurements of each, in turn ({ROUNDS}; of long rows 1)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write what was measured to this file")
+    options = parser.parse_args(arguments)
+    if options.against is None and (options.rows or options.long):
+        parser.error("--rows and --long are for a comparison with an earlier checkout; name it with --against")
+    if options.against is not None and options.only:
+        parser.error("--only chooses parts measured against the plain reference; with --against, choose with --rows")
+    if options.rows and options.long:
+        parser.error("--rows already names what is measured; leave --long out")
+    return options
+
+
 def _found(options: argparse.Namespace, complaints: list[str]) -> Found:
     """What the command line asks to measure; what cannot be measured is added to `complaints`."""
-    if options.against is None:
-        for part in options.only:
-            yield from PARTS[part](options.rounds)
+    if options.against is not None:
+        rows = options.rows or [name for name, row in ROWS.items() if options.long or not row.long]
+        yield from against(options.against, rows, options.rounds, complaints.append)
         return
-    yield "load average", {"before": os.getloadavg()[0]}
-    yield from against(options.against, options.only, options.rounds, complaints.append)
-    yield "load average", {"after": os.getloadavg()[0]}
+    import torch
+
+    torch.set_num_threads(1)
+    for part in options.only or PARTS:
+        yield from PARTS[part](options.rounds or ROUNDS)
 
 
 def machine() -> dict[str, str]:
     """The processor and the versions that decide how fast things are."""
-    versions = {"torch": torch.__version__, "numba": numba.__version__, "numpy": np.__version__}
+    versions = {package: version(package) for package in ("torch", "numba", "numpy")}
     return {"processor": _processor(), "Python": platform.python_version(), **versions}
 
 

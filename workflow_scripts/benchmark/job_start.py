@@ -5,26 +5,23 @@ which fetches nothing; searches are made so small that their first epoch is one 
 compiled and bytecode is written before times count.
 """
 
-import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import yaml
 
-from workflow_scripts.benchmark.paired_timing import Comparison, Work, compare
-from workflow_scripts.benchmark.workflow import ROOT
+from workflow_scripts.benchmark.paired_timing import CLOCK, PROCESSOR, Comparison, Spent, Work, compare
+from workflow_scripts.benchmark.programs import copy_of_checkout, environment
+from workflow_scripts.benchmark.workflow import make_data, snakemake
 
-PARTS = ("Snakefile", "rules", "workflow_scripts", "figures", "config", "envs", "profiles")
-"""Of the checkout, that a run needs."""
-STUDY = Path("config/start.yaml")
+STUDY = "config/start.yaml"
 DATA = "data/digits.npz"
 GRID = {"spaces": ["s2"], "data_sets": ["digits"], "methods": ["darts"], "l2": [3e-4], "seeds": [1]}
 TINY = {
@@ -46,60 +43,56 @@ POLL_SECONDS = 0.005
 class JobOfASearch:
     """A search's job, ready to start in a checkout's copy."""
 
-    def __init__(self, tree: Path, study: Path) -> None:
+    def __init__(self, tree: Path) -> None:
         """`tree` is the copy."""
         self.tree = tree
-        snakemake = [sys.executable, "-m", "snakemake", "--cores", "1", "--nolock", "--configfile", str(study)]
-        self.through_snakemake = [*snakemake, "--quiet", "all", "--force", RESULT]
-        subprocess.run([*snakemake, "--quiet", "all", "--", DATA], cwd=tree, capture_output=True, check=True)
-        asked = [*snakemake, "--dry-run", "--printshellcmds", "--force", RESULT]
-        done = subprocess.run(asked, cwd=tree, capture_output=True, text=True, check=True)
+        make_data(tree, STUDY, DATA)
+        self.through_snakemake = [*snakemake(STUDY), "--quiet", "all", "--force", RESULT]
+        asked = [*snakemake(STUDY), "--dry-run", "--printshellcmds", "--force", RESULT]
+        done = subprocess.run(asked, cwd=tree, env=environment(), capture_output=True, text=True, check=True)
         found = re.search(r"python -m (workflow_scripts\.run .*)", done.stdout + done.stderr)
         assert found is not None
         words = [word for word in shlex.split(found[1]) if not word.startswith("$")]  # a shell would leave it out
         self.wrapper = [sys.executable, "-m", *words]
 
     def work(self) -> Work:
-        """The wrapper's start to time."""
-        return Work("job start, first epoch", "config/paper.yaml, tiny search", lambda: self.seconds(self.wrapper))
+        """The wrapper's start to measure."""
+        return Work("job start, first epoch", "config/paper.yaml, tiny search", lambda: self.start(self.wrapper))
 
-    def seconds(self, command: list[str]) -> float:
+    def start(self, command: list[str]) -> Spent:
         """From the start of a command that runs the job to the end of its first epoch; returns when the job ended."""
         log = self.tree / LOG
         log.unlink(missing_ok=True)
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        start = time.perf_counter()
+        clock = time.perf_counter()
         quiet = subprocess.DEVNULL
-        with subprocess.Popen(command, cwd=self.tree, env=environment, stdout=quiet, stderr=quiet) as process:
+        with psutil.Popen(command, cwd=self.tree, env=environment(), stdout=quiet, stderr=quiet) as process:
             while not (log.is_file() and FIRST_EPOCH.search(log.read_text())):
                 if process.poll() is not None:
                     raise RuntimeError(f"the job ended with status {process.returncode} before its first epoch")
                 time.sleep(POLL_SECONDS)
-            return time.perf_counter() - start
+            seconds, used = time.perf_counter() - clock, _processor_seconds(process)
+        return {CLOCK: seconds, PROCESSOR: used}
+
+
+def _processor_seconds(process: psutil.Popen) -> float:
+    """Of a process and those that it started."""
+    return sum(sum(each.cpu_times()[:2]) for each in (process, *process.children(recursive=True)))
 
 
 @contextmanager
 def job_of_a_search(grids: bool = True, channels: int = 8) -> Iterator[JobOfASearch]:
     """A job of a study with the papers' grids, or of that search alone, in a folder that is removed at the end."""
-    with tempfile.TemporaryDirectory() as base:
-        tree = Path(base) / "tree"
-        for part in PARTS:
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(source, tree / part, ignore=shutil.ignore_patterns("local.yaml"))
-            else:
-                tree.mkdir(exist_ok=True)
-                shutil.copy2(source, tree / part)
+    with copy_of_checkout() as tree:
+        (tree / "config" / "local.yaml").unlink(missing_ok=True)
         study = yaml.safe_load((tree / "config" / "paper.yaml").read_text())
         cells = study["cells"]
         cells["grids"] = [*(cells["grids"] if grids else []), GRID]
         cells["search"] = {**TINY, "init_channels": channels}
         (tree / STUDY).write_text(yaml.safe_dump({**study, "study": "start"}))
-        yield JobOfASearch(tree, STUDY)
+        yield JobOfASearch(tree)
 
 
 def start_of_a_job(rounds: int) -> Comparison:
     """The wrapper alone, which a cluster's job runs, against the same through another Snakemake, as it once was."""
     with job_of_a_search() as job:
-        through = job.through_snakemake
-        return compare(job.work(), lambda: job.seconds(through), "through Snakemake", rounds)
+        return compare(job.work(), lambda: job.start(job.through_snakemake), "through Snakemake", rounds)

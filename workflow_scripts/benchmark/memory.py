@@ -1,16 +1,29 @@
-"""Peak memory of a search's steps, each implementation in a process of its own."""
+"""Peak memory of a search's steps of second order, each implementation in a process of its own."""
 
 import resource
 import subprocess
 import sys
 
-from workflow_scripts.benchmark.cell_search import Pair
+from workflow_scripts.benchmark.cell_search import PAPER, Pair, Size
+from workflow_scripts.benchmark.paired_timing import PEAK, Spent, Work
 
 STEPS = 2
 MIB = 1024  # KiB, in which Linux counts the peak
 
 
-def peaks(space: str, size: tuple[int, int, int]) -> dict[str, float]:
+def memory_work() -> Work:
+    """Our steps at paper size, whose peak is that of the process so far: it can be measured once in a process."""
+    pair = Pair("s2", PAPER)
+
+    def steps() -> Spent:
+        for _ in range(STEPS):
+            pair.our_step(2)
+        return {PEAK: _peak_mib()}
+
+    return Work("memory, second order", pair.setting, steps, compared=(PEAK,))
+
+
+def peaks(space: str, size: Size) -> dict[str, float]:
     """Peak resident memory in MiB of second-order steps, ours and the plain reference's, and of loading both."""
     found = {}
     for who in ("nobody", "ours", "reference"):
@@ -22,14 +35,18 @@ def peaks(space: str, size: tuple[int, int, int]) -> dict[str, float]:
 def main() -> None:
     """Run a few steps of one implementation, or none, and print the peak."""
     who, space, *size = sys.argv[1:]
-    channels, cells, side = map(int, size)
-    pair = Pair(space, (channels, cells, side))
+    pair = Pair(space, Size(*map(int, size)))
     for _ in range(STEPS):
         if who == "ours":
             pair.our_step(2)
         elif who == "reference":
             pair.their_step(2)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB)
+    print(_peak_mib())
+
+
+def _peak_mib() -> float:
+    """Resident memory of this process at its peak."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MIB
 
 
 if __name__ == "__main__":

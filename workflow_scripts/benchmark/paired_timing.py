@@ -1,83 +1,118 @@
-"""Two ways of doing one thing, timed in turn."""
+"""Two ways of doing one thing, measured in turn."""
 
+import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+CLOCK, PROCESSOR, PEAK = "clock s", "processor s", "peak MiB"
+"""Quantities: seconds of the clock, seconds of all processors together, resident memory."""
+
 Call = Callable[[], object]
-Measure = Callable[[], float]
-"""Does something once and returns the seconds that it took."""
+Spent = dict[str, float]
+"""What doing something once took, by quantity."""
+Measure = Callable[[], Spent]
+"""Does something once."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """Something to time: what it is, its sizes, and how it is done once and timed."""
+    """Something to measure: what it is, its sizes, how it is done once, and the quantities to compare."""
 
     name: str
     setting: str
     measure: Measure
+    compared: tuple[str, ...] = (PROCESSOR,)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seconds of a call: medians over the rounds, and the ratio of the two in each round."""
+    """One quantity: medians over the rounds, the ratio of the two in each round, and the load average at the end."""
 
     name: str
     setting: str
+    quantity: str
     ours: float
     baseline: float
     baseline_is: str
     ratios: tuple[float, ...]
+    load: float
 
     @property
     def ratio(self) -> float:
-        """How many times as long the baseline takes, the median of the rounds."""
+        """How many times as much the baseline takes, the median of the rounds."""
         return statistics.median(self.ratios)
 
     def line(self) -> str:
         """A row of the table."""
         spread = f"{self.ratio:.2f} ({min(self.ratios):.2f} to {max(self.ratios):.2f})"
-        times = f"{1e3 * self.ours:>11.1f} {1e3 * self.baseline:>11.1f}"
-        return f"{self.name:<24} {self.setting:<34} {times}   {spread:<22} {self.baseline_is}"
+        values = f"{self.quantity:<12} {self.ours:>9.4g} {self.baseline:>9.4g}"
+        counts = f"{len(self.ratios):>6} {self.load:>5.2f}"
+        return f"{self.name:<26} {self.setting:<40} {values}   {spread:<22} {counts}  {self.baseline_is}"
 
     def numbers(self) -> dict[str, Any]:
         """The row as JSON holds it."""
         return {
             "name": self.name,
             "setting": self.setting,
-            "seconds": self.ours,
+            "quantity": self.quantity,
+            "ours": self.ours,
             "baseline": self.baseline_is,
-            "baseline_seconds": self.baseline,
+            "baseline_value": self.baseline,
             "ratios": list(self.ratios),
+            "load_average": self.load,
         }
 
 
-HEADER = f"{'':<24} {'':<34} {'ours, ms':>11} {'other, ms':>11}   {'other / ours (spread)':<22} other is"
+HEADER = (
+    f"{'':<26} {'':<40} {'':<12} {'ours':>9} {'other':>9}   {'other / ours (spread)':<22} {'rounds':>6} {'load':>5}  "
+    "other is"
+)
 
 
 def compare(work: Work, baseline: Measure, baseline_is: str, rounds: int) -> Comparison:
-    """Measure both in turn after a first time of each that does not count, which compiles and fills caches."""
+    """Seconds of the clock, in turn after a first time of each that does not count, which compiles and fills caches."""
     work.measure()
     baseline()
-    return in_turn(work, baseline, baseline_is, rounds)
+    return _comparison(work, CLOCK, in_turn(work.measure, baseline, rounds), baseline_is)
 
 
-def in_turn(work: Work, baseline: Measure, baseline_is: str, rounds: int) -> Comparison:
-    """Measure both in turn."""
-    pairs = [(work.measure(), baseline()) for _ in range(rounds)]
+def in_turn(ours: Measure, baseline: Measure, rounds: int) -> list[tuple[Spent, Spent]]:
+    """Both, round by round."""
+    return [(ours(), baseline()) for _ in range(rounds)]
+
+
+def comparisons(work: Work, spent: Sequence[tuple[Spent, Spent]], baseline_is: str) -> Iterator[Comparison]:
+    """A row for each quantity that the work compares."""
+    for quantity in work.compared:
+        yield _comparison(work, quantity, spent, baseline_is)
+
+
+def _comparison(work: Work, quantity: str, spent: Sequence[tuple[Spent, Spent]], baseline_is: str) -> Comparison:
+    pairs = [(ours[quantity], other[quantity]) for ours, other in spent]
     mine, theirs = zip(*pairs, strict=True)
-    ratios = tuple(other / own for own, other in pairs)
-    return Comparison(work.name, work.setting, statistics.median(mine), statistics.median(theirs), baseline_is, ratios)
+    return Comparison(
+        work.name,
+        work.setting,
+        quantity,
+        statistics.median(mine),
+        statistics.median(theirs),
+        baseline_is,
+        tuple(other / own for own, other in pairs),
+        os.getloadavg()[0],
+    )
 
 
-def timed(call: Call) -> Measure:
-    """Time a call from its start to its end."""
+def timed(call: Call, times: int = 1) -> Measure:
+    """Time a call in this process, from its start to its end; where it is short, the mean of several times."""
 
-    def measure() -> float:
-        start = time.perf_counter()
-        call()
-        return time.perf_counter() - start
+    def measure() -> Spent:
+        clock, processor = time.perf_counter(), time.process_time()
+        for _ in range(times):
+            call()
+        seconds = {CLOCK: time.perf_counter() - clock, PROCESSOR: time.process_time() - processor}
+        return {quantity: each / times for quantity, each in seconds.items()}
 
     return measure

@@ -34,14 +34,6 @@ def verification(
         yield "verify, besides hashing", {"setting": setting, **seconds}
 
 
-def verification_work(searches: int = SEARCHES) -> Iterator[Work]:
-    """Verifying a folder whose files are small."""
-    with tempfile.TemporaryDirectory() as base:
-        folder = make_results(Path(base), searches)
-        setting = f"{len(read_ledger(folder).jobs)} jobs, small files"
-        yield Work("verify", setting, timed(lambda: verify(read_ledger(folder), None)))
-
-
 def _files(ledger: Ledger) -> list[Path]:
     places = {ledger.location(output.path) for entry in ledger.entries() for output in entry.record.outputs}
     return sorted(place for place in places if place is not None)
