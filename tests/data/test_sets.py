@@ -33,6 +33,7 @@ from workflow_scripts.study.cell_settings import Cells
 
 ROOT = Path(__file__).parents[2]
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+CIFAR10 = ROOT.parent / "shared" / "data"
 MNIST = Path(os.environ.get("MNIST_FOLDER", "/nowhere"))
 NO_ACCESS = {"mirrors": [], "offline": True}
 PUBLISHED = {  # RobustDARTS code
@@ -366,3 +367,23 @@ def test_real_data(tmp_path, module, folder):
     assert found["train_images"].mean() / 255 == pytest.approx(normalisation.mean[0], abs=1e-3)
     assert found["train_images"].std() / 255 == pytest.approx(normalisation.std[0], abs=1e-3)
     assert np.bincount(found["test_labels"]).min() > 800
+
+
+@pytest.mark.skipif(not CIFAR10.is_dir(), reason="CIFAR-10 is not next to this checkout")
+def test_real_cifar10(tmp_path):
+    """All 60000 images. The usual mean and deviation are those of the training pixels up to the seventh digit."""
+    files = fetch(cifar10.DATA_SET, Access(tmp_path, (str(CIFAR10),), offline=True), Silent())
+    found = cifar10.read(files)
+    assert found["train_images"].shape == (50000, 3, 32, 32) and found["test_images"].shape == (10000, 3, 32, 32)
+    assert np.bincount(found["train_labels"]).tolist() == [5000] * 10
+    assert np.bincount(found["test_labels"]).tolist() == [1000] * 10
+    channels = found["train_images"].transpose(1, 0, 2, 3)
+    for channel, mean, deviation in zip(
+        channels, cifar10.DATA_SET.normalisation.mean, cifar10.DATA_SET.normalisation.std, strict=True
+    ):
+        assert channel.mean() / 255 == pytest.approx(mean, abs=1e-6)
+        assert channel.std() / 255 == pytest.approx(deviation, abs=1e-6)
+    # Known pictures: the first training image is a frog, the first test image a cat, with these corner pixels.
+    assert (found["train_labels"][0], found["test_labels"][0]) == (6, 3)
+    assert found["train_images"][0, :, 0, 0].tolist() == [59, 62, 63]
+    assert found["test_images"][0, :, 0, 0].tolist() == [158, 112, 49]
