@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 
 from figures import style
 from workflow_scripts.tables.cell_tables import TRAINED
-from workflow_scripts.tables.display_names import DEGENERATE, SELECTING
+from workflow_scripts.tables.display_names import DEGENERATE, GENOTYPES, SELECTING
 from workflow_scripts.tables.genotype import parse_genotype
 
 TABLES: tuple[str, ...] = ("searches", "evaluations")
@@ -109,9 +109,9 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
 
 
 def _trained(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The trainings; a search without an architecture gave nothing to train."""
+    """The trainings of what searches found; one without an architecture gave nothing to train."""
     rows = tables["evaluations"]
-    return rows[rows["outcome"].isin(TRAINED)]
+    return rows[rows["outcome"].isin(TRAINED) & (rows["method"] != GENOTYPES)]
 
 
 def alternative(tables: dict[str, pd.DataFrame]) -> str:

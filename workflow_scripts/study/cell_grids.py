@@ -1,13 +1,16 @@
 """The grids of the cell search, expanded: every search and every selection, and the name of each."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
-from workflow_scripts.study.cell_settings import Cells, Selection, group_of
+from workflow_scripts.study.cell_settings import Cells, Selection
+from workflow_scripts.study.grid_settings import group_of
 from workflow_scripts.study.method_modules import SearchKind, search_of
 from workflow_scripts.study.settings_model import Count, Model, NonNegative, Probability
-from workflow_scripts.tables.display_names import SELECTING
+from workflow_scripts.tables.display_names import GENOTYPES, SELECTING
+from workflow_scripts.tables.genotype import Genotype
 
 
 class SearchKey(Model):
@@ -23,7 +26,7 @@ class SearchKey(Model):
     @property
     def group(self) -> str:
         """Folder name of its group."""
-        return group_of(self.space, self.data_set, published=self.search == "published")
+        return group_of(self.space, self.data_set, "published" if self.search == "published" else "own")
 
     @property
     def run(self) -> str:
@@ -65,6 +68,34 @@ class SelectionKey(Model):
             SearchKey(space=self.space, data_set=self.data_set, l2=l2, drop_path=drop_path, seed=self.seed)
             for l2, drop_path in settings
         ]
+
+
+@dataclass(frozen=True)
+class GenotypeKey:
+    """The place of one architecture that a grid holds as text."""
+
+    space: str
+    data_set: str
+    run: str
+    """its name in the file; file name in its group"""
+    genotype: Genotype
+
+    @property
+    def group(self) -> str:
+        """Folder name of its group."""
+        return group_of(self.space, self.data_set, "genotypes")
+
+
+def genotypes(cells: Cells) -> list[GenotypeKey]:
+    """Every architecture that the grids hold as text, in their order."""
+    found = [
+        GenotypeKey(space, data_set, name, genotype)
+        for grid in cells.grids
+        if grid.source == GENOTYPES
+        for space, data_set in product(grid.spaces, grid.data_sets)
+        for name, genotype in grid.genotypes().items()
+    ]
+    return list(dict.fromkeys(found))
 
 
 def searches(cells: Cells) -> dict[SearchKey, list[str]]:

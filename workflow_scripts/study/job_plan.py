@@ -17,7 +17,7 @@ from workflow_scripts.study.runs import Runs
 from workflow_scripts.study.search_spaces import load_space
 from workflow_scripts.study.settings_model import Model, canonical
 from workflow_scripts.study.study import Study
-from workflow_scripts.tables.display_names import SELECTING
+from workflow_scripts.tables.display_names import GENOTYPES, SELECTING
 from workflow_scripts.tables.search_run import FILES
 
 SEARCH_TABLES = ("searches", "search_epochs", "curvature", "spectra")
@@ -121,6 +121,8 @@ class Plan:
 
         def paths(wildcards: Any) -> list[str]:
             found = self.inputs_of(kind, name)(wildcards)
+            if wildcards.group in self.runs.genotypes:
+                return found
             read_off = self.job("derive_architectures", group=wildcards.group).outputs["architecture"]
             if not set(read_off).isdisjoint(found):
                 checkpoints.group_architectures.get(group=wildcards.group)
@@ -135,6 +137,9 @@ class Plan:
             yield from self._searches(group)
             yield from self._architectures(group)
             yield from self._selections(group)
+            yield from self._trainings(group)
+        for group in self.runs.genotypes:
+            yield from self._given_architectures(group)
             yield from self._trainings(group)
         yield from self._depth_searches()
         if self.study.cells is not None:
@@ -201,9 +206,23 @@ class Plan:
         inputs, outputs = self.search_files(group), {"architecture": files}
         modules = tuple(method_modules.module_name(method) for method in sorted({method for _, method in read_off}))
         yield self._make_job("derive_architectures", place, settings, inputs, outputs, modules=modules)
-        names = {"parts": [f"{method}/{key.run}" for key, method in read_off]}
+        yield self._group_architectures(group, [f"{method}/{key.run}" for key, method in read_off], files)
+
+    def _given_architectures(self, group: str) -> Iterator[Job]:
+        files = []
+        for key in self.runs.genotypes[group]:
+            settings = {"space": key.space, "data_set": key.data_set, "name": key.run, "genotype": key.genotype.text()}
+            file = self.places.given_architecture(group, key.run)
+            place, outputs = {"group": group, "run": key.run}, {"architecture": [file]}
+            yield self._make_job("given_architecture", place, settings, {}, outputs)
+            files.append(file)
+        yield self._group_architectures(group, [f"{GENOTYPES}/{key.run}" for key in self.runs.genotypes[group]], files)
+
+    def _group_architectures(self, group: str, names: list[str], files: list[str]) -> Job:
         gathered, step = {"architectures": [self.places.architectures(group)]}, "gather_architectures"
-        yield self._make_job("group_architectures", place, names, {"part": files}, gathered, step=step)
+        return self._make_job(
+            "group_architectures", {"group": group}, {"parts": names}, {"part": files}, gathered, step=step
+        )
 
     def _stop_rule(self) -> dict[str, Any]:
         assert self.study.cells is not None
@@ -220,7 +239,7 @@ class Plan:
             yield self._make_job("select_architecture", place, selection_job(cells, key), inputs, outputs)
 
     def _architecture_file(self, group: str, method: str, run: str) -> str:
-        """The architecture that a training trains: read off a search, or selected among several."""
+        """The architecture that a training trains: read off a search, selected among several, or given as text."""
         if method in SELECTING:
             return self.places.selection("architecture.yaml", group, method, run)
         return self.places.architecture(group, method, run)
@@ -270,22 +289,23 @@ class Plan:
         return [*cells, *(depth if self.study.depth is not None else [])]
 
     def _cell_tables(self) -> Iterator[Job]:
-        groups = list(self.runs.searches)
-        joined = [*SEARCH_TABLES, *(["evaluations"] if "evaluations" in self.tables else [])]
-        for group in groups:
+        for group in self.runs.searches:
             settings = {**self._stop_rule(), "runs": [key.place for key in self.runs.searches[group]]}
             outputs = _by_stem([self.places.group_table(table, group) for table in SEARCH_TABLES])
             yield self._make_job("search_tables", {"group": group}, settings, self.search_files(group), outputs)
-            if "evaluations" in joined:
-                yield self._evaluation_table(group)
-        for table in joined:
+        joined = {table: list(self.runs.searches) for table in SEARCH_TABLES}
+        if "evaluations" in self.tables:
+            joined["evaluations"] = self.runs.groups
+            yield from map(self._evaluation_table, self.runs.groups)
+        for table, groups in joined.items():
             parts = {"part": [self.places.group_table(table, group) for group in groups]}
             outputs = {"table": [self.places.table(table)]}
             yield self._make_job("join_tables", {"table": table}, {"table": table, "groups": groups}, parts, outputs)
-        spaces = sorted({key.space for keys in self.runs.searches.values() for key in keys})
+        searched = {key.space for keys in self.runs.searches.values() for key in keys}
+        spaces = sorted(searched | {key.space for keys in self.runs.genotypes.values() for key in keys})
         listed = {"spaces": {name: load_space(name) for name in spaces}}
         yield self._make_job("space_table", {}, listed, {}, _by_stem([self.places.table("search_spaces")]))
-        yield self._all_architectures(groups)
+        yield self._all_architectures(self.runs.groups)
         if "comparison" in self.tables:
             inputs = {"evaluations": [self.places.table("evaluations")], "published": [PUBLISHED_VALUES]}
             yield self._make_job("comparison_table", {}, {}, inputs, _by_stem([self.places.table("comparison")]))

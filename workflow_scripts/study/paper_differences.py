@@ -54,6 +54,8 @@ def paper_differences(study: Study) -> list[PaperDifference]:
 def _cells(cells: Cells) -> Iterator[PaperDifference]:
     own = [grid for grid in cells.grids if grid.source == "own"]
     methods = {method for grid in cells.grids for method in grid.methods}
+    trained = [grid for grid in cells.grids if grid.source != "published"]
+    trained_on = list(dict.fromkeys(name for grid in trained for name in grid.data_sets))
     if own:
         data_sets = list(dict.fromkeys(name for grid in own for name in grid.data_sets))
         yield from _others("grids.spaces", [name for grid in own for name in grid.spaces], SPACES)
@@ -75,11 +77,11 @@ def _cells(cells: Cells) -> Iterator[PaperDifference]:
         here, paper = getattr(cells.selection, name), getattr(Selection(), name)
         if method in methods and here != paper:
             yield PaperDifference(f"selection.{name}", _as_text(here), _as_text(paper))
-    if own and cells.evaluation is not None:
+    if trained and cells.evaluation is not None:
         yield from _together(
             {
                 name: list(_differences(cells.evaluation_of(name), _published_evaluation(cells, name), "evaluation."))
-                for name in data_sets
+                for name in trained_on
             }
         )
 

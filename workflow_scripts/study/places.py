@@ -6,6 +6,7 @@ Paths are relative to the working folder. An argument that is left out stays a w
 from dataclasses import dataclass
 
 from workflow_scripts.runtime.folders import LOGS, RECORDS
+from workflow_scripts.tables.display_names import GENOTYPES
 
 DATA_ROOT = "data"
 """The folder of the data sets, which all studies share."""
@@ -35,6 +36,10 @@ class Places:
     def architecture(self, group: str = "{group}", method: str = "{method}", run: str = "{run}") -> str:
         """The architecture that a method reads off a search."""
         return f"{self.results}/cells/architectures/{group}/{method}/{run}.yaml"
+
+    def given_architecture(self, group: str = "{group}", run: str = "{run}") -> str:
+        """An architecture that was given as text."""
+        return self.architecture(group, GENOTYPES, run)
 
     def architectures(self, group: str = "{group}") -> str:
         """Those of a group, gathered."""
@@ -90,6 +95,7 @@ JOB_NAMES = {
     "cell_search": "cell_search/{group}/{search}/{run}",
     "random_search": "random_search/{group}/{search}/{run}",
     "derive_architectures": "derive_architectures_{group}",
+    "given_architecture": "given_architecture/{group}/{run}",
     "group_architectures": "group_architectures/{group}",
     "select_architecture": "select_architecture/{group}/{method}/{run}",
     "evaluate_genotype": "evaluate_genotype/{group}/{method}/{run}/seed-{seed}",

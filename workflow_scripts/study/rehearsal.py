@@ -119,6 +119,8 @@ def _lists(study: Study) -> tuple[dict[Place, int], dict[Place, int]]:
     if study.cells is not None:
         for number in range(len(study.cells.grids)):
             first |= {("cells", "grids", number, name): 1 for name in ("l2", "drop_path", "seeds")}
+            if study.cells.grids[number].names is not None:
+                first[("cells", "grids", number, "names")] = 1
             last |= {("cells", "grids", number, name): 1 for name in ("spaces", "data_sets")}
         first |= {("cells", "selection", name): 2 for name in ("l2", "drop_path")}
         if study.cells.evaluation is not None:

@@ -23,7 +23,7 @@ from workflow_scripts.study.data_settings import Data
 from workflow_scripts.study.depth_settings import Depth
 from workflow_scripts.study.figure_modules import figure_category, figure_names, figure_tables, figure_title
 from workflow_scripts.study.job_resources import RULES, Resources
-from workflow_scripts.study.name_checks import Mistake, require_known, suggestion
+from workflow_scripts.study.name_checks import Lacking, Mistake, require_known, suggestion
 from workflow_scripts.study.settings_model import Model
 from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
 
@@ -251,6 +251,7 @@ def _sentence(error: ErrorDetails, layers: Sequence[Layer]) -> str:
     path = tuple(part for part in error["loc"] if part != "[key]")
     reason = context.get("error")
     if isinstance(reason, Mistake):
+        kind = "missing" if isinstance(reason, Lacking) else kind
         path, reason = (*path, *reason.key.split(".")), reason.reason
     source, key = _source(path, layers, lacking=kind == "missing"), ".".join(map(str, path))
     if kind in ("extra_forbidden", "invalid_key"):

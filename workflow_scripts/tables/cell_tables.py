@@ -9,7 +9,11 @@ from workflow_scripts.tables.schema import Column, Table
 RUN_KEYS = (
     Column("space", "text", "search space"),
     Column("data_set", "text", "data set"),
-    Column("search", "text", "the search that was run: darts, darts_ada, random_ws, or published (a published log)"),
+    Column(
+        "search",
+        "text",
+        "darts, darts_ada or random_ws: the search that was run; published: a published log; genotypes: given as text",
+    ),
     Column("run", "text", "name of the run within its group"),
     Column("l2", "number", "L2 factor of the weights during the search"),
     Column("drop_path", "number", "largest drop-path probability during the search"),
@@ -92,7 +96,7 @@ EVALUATIONS = Table(
         Column(
             "method",
             "text",
-            "a file of cells/methods, such as darts_es, or r_darts_l2 or r_darts_dp",
+            "a file of cells/methods, such as darts_es, r_darts_l2 or r_darts_dp, or genotypes (run is its name)",
         ),
         Column("epoch", "integer", "search epoch whose genotype was trained"),
         Column("evaluation_seed", "integer", "seed of the training from scratch"),

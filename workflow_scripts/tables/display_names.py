@@ -20,6 +20,9 @@ DATA_SET_NAMES = {
 SELECTING = ("r_darts_l2", "r_darts_dp")
 """Methods that choose among the architectures of several searches."""
 
+GENOTYPES = "genotypes"
+"""What stands as search and as method of an architecture that was given as text; no search found it."""
+
 DEGENERATE = ("noise", "skip_connect")
 """Operations that learn nothing and take over where a search collapses: figures and the report count them."""
 
