@@ -127,7 +127,7 @@ COMPARISON = Table(
     (
         Column("space", "text", "search space"),
         Column("data_set", "text", "data set"),
-        Column("method", "text", "darts, darts_es, darts_ada, r_darts_dp, r_darts_l2 or random_ws"),
+        Column("method", "text", "one of the paper's, or of another paper: gdas, darts_pt, darts_pt_fixed"),
         Column("ours_mean_percent", "number", "test error: mean over searches of the mean over their trainings"),
         Column("ours_deviation_percent", "number", "standard deviation over searches; absent for a single one"),
         Column("ours_searches", "integer", "searches with a finished training at the paper's default setting"),
