@@ -42,3 +42,18 @@ for group in filter(PLAN.runs.is_published, PLAN.runs.searches):
             **job_params("import_published_logs", group=group),
         shell:
             rule_command(RESULTS, access_option(PLAN.access()))
+
+
+# The test errors that the authors published.
+rule published_evaluations:
+    output:
+        published_evaluations=PLACES.table("published_evaluations"),
+    log:
+        PLACES.log("published_evaluations"),
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        **job_params("published_evaluations"),
+    shell:
+        rule_command(RESULTS, access_option(PLAN.access()))

@@ -46,7 +46,7 @@ PUBLISHED = {  # RobustDARTS code
 def test_every_data_set_of_the_project_is_there():
     images = {"cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "digits"}
     assert images <= set(image_set_names())
-    assert images | {"spirals", "published_robustdarts"} <= set(data_set_names())
+    assert images | {"spirals", "published_robustdarts", "published_evaluations"} <= set(data_set_names())
     assert not {"spirals", "published_robustdarts"} & set(image_set_names())
 
 

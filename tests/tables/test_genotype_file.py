@@ -104,7 +104,7 @@ def space_of(name):
 def test_our_file_of_published_genotypes():
     found = read_genotypes(OURS)
     of_spaces = {name: space for name in found if (space := space_of(name))}
-    assert (len(found), len(of_spaces)) == (223, 144)
+    assert (len(found), len(of_spaces)) == (259, 180)
     assert {name: misfit(found[name], space) for name, space in of_spaces.items()} == dict.fromkeys(of_spaces)
 
 
@@ -142,4 +142,7 @@ def test_all_collected_genotypes():
         genotype = found[entry["name"]]
         assert [list(edge) for edge in genotype.normal] == entry["normal"]
         assert [list(edge) for edge in genotype.reduce] == entry["reduce"]
-    assert {name: found[name] for name in found if name not in ("NASNet", "AmoebaNet")} == read_genotypes(OURS)
+    ours = {
+        name: genotype for name, genotype in read_genotypes(OURS).items() if not name.startswith("robustdarts_2019")
+    }
+    assert {name: found[name] for name in found if name not in ("NASNet", "AmoebaNet")} == ours

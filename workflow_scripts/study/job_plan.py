@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from workflow_scripts.data.data_set import module_name
@@ -21,6 +21,7 @@ from workflow_scripts.tables.display_names import GENOTYPES, SELECTING
 from workflow_scripts.tables.search_run import FILES
 
 SEARCH_TABLES = ("searches", "search_epochs", "curvature", "spectra")
+PUBLISHED_EVALUATIONS = "published_evaluations"
 DEPTH_TABLES = ("depth_runs", "depth_posteriors", "depth_calibration")
 DEPTH_SPEED = "depth_speed"  # only where a figure draws it, because times are not the same when they are measured again
 SEARCH_FILES = {"cell_search": (*FILES, "alphas.npz", "discarded.csv"), "random_search": (*FILES, "samples.csv")}
@@ -284,9 +285,16 @@ class Plan:
         if self.study.cells is not None:
             trained = self.study.cells.evaluation is not None
             cells = ["search_spaces", *SEARCH_TABLES, *(["evaluations", "comparison"] if trained else [])]
+            cells += [PUBLISHED_EVALUATIONS] if self._has_published_evaluations else []
         drawn = {table for figure in self.study.figures for table in figure_tables(figure)}
         depth = [*DEPTH_TABLES, *([DEPTH_SPEED] if DEPTH_SPEED in drawn else [])]
         return [*cells, *(depth if self.study.depth is not None else [])]
+
+    @property
+    def _has_published_evaluations(self) -> bool:
+        """Whether the table goes with published searches; where nothing is fetched, only one that is there."""
+        there = not self.runs.existing_only or Path(self.places.table(PUBLISHED_EVALUATIONS)).exists()
+        return there and any(map(self.runs.is_published, self.runs.searches))
 
     def _cell_tables(self) -> Iterator[Job]:
         for group in self.runs.searches:
@@ -306,6 +314,9 @@ class Plan:
         listed = {"spaces": {name: load_space(name) for name in spaces}}
         yield self._make_job("space_table", {}, listed, {}, _by_stem([self.places.table("search_spaces")]))
         yield self._all_architectures(self.runs.groups)
+        if self._has_published_evaluations:
+            outputs = _by_stem([self.places.table(PUBLISHED_EVALUATIONS)])
+            yield self._make_job(PUBLISHED_EVALUATIONS, {}, {}, {}, outputs)
         if "comparison" in self.tables:
             inputs = {"evaluations": [self.places.table("evaluations")], "published": [PUBLISHED_VALUES]}
             yield self._make_job("comparison_table", {}, {}, inputs, _by_stem([self.places.table("comparison")]))

@@ -92,6 +92,7 @@ JOB_NAMES = {
     "fetch_data": "{data_set}",
     "made_up_data": "made_up_data/{data_set}",
     "import_published_logs": "import_published_logs_{group}",
+    "published_evaluations": "published_evaluations",
     "cell_search": "cell_search/{group}/{search}/{run}",
     "random_search": "random_search/{group}/{search}/{run}",
     "derive_architectures": "derive_architectures_{group}",

@@ -122,6 +122,20 @@ SEARCH_SPACES = Table(
     ),
 )
 
+PUBLISHED_EVALUATIONS = Table(
+    "published_evaluations",
+    (
+        Column("space", "text", "search space"),
+        Column("data_set", "text", "data set"),
+        Column("l2", "number", "L2 factor of the weights during the search, where it was varied"),
+        Column("drop_path", "number", "largest drop-path probability during the search, where it was varied"),
+        Column("init_channels", "integer", "of the network trained; errors compare only where the size is the same"),
+        Column("layers", "integer", "cells of the network trained"),
+        Column("test_error_percent", "number", "after one training of 600 epochs; absent where none was published"),
+        Column("genotype", "text", "published text form"),
+    ),
+)
+
 COMPARISON = Table(
     "comparison",
     (
