@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from figures import style
 from figures.cell_graph import CELL_WIDTH, LANE, counts, draw_cell, write_counts
-from workflow_scripts.tables.display_names import GENOTYPES, SELECTING
+from workflow_scripts.tables.display_names import GENOTYPES, PUBLISHED_LOGS, SELECTING
 from workflow_scripts.tables.genotype import Genotype, parse_genotype
 
 TABLES: tuple[str, ...] = ("architectures", "searches")
@@ -174,7 +174,7 @@ def _rows(architectures: list[dict]) -> list[_Row]:
             same.setdefault((each["epoch"], each["genotype_text"]), []).append(each)
         for (epoch, text), members in same.items():
             methods = style.listed(style.method_name(each["method"]) for each in members)
-            published = ", published log" if kind == "published" else ""
+            published = f", {PUBLISHED_LOGS[kind]}" if kind in PUBLISHED_LOGS else ""
             origin = (
                 f"L2 {style.number(l2)} · drop path {style.number(drop_path)} · seed {seed} · {methods}, epoch {epoch}"
             )

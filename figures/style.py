@@ -269,7 +269,7 @@ class Sweep:
 
 def darts_searches(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of plain DARTS searches, our own or published; run names repeat among other kinds of search."""
-    return frame[frame["search"].isin(["darts", "published"])]
+    return frame[frame["search"].isin(["darts", "published", "confopt"])]
 
 
 def sweeps(searches: pd.DataFrame) -> list[list[Sweep]]:

@@ -9,10 +9,17 @@ from workflow_scripts.report import number_formats
 from workflow_scripts.tables.architectures import Architecture
 from workflow_scripts.tables.cell_tables import COMPARISON, EVALUATIONS, SEARCHES, TRAINED
 from workflow_scripts.tables.depth_tables import DEPTH_RUNS
-from workflow_scripts.tables.display_names import DEGENERATE, GENOTYPES, SELECTING, method_name, method_order
+from workflow_scripts.tables.display_names import (
+    DEGENERATE,
+    GENOTYPES,
+    PUBLISHED_LOGS,
+    SELECTING,
+    method_name,
+    method_order,
+)
 from workflow_scripts.tables.genotype import parse_genotype
 
-_SEARCHES = {"darts": "DARTS", "darts_ada": "DARTS-ADA", "random_ws": "RS-ws", "published": "DARTS, published log"}
+_SEARCHES = {"darts": "DARTS", "darts_ada": "DARTS-ADA", "random_ws": "RS-ws", **PUBLISHED_LOGS}
 DEPTH_SETTINGS = {
     "data_set": "data set",
     "width": "width",

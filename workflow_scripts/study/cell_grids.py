@@ -9,7 +9,7 @@ from workflow_scripts.study.cell_settings import Cells, Selection
 from workflow_scripts.study.grid_settings import group_of
 from workflow_scripts.study.method_modules import SearchKind, search_of
 from workflow_scripts.study.settings_model import Count, Model, NonNegative, Probability
-from workflow_scripts.tables.display_names import GENOTYPES, SELECTING
+from workflow_scripts.tables.display_names import GENOTYPES, PUBLISHED_LOGS, SELECTING
 from workflow_scripts.tables.genotype import Genotype
 
 
@@ -18,7 +18,7 @@ class SearchKey(Model):
 
     space: str
     data_set: str
-    search: SearchKind | Literal["published"] = "darts"
+    search: SearchKind | Literal["published", "confopt", "confopt_lora"] = "darts"
     l2: NonNegative
     drop_path: Probability
     seed: Count
@@ -26,7 +26,7 @@ class SearchKey(Model):
     @property
     def group(self) -> str:
         """Folder name of its group."""
-        return group_of(self.space, self.data_set, "published" if self.search == "published" else "own")
+        return group_of(self.space, self.data_set, self.search if self.search in PUBLISHED_LOGS else "own")
 
     @property
     def run(self) -> str:
@@ -133,6 +133,6 @@ def _combinations(cells: Cells) -> Iterator[tuple[SearchKey, str]]:
             grid.spaces, grid.data_sets, grid.l2, grid.drop_path, grid.seeds, grid.methods
         ):
             if method not in SELECTING:
-                search = "published" if grid.source == "published" else search_of(method)
+                search = grid.source if grid.source in PUBLISHED_LOGS else search_of(method)
                 key = SearchKey(space=space, data_set=data_set, search=search, l2=l2, drop_path=drop_path, seed=seed)
                 yield key, method

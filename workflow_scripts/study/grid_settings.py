@@ -11,11 +11,11 @@ from workflow_scripts.study.method_modules import method_names, search_of
 from workflow_scripts.study.name_checks import Lacking, Mistake, require_known, suggestion
 from workflow_scripts.study.search_spaces import load_space, misfit, space_names
 from workflow_scripts.study.settings_model import Count, Model, NonNegative, Probability
-from workflow_scripts.tables.display_names import GENOTYPES, SELECTING
+from workflow_scripts.tables.display_names import GENOTYPES, PUBLISHED_LOGS, SELECTING
 from workflow_scripts.tables.genotype import Genotype
 from workflow_scripts.tables.genotype_file import read_genotypes
 
-Source = Literal["own", "published", "genotypes"]
+Source = Literal["own", "published", "confopt", "confopt_lora", "genotypes"]
 SEARCH_KEYS, GENOTYPE_KEYS = ("methods", "l2", "seeds"), ("file",)
 
 
@@ -27,7 +27,8 @@ class Grid(Model):
     data_sets: Annotated[list[str], Field(min_length=1)]
     """image data sets"""
     source: Source = "own"
-    """own: searches that are run; published: the search logs the authors published; genotypes: architectures of `file`,
+    """own: searches that are run; published: the search logs the authors published; confopt, confopt_lora: logs of
+    DARTS and LoRA-DARTS by others, of 2024, which have no eigenvalues; genotypes: architectures of `file`,
     which are trained from scratch and have no methods, l2, drop_path and seeds"""
     methods: Annotated[list[str], Field(default_factory=list, min_length=1)]
     """darts (last epoch of a search), darts_es (its stop epoch), darts_ada, r_darts_l2 and r_darts_dp (best of a seed's
@@ -86,7 +87,7 @@ class Grid(Model):
     @model_validator(mode="after")
     def _logs_are_of_darts(self) -> Self:
         unpublished = [method for method in self.methods if method in SELECTING or search_of(method) != "darts"]
-        if self.source == "published" and unpublished:
+        if self.source in PUBLISHED_LOGS and unpublished:
             raise Mistake("methods", f"the published logs are of DARTS searches and hold no {unpublished[0]}")
         return self
 
@@ -114,6 +115,6 @@ class Grid(Model):
         return names
 
 
-def group_of(space: str, data_set: str, source: Source = "own") -> str:
+def group_of(space: str, data_set: str, source: str = "own") -> str:
     """Folder name shared by what is of one space and data set; our own searches and other sources have one each."""
     return f"{space}_{data_set}" if source == "own" else f"{space}_{data_set}_{source}"

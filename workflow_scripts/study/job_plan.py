@@ -29,7 +29,8 @@ SEARCH_FILES = {"cell_search": (*FILES, "alphas.npz", "discarded.csv"), "random_
 SELECTION_FILES = ("architecture.yaml", "candidates.csv")
 TRAINING_FILES = ("history.csv", "weights.pt", "outcome.json")
 FIGURE_FILES = {"pdf": "pdf", "slide": "slide.pdf", "png": "png", "description": "json", "caption": "rst"}
-SOURCE_STEPS = ("import_published_logs", *SEARCH_FILES, "select_architecture", "evaluate_genotype", "depth_search")
+IMPORT_STEPS = ("import_published_logs", "import_confopt_logs")
+SOURCE_STEPS = (*IMPORT_STEPS, *SEARCH_FILES, "select_architecture", "evaluate_genotype", "depth_search")
 """The steps of the runs that tables are made from."""
 
 Files = dict[str, list[str]]
@@ -180,15 +181,23 @@ class Plan:
         keys = self.runs.searches[group]
         if self.runs.is_published(group):
             runs = [key.model_dump(mode="json", include={"l2", "drop_path", "seed"}) for key in keys]
-            settings = {"space": keys[0].space, "data_set": keys[0].data_set, "runs": runs}
-            outputs = self.search_files(group) | {"report": [self.places.published_import(group)]}
-            yield self._make_job("import_published_logs", {"group": group}, settings, {}, outputs)
+            search = keys[0].search
+            settings: dict[str, Any] = {"space": keys[0].space, "data_set": keys[0].data_set, "runs": runs}
+            outputs = self.search_files(group) | {"report": [self.places.published_import(group, search)]}
+            if search != "published":
+                settings |= {"search": search, "candidates": load_space(keys[0].space)}
+                outputs["alphas"] = [self.places.search("alphas.npz", group, search, key.run) for key in keys]
+            yield self._make_job(self.import_kind(group), {"group": group}, settings, {}, outputs)
             return
         for key in keys:
             kind = "random_search" if key.search == "random_ws" else "cell_search"
             place = {"group": group, "search": key.search, "run": key.run}
             outputs = _by_stem([self.places.search(file, **place) for file in SEARCH_FILES[kind]])
             yield self._make_job(kind, place, search_job(self.study.cells, key), self._data(group), outputs)
+
+    def import_kind(self, group: str) -> str:
+        """The kind of the job that reads a group's published logs."""
+        return IMPORT_STEPS[self.runs.searches[group][0].search != "published"]
 
     def search_files(self, group: str) -> Files:
         """The four files of every search of a group, in the order of the grids."""
@@ -294,7 +303,7 @@ class Plan:
     def _has_published_evaluations(self) -> bool:
         """Whether the table goes with published searches; where nothing is fetched, only one that is there."""
         there = not self.runs.existing_only or Path(self.places.table(PUBLISHED_EVALUATIONS)).exists()
-        return there and any(map(self.runs.is_published, self.runs.searches))
+        return there and any(keys[0].search == "published" for keys in self.runs.searches.values())
 
     def _cell_tables(self) -> Iterator[Job]:
         for group in self.runs.searches:

@@ -29,9 +29,9 @@ class Places:
         """A file of a search, or its folder where `file` is empty; `search` is its kind."""
         return f"{self.results}/cells/searches/{group}/{search}/{run}/{file}"
 
-    def published_import(self, group: str = "{group}") -> str:
+    def published_import(self, group: str = "{group}", search: str = "published") -> str:
         """What was read of the published searches of a group, and what was skipped."""
-        return f"{self.results}/cells/searches/{group}/published/import.json"
+        return f"{self.results}/cells/searches/{group}/{search}/import.json"
 
     def architecture(self, group: str = "{group}", method: str = "{method}", run: str = "{run}") -> str:
         """The architecture that a method reads off a search."""
@@ -92,6 +92,7 @@ JOB_NAMES = {
     "fetch_data": "{data_set}",
     "made_up_data": "made_up_data/{data_set}",
     "import_published_logs": "import_published_logs_{group}",
+    "import_confopt_logs": "import_confopt_logs_{group}",
     "published_evaluations": "published_evaluations",
     "cell_search": "cell_search/{group}/{search}/{run}",
     "random_search": "random_search/{group}/{search}/{run}",

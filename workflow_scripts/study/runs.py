@@ -8,7 +8,7 @@ from workflow_scripts.study.cell_grids import GenotypeKey, SearchKey, SelectionK
 from workflow_scripts.study.depth_settings import DepthRun, ImageRun, expand
 from workflow_scripts.study.places import Places
 from workflow_scripts.study.study import Study
-from workflow_scripts.tables.display_names import GENOTYPES
+from workflow_scripts.tables.display_names import GENOTYPES, PUBLISHED_LOGS
 from workflow_scripts.tables.search_run import FILES
 
 
@@ -93,8 +93,8 @@ class Runs:
         return [data.images.data_set] if isinstance(data, ImageRun) else []
 
     def is_published(self, group: str) -> bool:
-        """Whether a group's searches are read from the published logs."""
-        return group in self.searches and self.searches[group][0].search == "published"
+        """Whether a group's searches are read from published logs."""
+        return group in self.searches and self.searches[group][0].search in PUBLISHED_LOGS
 
     def data_sets(self) -> list[str]:
         """The data sets that jobs read, without repetition."""

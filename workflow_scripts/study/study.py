@@ -26,6 +26,7 @@ from workflow_scripts.study.job_resources import RULES, Resources
 from workflow_scripts.study.name_checks import Lacking, Mistake, require_known, suggestion
 from workflow_scripts.study.settings_model import Model
 from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
+from workflow_scripts.tables.display_names import PUBLISHED_LOGS
 
 REHEARSAL = "-rehearsal"
 """The end of the name of a study's rehearsal (`study/rehearsal.py`)."""
@@ -92,7 +93,7 @@ class Study(Model):
         made_up = self.data.made_up
         if made_up is None:
             return self
-        if self.cells is not None and any(grid.source == "published" for grid in self.cells.grids):
+        if self.cells is not None and any(grid.source in PUBLISHED_LOGS for grid in self.cells.grids):
             raise Mistake("data.made_up", "the published search logs have no made-up form")
         for data_set, wanted in self._images_read():
             if wanted > made_up:

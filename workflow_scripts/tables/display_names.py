@@ -22,6 +22,13 @@ DATA_SET_NAMES = {
 SELECTING = ("r_darts_l2", "r_darts_dp")
 """Methods that choose among the architectures of several searches."""
 
+PUBLISHED_LOGS = {
+    "published": "DARTS, published log",
+    "confopt": "DARTS, log of 2024",
+    "confopt_lora": "LoRA-DARTS, log of 2024",
+}
+"""Searches that are read from others' logs: RobustDARTS; ConfigurableOptimizer's DARTS and LoRA-DARTS."""
+
 GENOTYPES = "genotypes"
 """What stands as search and as method of an architecture that was given as text; no search found it."""
 
