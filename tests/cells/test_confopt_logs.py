@@ -27,7 +27,7 @@ def matrix(number, first=0.1, rows=14):
 
 def epoch_text(number, alphas=True, epochs=2, **matrices):
     lines = (
-        f"[{number:03}-{epochs:03}] Search: Model metrics  : loss=1.5, accuracy@1=40.25%, accuracy@5=88.7%, time-cost=1\n"
+        f"[{number:03}-{epochs:03}] Search: Model metrics  : loss=1.5, accuracy@1=40.25%, accuracy@5=88%, time-cost=1\n"
         f"[{number:03}-{epochs:03}] Search: Architecture metrics  : loss=9.9, accuracy@1=1.00%, accuracy@5=88.5%\n"
         f"[{number:03}-{epochs:03}] Evaluation:  : loss=1.25, accuracy@1=45.50%, accuracy@5=92.4%\n"
         "Benchmark Results for cifar10 -> train: 0.0, valid: 0.0, test: 93.4\n"
