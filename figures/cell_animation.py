@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from figures import style
 from figures.cell_graph import LANE, LEFT, counts, draw_cell, write_counts
+from workflow_scripts.tables.display_names import PUBLISHED_LOGS
 from workflow_scripts.tables.genotype import Edge, parse_genotype
 
 TABLES: tuple[str, ...] = ("searches", "search_epochs", "curvature")
@@ -148,7 +149,8 @@ def _courses(tables: dict[str, pd.DataFrame]) -> list[_Course]:
     """Per space and data set, ours and published apart, the search of the lowest drop path, L2 and seed."""
     searches = tables["searches"]
     searches = searches[searches["search"] != "random_ws"]
-    searches = searches.assign(published=searches["search"] == "published", adaptive=searches["search"] == "darts_ada")
+    logs = searches["search"].map(PUBLISHED_LOGS).fillna("")
+    searches = searches.assign(published=logs, adaptive=searches["search"] == "darts_ada")
     courses = []
     for _, members in searches.groupby(["space", "data_set", "published"], sort=True):
         for chosen in members.sort_values(["adaptive", "drop_path", "l2", "seed"]).to_dict("records"):
@@ -156,7 +158,7 @@ def _courses(tables: dict[str, pd.DataFrame]) -> list[_Course]:
             known = run_rows.dropna(subset=["genotype"])
             if known.empty:
                 continue
-            kind = ", published log" if chosen["published"] else ""
+            kind = f", {chosen['published']}" if chosen["published"] else ""
             heading = (
                 f"{style.group_name(chosen['space'], chosen['data_set'])}{kind} · L2 {style.number(chosen['l2'])} · "
                 f"drop path {style.number(chosen['drop_path'])} · seed {chosen['seed']}"

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from figures import style
 from figures.cell_graph import CELL_WIDTH, LANE, counts, draw_cell, write_counts
-from workflow_scripts.tables.display_names import SELECTING
+from workflow_scripts.tables.display_names import GENOTYPES, PUBLISHED_LOGS, SELECTING
 from workflow_scripts.tables.genotype import Genotype, parse_genotype
 
 TABLES: tuple[str, ...] = ("architectures", "searches")
@@ -88,14 +88,13 @@ def caption(tables: Tables) -> str:
     missing = f" {style.count(diverged, 'search', 'searches')} diverged and gave none." if diverged else ""
     if not found:
         return f"No architecture has been found yet, so there is nothing to draw.{missing}"
-    rows, searches = _rows(found), {_search(each) for each in found}
+    rows = _rows(found)
     parts = [
-        f"{style.count(len(found), 'architecture')} of {style.count(len(searches), 'search', 'searches')} over "
-        f"{style.count(len({each['seed'] for each in found}), 'seed')}, each with its normal and its reduction cell. "
+        f"{_origin(found)}, each with its normal and its reduction cell. "
         "A cell reads left to right from its inputs, the outputs of the two cells before it, to its output; a circle "
         "is a node, the sum of the two operations that enter it, in a column by its distance from the inputs, and "
         "the output joins all nodes. A heading counts the operations of its cell.",
-        _taken({each["method"] for each in found}),
+        _taken({each["method"] for each in found} - {GENOTYPES}),
     ]
     if len(rows) < len(found):
         parts.append("Where methods take the same architecture of the same epoch of a search, it is drawn once.")
@@ -104,7 +103,22 @@ def caption(tables: Tables) -> str:
             f"The picture shows {_ROWS} of {len(rows)}, the lowest seed, drop path and L2 first; the PDF shows all, "
             f"on {-(-len(rows) // _PAGE_ROWS)} pages."
         )
-    return " ".join(parts) + missing
+    return " ".join(part for part in parts if part) + missing
+
+
+def _origin(found: list[dict]) -> str:
+    """How many architectures there are, and from where."""
+    searched = [each for each in found if each["method"] != GENOTYPES]
+    texts = []
+    if searched:
+        searches, seeds = ({_search(each) for each in searched}, {each["seed"] for each in searched})
+        texts.append(
+            f"{style.count(len(searched), 'architecture')} of {style.count(len(searches), 'search', 'searches')} over "
+            f"{style.count(len(seeds), 'seed')}"
+        )
+    if given := len(found) - len(searched):
+        texts.append(f"{style.count(given, 'architecture')} given as text")
+    return " and ".join(texts)
 
 
 def alternative(tables: Tables) -> str:
@@ -134,7 +148,7 @@ def _taken(methods: set[str]) -> str:
     if others:
         names = style.listed(map(style.method_name, others))
         sentences.append(f"{names} {'takes' if len(others) == 1 else 'take'} the epoch that the method chooses")
-    return f"{', '.join(sentences)}."
+    return f"{', '.join(sentences)}." if sentences else ""
 
 
 def _found(tables: Tables) -> list[dict]:
@@ -144,7 +158,9 @@ def _found(tables: Tables) -> list[dict]:
 
 def _search(architecture: dict) -> tuple:
     """What names the search an architecture is of, in the order of the rows."""
-    return tuple(architecture[key] for key in ("space", "data_set", "search", "l2", "drop_path", "seed"))
+    numbers = [architecture[key] or 0 for key in ("l2", "drop_path", "seed")]  # what was given as text has none
+    name = architecture["run"] if architecture["search"] == GENOTYPES else ""
+    return (*(architecture[key] for key in ("space", "data_set", "search")), *numbers, name)
 
 
 def _rows(architectures: list[dict]) -> list[_Row]:
@@ -152,17 +168,17 @@ def _rows(architectures: list[dict]) -> list[_Row]:
     rows = []
     ordered = sorted(architectures, key=lambda each: (*_search(each), each["method"]))
     for search, search_architectures in groupby(ordered, key=_search):
-        space, data_set, kind, l2, drop_path, seed = search
+        space, data_set, kind, l2, drop_path, seed, name = search
         same: dict[tuple[int, str], list[dict]] = {}
         for each in search_architectures:
             same.setdefault((each["epoch"], each["genotype_text"]), []).append(each)
         for (epoch, text), members in same.items():
             methods = style.listed(style.method_name(each["method"]) for each in members)
-            published = ", published log" if kind == "published" else ""
-            heading = (
-                f"{style.group_name(space, data_set)}{published} · L2 {style.number(l2)} · "
-                f"drop path {style.number(drop_path)} · seed {seed} · {methods}, epoch {epoch}"
+            published = f", {PUBLISHED_LOGS[kind]}" if kind in PUBLISHED_LOGS else ""
+            origin = (
+                f"L2 {style.number(l2)} · drop path {style.number(drop_path)} · seed {seed} · {methods}, epoch {epoch}"
             )
-            rank = (seed, drop_path, l2, kind, members[0]["method"], space, data_set)
+            heading = f"{style.group_name(space, data_set)}{published} · {name or origin}"
+            rank = (seed, drop_path, l2, kind, members[0]["method"], space, data_set, name)
             rows.append(_Row(heading, parse_genotype(text), rank))
     return rows

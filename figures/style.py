@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
+from workflow_scripts.tables.display_names import PUBLISHED_LOGS
 from workflow_scripts.tables.display_names import count as count
 from workflow_scripts.tables.display_names import data_set_name as data_set_name
 from workflow_scripts.tables.display_names import method_name as method_name
@@ -269,7 +270,7 @@ class Sweep:
 
 def darts_searches(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of plain DARTS searches, our own or published; run names repeat among other kinds of search."""
-    return frame[frame["search"].isin(["darts", "published"])]
+    return frame[frame["search"].isin(["darts", "published", "confopt"])]
 
 
 def sweeps(searches: pd.DataFrame) -> list[list[Sweep]]:
@@ -289,6 +290,8 @@ def sweeps(searches: pd.DataFrame) -> list[list[Sweep]]:
 def source(searches: pd.DataFrame) -> str:
     """Whose searches these are, as a sentence for captions."""
     kinds = set(searches["search"])
-    if kinds == {"published"}:
-        return "The searches are the authors' published logs."
-    return "Some searches are the authors' published logs." if "published" in kinds else "The searches are our own."
+    published = kinds & set(PUBLISHED_LOGS)
+    if not published:
+        return "The searches are our own."
+    whose = "the authors' published logs" if published == {"published"} else "published logs of others"
+    return f"{'The' if kinds == published else 'Some'} searches are {whose}."

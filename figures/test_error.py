@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 
 from figures import style
 from workflow_scripts.tables.cell_tables import TRAINED
-from workflow_scripts.tables.display_names import DEGENERATE, SELECTING
+from workflow_scripts.tables.display_names import DEGENERATE, GENOTYPES, SELECTING
 from workflow_scripts.tables.genotype import parse_genotype
 
 TABLES: tuple[str, ...] = ("searches", "evaluations")
@@ -52,7 +52,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
     """A panel per space and data set."""
     groups = list(_trained(tables).groupby(["space", "data_set"], sort=True))
     if not groups:
-        return style.empty("No architecture has been trained from scratch yet.")
+        return style.empty("No architecture that a search found has been trained yet.")
     panels = [_columns(rows) for _, rows in groups]
     crowded = max(map(len, panels)) > _COLUMNS_IN_HALF
     columns = 1 if len(groups) == 1 or crowded else 2
@@ -80,7 +80,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
     """What a dot is, from how many trainings, and what is missing."""
     trainings, searches = _trained(tables), tables["searches"]
     if trainings.empty:
-        return "No architecture has been trained from scratch yet, so there is nothing to draw."
+        return "No architecture that a search found has been trained from scratch yet, so there is nothing to draw."
     run = ["space", "data_set", "search", "run"]
     diverged = int((trainings["outcome"] == "diverged").sum())
     per_setting = trainings.groupby(["space", "data_set", _settings(trainings), "method"])["seed"].nunique()
@@ -109,16 +109,16 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
 
 
 def _trained(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The trainings; a search without an architecture gave nothing to train."""
+    """The trainings of what searches found; one without an architecture gave nothing to train."""
     rows = tables["evaluations"]
-    return rows[rows["outcome"].isin(TRAINED)]
+    return rows[rows["outcome"].isin(TRAINED) & (rows["method"] != GENOTYPES)]
 
 
 def alternative(tables: dict[str, pd.DataFrame]) -> str:
     """The picture in words: the mean of every setting and method, for the first settings."""
     trainings = _trained(tables)
     if trainings.empty:
-        return "An empty panel: no architecture has been trained from scratch yet."
+        return "An empty panel: no architecture that a search found has been trained from scratch yet."
     words = []
     for (space, data_set), rows in trainings.groupby(["space", "data_set"], sort=True):
         for each in _columns(rows):

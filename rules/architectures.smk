@@ -25,6 +25,20 @@ for group in PLAN.runs.searches:
             rule_command(RESULTS)
 
 
+# An architecture that the study holds as text. One job each, so that one more makes nothing else anew.
+rule given_architecture:
+    output:
+        architecture=PLACES.given_architecture(),
+    log:
+        PLACES.log("given_architecture"),
+    conda:
+        "../envs/environment.yaml"
+    params:
+        **job_params("given_architecture"),
+    shell:
+        rule_command(RESULTS)
+
+
 # A checkpoint: trainings are looked at again after it, so that a new stop rule or a new search reruns only those whose
 # architecture file changed.
 checkpoint group_architectures:

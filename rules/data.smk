@@ -26,19 +26,30 @@ for group in filter(PLAN.runs.is_published, PLAN.runs.searches):
 
     rule:
         name:
-            f"import_published_logs_{group}"
+            f"{PLAN.import_kind(group)}_{group}"
         output:
-            settings=PLAN.search_files(group)["settings"],
-            history=PLAN.search_files(group)["history"],
-            curvature=PLAN.search_files(group)["curvature"],
-            outcome=PLAN.search_files(group)["outcome"],
-            report=PLACES.published_import(group),
+            **PLAN.job(PLAN.import_kind(group), group=group).outputs,
         log:
-            PLAN.job("import_published_logs", group=group).log,
+            PLAN.job(PLAN.import_kind(group), group=group).log,
         localrule: True
         conda:
             "../envs/environment.yaml"
         params:
-            **job_params("import_published_logs", group=group),
+            **job_params(PLAN.import_kind(group), group=group),
         shell:
             rule_command(RESULTS, access_option(PLAN.access()))
+
+
+# The test errors that the authors published.
+rule published_evaluations:
+    output:
+        published_evaluations=PLACES.table("published_evaluations"),
+    log:
+        PLACES.log("published_evaluations"),
+    localrule: True
+    conda:
+        "../envs/environment.yaml"
+    params:
+        **job_params("published_evaluations"),
+    shell:
+        rule_command(RESULTS, access_option(PLAN.access()))

@@ -7,9 +7,11 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
+from workflow_scripts.cells import published_logs
 from workflow_scripts.cells.early_stopping import stop_epoch
 from workflow_scripts.cells.published_logs import read_published_logs
 from workflow_scripts.runtime.progress import Silent
@@ -18,11 +20,12 @@ from workflow_scripts.study.cell_settings import StopRule
 from workflow_scripts.tables.cell_tables import SEARCHES, SPECTRA
 from workflow_scripts.tables.files import read_json
 from workflow_scripts.tables.genotype import parse_genotype
-from workflow_scripts.tables.search_run import read_search_run
+from workflow_scripts.tables.search_run import SearchRun, read_search_run
 
 SHARED = Path(__file__).parents[3] / "shared" / "published"
-REAL = SHARED / "robustdarts-logs-s1.tar.gz"
-needs_logs = pytest.mark.skipif(not REAL.is_file(), reason="the published logs are not next to this checkout")
+REAL, REAL_S3 = SHARED / "robustdarts-logs-s1.tar.gz", SHARED / "robustdarts-logs-s3.tar.xz"
+AT_HAND = REAL.is_file() and REAL_S3.is_file()
+needs_logs = pytest.mark.skipif(not AT_HAND, reason="the published logs are not next to this checkout")
 LOGS = "RobustDARTS-commit/experiments/search_logs"
 CELL = [("skip_connect", 0), ("skip_connect", 1)] * 4
 TEXT = f"Genotype(normal={CELL}, normal_concat=range(2, 6), reduce={CELL}, reduce_concat=range(2, 6))"
@@ -281,6 +284,41 @@ def test_an_archive_without_the_space(tmp_path):
         read_published_logs(path, "s3", "svhn", Silent())
 
 
+def steady(errors, hessian=None):
+    """A search of which the last validation errors are these."""
+    return SearchRun(
+        settings={"search": {"arch_weight_decay": 0.001}},
+        history=pd.DataFrame({"valid_error_percent": [90.0, *errors]}),
+        curvature_epochs=[0],
+        eigenvalues=[0.0],
+        hessians=None if hessian is None else np.array([hessian]),
+        outcome={},
+    )
+
+
+@pytest.mark.parametrize(
+    ("errors", "hessian", "said"),
+    [
+        ([81.0] * 10, None, "all images get one class: the validation error is 81.000 % in the last 10 epochs"),
+        ([81.0] * 10, np.eye(2) * np.float32(0.001), "so that the dominant eigenvalue is 0.001"),
+        ([81.0] * 10, np.array([[0.001, 1e-6], [1e-6, 0.001]]), "in the last 10 epochs"),
+        ([81.0] * 9 + [80.99], None, None),
+        ([81.0] * 8, None, None),
+        (np.linspace(20, 10, 10).tolist(), np.eye(2) * 0.001, None),
+    ],
+)
+def test_a_network_that_tells_no_images_apart(errors, hessian, said):
+    found = published_logs._degenerate(steady(errors, hessian))
+    assert (found is None) == (said is None)
+    assert said is None or found.endswith(said)
+
+
+def test_a_space_of_which_no_logs_were_published(tmp_path):
+    settings = {"space": "s2", "data_set": "cifar10", "runs": [], "access": {"mirrors": [], "offline": True}}
+    with pytest.raises(ValueError, match=r"^the published search logs are of the search spaces s1 and s3, not of s2$"):
+        import_published_logs.run(settings, {}, {}, Silent())
+
+
 def imported(tmp_path, monkeypatch, mirror, runs):
     """Run the step; the folder of each run, and the files it says it read."""
     monkeypatch.chdir(tmp_path)
@@ -381,3 +419,48 @@ def test_real_tables(tmp_path, monkeypatch):
     assert searches["stop_epoch"].tolist()[0] == 10 and searches["stop_epoch"].isna().tolist() == [False, True]
     spectra = SPECTRA.read(outputs["spectra"][0])
     assert len(spectra) == 56 and spectra["eigenvalue"].is_monotonic_decreasing
+
+
+@pytest.fixture(scope="module")
+def real_s3():
+    return read_published_logs(REAL_S3, "s3", "svhn", Silent())
+
+
+@needs_logs
+def test_real_searches_of_s3(real_s3):
+    assert len(real_s3.searches) == real_s3.report["complete_searches"] == 105
+    assert real_s3.report["with_hessians"] == 33 and real_s3.report["hessian_sizes"] == [84]
+    curved = {key: run for key, run in real_s3.searches.items() if run.eigenvalues}
+    stopped = [stop_epoch(run.curvature_epochs, run.eigenvalues, StopRule(), 49) for run in curved.values()]
+    assert sum(epoch is not None for epoch in stopped) == 16
+
+
+@needs_logs
+def test_every_anomaly_of_s3_is_named(real_s3):
+    unended = "skipped: it has no errors file and 0 genotypes, so it did not end"
+    named = anomalies(real_s3)
+    assert len(named) == 20
+    for drop_path, stub, taken in (("0.2", 1, 4104), ("0.4", 2, 4117), ("0.6", 3, 4118), ("0.8", 4, 4123)):
+        for seed in (1, 2, 3):
+            search = f"{drop_path}_0.0003-266335{stub}, seed {seed}"
+            assert f"{search}: {unended}; job 261{taken} is taken instead" in named
+    twice = "0.0_0.0027-2516872, seed 1: skipped: it is complete too, but not the last; job 2614099 is taken instead"
+    assert twice in named and real_s3.searches[(27e-4, 0.0, 1)].settings["published"]["job"] == "2614099"
+    assert sum("results_perf.yaml gives its last validation error" in line for line in named) == 3
+    assert sum("results_arch.yaml holds another genotype" in line for line in named) == 3
+    assert sum("results_arch.yaml has no entry" in line for line in named) == 1
+
+
+@needs_logs
+def test_degenerate_searches_of_s3_are_those_with_much_l2(real_s3, real):
+    found = {entry["search"]: entry["what"] for entry in real_s3.report["degenerate"]}
+    strong = {
+        f"{run.settings['published']['folder'].split('/')[-1]}, seed {key[2]}": run
+        for key, run in real_s3.searches.items()
+        if key[0] >= 0.0729
+    }
+    assert found.keys() == strong.keys() and len(found) == 30
+    for name, run in strong.items():
+        assert "all images get one class: the validation error is 80.999 %" in found[name]
+        assert ("the dominant eigenvalue is 0.001" in found[name]) == bool(run.eigenvalues)
+    assert real.report["degenerate"] == []

@@ -6,6 +6,7 @@ import tarfile
 
 import pytest
 
+from workflow_scripts.data import archives
 from workflow_scripts.data.archives import members, unpacked
 
 
@@ -28,7 +29,7 @@ def special(name, kind, target=""):
     return info
 
 
-@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
 def test_wanted_members_alone(tmp_path, mode):
     path = archive(tmp_path / "a.tar", ("top/a", b"one"), ("top/b", b"two"), ("top/c", b""), mode=mode)
     assert dict(members(path, lambda name: name != "top/b")) == {"top/a": b"one", "top/c": b""}
@@ -53,15 +54,23 @@ def test_dangerous_member_is_refused_wanted_or_not(tmp_path, bad):
     assert [file.name for file in tmp_path.iterdir()] == ["a.tar.gz"]
 
 
-@pytest.mark.parametrize("mode", ["w", "w:gz"])
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
 def test_archive_cut_short_anywhere(tmp_path, mode):
     whole = archive(tmp_path / "a.tar", *((f"top/{n}", bytes([n]) * 300) for n in range(5)), mode=mode).read_bytes()
     path = tmp_path / "cut.tar"
-    step = 1 if mode == "w:gz" else 53
+    step = 53 if mode == "w" else 1
     for length in range(0, len(whole) - (10_240 - 5 * 1024 if mode == "w" else 0), step):
         path.write_bytes(whole[:length])
         with pytest.raises(ValueError, match=r"cut\.tar: this archive is damaged or cut short"):
             list(members(path, lambda name: True))
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])
+def test_archive_that_unpacks_to_too_much(tmp_path, monkeypatch, mode):
+    path = archive(tmp_path / "a.tar", ("top/a", bytes(50_000)), mode=mode)
+    monkeypatch.setattr(archives, "MOST_BYTES", 20_000)
+    with pytest.raises(ValueError, match=r"a\.tar: it unpacks to more than 20000 bytes"):
+        list(members(path, lambda name: False))
 
 
 def test_unpacked(tmp_path):

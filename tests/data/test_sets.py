@@ -34,6 +34,7 @@ from workflow_scripts.study.cell_settings import Cells
 
 ROOT = Path(__file__).parents[2]
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+CIFAR10 = ROOT.parent / "shared" / "data"
 MNIST = Path(os.environ.get("MNIST_FOLDER", "/nowhere"))
 NO_ACCESS = {"mirrors": [], "offline": True}
 PUBLISHED = {  # RobustDARTS code
@@ -46,7 +47,9 @@ PUBLISHED = {  # RobustDARTS code
 def test_every_data_set_of_the_project_is_there():
     images = {"cifar10", "cifar100", "svhn", "mnist", "fashion_mnist", "fashion_mnist_8x8", "digits"}
     assert images <= set(image_set_names())
-    assert images | {"spirals", "published_robustdarts"} <= set(data_set_names())
+    assert images | {"spirals", "published_robustdarts", "published_evaluations", "published_confopt"} <= set(
+        data_set_names()
+    )
     assert not {"spirals", "published_robustdarts"} & set(image_set_names())
 
 
@@ -58,7 +61,8 @@ def test_facts(name):
     assert len({file.key for file in entry.files}) == len(entry.files)
     for file in entry.files:
         assert all(address.startswith(("http://", "https://")) for address in file.addresses)
-        assert file.addresses or (BUNDLED / name / file.forms[0].name).is_file()
+        bundled = (BUNDLED / name / file.forms[0].name).is_file()
+        assert bool(file.addresses) != (bundled or name == "published_confopt"), "of these logs no address is known"
         for form in file.forms:
             assert form.known_from
             assert (form.sha256 is None) == (form.bytes is None)
@@ -393,3 +397,23 @@ def test_the_bundled_images_are_small_and_read_without_network_or_mirror(tmp_pat
     found = fashion_mnist_8x8.read(files)
     assert found["train_images"].shape == (3500, 1, 8, 8) and found["test_images"].shape == (2000, 1, 8, 8)
     assert np.bincount(found["train_labels"]).min() > 300
+
+
+@pytest.mark.skipif(not CIFAR10.is_dir(), reason="CIFAR-10 is not next to this checkout")
+def test_real_cifar10(tmp_path):
+    """All 60000 images. The usual mean and deviation are those of the training pixels up to the seventh digit."""
+    files = fetch(cifar10.DATA_SET, Access(tmp_path, (str(CIFAR10),), offline=True), Silent())
+    found = cifar10.read(files)
+    assert found["train_images"].shape == (50000, 3, 32, 32) and found["test_images"].shape == (10000, 3, 32, 32)
+    assert np.bincount(found["train_labels"]).tolist() == [5000] * 10
+    assert np.bincount(found["test_labels"]).tolist() == [1000] * 10
+    channels = found["train_images"].transpose(1, 0, 2, 3)
+    for channel, mean, deviation in zip(
+        channels, cifar10.DATA_SET.normalisation.mean, cifar10.DATA_SET.normalisation.std, strict=True
+    ):
+        assert channel.mean() / 255 == pytest.approx(mean, abs=1e-6)
+        assert channel.std() / 255 == pytest.approx(deviation, abs=1e-6)
+    # Known pictures: the first training image is a frog, the first test image a cat, with these corner pixels.
+    assert (found["train_labels"][0], found["test_labels"][0]) == (6, 3)
+    assert found["train_images"][0, :, 0, 0].tolist() == [59, 62, 63]
+    assert found["test_images"][0, :, 0, 0].tolist() == [158, 112, 49]

@@ -16,7 +16,7 @@ from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import comparison_table, figure, space_table
 from workflow_scripts.study.search_spaces import load_space, operation_names, space_names
 from workflow_scripts.tables.cell_tables import COMPARISON, EVALUATIONS, SEARCH_SPACES
-from workflow_scripts.tables.display_names import METHOD_NAMES
+from workflow_scripts.tables.display_names import METHOD_NAMES, PUBLISHED_METHOD_NAMES
 from workflow_scripts.tables.genotype import parse_genotype
 
 PUBLISHED = Path(__file__).parents[2] / "config" / "published_values.csv"
@@ -243,13 +243,19 @@ OURS = [
 
 def test_ours_are_means_over_searches_at_the_default_setting(tmp_path: Path) -> None:
     table = compared(OURS, tmp_path).set_index("method")
-    assert list(table.index) == list(METHOD_NAMES)
+    assert list(table.index) == [*METHOD_NAMES, *PUBLISHED_METHOD_NAMES]
     ours = table[["ours_mean_percent", "ours_deviation_percent", "ours_searches"]]
     assert ours.loc["darts"].tolist() == pytest.approx([6.0, np.std([5, 7], ddof=1), 2])
     assert ours.loc["r_darts_l2"].tolist() == pytest.approx([3.25, np.std([3, 3.5], ddof=1), 2])
     assert ours.loc["random_ws"].isna().tolist() == [False, True, False]
     assert ours.loc["darts_ada"].isna().tolist() == [True, True, False]
     assert ours.loc["darts_ada", "ours_searches"] == 0
+
+
+def test_a_method_of_another_paper_has_no_value_of_ours(tmp_path: Path) -> None:
+    table = compared(OURS, tmp_path).set_index("method")
+    assert table.loc["darts_pt", ["published_b_percent", "ours_searches"]].tolist() == [3.50, 0]
+    assert table.loc["gdas", ["published_a_mean_percent", "published_a_deviation_percent"]].tolist() == [2.89, 0.09]
 
 
 def test_published_values_stand_with_their_sources_and_no_difference_is_taken(tmp_path: Path) -> None:
@@ -273,13 +279,24 @@ def test_published_values_stand_with_their_sources_and_no_difference_is_taken(tm
 def test_the_published_values_are_those_of_the_tables() -> None:
     """Counts and a few values of each table, typed in anew."""
     values = comparison_table.read_published(PUBLISHED)
-    assert values.groupby("table").size().to_dict() == {"A": 36, "B": 12}
+    assert values.groupby("table").size().to_dict() == {"A": 50, "B": 36}
     known = values.set_index(["table", "space", "data_set", "method"])
     assert known.loc[("A", "s4", "cifar10", "darts")].tolist()[:3] == [6.95, 0.18, 3]
     assert known.loc[("A", "s1", "svhn", "darts")].tolist()[:2] == [9.88, 5.50]
     assert known.loc[("A", "s4", "cifar100", "darts_ada")].tolist()[:2] == [23.66, 0.90]
     assert known.loc[("A", "s2", "svhn", "darts_es")].tolist()[:2] == [2.68, 0.18]
     assert known.loc[("B", "s4", "cifar100", "darts"), "mean_test_error_percent"] == 22.85
+    # (space, data set): GDAS; perturbation; perturbation with fixed alphas
+    for space, data_set, numbers in (
+        ("s1", "cifar10", (2.89, 3.50, 2.86)),
+        ("s3", "svhn", (3.62, 2.42, 2.32)),
+        ("s4", "cifar100", (24.14, 20.80, 20.66)),
+    ):
+        methods = (("A", "gdas"), ("B", "darts_pt"), ("B", "darts_pt_fixed"))
+        keys = [(table, space, data_set, method) for table, method in methods]
+        assert known.loc[keys, "mean_test_error_percent"].tolist() == list(numbers)
+    assert known.loc[("A", "s5", "cifar10", "r_darts_l2")].tolist()[:2] == [2.95, 0.21]
+    assert known.loc[("A", "s5", "cifar100", "r_darts_l2")].isna().tolist() == [False, False, True, False]
     assert values["table"].eq("B").eq(values["deviation_percent"].isna()).all()
 
 
@@ -323,7 +340,7 @@ def test_the_dots_are_at_the_values(tmp_path: Path) -> None:
     drawn = comparison.draw({"comparison": compared(OURS, tmp_path)})
     lines = [container.lines[0] for container in drawn.axes[0].containers]
     places = [np.asarray(line.get_xdata()).tolist() for line in lines]
-    assert places == [[6.0, 3.25, 5.5], [4.66, 3.05, 3.03], [3.84]]
+    assert places == [[6.0, 3.25, 5.5], [4.66, 3.05, 3.03, 2.89], [3.84, 3.5, 2.86]]
 
 
 def test_same_tables_same_bytes_and_another_value_other_bytes(tmp_path: Path, spaces: dict[str, pd.DataFrame]) -> None:

@@ -320,7 +320,7 @@ def test_a_figure_of_trainings_needs_trainings(load):
     [
         ("title", "one line, the heading of the report"),
         ("figures", "modules of the folder figures/, in the order of the report"),
-        ("cells.grids", "the searches to run; a search named by two grids is run once"),
+        ("cells.grids", "the searches to run, and the genotypes to train; what two grids name is run once"),
         ("cells.grids.0.l2", "L2 factors of the weights"),
         ("depth.experiments.deep.max_depths", "Values of D, in blocks."),
     ],

@@ -14,7 +14,7 @@ def of(study: str, *changes: str) -> dict[str, tuple[str, str]]:
     return {setting: (here, paper) for setting, here, paper in found}
 
 
-@pytest.mark.parametrize("study", ["paper", "spirals", "published"])
+@pytest.mark.parametrize("study", ["paper", "spirals", "published", "published_2024"])
 def test_the_papers_own_settings_have_none(study: str) -> None:
     assert of(study) == {}
 

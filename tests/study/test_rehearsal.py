@@ -13,7 +13,7 @@ from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.rehearsal import IMAGES, number_of_jobs, rehearsal_of, sample_of
 from workflow_scripts.study.study import Layer, StudyError, load_study
 
-STUDIES = [name for name in open_study.study_names() if name != "published"]
+STUDIES = [name for name in open_study.study_names() if not name.startswith("published")]
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +131,8 @@ def test_a_sample_as_large_as_the_study_is_the_study():
 def test_what_has_no_rehearsal_is_refused():
     with pytest.raises(StudyError, match="published reads the published search logs, which have no made-up form"):
         rehearsal_of(load("published"))
+    with pytest.raises(StudyError, match="published_2024 reads the published search logs"):
+        rehearsal_of(load("published_2024"))
     with pytest.raises(StudyError, match=r"demo-rehearsal is a rehearsal itself; rehearse demo$"):
         rehearsal_of(rehearsal_of(load("demo")))
 

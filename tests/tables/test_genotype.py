@@ -62,8 +62,10 @@ def test_published_text():
     ]
 
 
-def test_concatenation_may_be_a_list():
+def test_forms_of_lists():
     assert parse_genotype(text(normal_concat="[2]", reduce_concat="(2,)")) == parse_genotype(text())
+    lists, tuples = "[['skip_connect', 0], ['skip_connect', 1]]", "(('skip_connect', 0), ('skip_connect', 1))"
+    assert parse_genotype(text(normal=lists, reduce=tuples)) == parse_genotype(text())
 
 
 CODE = "__import__('pathlib').Path({path!r}).write_text('executed')"
@@ -125,7 +127,6 @@ def test_code_is_refused_and_does_not_run(form, tmp_path):
         text(normal="[('skip_connect', 0), ('skip_connect', 1, 2)]"),
         text(normal="[('skip_connect', 0), (3, 1)]"),
         text(normal="[('skip_connect', 0), None]"),
-        text(normal="(('skip_connect', 0), ('skip_connect', 1))"),
         text(normal="{'skip_connect': 0}"),
         text(normal=PAIR[:-1] + ", " + PAIR[1:], normal_concat="range(2, 4)"),
     ],

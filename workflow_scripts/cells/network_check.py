@@ -12,7 +12,7 @@ from workflow_scripts.study.cell_grids import searches
 from workflow_scripts.study.cell_settings import Cells, Search, Training
 from workflow_scripts.study.name_checks import Mistake
 from workflow_scripts.study.search_spaces import NODES, load_space
-from workflow_scripts.tables.display_names import SELECTING
+from workflow_scripts.tables.display_names import PUBLISHED_LOGS, SELECTING
 from workflow_scripts.tables.genotype import Edge, Genotype
 
 CELLS = 3
@@ -32,7 +32,7 @@ def check_networks(cells: Cells) -> None:
     data_sets = list(dict.fromkeys(key.data_set for key in keys))
     shapes = {name: (load_image_set(name).channels, cells.side(name)) for name in data_sets}
     builds: dict[object, tuple[str, str, Callable[[], None]]] = {}
-    for space, name in dict.fromkeys((key.space, key.data_set) for key in keys if key.search != "published"):
+    for space, name in dict.fromkeys((key.space, key.data_set) for key in keys if key.search not in PUBLISHED_LOGS):
         kind: object = (space, shapes[name][0])
         what = f"the network of the space {space} on {name}"
         builds.setdefault(kind, ("search", what, partial(_search, space, cells.search, shapes[name][0])))

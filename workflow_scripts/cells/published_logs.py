@@ -32,6 +32,9 @@ VALID_ACCURACY = re.compile(r"valid_acc ([0-9.]+)")
 SERIES = ("train_acc", "train_loss", "valid_acc", "valid_loss")
 SAME_PERCENT = 0.01  # two texts of one error differ by less
 SYMMETRIC = 1e-3  # of a Hessian's largest entry: more than this is not rounding
+SAME_EPOCHS = 10
+LESS_THAN_AN_IMAGE = 1e-4  # percent of a validation set
+ROUNDING = 1e-6  # of the weight decay in the Hessians, which are in float32
 SETTINGS = (  # names in the published config.yaml that are ours too
     *("epochs", "batch_size", "init_channels", "layers", "learning_rate", "learning_rate_min", "momentum"),
     *("grad_clip", "arch_learning_rate", "arch_weight_decay"),
@@ -40,7 +43,7 @@ SETTINGS = (  # names in the published config.yaml that are ours too
 
 @dataclass
 class PublishedLogs:
-    """The complete searches of one space and data set; `report`: what was found, converted and skipped, and why."""
+    """The complete searches of one space and data set; `report`: what was found and skipped, and why."""
 
     searches: dict[Key, SearchRun] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
@@ -138,6 +141,7 @@ def read_published_logs(archive: Path, space: str, data_set: str, progress: Prog
     for key, entry in skipped:
         if key in taken:
             entry["what"] += f"; job {taken[key].job} is taken instead"
+    why = {taken[key].name: _degenerate(run) for key, run in logs.searches.items()}
     curved = [run.hessians for run in logs.searches.values() if run.hessians is not None]
     logs.report = {
         "archive": archive.name,
@@ -147,6 +151,7 @@ def read_published_logs(archive: Path, space: str, data_set: str, progress: Prog
         "with_hessians": len(curved),
         "hessian_sizes": sorted({int(hessians.shape[-1]) for hessians in curved}),
         "anomalies": anomalies,
+        "degenerate": [{"search": name, "what": what} for name, what in why.items() if what is not None],
         "converted": [place.name for place in taken.values() if place in converted],  # accuracies turned into errors
     }
     return logs
@@ -285,6 +290,19 @@ def _hessians(text: str | None, search: dict[str, Any]) -> tuple[list[int], np.n
     if len({len(hessian) for hessian in hessians}) > 1:
         return [], None, ["its Hessians are left out: they differ in size"]
     return epochs, np.stack(hessians), []
+
+
+def _degenerate(run: SearchRun) -> str | None:
+    """Why a search says nothing about its space: its network no longer tells images apart; None where it does."""
+    errors = run.history["valid_error_percent"].iloc[-SAME_EPOCHS:]
+    if len(errors) < SAME_EPOCHS or errors.max() - errors.min() > LESS_THAN_AN_IMAGE:
+        return None
+    what = f"all images get one class: the validation error is {errors.iloc[-1]:.3f} % in the last {SAME_EPOCHS} epochs"
+    decay = run.settings["search"].get("arch_weight_decay", 0.0)
+    rest = 0.0 if run.hessians is None else np.abs(run.hessians[-1] - decay * np.eye(len(run.hessians[-1]))).max()
+    if run.hessians is None or rest > ROUNDING * decay:
+        return what
+    return f"{what}; the last Hessian is the alphas' weight decay alone, so that the dominant eigenvalue is {decay:g}"
 
 
 def _disagreements(

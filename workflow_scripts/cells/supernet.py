@@ -294,7 +294,7 @@ class Supernet(nn.Module):
     def genotype(self, alphas: Alphas) -> Genotype:
         """The genotype of the largest alphas."""
         cells = zip(("normal", "reduce"), alphas, strict=True)
-        return Genotype(*(_strongest(self.candidates[kind], alpha, self.nodes) for kind, alpha in cells))
+        return Genotype(*(strongest_edges(self.candidates[kind], alpha, self.nodes) for kind, alpha in cells))
 
 
 def batch_norms(network: nn.Module) -> list[nn.BatchNorm2d]:
@@ -314,7 +314,7 @@ def frozen_statistics(norms: list[nn.BatchNorm2d]) -> Iterator[None]:
             norm.track_running_stats = True
 
 
-def _strongest(candidates: Candidates, alpha: Tensor, nodes: int) -> tuple[Edge, ...]:
+def strongest_edges(candidates: Candidates, alpha: Tensor, nodes: int) -> tuple[Edge, ...]:
     """Per node the two strongest incoming edges, strongest first, each with its strongest operation.
 
     The strength of an edge is its largest softmax weight; `none` never counts. Ties keep the lower index.

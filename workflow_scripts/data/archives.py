@@ -1,27 +1,50 @@
-"""Reading archives whose checksum has been verified, without ever unpacking them to disk."""
+"""Reading archives, member by member, without ever unpacking them to disk."""
 
 import gzip
+import io
+import lzma
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 GZIP = b"\x1f\x8b"
+XZ = b"\xfd7zXZ\x00"
 END_BYTES = 1024  # of zeros, two blocks
-DAMAGED = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile)
+MOST_BYTES = 1 << 30
+"""That an archive may unpack to; the largest, of CIFAR, has 184 megabytes. Not every archive has a known checksum."""
+DAMAGED = (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
+
+
+class _Bounded(io.BufferedIOBase):
+    """A stream that no more than `MOST_BYTES` are read from."""
+
+    def __init__(self, path: Path, file: io.BufferedIOBase | BinaryIO) -> None:
+        self.path, self.file, self.left = path, file, MOST_BYTES
+
+    def read(self, count: int | None = -1) -> bytes:
+        """Up to `count` bytes. Raises ValueError where they are more than the stream may have."""
+        content = self.file.read(-1 if count is None else count)
+        self.left -= len(content)
+        if self.left < 0:
+            raise ValueError(f"{self.path}: it unpacks to more than {MOST_BYTES} bytes, more than any archive here")
+        return content
 
 
 def members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """Name and content of the wanted regular files of a tar, plain or gzip, in one pass.
+    """Name and content of the wanted regular files of a tar, plain, gzip or xz, in one pass.
 
     Every member passed is checked, wanted or not. A bad one may come late, so what was read is to be trusted only
-    after the last. Raises ValueError for an absolute path, a `..`, a link or a device, and for a damaged archive.
+    after the last. Raises ValueError for an absolute path, a `..`, a link or a device, for a damaged archive, and for
+    one that unpacks to more than `MOST_BYTES`.
     """
     try:
         with path.open("rb") as file:
-            packed = file.read(2) == GZIP
+            begin = file.read(len(XZ))
             file.seek(0)
-            stream = gzip.GzipFile(fileobj=file) if packed else file
+            packed = begin.startswith(GZIP) or begin == XZ
+            stream = _Bounded(path, _unpacking(file, begin) if packed else file)
             with tarfile.open(fileobj=stream, mode="r|") as archive:
                 for member in archive:
                     name = PurePosixPath(member.name)
@@ -41,6 +64,10 @@ def members(path: Path, wanted: Callable[[str], bool]) -> Iterator[tuple[str, by
                 raise EOFError("its end is missing")
     except DAMAGED as error:
         raise ValueError(f"{path}: this archive is damaged or cut short ({error})") from None
+
+
+def _unpacking(file: BinaryIO, begin: bytes) -> BinaryIO | gzip.GzipFile | lzma.LZMAFile:
+    return lzma.LZMAFile(file) if begin == XZ else gzip.GzipFile(fileobj=file)
 
 
 def _has_end(path: Path) -> bool:

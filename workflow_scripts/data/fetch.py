@@ -84,7 +84,8 @@ class _Fetcher:
 
     def _path(self) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock_file, said_so = self.folder / f".{self.file.key}.lock", False
+        # One lock for all files of a data set: two of them may be read from one archive.
+        lock_file, said_so = self.folder / ".lock", False
         while (lock := try_lock(lock_file)) is None:
             if not said_so:
                 said_so = True

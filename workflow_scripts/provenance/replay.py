@@ -22,7 +22,7 @@ from workflow_scripts.study.study import STUDY_NAME
 
 AGAIN = "again"
 """The results folder of the job that runs again, in the scratch folder."""
-FETCHING = ("fetch_data", "import_published_logs")
+FETCHING = ("fetch_data", "import_published_logs", "import_confopt_logs", "published_evaluations")
 """The steps that read source files of their own."""
 
 

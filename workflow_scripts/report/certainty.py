@@ -25,7 +25,7 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
         )
     evaluations = tables.get("evaluations", EVALUATIONS.frame([]))
     if len(trainings := evaluations[evaluations["outcome"].isin(TRAINED)]):
-        per_architecture = trainings.groupby(_ARCHITECTURE)["evaluation_seed"].nunique()
+        per_architecture = trainings.groupby(_ARCHITECTURE, dropna=False)["evaluation_seed"].nunique()
         paragraphs.append(
             f"Trainings from scratch: {len(trainings)} of {count(len(per_architecture), 'architecture')} (an "
             "architecture that two methods take counts for each), "

@@ -9,10 +9,17 @@ from workflow_scripts.report import number_formats
 from workflow_scripts.tables.architectures import Architecture
 from workflow_scripts.tables.cell_tables import COMPARISON, EVALUATIONS, SEARCHES, TRAINED
 from workflow_scripts.tables.depth_tables import DEPTH_RUNS
-from workflow_scripts.tables.display_names import DEGENERATE, SELECTING, method_name, method_order
+from workflow_scripts.tables.display_names import (
+    DEGENERATE,
+    GENOTYPES,
+    PUBLISHED_LOGS,
+    SELECTING,
+    method_name,
+    method_order,
+)
 from workflow_scripts.tables.genotype import parse_genotype
 
-_SEARCHES = {"darts": "DARTS", "darts_ada": "DARTS-ADA", "random_ws": "RS-ws", "published": "DARTS, published log"}
+_SEARCHES = {"darts": "DARTS", "darts_ada": "DARTS-ADA", "random_ws": "RS-ws", **PUBLISHED_LOGS}
 DEPTH_SETTINGS = {
     "data_set": "data set",
     "width": "width",
@@ -51,16 +58,19 @@ def _test_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
     chosen = evaluated["method"].isin(SELECTING)
     settings = evaluated[["l2", "drop_path"]].astype(object).where(~chosen, "selected")
     evaluated = evaluated.assign(
-        l2_shown=settings["l2"].map(number_formats.cell), drop_path_shown=settings["drop_path"].map(number_formats.cell)
+        l2_shown=settings["l2"].map(number_formats.cell),
+        drop_path_shown=settings["drop_path"].map(number_formats.cell),
+        # An architecture that was given as text has a name instead of a method.
+        method_shown=evaluated["run"].where(evaluated["method"] == GENOTYPES, evaluated["method"].map(method_name)),
     )
-    keys = ["space", "data_set", "l2_shown", "drop_path_shown", "method"]
+    keys = ["space", "data_set", "l2_shown", "drop_path_shown", "method", "method_shown"]
     for values, trainings in sorted(evaluated.groupby(keys), key=lambda group: _order(group[0])):
-        space, data_set, l2, drop_path, method = values
+        space, data_set, l2, drop_path, _, shown = values
         cells = [parse_genotype(text) for text in trainings.drop_duplicates("run")["genotype"].dropna()]
         counts = [number_formats.mean_count([cell.count(operation) for cell in cells]) for operation in DEGENERATE]
         error = number_formats.spread(trainings["test_error_percent"], 1)
-        seeds = str(trainings["seed"].nunique())
-        setting = [*number_formats.group(space, data_set), l2, drop_path, method_name(method)]
+        seeds = str(trainings["seed"].nunique() or number_formats.DASH)
+        setting = [*number_formats.group(space, data_set), l2, drop_path, shown]
         rows.append([*setting, error, *counts, seeds, number_formats.finished(trainings)])
     names = "space,data set,L2,drop path,method,test error (%),noise ops,skip ops,search seeds,trainings"
     note = (
@@ -71,10 +81,12 @@ def _test_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
 
 
 def _order(values: Sequence[str]) -> tuple:
-    """The order of the test results: settings by their numbers, what was selected last, methods as the paper has."""
-    space, data_set, l2, drop_path, method = values
-    numbers = [float("inf") if value == "selected" else float(value) for value in (l2, drop_path)]
-    return (data_set, space, *numbers, *method_order(method))
+    """The order of the test results: settings by their numbers, what has none last, methods as the paper has."""
+    space, data_set, l2, drop_path, method, shown = values
+    numbers = [
+        float("inf") if value in ("selected", number_formats.DASH) else float(value) for value in (l2, drop_path)
+    ]
+    return (data_set, space, *numbers, *method_order(method), shown)
 
 
 def _comparison(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:

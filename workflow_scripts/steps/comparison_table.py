@@ -12,10 +12,11 @@ import pandas as pd
 
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.cell_tables import COMPARISON, EVALUATIONS
-from workflow_scripts.tables.display_names import METHOD_NAMES, SELECTING
+from workflow_scripts.tables.display_names import METHOD_NAMES, PUBLISHED_METHOD_NAMES, SELECTING
 from workflow_scripts.tables.schema import Column, Table
 
 DEFAULT_L2, DEFAULT_DROP_PATH = 3e-4, 0.0
+METHODS = (*METHOD_NAMES, *PUBLISHED_METHOD_NAMES)
 UNCONFIRMED = "no confirmed published value"
 
 PUBLISHED = Table(
@@ -27,10 +28,11 @@ PUBLISHED = Table(
         Column("table", "text", "A: mean of several searches; B: one selected architecture; of different runs"),
         Column("mean_test_error_percent", "number", "published test error"),
         Column("deviation_percent", "number", "its standard deviation over searches, where one is published"),
-        Column("n", "integer", "architectures behind it"),
+        Column("n", "integer", "architectures behind it, where that is stated"),
         Column("source", "text", "where the value is quoted from"),
     ),
 )
+MAY_LACK = ("deviation_percent", "n")
 
 
 def run(
@@ -42,9 +44,7 @@ def run(
     """
     evaluations, published = EVALUATIONS.read(inputs["evaluations"][0]), read_published(inputs["published"][0])
     groups = list(dict.fromkeys(zip(evaluations["space"], evaluations["data_set"], strict=True)))
-    rows = [
-        _row(evaluations, published, space, data_set, method) for space, data_set in groups for method in METHOD_NAMES
-    ]
+    rows = [_row(evaluations, published, space, data_set, method) for space, data_set in groups for method in METHODS]
     COMPARISON.write(COMPARISON.frame(rows), outputs["comparison"][0])
     known = sum(row["sources"] != UNCONFIRMED for row in rows)
     progress.say(f"{len(rows)} results of {len(groups)} spaces and data sets, {known} with a published value")
@@ -58,13 +58,11 @@ def read_published(path: Path) -> pd.DataFrame:
         reason = str(error).removeprefix(f"{path}: ")
         raise ValueError(f"{path}: these published values cannot be read ({reason})") from None
     for number, row in enumerate(values.to_dict("records"), start=2):
-        needed = [name for name in PUBLISHED.names if name != "deviation_percent" and pd.isna(row[name])]
+        needed = [name for name in PUBLISHED.names if name not in MAY_LACK and pd.isna(row[name])]
         if needed:
             raise ValueError(f"{path}, line {number}: {needed[0]} is empty")
-        if row["method"] not in METHOD_NAMES:
-            raise ValueError(
-                f"{path}, line {number}: {row['method']} is not a method; known are {', '.join(METHOD_NAMES)}"
-            )
+        if row["method"] not in METHODS:
+            raise ValueError(f"{path}, line {number}: {row['method']} is not a method; known are {', '.join(METHODS)}")
         if row["table"] not in ("A", "B"):
             raise ValueError(f"{path}, line {number}: {row['table']} is not a table; known are A and B")
     keys = ["space", "data_set", "method", "table"]

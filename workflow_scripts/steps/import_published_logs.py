@@ -1,5 +1,6 @@
 """Read the published searches of one space and data set, each into the form of our own (`tables/search_run.py`)."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,16 @@ def run(
     """`settings` holds `space`, `data_set`, `runs` (L2, drop path and seed of each) and `access`.
 
     Writes the outputs settings, history, curvature and outcome, one file a run in order, and `report`: how many
-    searches were found and what was converted or skipped, and why. Returns the archive it read, for the job's record.
+    searches were found, what was converted or skipped, and why, and which are degenerate. Returns the archive it read,
+    for the job's record.
     """
-    archive = fetch(DATA_SET, Access(**settings["access"]), progress)["logs"]
-    logs = read_published_logs(archive, settings["space"], settings["data_set"], progress)
+    space = settings["space"]
+    files = tuple(file for file in DATA_SET.files if file.key == space)
+    if not files:
+        known = " and ".join(file.key for file in DATA_SET.files)
+        raise ValueError(f"the published search logs are of the search spaces {known}, not of {space}")
+    archive = fetch(replace(DATA_SET, files=files), Access(**settings["access"]), progress)[space]
+    logs = read_published_logs(archive, space, settings["data_set"], progress)
     wanted = [(run["l2"], run["drop_path"], run["seed"]) for run in settings["runs"]]
     absent = [key for key in wanted if key not in logs.searches]
     if absent:
@@ -48,5 +55,6 @@ def _summary(report: dict[str, Any], file: str) -> str:
     return (
         f"{report['complete_searches']} complete searches, {report['with_hessians']} with Hessians; {len(skipped)} "
         f"skipped{first}; {len(report['converted'])} with accuracies turned into errors; "
-        f"{len(anomalies) - len(skipped)} other anomalies; all are listed in {file}"
+        f"{len(anomalies) - len(skipped)} other anomalies; {len(report['degenerate'])} degenerate; all are listed in "
+        f"{file}"
     )

@@ -12,9 +12,9 @@ from workflow_scripts.tables.catalogue import TABLES
 def run(
     settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
 ) -> None:
-    """`settings` holds the schema's name as `table`; reads the inputs `part`, writes the output `table`."""
+    """`settings` holds the schema's name as `table`; reads the inputs `part`, if any, writes the output `table`."""
     table = TABLES[settings["table"]]
-    parts = [table.read(path) for path in inputs["part"]]
+    parts = [table.read(path) for path in inputs.get("part", [])]
     whole = pd.concat(parts, ignore_index=True) if parts else table.frame([])
     table.write(whole, outputs["table"][0])
     progress.say(f"{len(whole)} rows")

@@ -1,13 +1,16 @@
 """The grids of the cell search, expanded: every search and every selection, and the name of each."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import product
 from typing import Literal
 
-from workflow_scripts.study.cell_settings import Cells, Selection, group_of
+from workflow_scripts.study.cell_settings import Cells, Selection
+from workflow_scripts.study.grid_settings import group_of
 from workflow_scripts.study.method_modules import SearchKind, search_of
 from workflow_scripts.study.settings_model import Count, Model, NonNegative, Probability
-from workflow_scripts.tables.display_names import SELECTING
+from workflow_scripts.tables.display_names import GENOTYPES, PUBLISHED_LOGS, SELECTING
+from workflow_scripts.tables.genotype import Genotype
 
 
 class SearchKey(Model):
@@ -15,7 +18,7 @@ class SearchKey(Model):
 
     space: str
     data_set: str
-    search: SearchKind | Literal["published"] = "darts"
+    search: SearchKind | Literal["published", "confopt", "confopt_lora"] = "darts"
     l2: NonNegative
     drop_path: Probability
     seed: Count
@@ -23,7 +26,7 @@ class SearchKey(Model):
     @property
     def group(self) -> str:
         """Folder name of its group."""
-        return group_of(self.space, self.data_set, published=self.search == "published")
+        return group_of(self.space, self.data_set, self.search if self.search in PUBLISHED_LOGS else "own")
 
     @property
     def run(self) -> str:
@@ -67,6 +70,34 @@ class SelectionKey(Model):
         ]
 
 
+@dataclass(frozen=True)
+class GenotypeKey:
+    """The place of one architecture that a grid holds as text."""
+
+    space: str
+    data_set: str
+    run: str
+    """its name in the file; file name in its group"""
+    genotype: Genotype
+
+    @property
+    def group(self) -> str:
+        """Folder name of its group."""
+        return group_of(self.space, self.data_set, "genotypes")
+
+
+def genotypes(cells: Cells) -> list[GenotypeKey]:
+    """Every architecture that the grids hold as text, in their order."""
+    found = [
+        GenotypeKey(space, data_set, name, genotype)
+        for grid in cells.grids
+        if grid.source == GENOTYPES
+        for space, data_set in product(grid.spaces, grid.data_sets)
+        for name, genotype in grid.genotypes().items()
+    ]
+    return list(dict.fromkeys(found))
+
+
 def searches(cells: Cells) -> dict[SearchKey, list[str]]:
     """Every search of the grids, in their order, with the methods read off it; then the candidates of selections.
 
@@ -102,6 +133,6 @@ def _combinations(cells: Cells) -> Iterator[tuple[SearchKey, str]]:
             grid.spaces, grid.data_sets, grid.l2, grid.drop_path, grid.seeds, grid.methods
         ):
             if method not in SELECTING:
-                search = "published" if grid.source == "published" else search_of(method)
+                search = grid.source if grid.source in PUBLISHED_LOGS else search_of(method)
                 key = SearchKey(space=space, data_set=data_set, search=search, l2=l2, drop_path=drop_path, seed=seed)
                 yield key, method

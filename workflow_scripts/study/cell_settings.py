@@ -11,9 +11,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from workflow_scripts.data.data_set import load_image_set
 from workflow_scripts.study.data_sets import require_image_sets
-from workflow_scripts.study.method_modules import method_names, search_of
+from workflow_scripts.study.grid_settings import Grid, group_of
 from workflow_scripts.study.name_checks import Mistake, require_known
-from workflow_scripts.study.search_spaces import load_space, space_names
 from workflow_scripts.study.settings_model import (
     Count,
     CountOrZero,
@@ -24,7 +23,8 @@ from workflow_scripts.study.settings_model import (
     Probability,
     Share,
 )
-from workflow_scripts.tables.display_names import SELECTING
+from workflow_scripts.tables.display_names import GENOTYPES
+from workflow_scripts.tables.genotype import Genotype
 
 Fidelity = Literal["corrected", "published"]
 
@@ -183,61 +183,11 @@ class Evaluation(Training):
     """one training for each; one more leaves the others as they are"""
 
 
-class Grid(Model):
-    """A grid of searches: every combination of its lists."""
-
-    spaces: Annotated[list[str], Field(min_length=1)]
-    """search spaces"""
-    data_sets: Annotated[list[str], Field(min_length=1)]
-    """image data sets"""
-    source: Literal["own", "published"] = "own"
-    """own: searches that are run; published: the search logs the authors published"""
-    methods: Annotated[list[str], Field(min_length=1)]
-    """darts (last epoch of a search), darts_es (its stop epoch), darts_ada, r_darts_l2 and r_darts_dp (best of a seed's
-    candidates, whatever the lists l2 and drop_path say), random_ws; or another file of cells/methods"""
-    l2: Annotated[list[NonNegative], Field(min_length=1)]
-    """L2 factors of the weights"""
-    drop_path: Annotated[tuple[Probability, ...], Field(min_length=1)] = (0.0,)
-    """largest drop-path probabilities; in the published runs 0 also switches cutout off, and so here"""
-    seeds: Annotated[list[Count], Field(min_length=1)]
-    """seeds of the searches"""
-
-    @model_validator(mode="after")
-    def _logs_are_of_darts(self) -> Self:
-        unpublished = [method for method in self.methods if method in SELECTING or search_of(method) != "darts"]
-        if self.source == "published" and unpublished:
-            raise Mistake("methods", f"the published logs are of DARTS searches and hold no {unpublished[0]}")
-        return self
-
-    @field_validator("methods")
-    @classmethod
-    def _methods_exist(cls, names: list[str]) -> list[str]:
-        require_known(names, method_names(), "method")
-        for name in names:
-            if name not in SELECTING:
-                search_of(name)
-        return names
-
-    @field_validator("spaces")
-    @classmethod
-    def _spaces_exist(cls, names: list[str]) -> list[str]:
-        require_known(names, space_names(), "search space")
-        for name in names:
-            load_space(name)
-        return names
-
-    @field_validator("data_sets")
-    @classmethod
-    def _data_sets_exist(cls, names: list[str]) -> list[str]:
-        require_image_sets(names, "data set")
-        return names
-
-
 class Cells(Model):
     """The cell search part of a study."""
 
     grids: Annotated[list[Grid], Field(min_length=1)]
-    """the searches to run; a search named by two grids is run once"""
+    """the searches to run, and the genotypes to train; what two grids name is run once"""
     image_size: Annotated[int, Field(strict=True, ge=8, multiple_of=4)] | None = None
     """side in pixels that images are resized to by area; absent: the data set's own"""
     search: Search = Search()
@@ -263,7 +213,7 @@ class Cells(Model):
         groups: dict[str, tuple[str, str]] = {}
         for grid in grids:
             for space, data_set in product(grid.spaces, grid.data_sets):
-                group = group_of(space, data_set, grid.source == "published")
+                group = group_of(space, data_set, grid.source)
                 other, on = groups.setdefault(group, (space, data_set))
                 if other != space:
                     both = f"{other} on {on} and {space} on {data_set}"
@@ -283,6 +233,18 @@ class Cells(Model):
                 ruled = method in ("darts_es", "darts_ada") and grid.source == "own"
                 if ruled and self.search.curvature.kind == "none":
                     raise Mistake(f"grids.{number}.methods", f"{method} needs search.curvature.kind full or dominant")
+        return self
+
+    @model_validator(mode="after")
+    def _genotypes_are_trained(self) -> Self:
+        texts: dict[tuple[str, str], tuple[Genotype, str | None]] = {}
+        for number, grid in enumerate(self.grids):
+            if grid.source == GENOTYPES and self.evaluation is None:
+                raise Mistake(f"grids.{number}.source", "genotypes are trained only, and evaluation is null")
+            for name, genotype in grid.genotypes().items() if grid.source == GENOTYPES else ():
+                other, file = texts.setdefault((grid.spaces[0], name), (genotype, grid.file))
+                if other != genotype:
+                    raise Mistake(f"grids.{number}.file", f"{name} is another genotype in {file}; rename one of them")
         return self
 
     @model_validator(mode="after")
@@ -330,11 +292,6 @@ class Cells(Model):
         """The evaluation settings for one data set."""
         assert self.evaluation is not None, "this study trains nothing from scratch"
         return Evaluation.model_validate({**self.evaluation.model_dump(), **self.evaluation_for.get(data_set, {})})
-
-
-def group_of(space: str, data_set: str, published: bool = False) -> str:
-    """Folder name shared by the searches on one space and data set; published ones have a folder of their own."""
-    return f"{space}_{data_set}_published" if published else f"{space}_{data_set}"
 
 
 def _check_number(key: str, wanted: int | None, available: int, what: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from workflow_scripts.data.data_set import module_name
@@ -18,10 +18,11 @@ from workflow_scripts.study.runs import Runs
 from workflow_scripts.study.search_spaces import load_space
 from workflow_scripts.study.settings_model import Model, canonical
 from workflow_scripts.study.study import Study
-from workflow_scripts.tables.display_names import SELECTING
+from workflow_scripts.tables.display_names import GENOTYPES, SELECTING
 from workflow_scripts.tables.search_run import FILES
 
 SEARCH_TABLES = ("searches", "search_epochs", "curvature", "spectra")
+PUBLISHED_EVALUATIONS = "published_evaluations"
 DEPTH_TABLES = ("depth_runs", "depth_posteriors", "depth_calibration")
 DEPTH_SPEED = "depth_speed"  # only where a figure draws it, because times are not the same when they are measured again
 SEARCH_FILES = {"cell_search": (*FILES, "alphas.npz", "discarded.csv"), "random_search": (*FILES, "samples.csv")}
@@ -29,7 +30,8 @@ SEARCH_FILES = {"cell_search": (*FILES, "alphas.npz", "discarded.csv"), "random_
 SELECTION_FILES = ("architecture.yaml", "candidates.csv")
 TRAINING_FILES = ("history.csv", "weights.pt", "outcome.json")
 FIGURE_FILES = {"pdf": "pdf", "slide": "slide.pdf", "png": "png", "description": "json", "caption": "rst"}
-SOURCE_STEPS = ("import_published_logs", *SEARCH_FILES, "select_architecture", "evaluate_genotype", "depth_search")
+IMPORT_STEPS = ("import_published_logs", "import_confopt_logs")
+SOURCE_STEPS = (*IMPORT_STEPS, *SEARCH_FILES, "select_architecture", "evaluate_genotype", "depth_search")
 """The steps of the runs that tables are made from."""
 
 Files = dict[str, list[str]]
@@ -122,6 +124,8 @@ class Plan:
 
         def paths(wildcards: Any) -> list[str]:
             found = self.inputs_of(kind, name)(wildcards)
+            if wildcards.group in self.runs.genotypes:
+                return found
             read_off = self.job("derive_architectures", group=wildcards.group).outputs["architecture"]
             if not set(read_off).isdisjoint(found):
                 checkpoints.group_architectures.get(group=wildcards.group)
@@ -136,6 +140,9 @@ class Plan:
             yield from self._searches(group)
             yield from self._architectures(group)
             yield from self._selections(group)
+            yield from self._trainings(group)
+        for group in self.runs.genotypes:
+            yield from self._given_architectures(group)
             yield from self._trainings(group)
         yield from self._depth_searches()
         if self.study.cells is not None:
@@ -176,15 +183,23 @@ class Plan:
         keys = self.runs.searches[group]
         if self.runs.is_published(group):
             runs = [key.model_dump(mode="json", include={"l2", "drop_path", "seed"}) for key in keys]
-            settings = {"space": keys[0].space, "data_set": keys[0].data_set, "runs": runs}
-            outputs = self.search_files(group) | {"report": [self.places.published_import(group)]}
-            yield self._make_job("import_published_logs", {"group": group}, settings, {}, outputs)
+            search = keys[0].search
+            settings: dict[str, Any] = {"space": keys[0].space, "data_set": keys[0].data_set, "runs": runs}
+            outputs = self.search_files(group) | {"report": [self.places.published_import(group, search)]}
+            if search != "published":
+                settings |= {"search": search, "candidates": load_space(keys[0].space)}
+                outputs["alphas"] = [self.places.search("alphas.npz", group, search, key.run) for key in keys]
+            yield self._make_job(self.import_kind(group), {"group": group}, settings, {}, outputs)
             return
         for key in keys:
             kind = "random_search" if key.search == "random_ws" else "cell_search"
             place = {"group": group, "search": key.search, "run": key.run}
             outputs = _by_stem([self.places.search(file, **place) for file in SEARCH_FILES[kind]])
             yield self._make_job(kind, place, search_job(self.study.cells, key), self._data(group), outputs)
+
+    def import_kind(self, group: str) -> str:
+        """The kind of the job that reads a group's published logs."""
+        return IMPORT_STEPS[self.runs.searches[group][0].search != "published"]
 
     def search_files(self, group: str) -> Files:
         """The four files of every search of a group, in the order of the grids."""
@@ -203,9 +218,23 @@ class Plan:
         inputs, outputs = self.search_files(group), {"architecture": files}
         modules = tuple(method_modules.module_name(method) for method in sorted({method for _, method in read_off}))
         yield self._make_job("derive_architectures", place, settings, inputs, outputs, modules=modules)
-        names = {"parts": [f"{method}/{key.run}" for key, method in read_off]}
+        yield self._group_architectures(group, [f"{method}/{key.run}" for key, method in read_off], files)
+
+    def _given_architectures(self, group: str) -> Iterator[Job]:
+        files = []
+        for key in self.runs.genotypes[group]:
+            settings = {"space": key.space, "data_set": key.data_set, "name": key.run, "genotype": key.genotype.text()}
+            file = self.places.given_architecture(group, key.run)
+            place, outputs = {"group": group, "run": key.run}, {"architecture": [file]}
+            yield self._make_job("given_architecture", place, settings, {}, outputs)
+            files.append(file)
+        yield self._group_architectures(group, [f"{GENOTYPES}/{key.run}" for key in self.runs.genotypes[group]], files)
+
+    def _group_architectures(self, group: str, names: list[str], files: list[str]) -> Job:
         gathered, step = {"architectures": [self.places.architectures(group)]}, "gather_architectures"
-        yield self._make_job("group_architectures", place, names, {"part": files}, gathered, step=step)
+        return self._make_job(
+            "group_architectures", {"group": group}, {"parts": names}, {"part": files}, gathered, step=step
+        )
 
     def _stop_rule(self) -> dict[str, Any]:
         assert self.study.cells is not None
@@ -222,7 +251,7 @@ class Plan:
             yield self._make_job("select_architecture", place, selection_job(cells, key), inputs, outputs)
 
     def _architecture_file(self, group: str, method: str, run: str) -> str:
-        """The architecture that a training trains: read off a search, or selected among several."""
+        """The architecture that a training trains: read off a search, selected among several, or given as text."""
         if method in SELECTING:
             return self.places.selection("architecture.yaml", group, method, run)
         return self.places.architecture(group, method, run)
@@ -267,27 +296,38 @@ class Plan:
         if self.study.cells is not None:
             trained = self.study.cells.evaluation is not None
             cells = ["search_spaces", *SEARCH_TABLES, *(["evaluations", "comparison"] if trained else [])]
+            cells += [PUBLISHED_EVALUATIONS] if self._has_published_evaluations else []
         drawn = {table for figure in self.study.figures for table in figure_tables(figure)}
         depth = [*DEPTH_TABLES, *([DEPTH_SPEED] if DEPTH_SPEED in drawn else [])]
         return [*cells, *(depth if self.study.depth is not None else [])]
 
+    @property
+    def _has_published_evaluations(self) -> bool:
+        """Whether the table goes with published searches; where nothing is fetched, only one that is there."""
+        there = not self.runs.existing_only or Path(self.places.table(PUBLISHED_EVALUATIONS)).exists()
+        return there and any(keys[0].search == "published" for keys in self.runs.searches.values())
+
     def _cell_tables(self) -> Iterator[Job]:
-        groups = list(self.runs.searches)
-        joined = [*SEARCH_TABLES, *(["evaluations"] if "evaluations" in self.tables else [])]
-        for group in groups:
+        for group in self.runs.searches:
             settings = {**self._stop_rule(), "runs": [key.place for key in self.runs.searches[group]]}
             outputs = _by_stem([self.places.group_table(table, group) for table in SEARCH_TABLES])
             yield self._make_job("search_tables", {"group": group}, settings, self.search_files(group), outputs)
-            if "evaluations" in joined:
-                yield self._evaluation_table(group)
-        for table in joined:
+        joined = {table: list(self.runs.searches) for table in SEARCH_TABLES}
+        if "evaluations" in self.tables:
+            joined["evaluations"] = self.runs.groups
+            yield from map(self._evaluation_table, self.runs.groups)
+        for table, groups in joined.items():
             parts = {"part": [self.places.group_table(table, group) for group in groups]}
             outputs = {"table": [self.places.table(table)]}
             yield self._make_job("join_tables", {"table": table}, {"table": table, "groups": groups}, parts, outputs)
-        spaces = sorted({key.space for keys in self.runs.searches.values() for key in keys})
+        searched = {key.space for keys in self.runs.searches.values() for key in keys}
+        spaces = sorted(searched | {key.space for keys in self.runs.genotypes.values() for key in keys})
         listed = {"spaces": {name: load_space(name) for name in spaces}}
         yield self._make_job("space_table", {}, listed, {}, _by_stem([self.places.table("search_spaces")]))
-        yield self._all_architectures(groups)
+        yield self._all_architectures(self.runs.groups)
+        if self._has_published_evaluations:
+            outputs = _by_stem([self.places.table(PUBLISHED_EVALUATIONS)])
+            yield self._make_job(PUBLISHED_EVALUATIONS, {}, {}, {}, outputs)
         if "comparison" in self.tables:
             inputs = {"evaluations": [self.places.table("evaluations")], "published": [PUBLISHED_VALUES]}
             yield self._make_job("comparison_table", {}, {}, inputs, _by_stem([self.places.table("comparison")]))

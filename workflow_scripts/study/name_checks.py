@@ -16,6 +16,13 @@ class Mistake(ValueError):
         self.reason = reason
 
 
+class Lacking(Mistake):
+    """A key that is missing, because of what another key says."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key, "is missing")
+
+
 def suggestion(name: str, names: Iterable[str]) -> str:
     """The end of a sentence on an unknown name, such as ` (did you mean epochs?); known are epochs and layers`."""
     choices = list(names)

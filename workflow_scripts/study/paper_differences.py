@@ -19,6 +19,7 @@ from workflow_scripts.study.depth_settings import (
 )
 from workflow_scripts.study.settings_model import Model
 from workflow_scripts.study.study import Study
+from workflow_scripts.tables.display_names import PUBLISHED_LOGS
 
 SPACES = ("s1", "s2", "s3", "s4", "s5")
 CELL_DATA_SETS = ("cifar10", "cifar100", "svhn")
@@ -63,6 +64,8 @@ def differences_by_paper(study: Study) -> dict[str, list[PaperDifference]]:
 def _cells(cells: Cells) -> Iterator[PaperDifference]:
     own = [grid for grid in cells.grids if grid.source == "own"]
     methods = {method for grid in cells.grids for method in grid.methods}
+    trained = [grid for grid in cells.grids if grid.source not in PUBLISHED_LOGS]
+    trained_on = list(dict.fromkeys(name for grid in trained for name in grid.data_sets))
     if own:
         data_sets = list(dict.fromkeys(name for grid in own for name in grid.data_sets))
         yield from _others("grids.spaces", [name for grid in own for name in grid.spaces], SPACES)
@@ -84,11 +87,11 @@ def _cells(cells: Cells) -> Iterator[PaperDifference]:
         here, paper = getattr(cells.selection, name), getattr(Selection(), name)
         if method in methods and here != paper:
             yield PaperDifference(f"selection.{name}", _as_text(here), _as_text(paper))
-    if own and cells.evaluation is not None:
+    if trained and cells.evaluation is not None:
         yield from _together(
             {
                 name: list(_differences(cells.evaluation_of(name), _published_evaluation(cells, name), "evaluation."))
-                for name in data_sets
+                for name in trained_on
             }
         )
 
@@ -97,7 +100,7 @@ def _seeds(cells: Cells) -> Iterable[set[int]]:
     """The seeds of each setting that is searched."""
     found: dict[tuple, set[int]] = {}
     for key in searches(cells):
-        if key.search != "published":
+        if key.search not in PUBLISHED_LOGS:
             setting = (key.space, key.data_set, key.search, key.l2, key.drop_path)
             found.setdefault(setting, set()).add(key.seed)
     return found.values()

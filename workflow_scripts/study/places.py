@@ -6,6 +6,7 @@ Paths are relative to the working folder. An argument that is left out stays a w
 from dataclasses import dataclass
 
 from workflow_scripts.runtime.folders import LOGS, RECORDS
+from workflow_scripts.tables.display_names import GENOTYPES
 
 DATA_ROOT = "data"
 """The folder of the data sets, which all studies share."""
@@ -28,13 +29,17 @@ class Places:
         """A file of a search, or its folder where `file` is empty; `search` is its kind."""
         return f"{self.results}/cells/searches/{group}/{search}/{run}/{file}"
 
-    def published_import(self, group: str = "{group}") -> str:
+    def published_import(self, group: str = "{group}", search: str = "published") -> str:
         """What was read of the published searches of a group, and what was skipped."""
-        return f"{self.results}/cells/searches/{group}/published/import.json"
+        return f"{self.results}/cells/searches/{group}/{search}/import.json"
 
     def architecture(self, group: str = "{group}", method: str = "{method}", run: str = "{run}") -> str:
         """The architecture that a method reads off a search."""
         return f"{self.results}/cells/architectures/{group}/{method}/{run}.yaml"
+
+    def given_architecture(self, group: str = "{group}", run: str = "{run}") -> str:
+        """An architecture that was given as text."""
+        return self.architecture(group, GENOTYPES, run)
 
     def architectures(self, group: str = "{group}") -> str:
         """Those of a group, gathered."""
@@ -91,9 +96,12 @@ JOB_NAMES = {
     "fetch_data": "{data_set}",
     "made_up_data": "made_up_data/{data_set}",
     "import_published_logs": "import_published_logs_{group}",
+    "import_confopt_logs": "import_confopt_logs_{group}",
+    "published_evaluations": "published_evaluations",
     "cell_search": "cell_search/{group}/{search}/{run}",
     "random_search": "random_search/{group}/{search}/{run}",
     "derive_architectures": "derive_architectures_{group}",
+    "given_architecture": "given_architecture/{group}/{run}",
     "group_architectures": "group_architectures/{group}",
     "select_architecture": "select_architecture/{group}/{method}/{run}",
     "evaluate_genotype": "evaluate_genotype/{group}/{method}/{run}/seed-{seed}",

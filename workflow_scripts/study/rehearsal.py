@@ -9,6 +9,7 @@ from typing import Any
 
 from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.study import REHEARSAL, Study, StudyError
+from workflow_scripts.tables.display_names import PUBLISHED_LOGS
 
 IMAGES = 32
 """Made-up images of each part of a data set; every number of images below fits in."""
@@ -42,7 +43,7 @@ def rehearsal_of(study: Study) -> Study:
     """The study's rehearsal, which is named after it. Raises StudyError where the study has none."""
     if study.study.endswith(REHEARSAL):
         raise StudyError(f"{study.study} is a rehearsal itself; rehearse {study.study.removesuffix(REHEARSAL)}")
-    if study.cells is not None and any(grid.source == "published" for grid in study.cells.grids):
+    if study.cells is not None and any(grid.source in PUBLISHED_LOGS for grid in study.cells.grids):
         raise StudyError(
             f"{study.study} reads the published search logs, which have no made-up form; it cannot be rehearsed"
         )
@@ -119,6 +120,8 @@ def _lists(study: Study) -> tuple[dict[Place, int], dict[Place, int]]:
     if study.cells is not None:
         for number in range(len(study.cells.grids)):
             first |= {("cells", "grids", number, name): 1 for name in ("l2", "drop_path", "seeds")}
+            if study.cells.grids[number].names is not None:
+                first[("cells", "grids", number, "names")] = 1
             last |= {("cells", "grids", number, name): 1 for name in ("spaces", "data_sets")}
         first |= {("cells", "selection", name): 2 for name in ("l2", "drop_path")}
         if study.cells.evaluation is not None:

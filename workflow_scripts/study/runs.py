@@ -4,10 +4,11 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
-from workflow_scripts.study.cell_grids import SearchKey, SelectionKey, searches, selections
+from workflow_scripts.study.cell_grids import GenotypeKey, SearchKey, SelectionKey, genotypes, searches, selections
 from workflow_scripts.study.depth_settings import DepthRun, ImageRun, expand
 from workflow_scripts.study.places import Places
 from workflow_scripts.study.study import Study
+from workflow_scripts.tables.display_names import GENOTYPES, PUBLISHED_LOGS
 from workflow_scripts.tables.search_run import FILES
 
 
@@ -34,6 +35,7 @@ class Runs:
         self.missing: list[str] = []
         self.searches: dict[str, list[SearchKey]] = {}
         self.selections: dict[str, list[SelectionKey]] = {}
+        self.genotypes: dict[str, list[GenotypeKey]] = {}
         self.trainings: dict[str, list[TrainingKey]] = {}
         self.depth: dict[str, dict[str, DepthRun]] = {}
         self._methods: dict[SearchKey, list[str]] = {}
@@ -49,6 +51,8 @@ class Runs:
                 folder = places.selection("", selection.group, selection.method, selection.run)
                 if self._takes_part("selection", folder, "architecture.yaml"):
                     self.selections.setdefault(selection.group, []).append(selection)
+            for text in genotypes(study.cells):
+                self.genotypes.setdefault(text.group, []).append(text)
             self._add_trainings(study, places)
         for group, runs in ({} if study.depth is None else expand(study.depth)).items():
             if self._takes_part("depth search", places.depth(group)):
@@ -56,11 +60,12 @@ class Runs:
 
     def _add_trainings(self, study: Study, places: Places) -> None:
         assert study.cells is not None
-        for group, keys in self.searches.items():
+        for group in self.groups:
             self.trainings[group] = []
             if study.cells.evaluation is None:
                 continue
-            trained = [(method, key.run) for key in keys for method in self._methods[key]]
+            trained = [(method, key.run) for key in self.searches.get(group, []) for method in self._methods[key]]
+            trained += [(GENOTYPES, text.run) for text in self.genotypes.get(group, [])]
             trained += [(key.method, key.run) for key in self.selections.get(group, [])]
             for (method, run), seed in product(trained, study.cells.evaluation_of(self.data_set(group)).seeds):
                 if self._takes_part("training", places.training("", group, method, run, str(seed)), "outcome.json"):
@@ -73,9 +78,14 @@ class Runs:
             return False
         return True
 
+    @property
+    def groups(self) -> list[str]:
+        """The groups of architectures: those of searches, then those that were given as text."""
+        return [*self.searches, *self.genotypes]
+
     def data_set(self, group: str) -> str:
-        """The data set of a group of searches."""
-        return self.searches[group][0].data_set
+        """The data set of a group of architectures."""
+        return (self.genotypes[group] if group in self.genotypes else self.searches[group])[0].data_set
 
     def depth_data_sets(self, group: str) -> list[str]:
         """The data set whose images a group of depth networks learns from; none for spirals."""
@@ -83,12 +93,13 @@ class Runs:
         return [data.images.data_set] if isinstance(data, ImageRun) else []
 
     def is_published(self, group: str) -> bool:
-        """Whether a group's searches are read from the published logs."""
-        return self.searches[group][0].search == "published"
+        """Whether a group's searches are read from published logs."""
+        return group in self.searches and self.searches[group][0].search in PUBLISHED_LOGS
 
     def data_sets(self) -> list[str]:
         """The data sets that jobs read, without repetition."""
-        with_images = [group for group in self.searches if not self.is_published(group) or self.trainings[group]]
+        searched = [group for group in self.searches if not self.is_published(group)]
+        with_images = [group for group in self.groups if group in searched or self.trainings[group]]
         read = [self.data_set(group) for group in with_images]
         read += [data_set for group in self.depth for data_set in self.depth_data_sets(group)]
         return list(dict.fromkeys(read))

@@ -12,6 +12,7 @@ import yaml
 
 from workflow_scripts.study.module_literals import keys
 from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
+from workflow_scripts.tables.genotype import Edge, Genotype
 
 NODES = 4
 EDGES = sum(node + 2 for node in range(NODES))
@@ -57,6 +58,29 @@ def load_space(name: str) -> Space:
         if len({len(candidates) for candidates in edges}) != 1:
             raise ValueError(f"{path.name}: all edges of {cell} need the same number of candidates")
     return {cell: [list(candidates) for candidates in content[cell]] for cell in ("normal", "reduce")}
+
+
+def misfit(genotype: Genotype, name: str) -> str | None:
+    """Why a genotype is no architecture of the space `name`, in a few words; None where it is one."""
+    space = load_space(name)
+    if genotype.nodes != NODES:
+        return f"its cells have {genotype.nodes} nodes, those of a search space {NODES}"
+    cells = {"normal": genotype.normal, "reduce": genotype.reduce}
+    found = (_misfit(edges, space[kind], f"the {kind} cell") for kind, edges in cells.items())
+    return next((f"{why}, which {name} does not allow" for why in found if why is not None), None)
+
+
+def _misfit(edges: tuple[Edge, ...], candidates: list[list[str]], cell: str) -> str | None:
+    first = 0  # of the edges that enter a node, by their predecessors
+    for node in range(NODES):
+        pair = edges[2 * node : 2 * node + 2]
+        for operation, source in pair:
+            if operation == "none" or operation not in candidates[first + source]:
+                return f"in {cell} {operation} leads from state {source} to state {node + 2}"
+        if pair[0][1] == pair[1][1]:
+            return f"in {cell} both operations of state {node + 2} come from state {pair[0][1]}"
+        first += node + 2
+    return None
 
 
 def _check_candidates(file: str, candidates: Any) -> None:

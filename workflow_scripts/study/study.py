@@ -23,9 +23,10 @@ from workflow_scripts.study.data_settings import Data
 from workflow_scripts.study.depth_settings import Depth
 from workflow_scripts.study.figure_modules import figure_category, figure_names, figure_tables, figure_title
 from workflow_scripts.study.job_resources import RULES, Resources
-from workflow_scripts.study.name_checks import Mistake, require_known, suggestion
+from workflow_scripts.study.name_checks import Lacking, Mistake, require_known, suggestion
 from workflow_scripts.study.settings_model import Model
 from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
+from workflow_scripts.tables.display_names import PUBLISHED_LOGS
 
 REHEARSAL = "-rehearsal"
 """The end of the name of a study's rehearsal (`study/rehearsal.py`)."""
@@ -92,7 +93,7 @@ class Study(Model):
         made_up = self.data.made_up
         if made_up is None:
             return self
-        if self.cells is not None and any(grid.source == "published" for grid in self.cells.grids):
+        if self.cells is not None and any(grid.source in PUBLISHED_LOGS for grid in self.cells.grids):
             raise Mistake("data.made_up", "the published search logs have no made-up form")
         for data_set, wanted in self._images_read():
             if wanted > made_up:
@@ -251,6 +252,7 @@ def _sentence(error: ErrorDetails, layers: Sequence[Layer]) -> str:
     path = tuple(part for part in error["loc"] if part != "[key]")
     reason = context.get("error")
     if isinstance(reason, Mistake):
+        kind = "missing" if isinstance(reason, Lacking) else kind
         path, reason = (*path, *reason.key.split(".")), reason.reason
     source, key = _source(path, layers, lacking=kind == "missing"), ".".join(map(str, path))
     if kind in ("extra_forbidden", "invalid_key"):

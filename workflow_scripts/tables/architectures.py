@@ -4,7 +4,8 @@ One file per run and method, and one gathered file per study. They hold no times
 is, null where a search gave none. `epoch_reason` is why it was taken: last, stop epoch, never stopped, best sample, or
 selected (the best of several runs; `selection_error_percent` is its error after the brief training); no curvature where
 the epoch is not known; null where the search did not reach it. `settings_sha256` is of the search's canonical settings,
-`outputs_sha256` of its history and curvature files.
+`outputs_sha256` of its history and curvature files. An architecture that was given as text has genotypes as search and
+method, its name as run, the outcome given, and null for what only a search has.
 """
 
 from pathlib import Path

@@ -4,6 +4,7 @@ from workflow_scripts.tables.cell_tables import (
     COMPARISON,
     CURVATURE,
     EVALUATIONS,
+    PUBLISHED_EVALUATIONS,
     SEARCH_EPOCHS,
     SEARCH_SPACES,
     SEARCHES,
@@ -16,6 +17,7 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         *(SEARCHES, SEARCH_EPOCHS, CURVATURE, SPECTRA, EVALUATIONS, COMPARISON, SEARCH_SPACES),
+        PUBLISHED_EVALUATIONS,
         *(DEPTH_RUNS, DEPTH_POSTERIORS, DEPTH_CALIBRATION, DEPTH_SPEED),
     )
 }

@@ -9,7 +9,11 @@ from workflow_scripts.tables.schema import Column, Table
 RUN_KEYS = (
     Column("space", "text", "search space"),
     Column("data_set", "text", "data set"),
-    Column("search", "text", "the search that was run: darts, darts_ada, random_ws, or published (a published log)"),
+    Column(
+        "search",
+        "text",
+        "darts, darts_ada or random_ws: the search that was run; published: a published log; genotypes: given as text",
+    ),
     Column("run", "text", "name of the run within its group"),
     Column("l2", "number", "L2 factor of the weights during the search"),
     Column("drop_path", "number", "largest drop-path probability during the search"),
@@ -92,7 +96,7 @@ EVALUATIONS = Table(
         Column(
             "method",
             "text",
-            "a file of cells/methods, such as darts_es, or r_darts_l2 or r_darts_dp",
+            "a file of cells/methods, such as darts_es, r_darts_l2 or r_darts_dp, or genotypes (run is its name)",
         ),
         Column("epoch", "integer", "search epoch whose genotype was trained"),
         Column("evaluation_seed", "integer", "seed of the training from scratch"),
@@ -118,12 +122,26 @@ SEARCH_SPACES = Table(
     ),
 )
 
+PUBLISHED_EVALUATIONS = Table(
+    "published_evaluations",
+    (
+        Column("space", "text", "search space"),
+        Column("data_set", "text", "data set"),
+        Column("l2", "number", "L2 factor of the weights during the search, where it was varied"),
+        Column("drop_path", "number", "largest drop-path probability during the search, where it was varied"),
+        Column("init_channels", "integer", "of the network trained; errors compare only where the size is the same"),
+        Column("layers", "integer", "cells of the network trained"),
+        Column("test_error_percent", "number", "after one training of 600 epochs; absent where none was published"),
+        Column("genotype", "text", "published text form"),
+    ),
+)
+
 COMPARISON = Table(
     "comparison",
     (
         Column("space", "text", "search space"),
         Column("data_set", "text", "data set"),
-        Column("method", "text", "darts, darts_es, darts_ada, r_darts_dp, r_darts_l2 or random_ws"),
+        Column("method", "text", "one of the paper's, or of another paper: gdas, darts_pt, darts_pt_fixed"),
         Column("ours_mean_percent", "number", "test error: mean over searches of the mean over their trainings"),
         Column("ours_deviation_percent", "number", "standard deviation over searches; absent for a single one"),
         Column("ours_searches", "integer", "searches with a finished training at the paper's default setting"),

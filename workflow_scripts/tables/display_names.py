@@ -9,6 +9,8 @@ METHOD_NAMES = {
     "random_ws": "RS-ws",
 }
 """In the order of the paper's table."""
+PUBLISHED_METHOD_NAMES = {"gdas": "GDAS", "darts_pt": "DARTS+PT", "darts_pt_fixed": "DARTS+PT, fixed"}
+"""Methods of other papers, of which values on these spaces are published; fixed: the alphas are not trained."""
 DATA_SET_NAMES = {
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
@@ -20,18 +22,28 @@ DATA_SET_NAMES = {
 SELECTING = ("r_darts_l2", "r_darts_dp")
 """Methods that choose among the architectures of several searches."""
 
+PUBLISHED_LOGS = {
+    "published": "DARTS, published log",
+    "confopt": "DARTS, log of 2024",
+    "confopt_lora": "LoRA-DARTS, log of 2024",
+}
+"""Searches that are read from others' logs: RobustDARTS; ConfigurableOptimizer's DARTS and LoRA-DARTS."""
+
+GENOTYPES = "genotypes"
+"""What stands as search and as method of an architecture that was given as text; no search found it."""
+
 DEGENERATE = ("noise", "skip_connect")
 """Operations that learn nothing and take over where a search collapses: figures and the report count them."""
 
 
 def method_name(method: str) -> str:
     """A method as the papers write it; one they do not have by its own name."""
-    return METHOD_NAMES.get(method, method.replace("_", " "))
+    return (METHOD_NAMES | PUBLISHED_METHOD_NAMES).get(method, method.replace("_", " "))
 
 
 def method_order(method: str) -> tuple[int, str]:
     """Sorts methods as the paper's table lists them, others after them by name."""
-    known = list(METHOD_NAMES)
+    known = [*METHOD_NAMES, *PUBLISHED_METHOD_NAMES]
     return (known.index(method) if method in known else len(known), method)
 
 

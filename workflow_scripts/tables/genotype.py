@@ -3,6 +3,8 @@
 A cell has two inputs (states 0 and 1) and `nodes` intermediate nodes (states 2, 3, ...). Each node keeps two incoming
 edges, listed strongest first, each an (operation, source state) pair. Text form (RobustDARTS code):
 `Genotype(normal=[('skip_connect', 1), ...], normal_concat=range(2, 6), reduce=[...], reduce_concat=range(2, 6))`.
+Others publish cells and pairs as tuples or lists, concatenations as lists, and the edges of a node in the order of
+their sources; all of this is read, and the order is kept.
 """
 
 import ast
@@ -67,6 +69,14 @@ def parse_genotype(text: str) -> Genotype:
     """
     try:
         call = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        raise _refusal("it is not readable") from None
+    return genotype_of(call)
+
+
+def genotype_of(call: ast.expr) -> Genotype:
+    """The same for a text that has been parsed already."""
+    try:
         if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Genotype"):
             raise ValueError("it is not a Genotype(...)")
         if call.args:
@@ -80,25 +90,28 @@ def parse_genotype(text: str) -> Genotype:
             if _concat(parts[f"{cell}_concat"]) != list(range(2, len(edges) // 2 + 2)):
                 raise ValueError(f"{cell}_concat does not list every intermediate node")
         return Genotype(cells["normal"], cells["reduce"])
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        reason = "it is not readable" if isinstance(error, SyntaxError) else error
-        raise ValueError(f"not a genotype text: {reason}; expected {_FORM}") from None
+    except (ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise _refusal(error) from None
+
+
+def _refusal(reason: object) -> ValueError:
+    return ValueError(f"not a genotype text: {reason}; expected {_FORM}")
 
 
 def _edges(node: ast.expr) -> tuple[Edge, ...]:
     pairs = _literal(node)
-    if not isinstance(pairs, list):
+    if not isinstance(pairs, list | tuple):
         raise ValueError("a cell must be a list of edges")
     for pair in pairs:
         if not (
-            isinstance(pair, tuple)
+            isinstance(pair, list | tuple)
             and len(pair) == 2
             and isinstance(pair[0], str)
             and isinstance(pair[1], int)
             and not isinstance(pair[1], bool)
         ):
             raise ValueError(f"{pair!r} is not an ('operation', state) pair")
-    return tuple(pairs)
+    return tuple((pair[0], pair[1]) for pair in pairs)
 
 
 def _concat(node: ast.expr) -> list[int]:
