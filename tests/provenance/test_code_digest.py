@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from workflow_scripts.provenance import code_digest
+from workflow_scripts.provenance import code_digest, identity
 from workflow_scripts.provenance.code_digest import OUTSIDE, code_digests, combined
 from workflow_scripts.runtime.module_code import FIRST_PARTY, ROOT, module_path
 
@@ -360,6 +360,17 @@ def test_no_property_of_settings_decides_a_number():
         computed = {key for model in models for key in vars(model) if not key.startswith(("_", "model_"))}
         read = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
         assert not read & computed, name
+
+
+def test_the_code_of_a_step_is_found_once(monkeypatch):
+    """And what one caller does to what it was given, no other sees."""
+    asked = []
+    monkeypatch.setattr(identity, "code_digests", lambda modules: asked.append(modules) or code_digests(modules))
+    identity._code.cache_clear()
+    texts = [identity.identity_text("figure", {"figure": "style"}, modules) for modules in (["figures.style"], [], [])]
+    assert (len(set(texts)), len(asked)) == (2, 2)
+    identity.step_code("figure").clear()
+    assert identity.step_code("figure") == code_digests(["workflow_scripts.steps.figure"])
 
 
 def test_package_files_are_empty():
