@@ -17,6 +17,8 @@ from workflow_scripts.runtime.job_command import (
     rule_command,
 )
 from workflow_scripts.runtime.snakemake_start import (
+    collect_garbage,
+    collect_no_garbage,
     look_for_last_outputs,
     note_forcing,
     require_locks,
@@ -30,6 +32,7 @@ from workflow_scripts.study.places import DATA_ROOT, PUBLISHED_VALUES
 min_version("9.27")
 
 require_own_start(workflow)
+collect_no_garbage()
 PLAN = open_study(workflow)
 PLACES = PLAN.places
 RESULTS = PLACES.results
@@ -77,6 +80,7 @@ include: "rules/report.smk"
 
 # Before the first job. Whether jobs are forced is known only after the workflow was read.
 onstart:
+    collect_garbage()
     require_locks(workflow, Path(RESULTS))
     note_forcing(workflow)
 

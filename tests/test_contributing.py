@@ -9,6 +9,7 @@ from claims import worlds
 from contributing_examples import ROOT, example, with_example
 
 from workflow_scripts.cells.supernet import Alphas
+from workflow_scripts.runtime.optimizers import SGD
 from workflow_scripts.study.cell_settings import Search, StopRule
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text().partition("## Three walks")[2]
@@ -33,7 +34,7 @@ def test_another_optimizer_of_the_alphas_and_another_schedule(tmp_path) -> None:
     changed = with_example("workflow_scripts/cells/optimizers.py", tmp_path)
     settings = Search(epochs=4, learning_rate=0.1)
     alphas = Alphas(torch.ones(2, 3, requires_grad=True), torch.ones(2, 3, requires_grad=True))
-    assert isinstance(changed.alpha_optimizer(alphas, settings), torch.optim.SGD)
+    assert isinstance(changed.alpha_optimizer(alphas, settings), SGD)
     assert [changed.weight_rate(settings, epoch) for epoch in range(4)] == pytest.approx([0.1, 0.075, 0.05, 0.025])
 
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from workflow_scripts.provenance import code_digest
-from workflow_scripts.provenance.code_digest import OUTSIDE, ROOT, code_digests, combined, module_path
+from workflow_scripts.provenance import code_digest, identity
+from workflow_scripts.provenance.code_digest import OUTSIDE, code_digests, combined
+from workflow_scripts.runtime.module_code import FIRST_PARTY, ROOT, module_path
 
 STEP = "workflow_scripts.steps.bake"
 BAKE = '''"""Bake a cake."""
@@ -287,6 +288,7 @@ def test_what_stands_outside_is_declared_and_there():
         "workflow_scripts.runtime.checkpoint",
         "workflow_scripts.runtime.durable",
         "workflow_scripts.runtime.locks",
+        "workflow_scripts.runtime.module_code",
         "workflow_scripts.runtime.schedulers",
         "workflow_scripts.runtime.signals",
         "workflow_scripts.data.fetch",
@@ -313,6 +315,8 @@ DECIDES_NO_NUMBER = {
     "module_name": "names the module, which is digested as one that the job chose",
     "fetch": "what it fetches is checked against the checksum in the data set's module",
     "write_quickly": "how a file of the cache is written",
+    "lock_if_possible": "who compiles first",
+    "file_digests": "names what a compiled function was made from",
 }
 """Functions outside the digests that steps call."""
 
@@ -358,15 +362,26 @@ def test_no_property_of_settings_decides_a_number():
         assert not read & computed, name
 
 
+def test_the_code_of_a_step_is_found_once(monkeypatch):
+    """And what one caller does to what it was given, no other sees."""
+    asked = []
+    monkeypatch.setattr(identity, "code_digests", lambda modules: asked.append(modules) or code_digests(modules))
+    identity._code.cache_clear()
+    texts = [identity.identity_text("figure", {"figure": "style"}, modules) for modules in (["figures.style"], [], [])]
+    assert (len(set(texts)), len(asked)) == (2, 2)
+    identity.step_code("figure").clear()
+    assert identity.step_code("figure") == code_digests(["workflow_scripts.steps.figure"])
+
+
 def test_package_files_are_empty():
     """Or everything would depend on everything."""
-    files = [path for part in code_digest.FIRST_PARTY for path in (ROOT / part).rglob("__init__.py")]
+    files = [path for part in FIRST_PARTY for path in (ROOT / part).rglob("__init__.py")]
     assert len(files) > 5
     assert [path for path in files if path.read_text().strip()] == []
 
 
 def test_every_first_party_module_can_be_digested():
-    for part in code_digest.FIRST_PARTY:
+    for part in FIRST_PARTY:
         for path in (ROOT / part).rglob("*.py"):
             name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
             assert code_digest.is_outside(name) or name in code_digests([name])

@@ -28,7 +28,7 @@ MAY_IMPORT = {
             f"runtime.{name}"
             for name in ("command_line", "durable", "folders", "job_command", "untrusted_files", "writable_paths")
         ),
-        *(f"runtime.{name}" for name in ("printable", "schedulers")),
+        *(f"runtime.{name}" for name in ("module_code", "printable", "schedulers")),
     },
     "cells": BASE | {"data"},
     "depth": BASE | {"data"},

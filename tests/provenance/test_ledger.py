@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.rehearsal.made_up_results import ROOT as RESULTS
 from workflow_scripts.rehearsal.made_up_results import Writer, make_results
+from workflow_scripts.runtime.module_code import ROOT
 
 PUBLISHED = "config/published_values.csv"
 

@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from workflow_scripts.provenance import page as module
-from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.findings import Finding
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.page import page
@@ -18,6 +17,7 @@ from workflow_scripts.provenance.page_data import KINDS, Shared, page_data
 from workflow_scripts.provenance.record import canonical_bytes, sealed
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.rehearsal.made_up_results import make_results
+from workflow_scripts.runtime.module_code import ROOT
 
 MADE = "2026-11-25T12:00:00+00:00"
 HOSTILE = "</script><script>alert(1)</script><!-- <img src=x onerror=alert(1)> \u2028 \ud800 \" ' & `"

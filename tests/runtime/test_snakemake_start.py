@@ -49,6 +49,36 @@ def test_the_last_job_that_is_asked_for_runs_also_behind_a_checkpoint(tmp_path, 
     assert "Nothing to be done" in snakemake(tmp_path, *options)[1]
 
 
+COLLECTING = f"""
+import gc, sys
+sys.path.insert(0, {str(ROOT)!r})
+from workflow_scripts.runtime.snakemake_start import collect_garbage, collect_no_garbage
+collect_no_garbage()
+print("read", gc.isenabled(), file=sys.stderr)
+rule all:
+    output: "table"
+    shell: "touch {{output}}"
+onstart:
+    print("before", gc.isenabled(), file=sys.stderr)
+    collect_garbage()
+    print("started", gc.isenabled(), gc.get_freeze_count() > 1000, file=sys.stderr)
+"""
+
+
+def test_no_garbage_is_collected_until_the_first_job(tmp_path):
+    (tmp_path / "Snakefile").write_text(COLLECTING)
+    status, printed = snakemake(tmp_path)
+    assert status == 0, printed
+    said = [line for line in printed.splitlines() if line.startswith(("read", "before", "started"))]
+    assert said == ["read False", "before False", "started True True"]
+
+
+def test_the_snakefile_collects_garbage_from_its_start_on():
+    text = (ROOT / "Snakefile").read_text()
+    assert text.index("\ncollect_no_garbage()") < text.index("open_study(workflow)")
+    assert "\nonstart:\n    collect_garbage()\n" in text
+
+
 STUDY = ROOT / "config" / "spirals.yaml"
 INCLUDED = f"include: {str(ROOT / 'Snakefile')!r}\n"
 MODULE = f"""

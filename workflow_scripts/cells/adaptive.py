@@ -7,12 +7,11 @@ import copy
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from workflow_scripts.cells.early_stopping import latest_stop, reach
 from workflow_scripts.cells.optimizers import l2_of, set_l2
 from workflow_scripts.runtime.checkpoint import State
 from workflow_scripts.runtime.epochs import Parts, restore, state_of
+from workflow_scripts.runtime.optimizers import Optimizer
 from workflow_scripts.study.cell_settings import Adaptive, StopRule
 
 SAME_L2 = 1e-9  # relative; in floats 3e-4 * 10 * 10 is just under 0.03
@@ -31,9 +30,7 @@ class Rollback:
 class Adaptation:
     """What the stop rule has seen of a search, and the ends of epochs that the search may still go back to."""
 
-    def __init__(
-        self, settings: Adaptive, rule: StopRule, parts: Parts, optimizer: torch.optim.Optimizer, published: bool
-    ) -> None:
+    def __init__(self, settings: Adaptive, rule: StopRule, parts: Parts, optimizer: Optimizer, published: bool) -> None:
         """`parts` are all that the search's epochs depend on, among them the `optimizer` of the weights.
 
         `published`: the rule goes on with the eigenvalues of the epochs that the search has gone back on, and so every

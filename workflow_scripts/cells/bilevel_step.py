@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from workflow_scripts.cells.supernet import Alphas, Supernet, frozen_statistics
+from workflow_scripts.runtime.optimizers import Optimizer
 
 Batch = tuple[Tensor, Tensor]  # images (n, channels, side, side) and labels (n,)
 
@@ -128,7 +129,7 @@ def _statistics(network: Supernet, published: bool) -> AbstractContextManager[No
     return nullcontext() if published else frozen_statistics(network.norms)
 
 
-def momentum_buffers(network: nn.Module, optimizer: torch.optim.SGD) -> dict[str, Tensor]:
+def momentum_buffers(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
     """The SGD momentum buffers by parameter name; empty before the first step."""
     states = ((name, optimizer.state.get(parameter, {})) for name, parameter in network.named_parameters())
     return {name: state["momentum_buffer"] for name, state in states if state.get("momentum_buffer") is not None}
@@ -147,7 +148,7 @@ def weight_step(
     network: Supernet,
     alphas: Alphas,
     train: Batch,
-    optimizer: torch.optim.SGD,
+    optimizer: Optimizer,
     grad_clip: float,
     randomness: Randomness,
 ) -> WeightStep:
@@ -159,9 +160,9 @@ def weight_step(
     return WeightStep(loss.detach(), (logits.detach().argmax(1) != labels).sum(), norm)
 
 
-def clipped_step(network: Supernet, optimizer: torch.optim.SGD, loss: Tensor, grad_clip: float) -> Tensor:
+def clipped_step(network: Supernet, optimizer: Optimizer, loss: Tensor, grad_clip: float) -> Tensor:
     """One SGD step down a loss; returns the gradient norm before clipping."""
-    optimizer.zero_grad(set_to_none=True)
+    optimizer.zero_grad()
     loss.backward()
     norm = nn.utils.clip_grad_norm_(network.weights, grad_clip)
     optimizer.step()

@@ -18,6 +18,7 @@ from workflow_scripts.cells.bilevel_step import (
 from workflow_scripts.cells.curvature import full_hessian, hessian_product, largest_eigenvalue
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
 from workflow_scripts.cells.supernet import Alphas, Supernet, batch_norms, frozen_statistics
+from workflow_scripts.runtime.optimizers import SGD
 from workflow_scripts.study.cell_job_settings import layout_of
 from workflow_scripts.study.search_spaces import load_space
 from workflow_scripts.tables.genotype import parse_genotype
@@ -58,11 +59,9 @@ def supernet(vector: Vector) -> Vector:
     hessian = full_hessian(hessian_product(network, alphas, valid, quiet), alphas, config["arch_weight_decay"])
     genotype = network.genotype(alphas)
 
-    optimizer = torch.optim.SGD(
-        network.parameters(), config["learning_rate"], config["momentum"], weight_decay=config["weight_decay"]
-    )
+    optimizer = SGD(network.parameters(), config["learning_rate"], config["momentum"], config["weight_decay"])
     for name, parameter in network.named_parameters():
-        optimizer.state[parameter]["momentum_buffer"] = buffers[name].clone()
+        optimizer.state[parameter] = {"momentum_buffer": buffers[name].clone()}
     step = weight_step(network, alphas, train, optimizer, config["grad_clip"], quiet)
     return {
         "logits_valid": logits,

@@ -23,7 +23,8 @@ def hessian_product(network: Supernet, alphas: Alphas, valid: Batch, randomness:
     gradient = _flat(torch.autograd.grad(loss, alphas, create_graph=True))
 
     def product(vector: Tensor) -> Tensor:
-        return _flat(torch.autograd.grad(gradient, alphas, vector, retain_graph=True))
+        # A vector passed to torch.autograd.grad would load sympy; the gradient of this product is the same numbers.
+        return _flat(torch.autograd.grad(gradient @ vector, alphas, retain_graph=True))
 
     return product
 

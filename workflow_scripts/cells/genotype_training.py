@@ -107,7 +107,7 @@ def train_genotype(
             losses.append(loss.detach())
             if auxiliary_logits is not None:
                 loss = loss + settings.auxiliary_weight * F.cross_entropy(auxiliary_logits.float(), labels)
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(weights, settings.grad_clip)
             optimizer.step()

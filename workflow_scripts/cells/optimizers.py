@@ -6,18 +6,16 @@ the alphas' weight decay on its diagonal.
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from workflow_scripts.runtime.learning_rates import cosine_rate
+from workflow_scripts.runtime.optimizers import SGD, Adam, Optimizer
 from workflow_scripts.study.cell_settings import Search, Training
 
 
-def weight_optimizer(network: nn.Module, settings: Search | Training, l2: float) -> torch.optim.SGD:
+def weight_optimizer(network: nn.Module, settings: Search | Training, l2: float) -> SGD:
     """The optimizer of the weights, of a supernet or of a found network."""
-    return torch.optim.SGD(
-        network.parameters(), settings.learning_rate, settings.momentum, weight_decay=l2, foreach=True
-    )
+    return SGD(network.parameters(), settings.learning_rate, settings.momentum, l2)
 
 
 def weight_rate(settings: Search | Training, epoch: int) -> float:
@@ -26,20 +24,18 @@ def weight_rate(settings: Search | Training, epoch: int) -> float:
     return cosine_rate(epoch, settings.epochs, settings.learning_rate, lowest)
 
 
-def l2_of(optimizer: torch.optim.Optimizer) -> float:
+def l2_of(optimizer: Optimizer) -> float:
     """The L2 factor of the weights."""
     l2: float = optimizer.param_groups[0]["weight_decay"]
     return l2
 
 
-def set_l2(optimizer: torch.optim.Optimizer, l2: float) -> None:
+def set_l2(optimizer: Optimizer, l2: float) -> None:
     """Give the weights another L2 factor."""
     for group in optimizer.param_groups:
         group["weight_decay"] = l2
 
 
-def alpha_optimizer(alphas: Sequence[Tensor], settings: Search) -> torch.optim.Optimizer:
+def alpha_optimizer(alphas: Sequence[Tensor], settings: Search) -> Optimizer:
     """The optimizer of the alphas, whose rate is constant."""
-    return torch.optim.Adam(
-        alphas, settings.arch_learning_rate, settings.arch_betas, weight_decay=settings.arch_weight_decay
-    )
+    return Adam(alphas, settings.arch_learning_rate, settings.arch_betas, settings.arch_weight_decay)

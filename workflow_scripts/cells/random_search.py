@@ -26,6 +26,7 @@ from workflow_scripts.data.image_batches import Part, ShuffledBatches
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.epochs import History, Parts, broken_step, diverged, resumed
 from workflow_scripts.runtime.learning_rates import set_rate
+from workflow_scripts.runtime.optimizers import Optimizer
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.runtime.seeds import stream
 from workflow_scripts.study.cell_job_settings import SearchJob
@@ -269,7 +270,7 @@ class _RandomSearch:
 
 def random_weight_step(
     network: Supernet,
-    optimizer: torch.optim.SGD,
+    optimizer: Optimizer,
     batch: Batch,
     architecture: DiscreteArchitecture,
     grad_clip: float,
@@ -286,7 +287,7 @@ def random_weight_step(
 
 
 def _step(
-    network: Supernet, optimizer: torch.optim.SGD, logits: Tensor, labels: Tensor, grad_clip: float
+    network: Supernet, optimizer: Optimizer, logits: Tensor, labels: Tensor, grad_clip: float
 ) -> tuple[Tensor, Tensor]:
     loss = F.cross_entropy(logits, labels)
     clipped_step(network, optimizer, loss, grad_clip)

@@ -27,6 +27,7 @@ from workflow_scripts.depth.posterior import (
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from workflow_scripts.runtime.epochs import History, Parts, broken_step, resumed
 from workflow_scripts.runtime.learning_rates import cut_rate, set_rate
+from workflow_scripts.runtime.optimizers import SGD
 from workflow_scripts.study.depth_settings import DepthTraining
 
 Points = tuple[Tensor, Tensor]  # inputs (N, ...) and classes (N,)
@@ -131,12 +132,8 @@ class TrainingState:
     def __init__(self, model: DepthModel, settings: DepthTraining, generator: torch.Generator) -> None:
         """Before the first epoch. `generator`, on the CPU, orders the minibatches where there are several."""
         self.model, self.settings, self.generator = model, settings, generator
-        self.optimiser = torch.optim.SGD(
-            model.parameters(),
-            lr=settings.learning_rate,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-            fused=True,
+        self.optimiser = SGD(
+            model.parameters(), settings.learning_rate, settings.momentum, settings.weight_decay, fused=True
         )
         self.best = BestEpoch(model)
         self.history = History(Epoch)

@@ -17,13 +17,13 @@ from urllib.parse import quote
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.ledger import Entry, Ledger, read_ledger
 from workflow_scripts.provenance.record import OutputFile
 from workflow_scripts.provenance.safe_copy import copy_regular
 from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.verify import require_sound
 from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS, WAIVERS
+from workflow_scripts.runtime.module_code import ROOT
 from workflow_scripts.runtime.untrusted_files import found_below
 from workflow_scripts.study.places import DATA_ROOT
 

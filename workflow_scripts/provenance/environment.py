@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.code_digest import ROOT
+from workflow_scripts.runtime.module_code import ROOT
 from workflow_scripts.runtime.schedulers import scheduler_job
 from workflow_scripts.tables.files import sha256_of
 

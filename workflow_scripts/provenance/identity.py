@@ -6,6 +6,7 @@ Snakemake gets this text as a rule's only parameter, so it reruns a job exactly 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from workflow_scripts.provenance.code_digest import code_digests, combined
@@ -28,7 +29,7 @@ class Identity:
 def identity_text(step: str, settings: Model | Mapping[str, Any], modules: Sequence[str] = ()) -> str:
     """The canonical text of a job's identity with the code as it is now."""
     plain = settings.model_dump(mode="json") if isinstance(settings, Model) else dict(settings)
-    return text_of(Identity(step, plain, tuple(modules), combined(step_code(step, modules))))
+    return text_of(Identity(step, plain, tuple(modules), _code(step, tuple(modules))[1]))
 
 
 def planned_identity(job: "Job") -> str:
@@ -58,4 +59,11 @@ def parse_identity(text: str) -> Identity:
 
 def step_code(step: str, modules: Sequence[str] = ()) -> dict[str, str]:
     """The digests of the modules a step runs."""
-    return code_digests([f"workflow_scripts.steps.{step}", *modules])
+    return dict(_code(step, tuple(modules))[0])
+
+
+@cache  # a study has thousands of jobs of a dozen steps
+def _code(step: str, modules: tuple[str, ...]) -> tuple[dict[str, str], str]:
+    """The digests of the modules a step runs, and the one over them."""
+    digests = code_digests([f"workflow_scripts.steps.{step}", *modules])
+    return digests, combined(digests)

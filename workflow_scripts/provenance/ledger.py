@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path, PurePosixPath
 
-from workflow_scripts.provenance.code_digest import ROOT
 from workflow_scripts.provenance.record import InputFile, OutputFile, Record, RecordError, digest_of, read_with_bytes
 from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS, WAIVERS
+from workflow_scripts.runtime.module_code import ROOT
 from workflow_scripts.runtime.untrusted_files import UnreadableError, found_below, read_regular
 from workflow_scripts.study.name_checks import suggestion
 from workflow_scripts.study.places import DATA_ROOT

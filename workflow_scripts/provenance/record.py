@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
-from workflow_scripts.provenance.code_digest import FIRST_PARTY, combined
+from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.runtime.folders import RESERVED
+from workflow_scripts.runtime.module_code import FIRST_PARTY
 from workflow_scripts.runtime.untrusted_files import UnreadableError, files_below, read_regular
 from workflow_scripts.study.settings_model import Model
 from workflow_scripts.tables.files import sha256_of

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from workflow_scripts.provenance.code_digest import ROOT, combined, module_path
+from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.differences import differences, module_changes
 from workflow_scripts.provenance.environment import machine, software
 from workflow_scripts.provenance.hashing import behind_link, sha256_of_recorded
@@ -17,6 +17,7 @@ from workflow_scripts.provenance.identity import Identity, step_code, text_of
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.record import MARK, Record, read_record
 from workflow_scripts.runtime.folders import LOGS, RECORDS
+from workflow_scripts.runtime.module_code import ROOT, module_path
 from workflow_scripts.runtime.untrusted_files import found_below
 from workflow_scripts.study.study import STUDY_NAME
 

@@ -1,22 +1,28 @@
 """Functions that numba compiles, kept on disk in files that are whole or made anew.
 
 numba itself trusts what it finds on disk: of a file that lost its end it dies, and of one with other bytes in it it may
-run them. Here each compiled function is a file with a digest, in the folder where numba would keep it.
+run them. Here each compiled function is a file with a digest, in the folder where numba would keep it. numba also sees
+no change outside the function's own file. Here a function is compiled again where any module of ours that its module
+imports has changed, because functions, constants and intrinsics of theirs are part of it.
 """
 
 import hashlib
 import logging
 import pickle
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core import config
 from numba.core.caching import FunctionCache
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.serialize import dumps
 
 from workflow_scripts.runtime.durable import write_quickly
+from workflow_scripts.runtime.locks import lock_if_possible
+from workflow_scripts.runtime.module_code import file_digests
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -27,13 +33,22 @@ It may not reorder sums: how it would depends on whether a function is compiled 
 number. Not-a-number and infinity keep their meaning.
 """
 DIGEST_BYTES = 32
+WAIT_SECONDS = 300.0
+"""for another process that compiles the same; it takes seconds, so this one hangs, and is waited for no longer"""
 _logger = logging.getLogger(__name__)
 
 
 def compiled(function: Function) -> Function:
     """Compile at the first call for each kind of arguments, and keep the result on disk."""
     dispatcher: Any = numba.njit(function, error_model="numpy", fastmath=set(FAST))
-    dispatcher._cache = _Cache(function)
+    cache, compile_or_load = _Cache(function), dispatcher.compile
+
+    @global_compiler_lock  # before the lock of the file, in every thread
+    def compile_once(signature: Any) -> Any:
+        with cache.sole_compiler(signature, dispatcher.targetctx):
+            return compile_or_load(signature)
+
+    dispatcher._cache, dispatcher.compile = cache, compile_once
     return dispatcher
 
 
@@ -43,19 +58,43 @@ def inlined(function: Function) -> Function:
 
 
 class _Cache(FunctionCache):
-    """numba's own, but for the files."""
+    """numba's own, but for the files, and that of several processes one compiles for all."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
-        stamp = (numba.__version__, self._impl.locator.get_source_stamp(), sorted(FAST))
+        stamp = (numba.__version__, file_digests(Path(function.__code__.co_filename), function.__module__))
         self._cache_file: _Files = _Files(Path(self._cache_path), self._impl.filename_base, stamp)  # type: ignore[assignment]
+
+    def sole_compiler(self, signature: Any, target: Any) -> AbstractContextManager[None]:
+        """A lock that a process holds which must compile for this kind of arguments; none where that is on disk."""
+        target.refresh()
+        key = self._index_key(signature, target.codegen())
+        if self._cache_file.is_kept(key):
+            return nullcontext()
+        return lock_if_possible(self._cache_file.lock(key), WAIT_SECONDS)
 
 
 class _Files:
-    """A file for each kind of arguments and of processor: what it was compiled from, a digest, and the machine code."""
+    """A file for each kind of arguments and of processor: what it was compiled from, a digest, and the machine code.
+
+    What checks the bounds of arrays, for tests, is in files of its own.
+    """
 
     def __init__(self, folder: Path, name: str, stamp: object) -> None:
         self.folder, self.name, self.stamp = folder, name, stamp
+
+    def is_kept(self, key: Any) -> bool:
+        """Whether there is a file under numba's key that was compiled from this source."""
+        path, source = self._at(key)
+        try:
+            with path.open("rb") as file:
+                return file.read(DIGEST_BYTES) == source
+        except OSError:
+            return False
+
+    def lock(self, key: Any) -> Path:
+        """The file to lock while this one is made."""
+        return self._at(key)[0].with_suffix(".lock")
 
     def load(self, key: Any) -> Any:
         """What is kept under numba's key; None where that is nothing, damaged, or compiled from another source."""
@@ -81,7 +120,8 @@ class _Files:
     def _at(self, key: Any) -> tuple[Path, bytes]:
         """The file, and the digest of the source; numba's key holds digests of the function's code and constants."""
         arguments, processor, (code, constants) = key
-        kind = _digest(repr((arguments, processor, constants)).encode()).hex()[:16]
+        checks = config.BOUNDSCHECK  # type: ignore[attr-defined]
+        kind = _digest(repr((arguments, processor, constants, checks)).encode()).hex()[:16]
         return self.folder / f"{self.name}.{kind}.nbc", _digest(repr((self.stamp, code)).encode())
 
 

@@ -2,7 +2,7 @@
 
 import math
 
-from torch.optim import Optimizer
+from workflow_scripts.runtime.optimizers import Optimizer
 
 
 def cosine_rate(epoch: int, epochs: int, highest: float, lowest: float) -> float:

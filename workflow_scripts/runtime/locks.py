@@ -9,6 +9,8 @@ import fcntl
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +55,18 @@ def try_lock(file: Path) -> FileLock | None:
             raise JobError(_refusal(file.parent, error, MOUNTS)) from error
         raise
     return lock
+
+
+@contextmanager
+def lock_if_possible(file: Path, seconds: float) -> Iterator[None]:
+    """Hold a lock, or none where it cannot be had within this time: for work that is only done twice without it."""
+    lock = FileLock(file, timeout=seconds, fallback_to_soft=False)
+    with suppress(OSError, Timeout):
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def lock_problem(folder: Path, several_machines: bool, mounts: Path = MOUNTS) -> str | None:

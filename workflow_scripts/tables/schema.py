@@ -7,11 +7,12 @@ so a step never meets a column that its schema does not name.
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal
 
 from workflow_scripts.tables.files import damaged
+
+if TYPE_CHECKING:  # pandas is loaded where a table is read or made: trainings, Snakemake and `status` do without it
+    import pandas as pd
 
 Kind = Literal["text", "integer", "number", "flag"]
 _DTYPES: dict[Kind, str] = {"text": "string", "integer": "Int64", "number": "Float64", "flag": "boolean"}
@@ -38,11 +39,13 @@ class Table:
         """The column names in file order."""
         return [column.name for column in self.columns]
 
-    def frame(self, rows: list[dict[str, object]]) -> pd.DataFrame:
+    def frame(self, rows: list[dict[str, object]]) -> "pd.DataFrame":
         """Rows as a typed frame; an empty list gives an empty frame with every column.
 
         Raises ValueError when a row lacks a column or has one the schema does not name.
         """
+        import pandas as pd
+
         for row in rows:
             if set(row) != set(self.names):
                 unknown, missing = set(row) - set(self.names), set(self.names) - set(row)
@@ -50,15 +53,17 @@ class Table:
         frame = pd.DataFrame(rows, columns=self.names)
         return frame.astype({column.name: _DTYPES[column.kind] for column in self.columns})
 
-    def write(self, frame: pd.DataFrame, path: Path) -> None:
+    def write(self, frame: "pd.DataFrame", path: Path) -> None:
         """Write a frame that matches the schema; numbers in their shortest exact decimal form, absent values empty."""
         if list(frame.columns) != self.names:
             raise ValueError(f"table {self.name}: columns are {list(frame.columns)}, the schema has {self.names}")
         path.parent.mkdir(parents=True, exist_ok=True)
         frame.to_csv(path, index=False, lineterminator="\n")
 
-    def read(self, path: Path) -> pd.DataFrame:
+    def read(self, path: Path) -> "pd.DataFrame":
         """Read a table back with its types. Raises ValueError, which names the file, where it is not such a table."""
+        import pandas as pd
+
         content = path.read_bytes()
         if not content.endswith(b"\n"):  # pandas fills up a line that is cut off
             raise damaged(path, f"table {self.name}", "its last line is cut off" if content else "it is empty")
@@ -67,7 +72,7 @@ class Table:
         except (ValueError, TypeError) as error:
             raise damaged(path, f"table {self.name}", error) from None
 
-    def _typed(self, frame: pd.DataFrame) -> pd.DataFrame:
+    def _typed(self, frame: "pd.DataFrame") -> "pd.DataFrame":
         if list(frame.columns) != self.names:
             raise ValueError(f"its columns are {list(frame.columns)}, the schema has {self.names}")
         for name in (column.name for column in self.columns if column.kind == "flag"):

@@ -12,13 +12,14 @@ reads; RS-ws keeps samples.csv.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from workflow_scripts.tables.files import read_arrays, read_json, write_arrays, write_json
 from workflow_scripts.tables.schema import Column, Table
+
+if TYPE_CHECKING:  # the plan of a study, which Snakemake and `status` load, needs the names of the files alone
+    import numpy as np
+    import pandas as pd
 
 HISTORY = Table(
     "history",
@@ -57,15 +58,17 @@ class SearchRun:
     """A search read back. `hessians` is (m, n, n) or absent."""
 
     settings: dict[str, Any]
-    history: pd.DataFrame
+    history: "pd.DataFrame"
     curvature_epochs: list[int]
     eigenvalues: list[float]
-    hessians: np.ndarray | None
+    hessians: "np.ndarray | None"
     outcome: dict[str, Any]
 
 
 def write_search_run(files: dict[str, Path], run: SearchRun) -> None:
     """Write the four files; `files` maps their names to paths."""
+    import numpy as np
+
     write_json(files["settings.json"], run.settings)
     HISTORY.write(run.history, files["history.csv"])
     arrays = {
