@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from workflow_scripts.depth.image_pass import can_pass, means_of_states
+from workflow_scripts.study.cell_job_settings import Layout
+
 
 class Residual(nn.Module):
     """x + layers(x)."""
@@ -161,6 +164,7 @@ class ConvolutionalNetwork(DepthNetwork):
         classes: int,
         max_depth: int,
         per_depth_statistics: bool = False,
+        layout: Layout = "modules",
     ) -> None:
         """Channels between blocks are `outer_width` (64 in the paper), inside them `inner_width` (32)."""
         norm = DepthBatchNorm(outer_width, max_depth) if per_depth_statistics else nn.BatchNorm1d(outer_width)
@@ -170,7 +174,23 @@ class ConvolutionalNetwork(DepthNetwork):
             nn.Sequential(GlobalAverage(), mixing, nn.Linear(outer_width, classes)),
             [_bottleneck(outer_width, inner_width) for _ in range(max_depth)],
         )
-        self.per_depth_statistics = per_depth_statistics
+        self.per_depth_statistics, self.layout = per_depth_statistics, layout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (D+1, N, K) of every depth."""
+        if self._compiles(x):
+            return self.heads(list(means_of_states(self.input_layer, self.blocks, x)))
+        return super().forward(x)
+
+    def deepest(self, x: Tensor) -> Tensor:
+        """Logits (N, K) of depth D alone."""
+        if self._compiles(x):
+            logits: Tensor = self.head[1:](means_of_states(self.input_layer, self.blocks, x)[-1])
+            return logits
+        return super().deepest(x)
+
+    def _compiles(self, x: Tensor) -> bool:
+        return self.layout == "compiled" and can_pass(self, x)
 
     def summary(self, state: Tensor) -> Tensor:
         """The mean over height and width, (N, C), so that no state is kept for the head."""

@@ -14,6 +14,7 @@ from typing import Any
 from llvmlite import ir
 from numba import extending, types
 from numba.core import config as numba_config
+from numba.core.registry import cpu_target
 from numba.extending import models, register_model
 
 from workflow_scripts.runtime.compilation import FAST
@@ -21,6 +22,13 @@ from workflow_scripts.runtime.compilation import FAST
 FLAGS = tuple(sorted(FAST))
 config: Any = numba_config  # without types, as the next
 intrinsic: Any = extending.intrinsic
+
+
+def lanes_for(*channels: int) -> tuple[int, ...]:
+    """Lanes that divide all of `channels`: 16 where a register holds 16 numbers of single precision, else 8."""
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    long_registers = "+avx512f" in features.split(",")
+    return (0,) * (16 if long_registers and all(count % 16 == 0 for count in channels) else 8)
 
 
 class Vector(types.Type):
@@ -228,6 +236,21 @@ def add_outer(_: Any, sums: Any, array: Any, at: Any, step: Any, x: Any) -> Any:
         return c.together(sums, found)
 
     return sums(sums, array, types.intp, types.intp, x), _defined(code, sums)
+
+
+@intrinsic
+def add_products(_: Any, sums: Any, array: Any, places: Any, first: Any, at: Any, x: Any) -> Any:
+    """sums[k] + array[places[first + k] + at] * x, for each k"""
+
+    def code(c: _Code, v: Any) -> Any:
+        found = []
+        for number in range(sums.count):
+            here = c.builder.add(v[3], ir.Constant(v[3].type, number))
+            place = c.builder.add(c.builder.load(c.address(2, here, 1)), v[4])
+            found.append(c.multiply_add(c.load_spread(1, place, v[5].type), v[5], c.part(v[0], number)))
+        return c.together(sums, found)
+
+    return sums(sums, array, places, types.intp, types.intp, x), _defined(code, sums)
 
 
 @intrinsic
