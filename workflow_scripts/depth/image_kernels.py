@@ -30,7 +30,7 @@ from workflow_scripts.runtime.vectors import (
 Array = NDArray[Any]
 Lanes = tuple[int, ...]
 
-MANY, TWO, ONE = (0,) * 8, (0,) * 2, (0,)  # numbers of sums that a loop keeps in registers
+MANY, FOUR, TWO, ONE = (0,) * 8, (0,) * 4, (0,) * 2, (0,)  # how many vectors a loop keeps in registers
 
 
 @compiled
@@ -111,13 +111,13 @@ def add_outer_products(
 
 @compiled
 def rectify(
-    frame: Array, border: int, x: Array, at: int, affine: tuple[Array, Array], images: int, height: int, width: int,
+    frame: Array, border: int, x: Array, at: int, norms: Array, norm: int, images: int, height: int, width: int,
     channels: int, lanes: Lanes,
 ) -> None:  # fmt: skip
-    """frame = ReLU(scale * x + shift)"""
-    line = (width + 2 * border) * channels
+    """frame = ReLU(scale * x + shift), by the rows 0 and 1 of `norms`, from `norm` on in each."""
+    line, shifts = (width + 2 * border) * channels, len(norms) // 4 + norm
     for c in range(0, channels, len(lanes)):
-        scale, shift = load(affine[0], c, lanes), load(affine[1], c, lanes)
+        scale, shift = load(norms, norm + c, lanes), load(norms, shifts + c, lanes)
         for row in range(images * height):
             source = at + row * width * channels + c
             target = (row + (2 * (row // height) + 1) * border) * line + border * channels + c
@@ -128,89 +128,94 @@ def rectify(
 
 @compiled
 def norm_gradient(
-    frame: Array, border: int, flow: Array, x: Array, at: int, factors: tuple[Array, Array, Array], images: int,
-    height: int, width: int, channels: int, lanes: Lanes,
+    frame: Array, border: int, flow: Array, at: int, x: Array, from_: int, factors: Array, images: int, height: int,
+    width: int, channels: int, lanes: Lanes,
 ) -> None:  # fmt: skip
-    """frame = factors[0] * flow + factors[1] * x + factors[2], the gradient of a BatchNorm's input x."""
-    line = (width + 2 * border) * channels
+    """frame = factors[0] * flow + factors[1] * x + factors[2], what a BatchNorm's backward makes of `flow`."""
+    line, third = (width + 2 * border) * channels, len(factors) // 3
     for c in range(0, channels, len(lanes)):
-        slope, tilt, level = load(factors[0], c, lanes), load(factors[1], c, lanes), load(factors[2], c, lanes)
+        slope, tilt = load(factors, c, lanes), load(factors, third + c, lanes)
+        level = load(factors, 2 * third + c, lanes)
         for row in range(images * height):
-            source = at + row * width * channels + c
+            source = row * width * channels + c
             target = (row + (2 * (row // height) + 1) * border) * line + border * channels + c
-            for j in range(0, width * channels, channels):
-                value = multiply_add(load(x, source + j, lanes), tilt, level)
-                store(frame, target + j, multiply_add(load(flow, source + j, lanes), slope, value))
+            for j in range(source, source + width * channels, channels):
+                value = multiply_add(load(x, from_ + j, lanes), tilt, level)
+                value = multiply_add(load(flow, at + j, lanes), slope, value)
+                store(frame, target + j - source, value)
 
 
 @inlined
 def _masked(
-    flow: Array, at: int, found: Array, from_: int, x: Array, affine: Any, normal: Any, a: Any, b: Any, lanes: Lanes
+    flow: Array, at: int, found: Array, x: Array, from_: int, here: int, norm: Any, sums: Any, lanes: Lanes
 ) -> Any:
-    value = load(x, at, lanes)
-    sent = where_positive(multiply_add(value, affine[0], affine[1]), load(found, from_, lanes))
-    store(flow, at, sent)
-    return add(a, sent), multiply_add(sent, multiply_add(value, normal[0], normal[1]), b)
+    value = load(x, from_ + here, lanes)
+    sent = where_positive(multiply_add(value, norm[0], norm[1]), load(found, here, lanes))
+    store(flow, at + here, sent)
+    return add(sums[0], sent), multiply_add(sent, multiply_add(value, norm[2], norm[3]), sums[1])
 
 
 @compiled
 def mask_gradient(
-    flow: Array, at: int, found: Array, x: Array, affine: tuple[Array, Array], normal: tuple[Array, Array],
-    sums: tuple[Array, Array], pixels: int, channels: int, lanes: Lanes,
+    flow: Array, at: int, found: Array, x: Array, from_: int, norms: Array, norm: int, sums: Array, pixels: int,
+    channels: int, lanes: Lanes,
 ) -> None:  # fmt: skip
-    """flow = `found` where the ReLU of scale * x + shift passes; sums (in double precision) += flow, flow * normal x.
+    """flow = `found` where the ReLU of scale * x + shift passes; sums += flow, flow * normal x, in double precision.
 
-    They are the gradients of a BatchNorm's shift and scale.
+    They are the gradients of a BatchNorm's shift and scale; rows 2 and 3 of `norms` make normal x.
     """
+    total, even = len(norms) // 4, pixels - pixels % 2
     for c in range(0, channels, len(lanes)):
-        pair = load(affine[0], c, lanes), load(affine[1], c, lanes)
-        plain = load(normal[0], c, lanes), load(normal[1], c, lanes)
-        a = b = a2 = b2 = spread(x.dtype.type(0), lanes)
-        even = pixels - pixels % 2
-        for here in range(c, even * channels, 2 * channels):  # two chains of sums, since each waits for itself
-            a, b = _masked(flow, at + here, found, here, x, pair, plain, a, b, lanes)
-            next_ = here + channels
-            a2, b2 = _masked(flow, at + next_, found, next_, x, pair, plain, a2, b2, lanes)
+        rows = load_many(norms, norm + c, total, FOUR, lanes)
+        nothing = spread(x.dtype.type(0), lanes)
+        one, other = (nothing, nothing), (nothing, nothing)  # two chains of sums, since each waits for itself
+        for here in range(c, even * channels, 2 * channels):
+            one = _masked(flow, at, found, x, from_, here, rows, one, lanes)
+            other = _masked(flow, at, found, x, from_, here + channels, rows, other, lanes)
         for here in range(even * channels + c, pixels * channels, channels):
-            a, b = _masked(flow, at + here, found, here, x, pair, plain, a, b, lanes)
-        add_to_doubles(sums[0], c, add(a, a2))
-        add_to_doubles(sums[1], c, add(b, b2))
+            one = _masked(flow, at, found, x, from_, here, rows, one, lanes)
+        add_to_doubles(sums, c, add(one[0], other[0]))
+        add_to_doubles(sums, len(sums) // 2 + c, add(one[1], other[1]))
+
+
+@inlined
+def _moments(y: Array, at: int, near: Any, sums: Any, lanes: Lanes) -> Any:
+    value = subtract(load(y, at, lanes), near)
+    return add(sums[0], value), multiply_add(value, value, sums[1])
 
 
 @compiled
-def add_moments(sums: tuple[Array, Array], y: Array, at: int, pixels: int, channels: int, lanes: Lanes) -> None:
-    """sums (in double precision) += y - near, (y - near)^2, where `near` is the first pixel of the first image."""
+def add_moments(sums: Array, y: Array, first: int, at: int, pixels: int, channels: int, lanes: Lanes) -> None:
+    """sums += y - near, (y - near)^2, in double precision, for the pixel `near` of y that begins at `first`."""
+    even = at + (pixels - pixels % 2) * channels
     for c in range(0, channels, len(lanes)):
-        near = load(y, c, lanes)
-        a = b = a2 = b2 = spread(y.dtype.type(0), lanes)
-        even = pixels - pixels % 2
-        for here in range(at + c, at + even * channels, 2 * channels):
-            value, other = subtract(load(y, here, lanes), near), subtract(load(y, here + channels, lanes), near)
-            a, b = add(a, value), multiply_add(value, value, b)
-            a2, b2 = add(a2, other), multiply_add(other, other, b2)
-        for here in range(at + even * channels + c, at + pixels * channels, channels):
-            value = subtract(load(y, here, lanes), near)
-            a, b = add(a, value), multiply_add(value, value, b)
-        add_to_doubles(sums[0], c, add(a, a2))
-        add_to_doubles(sums[1], c, add(b, b2))
+        near, nothing = load(y, first + c, lanes), spread(y.dtype.type(0), lanes)
+        one, other = (nothing, nothing), (nothing, nothing)
+        for here in range(at + c, even, 2 * channels):
+            one = _moments(y, here, near, one, lanes)
+            other = _moments(y, here + channels, near, other, lanes)
+        for here in range(even + c, at + pixels * channels, channels):
+            one = _moments(y, here, near, one, lanes)
+        add_to_doubles(sums, c, add(one[0], other[0]))
+        add_to_doubles(sums, len(sums) // 2 + c, add(one[1], other[1]))
 
 
 @compiled
 def finish_state(
-    means: Array, mean: int, y: Array, at: int, before: Array | None, bias: Array, images: int, pixels: int,
+    y: Array, at: int, before: int, biases: Array, bias: int, means: Array, mean: int, images: int, pixels: int,
     channels: int, lanes: Lanes,
 ) -> None:  # fmt: skip
-    """y += bias + before; means (images, channels), from `mean` on, become those of each image."""
+    """y += bias, and what is `before` it in the same array, where that is not negative; and the means of each image."""
     share = spread(y.dtype.type(1) / y.dtype.type(pixels), lanes)
     for c in range(0, channels, len(lanes)):
-        more = load(bias, c, lanes)
+        more = load(biases, bias + c, lanes)
         for image in range(images):
             start = at + image * pixels * channels + c
             total = other = spread(y.dtype.type(0), lanes)
             for here in range(start, start + pixels * channels, channels):
                 value = add(load(y, here, lanes), more)
-                if before is not None:
-                    value = add(value, load(before, here, lanes))
+                if before >= 0:
+                    value = add(value, load(y, here - at + before, lanes))
                 store(y, here, value)
                 total, other = other, add(total, value)  # two chains in turn
             store(means, mean + image * channels + c, multiply(add(total, other), share))
@@ -218,27 +223,26 @@ def finish_state(
 
 @compiled
 def add_state_gradient(
-    gradient: Array, means: Array, flow: Array | None, x: Array, factors: tuple[Array, Array, Array], sums: Array,
-    images: int, pixels: int, channels: int, lanes: Lanes,
+    gradient: Array, of_means: Array, mean: int, has_block: bool, flow: Array, at: int, x: Array, from_: int,
+    factors: Array, sums: Array, images: int, pixels: int, channels: int, lanes: Lanes,
 ) -> None:  # fmt: skip
-    """gradient += what the block after a state sends, and what its means (images, channels) send; sums += gradient.
+    """gradient += what the block after a state sends, and what the state's means do; sums += gradient.
 
-    Without a block, gradient = what its means send. `flow`, `x` and `factors` are those of the block's BatchNorm.
+    A state without a block has only its means. The block sends what `norm_gradient` is.
     """
-    share = spread(gradient.dtype.type(1) / gradient.dtype.type(pixels), lanes)
+    third, share = len(factors) // 3, spread(gradient.dtype.type(1) / gradient.dtype.type(pixels), lanes)
     for c in range(0, channels, len(lanes)):
-        slope, tilt, level = load(factors[0], c, lanes), load(factors[1], c, lanes), load(factors[2], c, lanes)
+        slope, tilt = load(factors, c, lanes), load(factors, third + c, lanes)
+        level = load(factors, 2 * third + c, lanes)
         total = other = spread(gradient.dtype.type(0), lanes)
         for image in range(images):
-            start = image * pixels * channels + c
-            of_mean = multiply(load(means, image * channels + c, lanes), share)
-            constant = add(level, of_mean)
+            start, constant = image * pixels * channels + c, load(of_means, mean + image * channels + c, lanes)
+            constant = multiply_add(constant, share, level) if has_block else multiply(constant, share)
             for here in range(start, start + pixels * channels, channels):
-                if flow is None:
-                    value = of_mean
-                else:
-                    value = multiply_add(load(x, here, lanes), tilt, constant)
-                    value = multiply_add(load(flow, here, lanes), slope, value)
+                value = constant
+                if has_block:
+                    value = multiply_add(load(x, from_ + here, lanes), tilt, value)
+                    value = multiply_add(load(flow, at + here, lanes), slope, value)
                     value = add(load(gradient, here, lanes), value)
                 store(gradient, here, value)
                 total, other = other, add(total, value)

@@ -1,9 +1,9 @@
-"""A pass through an image depth network, forward and backward, as one compiled program each; `image_pass.py` calls them.
+"""A pass through an image depth network, forward and backward, one compiled program each; `image_pass.py` calls them.
 
-What is between two convolutions is never stored: BatchNorm is a scale and a shift of what the earlier one made, which
-the later one applies, with ReLU, where it reads; and so do the backward passes. All loops go over a few images at a
-time, so that these stay in the cache. The first convolution and the pooling after it are one convolution of stride 2.
-Both passes are those of batch statistics; the forward pass knows running ones, too.
+A layer is BatchNorm, ReLU, convolution. What is between two convolutions is never stored: BatchNorm is a scale and a
+shift of what the earlier one made, which the later one applies, with ReLU, where it reads; and so do the gradients. All
+loops go over a few images at a time, so that these stay in the cache. The input layer reads the images as they are; it
+and the pooling after it are one convolution, of stride 2.
 """
 
 from typing import NamedTuple
@@ -25,376 +25,236 @@ from workflow_scripts.depth.image_kernels import (
 )
 from workflow_scripts.runtime.compilation import compiled, inlined
 
-KERNEL = 5  # side of the first convolution's windows
-POOLED = KERNEL + 1  # and with the pooling of 2 x 2
+INPUTS, OUTPUTS, SIDE, X, BIAS, Y, BEFORE, STATE, NORM, SCALE, WEIGHT = range(11)
+"""A layer's row of a table of whole numbers; -1 where it has none.
+
+Channels that it reads and makes; side of its windows; where in `layers` its input begins, and among the parameters the
+bias which that still lacks; where in `layers` its output begins, and what is added to that; the depth of the state
+that its output is; where in a row of `norms` its BatchNorm's channels begin, and among the parameters BatchNorm's scale
+(then its shift) and the convolution's weight (outputs, rows, columns, inputs; then its bias).
+"""
 
 
 class Sizes(NamedTuple):
-    """Of a network and its images; `together` images are passed through a layer at a time."""
+    """Of the images and of the states; `together` images pass through a layer at a time."""
 
     images: int
-    image_height: int
     image_width: int
-    colours: int
     height: int
     width: int
-    outer: int
-    inner: int
-    blocks: int
     together: int
 
 
-class Kept(NamedTuple):
-    """What a forward pass keeps for its backward pass; without one, the first axis of states and layers is short."""
+class Memory(NamedTuple):
+    """What passes write to, each one line of numbers."""
 
-    states: Array
-    """(blocks + 1, n h w outer)"""
-    first: Array
-    """(blocks, n h w inner): what the first convolution of each block made, without its bias"""
-    second: Array
-    """the same of the second"""
+    layers: Array
+    """what the convolutions made, states with their bias and all others without"""
     norms: Array
-    """(4, blocks * (outer + 2 inner)): scale and shift of each BatchNorm, and what they are without its parameters"""
-
-
-class Scratch(NamedTuple):
-    """Memory of both passes."""
-
+    """four rows: scale and shift of each BatchNorm, and those without its parameters"""
     frame: Array
     """a few images, as a layer reads them"""
     other: Array
     """their gradients"""
     found: Array
     """what a backward layer makes of these"""
-    places: Array
-    """(2, pixels): where the windows begin, of each"""
-    weights: Array
-    """(2, numbers): of a layer, as its product reads them; their gradients"""
-    sums: Array
-    """(2, outer), in double precision"""
+    product: Array
+    """a layer's weight, as its product reads it"""
+    of_product: Array
+    """its gradient"""
     factors: Array
-    """(3, outer): of a BatchNorm's gradient"""
+    """three rows: of the gradient of a BatchNorm"""
+    flows: Array
+    """two gradients of what BatchNorms made, that of a layer and that of the one after it"""
+    gradient: Array
+    """of a state"""
+    sums: Array
+    """two rows, in double precision"""
+    places: Array
+    """where windows begin"""
+    g_places: Array
+    """the same, of their gradients"""
 
 
 @inlined
-def _block(row: Array, outer: int, inner: int) -> tuple[Array, ...]:
-    """A block's parameters in a row of numbers: of its three BatchNorms scale and shift, each with what follows them.
-
-    That is the weight of a convolution (outputs, rows, columns, inputs), and its bias.
-    """
-    a = 2 * outer + inner * outer + inner
-    b = a + 2 * inner + 9 * inner * inner + inner
-    return (
-        row[:outer], row[outer : 2 * outer], row[2 * outer : a - inner], row[a - inner : a],
-        row[a : a + inner], row[a + inner : a + 2 * inner], row[a + 2 * inner : b - inner], row[b - inner : b],
-        row[b : b + inner], row[b + inner : b + 2 * inner], row[b + 2 * inner : len(row) - outer],
-        row[len(row) - outer :],
-    )  # fmt: skip
+def _clear(numbers: Array, count: int) -> None:
+    for i in range(count):
+        numbers[i] = 0
 
 
 @inlined
-def _side(weight: Array, inputs: int, outputs: int) -> tuple[int, int]:
-    """The side of a convolution's windows, and 0; neither known when compiling, since each number would compile anew."""
-    return np.int64(1 if len(weight) == inputs * outputs else 3), np.int64(0)
+def _frame(side: int, height: int, width: int, channels: int) -> tuple[int, int, int]:
+    """Width of the border, numbers of a row, numbers of an image, in a frame that windows of that side stay inside."""
+    border = 1 if side == 3 else 0
+    line = (width + 2 * border) * channels
+    return border, line, (height + 2 * border) * line
 
 
 @compiled
-def _as_product(product: Array, weight: Array, outputs: int) -> None:
-    """A weight (outputs, inputs of a window) as a product reads it, the other way round."""
-    inputs = len(weight) // outputs
-    for o in range(outputs):
-        for k in range(inputs):
-            product[k * outputs + o] = weight[o * inputs + k]
+def _transpose(out: Array, to: int, matrix: Array, at: int, rows: int, columns: int) -> None:
+    """out (columns, rows) = matrix (rows, columns), which turns a weight to what its product reads, and back."""
+    for i in range(rows):
+        for j in range(columns):
+            out[to + j * rows + i] = matrix[at + i * columns + j]
 
 
 @compiled
-def _of_product(weight: Array, product: Array, outputs: int) -> None:
-    """The inverse of `_as_product`."""
-    inputs = len(weight) // outputs
-    for o in range(outputs):
-        for k in range(inputs):
-            weight[o * inputs + k] = product[k * outputs + o]
-
-
-@compiled
-def _turned(product: Array, weight: Array, side: int, outputs: int, inputs: int) -> None:
-    """A weight as the product reads it that makes the gradient of a convolution's input of that of its output."""
-    taps = side * side
+def _turn(product: Array, parameters: Array, weight: int, taps: int, outputs: int, inputs: int) -> None:
+    """A weight for the product that makes the gradient of a convolution's input of that of its output."""
     for o in range(outputs):
         for tap in range(taps):
-            to, source = ((taps - 1 - tap) * outputs + o) * inputs, (o * taps + tap) * inputs
+            to, source = ((taps - 1 - tap) * outputs + o) * inputs, weight + (o * taps + tap) * inputs
             for k in range(inputs):
-                product[to + k] = weight[source + k]
-
-
-@compiled
-def _pooled(product: Array, weight: Array, outputs: int, colours: int) -> None:
-    """The first convolution's weight and its pooling, as a product reads them."""
-    product[: POOLED * POOLED * colours * outputs] = 0
-    quarter, at = weight.dtype.type(0.25), 0
-    for o in range(outputs):
-        for r in range(KERNEL):
-            for s in range(KERNEL):
-                for k in range(colours):
-                    for q in range(4):
-                        tap = (r + q // 2) * POOLED + s + q % 2
-                        product[(tap * colours + k) * outputs + o] += quarter * weight[at]
-                    at += 1
-
-
-@compiled
-def _of_pooled(weight: Array, product: Array, outputs: int, colours: int) -> None:
-    """The gradient of that weight, of the gradient of that product's."""
-    quarter, at = weight.dtype.type(0.25), 0
-    for o in range(outputs):
-        for r in range(KERNEL):
-            for s in range(KERNEL):
-                for k in range(colours):
-                    total = weight.dtype.type(0)
-                    for q in range(4):
-                        tap = (r + q // 2) * POOLED + s + q % 2
-                        total += product[(tap * colours + k) * outputs + o]
-                    weight[at] = quarter * total
-                    at += 1
+                product[to + k] = parameters[source + k]
 
 
 @compiled
 def _normalise(
-    norms: Array, first: int, scale: Array, shift: Array, bias: Array | None, y: Array, count: int, epsilon: float,
-    batch: Array, running: Array | None, scratch: Scratch,
-) -> None:  # fmt: skip
-    """Set the four numbers of each channel of a BatchNorm of y plus bias, which `norms` has from `first` on.
-
-    `batch` becomes mean and unbiased variance of its input, of which scratch.sums holds the moments; with `running`,
-    mean and variance are these.
-    """
-    for c in range(len(scale)):
-        at = first + c
-        more = 0.0 if bias is None else np.float64(bias[c])
-        if running is None:
-            beside = scratch.sums[0, c] / count
-            mean, variance = y[c] + beside, scratch.sums[1, c] / count - beside * beside
-            batch[0, at], batch[1, at] = mean + more, variance * count / (count - 1)
-        else:
-            mean, variance = running[0, at] - more, np.float64(running[1, at])
-        inverse = 1 / np.sqrt(variance + epsilon)
-        norms[0, at], norms[1, at] = scale[c] * inverse, shift[c] - mean * scale[c] * inverse
-        norms[2, at], norms[3, at] = inverse, -mean * inverse
-
-
-@compiled
-def _convolve(
-    y: Array, x: Array, norms: Array, first: int, weight: Array, inputs: int, outputs: int,
-    state: tuple[Array, Array, Array] | None, sizes: Sizes, scratch: Scratch, lanes: Lanes,
-) -> None:  # fmt: skip
-    """y = convolution of ReLU(BatchNorm x), its moments in scratch.sums.
-
-    `state` is (means, block's input, bias) where y becomes the block's output.
-    """
-    side, origin = _side(weight, inputs, outputs)
-    height, width, pixels, border = sizes.height, sizes.width, sizes.height * sizes.width, side // 2
-    line = (width + 2 * border) * inputs
-    places, product = scratch.places[0], scratch.weights[0]
-    place_windows(places, height, width, (height + 2 * border) * line, line, inputs)
-    _as_product(product, weight, outputs)
-    scratch.frame[: sizes.together * (height + 2 * border) * line] = 0
-    scratch.sums[:] = 0
-    affine = norms[0, first : first + inputs], norms[1, first : first + inputs]
-    sums = scratch.sums[0], scratch.sums[1]
-    for start in range(0, sizes.images, sizes.together):
-        images, at = min(sizes.together, sizes.images - start), start * pixels * outputs
-        rectify(scratch.frame, border, x, start * pixels * inputs, affine, images, height, width, inputs, lanes)
-        multiply_windows(
-            y, at, scratch.frame, origin, places, images * pixels, side, line, side * inputs, product, outputs, lanes
-        )
-        if state is not None:
-            means, before, bias = state
-            finish_state(means, start * outputs, y, at, before, bias, images, pixels, outputs, lanes)
-        add_moments(sums, y, at, images * pixels, outputs, lanes)
-
-
-@compiled
-def _convolve_images(
-    y: Array, x: Array, weight: Array, bias: Array, means: Array, sizes: Sizes, scratch: Scratch, lanes: Lanes
+    row: Array, count: int, parameters: Array, statistics: Array, training: bool, epsilon: float, memory: Memory
 ) -> None:
-    """y = the input layer's output, its moments in scratch.sums, its means in `means`."""
-    pixels, outputs, colours = sizes.height * sizes.width, sizes.outer, sizes.colours
-    line, places, product = sizes.image_width * colours, scratch.places[0], scratch.weights[0]
-    size, side = sizes.image_height * line, np.int64(POOLED)
-    place_windows(places, sizes.height, sizes.width, size, 2 * line, 2 * colours)
-    _pooled(product, weight, outputs, colours)
-    scratch.sums[:] = 0
-    for start in range(0, sizes.images, sizes.together):
-        images, at = min(sizes.together, sizes.images - start), start * pixels * outputs
-        multiply_windows(
-            y, at, x, start * size, places, images * pixels, side, line, side * colours, product, outputs, lanes
-        )
-        finish_state(means, start * outputs, y, at, None, bias, images, pixels, outputs, lanes)
-        add_moments((scratch.sums[0], scratch.sums[1]), y, at, images * pixels, outputs, lanes)
+    """Set the rows of `norms` for the BatchNorm of a layer.
+
+    In training by the moments of its input, which are in memory.sums; mean and unbiased variance become `statistics`.
+    Else by `statistics`.
+    """
+    norms, sums, channels = memory.norms, memory.sums, row[INPUTS]
+    total, scales = len(norms) // 4, row[SCALE]
+    for c in range(channels):
+        at = row[NORM] + c
+        bias = 0.0 if row[BIAS] < 0 else np.float64(parameters[row[BIAS] + c])
+        if training:
+            beside = sums[c] / count
+            mean = memory.layers[row[X] + c] + beside
+            variance = sums[len(sums) // 2 + c] / count - beside * beside
+            statistics[at], statistics[total + at] = mean + bias, variance * count / (count - 1)
+        else:
+            mean, variance = statistics[at] - bias, np.float64(statistics[total + at])
+        inverse = 1 / np.sqrt(variance + epsilon)
+        scale = parameters[scales + c] * inverse
+        norms[at], norms[total + at] = scale, parameters[scales + channels + c] - mean * scale
+        norms[2 * total + at], norms[3 * total + at] = inverse, -mean * inverse
 
 
 @compiled
 def forward(
-    sizes: Sizes, x: Array, weight: Array, bias: Array, blocks: Array, epsilon: float, running: Array | None,
-    kept: Kept, means: Array, batch: Array, scratch: Scratch, lanes: Lanes,
+    table: Array, sizes: Sizes, images: Array, parameters: Array, statistics: Array, training: bool, epsilon: float,
+    means: Array, memory: Memory, lanes: Lanes,
 ) -> None:  # fmt: skip
-    """The means (blocks + 1, n outer) of the states of images x, of an input layer with weight and bias, and of blocks.
+    """The means (blocks + 1, n, outer) of all states. `statistics` are two rows, mean and variance of all BatchNorms.
 
-    `blocks` has a row for each block; `batch` (2, blocks * (outer + 2 inner)) becomes mean and unbiased variance of
-    what each BatchNorm saw; with `running`, of the same shape, these are its statistics instead.
+    In training they are written: those of this batch, the variance unbiased. Else they are used.
     """
-    outer, inner, count = sizes.outer, sizes.inner, sizes.images * sizes.height * sizes.width
-    _convolve_images(kept.states[0], x, weight, bias, means[0], sizes, scratch, lanes)
-    for d in range(sizes.blocks):
-        scale1, shift1, weight1, bias1, scale2, shift2, weight2, bias2, scale3, shift3, weight3, bias3 = _block(
-            blocks[d], outer, inner
-        )
-        at1 = d * (outer + 2 * inner)
-        at2, at3 = at1 + outer, at1 + outer + inner
-        before, after = kept.states[d % len(kept.states)], kept.states[(d + 1) % len(kept.states)]
-        first, second = kept.first[d % len(kept.first)], kept.second[d % len(kept.second)]
-        norms = kept.norms
-        _normalise(norms, at1, scale1, shift1, None, before, count, epsilon, batch, running, scratch)
-        _convolve(first, before, norms, at1, weight1, outer, inner, None, sizes, scratch, lanes)
-        _normalise(norms, at2, scale2, shift2, bias1, first, count, epsilon, batch, running, scratch)
-        _convolve(second, first, norms, at2, weight2, inner, inner, None, sizes, scratch, lanes)
-        _normalise(norms, at3, scale3, shift3, bias2, second, count, epsilon, batch, running, scratch)
-        state = means[d + 1], before, bias3
-        _convolve(after, second, norms, at3, weight3, inner, outer, state, sizes, scratch, lanes)
-
-
-@compiled
-def _convolve_backward(
-    of_weight: Array, flow: Array, x: Array, norms: Array, first: int, weight: Array, inputs: int,
-    outputs: int, gradient: Array, y: Array | None, sizes: Sizes, scratch: Scratch, lanes: Lanes,
-) -> None:  # fmt: skip
-    """The gradients of a `_convolve`: of its weight, and of BatchNorm's output, `flow`.
-
-    `gradient` is that of y, or, where y is given, that of the output of the BatchNorm after it; scratch.factors are
-    those of that. What `flow` sums up to is in scratch.sums. `flow` may be `gradient`.
-    """
-    side, origin = _side(weight, inputs, outputs)
-    height, width, pixels, border = sizes.height, sizes.width, sizes.height * sizes.width, side // 2
-    line, g_line = (width + 2 * border) * inputs, (width + 2 * border) * outputs
-    places, g_places = scratch.places[0], scratch.places[1]
-    place_windows(places, height, width, (height + 2 * border) * line, line, inputs)
-    place_windows(g_places, height, width, (height + 2 * border) * g_line, g_line, outputs)
-    product, of_product = scratch.weights[0], scratch.weights[1]
-    _turned(product, weight, side, outputs, inputs)
-    of_product[: len(weight)] = 0
-    scratch.frame[: sizes.together * (height + 2 * border) * line] = 0
-    scratch.other[: sizes.together * (height + 2 * border) * g_line] = 0
-    scratch.sums[:] = 0
-    affine = norms[0, first : first + inputs], norms[1, first : first + inputs]
-    normal = norms[2, first : first + inputs], norms[3, first : first + inputs]
-    factors = scratch.factors[0], scratch.factors[1], scratch.factors[2]
-    sums = scratch.sums[0], scratch.sums[1]
-    for start in range(0, sizes.images, sizes.together):
-        images, at = min(sizes.together, sizes.images - start), start * pixels * inputs
-        some, g_at = images * pixels, start * pixels * outputs
-        rectify(scratch.frame, border, x, at, affine, images, height, width, inputs, lanes)
-        if y is None:
-            other = gradient
+    height, width, pixels, layers = sizes.height, sizes.width, sizes.height * sizes.width, memory.layers
+    for r in range(len(table)):
+        row = table[r]
+        inputs, outputs, side, y = row[INPUTS], row[OUTPUTS], row[SIDE], row[Y]
+        border, line, size = _frame(side, height, width, inputs)
+        stride, frame, zero = 1, memory.frame, np.int64(0)
+        if r == 0:
+            stride, frame, line, size = 2, images, sizes.image_width * inputs, images.size // sizes.images
         else:
-            other = scratch.other
-            norm_gradient(
-                other, border, gradient, y, g_at, factors, images, height, width, outputs, lanes
-            )
-            g_at = origin
-        middle = g_at + border * (g_line + outputs)
-        add_outer_products(
-            of_product, scratch.frame, origin, places, other, middle, g_places, some, side, line, side * inputs,
-            outputs, lanes,
-        )  # fmt: skip
-        multiply_windows(
-            scratch.found, origin, other, g_at, g_places, some, side, g_line, side * outputs, product, inputs, lanes
-        )
-        mask_gradient(flow, at, scratch.found, x, affine, normal, sums, some, inputs, lanes)
-    _of_product(of_weight, of_product, outputs)
+            _normalise(row, sizes.images * pixels, parameters, statistics, training, epsilon, memory)
+            _clear(frame, sizes.together * size)
+        place_windows(memory.places, height, width, size, stride * line, stride * inputs)
+        _transpose(memory.product, zero, parameters, row[WEIGHT], outputs, side * side * inputs)
+        _clear(memory.sums, len(memory.sums))
+        for start in range(0, sizes.images, sizes.together):
+            some = min(sizes.together, sizes.images - start)
+            here, begin = y + start * pixels * outputs, start * size if r == 0 else 0
+            if r > 0:
+                at = row[X] + start * pixels * inputs
+                rectify(frame, border, layers, at, memory.norms, row[NORM], some, height, width, inputs, lanes)
+            multiply_windows(
+                layers, here, frame, begin, memory.places, some * pixels, side, line, side * inputs, memory.product,
+                outputs, lanes,
+            )  # fmt: skip
+            if row[STATE] >= 0:
+                before = row[BEFORE] if row[BEFORE] < 0 else row[BEFORE] + start * pixels * outputs
+                bias = row[WEIGHT] + side * side * inputs * outputs
+                mean = (row[STATE] * sizes.images + start) * outputs
+                finish_state(layers, here, before, parameters, bias, means, mean, some, pixels, outputs, lanes)
+            if training:
+                add_moments(memory.sums, layers, y, here, some * pixels, outputs, lanes)
 
 
 @compiled
-def _norm_backward(
-    of_scale: Array, of_shift: Array, norms: Array, first: int, count: int, scratch: Scratch
-) -> None:
-    """The gradients of a BatchNorm's scale and shift, and scratch.factors, by scratch.sums."""
-    for c in range(len(of_scale)):
-        scale, inverse, level = norms[0, first + c], norms[2, first + c], norms[3, first + c]
-        of_shift[c], of_scale[c] = scratch.sums[0, c], scratch.sums[1, c]
-        mean, slope = scratch.sums[0, c] / count, scratch.sums[1, c] / count
-        scratch.factors[0, c] = scale
-        scratch.factors[1, c] = -scale * inverse * slope
-        scratch.factors[2, c] = -scale * (mean + level * slope)
-
-
-@compiled
-def _state_backward(
-    gradient: Array, of_bias: Array, means: Array, flow: Array | None, x: Array, sizes: Sizes, scratch: Scratch,
-    lanes: Lanes,
-) -> None:  # fmt: skip
-    """Complete the gradient of a state, and that of the bias which was added to it."""
-    scratch.sums[:] = 0
-    factors = scratch.factors[0], scratch.factors[1], scratch.factors[2]
-    add_state_gradient(
-        gradient, means, flow, x, factors, scratch.sums[0], sizes.images, sizes.height * sizes.width, sizes.outer, lanes
-    )
-    of_bias[:] = scratch.sums[0, : len(of_bias)]
-
-
-@compiled
-def _images_backward(
-    of_weight: Array, x: Array, gradient: Array, sizes: Sizes, scratch: Scratch, lanes: Lanes
-) -> None:
-    """The gradient of the input layer's weight by that of its output."""
-    pixels, outputs, colours = sizes.height * sizes.width, sizes.outer, sizes.colours
-    line, places, g_places, product = sizes.image_width * colours, scratch.places[0], scratch.places[1], scratch.weights[0]
-    size, side = sizes.image_height * line, np.int64(POOLED)
-    place_windows(places, sizes.height, sizes.width, size, 2 * line, 2 * colours)
-    place_windows(g_places, sizes.height, sizes.width, pixels * outputs, sizes.width * outputs, outputs)
-    product[: side * side * colours * outputs] = 0
-    for start in range(0, sizes.images, sizes.together):
-        some = min(sizes.together, sizes.images - start) * pixels
-        add_outer_products(
-            product, x, start * size, places, gradient, start * pixels * outputs, g_places, some, side, line,
-            side * colours, outputs, lanes,
-        )  # fmt: skip
-    _of_pooled(of_weight, product, outputs, colours)
+def _norm_backward(row: Array, count: int, of_parameters: Array, memory: Memory) -> None:
+    """The gradients of a layer's BatchNorm, of the sums that `mask_gradient` has made, and `factors`."""
+    norms, sums, factors, channels = memory.norms, memory.sums, memory.factors, row[INPUTS]
+    total, third = len(norms) // 4, len(factors) // 3
+    for c in range(channels):
+        at = row[NORM] + c
+        scale, inverse, level = norms[at], norms[2 * total + at], norms[3 * total + at]
+        of_shift, of_scale = sums[c], sums[len(sums) // 2 + c]
+        of_parameters[row[SCALE] + c], of_parameters[row[SCALE] + channels + c] = of_scale, of_shift
+        factors[c] = scale
+        factors[third + c] = -scale * inverse * of_scale / count
+        factors[2 * third + c] = -scale * (of_shift + level * of_scale) / count
 
 
 @compiled
 def backward(
-    sizes: Sizes, x: Array, blocks: Array, of_means: Array, kept: Kept, of_weight: Array, of_bias: Array,
-    of_blocks: Array, flow: Array, of_state: Array, gradient: Array, scratch: Scratch, lanes: Lanes,
+    table: Array, sizes: Sizes, images: Array, parameters: Array, of_means: Array, of_parameters: Array,
+    memory: Memory, lanes: Lanes,
 ) -> None:  # fmt: skip
-    """The gradients of weight, bias and blocks (of_...) after `forward` without running statistics.
+    """Write the gradients of the parameters, after `forward` in training; those that are 0 have to be there.
 
-    `flow` (n h w inner), `of_state` and `gradient` (n h w outer) are memory. Biases in front of a BatchNorm change nothing; their gradient is 0.
+    Such are the biases in front of a BatchNorm, which takes them away.
     """
-    outer, inner, depth = sizes.outer, sizes.inner, sizes.blocks
-    count, norms = sizes.images * sizes.height * sizes.width, kept.norms
-    last = of_bias if depth == 0 else of_blocks[depth - 1, -outer:]
-    _state_backward(gradient, last, of_means[depth], None, kept.states[depth], sizes, scratch, lanes)
-    for d in range(depth - 1, -1, -1):
-        _, _, weight1, _, _, _, weight2, _, _, _, weight3, _ = _block(blocks[d], outer, inner)
-        of_scale1, of_shift1, of_weight1, of_bias1, of_scale2, of_shift2, of_weight2, of_bias2, of_scale3, \
-            of_shift3, of_weight3, _ = _block(of_blocks[d], outer, inner)
-        of_bias1[:] = 0
-        of_bias2[:] = 0
-        at1 = d * (outer + 2 * inner)
-        at2, at3 = at1 + outer, at1 + outer + inner
-        state, first, second = kept.states[d], kept.first[d], kept.second[d]
-        _convolve_backward(
-            of_weight3, flow, second, norms, at3, weight3, inner, outer, gradient, None, sizes, scratch, lanes
-        )
-        _norm_backward(of_scale3, of_shift3, norms, at3, count, scratch)
-        _convolve_backward(
-            of_weight2, flow, first, norms, at2, weight2, inner, inner, flow, second, sizes, scratch, lanes
-        )
-        _norm_backward(of_scale2, of_shift2, norms, at2, count, scratch)
-        _convolve_backward(
-            of_weight1, of_state, state, norms, at1, weight1, outer, inner, flow, first, sizes, scratch, lanes
-        )
-        _norm_backward(of_scale1, of_shift1, norms, at1, count, scratch)
-        of_earlier = of_bias if d == 0 else of_blocks[d - 1, -outer:]
-        _state_backward(gradient, of_earlier, of_means[d], of_state, state, sizes, scratch, lanes)
-    _images_backward(of_weight, x, gradient, sizes, scratch, lanes)
+    height, width, pixels, layers = sizes.height, sizes.width, sizes.height * sizes.width, memory.layers
+    flows, gradient, zero = memory.flows, memory.gradient, np.int64(0)
+    for r in range(len(table) - 1, -1, -1):
+        row = table[r]
+        inputs, outputs, side, is_state = row[INPUTS], row[OUTPUTS], row[SIDE], row[STATE] >= 0
+        weight, weights = row[WEIGHT], side * side * inputs * outputs
+        flow, after = r % 2 * (len(flows) // 2), (r + 1) % 2 * (len(flows) // 2)
+        border, line, size = _frame(side, height, width, inputs)
+        _, g_line, g_size = _frame(side, height, width, outputs)
+        stride, frame, other = 1, memory.frame, memory.other
+        if r == 0:
+            stride, frame, line, size = 2, images, sizes.image_width * inputs, images.size // sizes.images
+        else:
+            _clear(frame, sizes.together * size)
+            _turn(memory.product, parameters, weight, side * side, outputs, inputs)
+        if is_state:
+            other = gradient
+            _clear(memory.sums, len(memory.sums))
+            add_state_gradient(
+                gradient, of_means, row[STATE] * sizes.images * outputs, r < len(table) - 1, flows, after, layers,
+                row[Y], memory.factors, memory.sums, sizes.images, pixels, outputs, lanes,
+            )  # fmt: skip
+            for c in range(outputs):
+                of_parameters[weight + weights + c] = memory.sums[c]
+        else:
+            _clear(other, sizes.together * g_size)
+        _clear(memory.of_product, weights)
+        _clear(memory.sums, len(memory.sums))
+        place_windows(memory.places, height, width, size, stride * line, stride * inputs)
+        place_windows(memory.g_places, height, width, g_size, g_line, outputs)
+        for start in range(0, sizes.images, sizes.together):
+            some = min(sizes.together, sizes.images - start)
+            begin, at = start * size if r == 0 else 0, row[X] + start * pixels * inputs
+            g_begin, y = start * pixels * outputs if is_state else 0, start * pixels * outputs
+            if r > 0:
+                rectify(frame, border, layers, at, memory.norms, row[NORM], some, height, width, inputs, lanes)
+            if not is_state:
+                norm_gradient(
+                    other, border, flows, after + y, layers, row[Y] + y, memory.factors, some, height, width, outputs,
+                    lanes,
+                )  # fmt: skip
+            add_outer_products(
+                memory.of_product, frame, begin, memory.places, other, g_begin + border * (g_line + outputs),
+                memory.g_places, some * pixels, side, line, side * inputs, outputs, lanes,
+            )  # fmt: skip
+            if r > 0:
+                multiply_windows(
+                    memory.found, zero, other, g_begin, memory.g_places, some * pixels, side, g_line, side * outputs,
+                    memory.product, inputs, lanes,
+                )  # fmt: skip
+                mask_gradient(
+                    flows, flow + start * pixels * inputs, memory.found, layers, at, memory.norms, row[NORM],
+                    memory.sums, some * pixels, inputs, lanes,
+                )  # fmt: skip
+        _transpose(of_parameters, weight, memory.of_product, zero, side * side * inputs, outputs)
+        if r > 0:
+            _norm_backward(row, sizes.images * pixels, of_parameters, memory)

@@ -5,20 +5,26 @@ passes over memory. The head, which is small, stays in modules.
 """
 
 import math
-from typing import Any, NamedTuple
+from functools import cache
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 
-from workflow_scripts.depth.image_kernels import Array, Lanes
-from workflow_scripts.depth.image_loops import POOLED, Kept, Scratch, Sizes, backward, forward
+from workflow_scripts.depth.image_kernels import Array
+from workflow_scripts.depth.image_loops import INPUTS, OUTPUTS, SIDE, Memory, Sizes, backward, forward
 from workflow_scripts.runtime.vectors import lanes_for
 
+POOLED = 6  # side of the first convolution's windows together with the pooling after it
+PARAMETERS_OF_BLOCK = 12
 NUMBERS = 4096  # that a layer reads of the images which pass through it together, about
 CACHE_LINE = 64  # bytes; vectors that lie on two lines are slow
+WITH_WEIGHTS = (nn.Conv2d, nn.BatchNorm2d)
 
 
 def can_pass(module: nn.Module, images: Tensor) -> bool:
@@ -35,34 +41,31 @@ def means_of_states(input_layer: nn.Module, blocks: nn.Module, images: Tensor) -
 
     In training mode BatchNorms use the batch's statistics, and their running ones move; else they use those.
     """
-    layers = [layer for module in (input_layer, blocks) for layer in module.modules() if hasattr(layer, "weight")]
-    norms = [layer for layer in layers if isinstance(layer, nn.BatchNorm2d)]
+    convolution, *layers = (
+        layer for part in (input_layer, blocks) for layer in part.modules() if isinstance(layer, WITH_WEIGHTS)
+    )
+    norms: Any = [layer for layer in layers if isinstance(layer, nn.BatchNorm2d)]
     parameters = [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
     running = [[norm.running_mean for norm in norms], [norm.running_var for norm in norms]]
-    statistics, epsilon = torch.empty(2, sum(norm.num_features for norm in norms), dtype=images.dtype), 0.0
-    if norms:
-        epsilon = norms[0].eps
-        if not blocks.training:
-            statistics = torch.stack([torch.cat(tensors) for tensors in running])
-    grad = torch.is_grad_enabled()
-    means: Tensor = _MeansOfStates.apply(images, statistics, blocks.training, epsilon, grad, *parameters)
-    if norms and blocks.training:
-        widths = [norm.num_features for norm in norms]
-        for tensors, values in zip(running, statistics, strict=True):
-            torch._foreach_lerp_(tensors, list(values.split(widths)), norms[0].momentum)
+    widths = [norm.num_features for norm in norms]
+    epsilon = norms[0].eps if norms else 0.0
+    statistics = torch.empty(2 * sum(widths), dtype=images.dtype)
+    if not blocks.training and norms:
+        torch.cat(running[0] + running[1], out=statistics)
+    means: Tensor = _MeansOfStates.apply(
+        images, statistics, blocks.training, epsilon, torch.is_grad_enabled(), _pooled(convolution.weight),
+        convolution.bias, *parameters,
+    )  # fmt: skip
+    if blocks.training and norms:
+        torch._foreach_lerp_(running[0] + running[1], list(statistics.split(2 * widths)), norms[0].momentum)
         torch._foreach_add_([norm.num_batches_tracked for norm in norms], 1)
     return means
 
 
-class _Memory(NamedTuple):
-    """What passes write to; all arrays lie in `arena`."""
-
-    arena: Array
-    kept: Kept
-    scratch: Scratch
-    flow: Array
-    of_state: Array
-    gradient: Array
+def _pooled(weight: Tensor) -> Tensor:
+    """The weight (C, colours, 6, 6) of one convolution of stride 2 that is the input layer's, and pooling of 2 x 2."""
+    shifted = [functional.pad(weight, (left, 1 - left, top, 1 - top)) for left in (0, 1) for top in (0, 1)]
+    return torch.stack(shifted).mean(0)
 
 
 class _MeansOfStates(Function):
@@ -71,98 +74,98 @@ class _MeansOfStates(Function):
         ctx: Any, images: Tensor, statistics: Tensor, training: bool, epsilon: float, grad: bool, *parameters: Tensor
     ) -> Tensor:
         """See `means_of_states`; `statistics` are read, or in training written."""
-        sizes = _sizes(images, parameters)
-        x = images.permute(0, 2, 3, 1).reshape(-1).numpy()
-        weight, bias, blocks = _lines(parameters, sizes.blocks)
-        memory = _memory(sizes, x.dtype, grad)
-        means = torch.empty(sizes.blocks + 1, sizes.images * sizes.outer, dtype=images.dtype)
-        running = None if training else statistics.numpy()
-        lanes = lanes_for(sizes.outer, sizes.inner)
-        forward(
-            sizes, x, weight, bias, blocks, epsilon, running, memory.kept, means.numpy(), statistics.numpy(),
-            memory.scratch, lanes,
-        )  # fmt: skip
+        count, colours, image_height, image_width = images.shape
+        height, width = (side // 2 - 2 for side in (image_height, image_width))
+        outer, blocks = len(parameters[1]), (len(parameters) - 2) // PARAMETERS_OF_BLOCK
+        inner = len(parameters[4]) if blocks else outer
+        together = max(1, min(count, NUMBERS // ((height + 2) * (width + 2) * inner)))
+        sizes = Sizes(count, image_width, height, width, together)
+        table, layers = _table(colours, outer, inner, blocks, count * height * width, grad)
+        memory, arena = _memory(sizes, table, layers, images.dtype, grad)
+        means, lanes = torch.empty(blocks + 1, count, outer, dtype=images.dtype), lanes_for(outer, inner)
+        x, line = images.permute(0, 2, 3, 1).reshape(-1), torch.cat([_line(parameter) for parameter in parameters])
+        passed = table, sizes, x.numpy(), line.numpy()
+        forward(*passed, statistics.numpy(), training, epsilon, means.view(-1).numpy(), memory, lanes)
         if grad:
-            ctx.memory, ctx.sizes, ctx.lanes, ctx.arrays, ctx.parameters = memory, sizes, lanes, (x, blocks), parameters
+            ctx.passed, ctx.memory, ctx.arena, ctx.lanes = passed, memory, arena, lanes
+            ctx.shapes = [parameter.shape for parameter in parameters]
         else:
-            _spare[:] = [memory.arena]
-        return means.view(sizes.blocks + 1, sizes.images, sizes.outer)
+            _spare[:] = [arena]
+        return means
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_means: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of the parameters."""
-        memory, sizes, (x, blocks) = ctx.memory, ctx.sizes, ctx.arrays
+        sizes = [math.prod(shape) for shape in ctx.shapes]
+        line = torch.zeros(sum(sizes), dtype=of_means.dtype)
+        backward(*ctx.passed, of_means.reshape(-1).numpy(), line.numpy(), ctx.memory, ctx.lanes)
+        _spare[:] = [ctx.arena]
         ctx.memory = None  # another pass may write there from now on
-        line = torch.empty(sum(parameter.numel() for parameter in ctx.parameters), dtype=of_means.dtype)
-        first = ctx.parameters[0].numel()
-        of_weight, of_bias, of_blocks = line[:first], line[first : first + sizes.outer], line[first + sizes.outer :]
-        backward(
-            sizes, x, blocks, of_means.reshape(sizes.blocks + 1, -1).numpy(), memory.kept, of_weight.numpy(),
-            of_bias.numpy(), of_blocks.view(sizes.blocks, -1).numpy() if sizes.blocks else blocks, memory.flow, memory.of_state, memory.gradient,
-            memory.scratch, ctx.lanes,
-        )  # fmt: skip
-        _spare[:] = [memory.arena]
-        parts = line.split([parameter.numel() for parameter in ctx.parameters])
-        return None, None, None, None, None, *map(_as_parameter, parts, ctx.parameters)
+        return None, None, None, None, None, *map(_unline, line.split(sizes), ctx.shapes)
 
 
-def _lines(parameters: tuple[Tensor, ...], blocks: int) -> tuple[Array, Array, Array]:
-    """Weight and bias of the input layer, and a row of numbers for each block."""
-    weight, bias, *rest = (
-        parameter.permute(0, 2, 3, 1).reshape(-1) if parameter.dim() == 4 else parameter for parameter in parameters
-    )
-    rows = torch.cat(rest).view(blocks, -1) if rest else bias.new_empty(0, 0)
-    return weight.numpy(), bias.numpy(), rows.numpy()
+def _line(parameter: Tensor) -> Tensor:
+    """A parameter as one line of numbers, weights as (outputs, height, width, inputs)."""
+    return parameter.permute(0, 2, 3, 1).reshape(-1) if parameter.dim() == 4 else parameter
 
 
-def _as_parameter(line: Tensor, parameter: Tensor) -> Tensor:
-    """The inverse of what `_lines` does to a parameter."""
-    if parameter.dim() < 4:
+def _unline(line: Tensor, shape: torch.Size) -> Tensor:
+    """The inverse of `_line`."""
+    if len(shape) < 4:
         return line
-    outputs, inputs, height, width = parameter.shape
+    outputs, inputs, height, width = shape
     return line.view(outputs, height, width, inputs).permute(0, 3, 1, 2)
 
 
-def _sizes(images: Tensor, parameters: tuple[Tensor, ...]) -> Sizes:
-    count, colours, image_height, image_width = images.shape
-    outer = len(parameters[1])
-    blocks = (len(parameters) - 2) // 12
-    inner = len(parameters[4]) if blocks else outer
-    height, width = (image_height - POOLED) // 2 + 1, (image_width - POOLED) // 2 + 1
-    together = max(1, min(count, NUMBERS // ((height + 2) * (width + 2) * inner)))
-    return Sizes(count, image_height, image_width, colours, height, width, outer, inner, blocks, together)
+@cache
+def _table(colours: int, outer: int, inner: int, blocks: int, pixels: int, keeps: bool) -> tuple[Array, int]:
+    """The rows of the layers, and how many numbers `layers` holds; without `keeps` all blocks use the same ones."""
+    state, inside = pixels * outer, pixels * inner
+
+    def place(depth: int) -> int:
+        return depth * (state + 2 * inside) if keeps else depth % 2 * state
+
+    rows = [(colours, outer, POOLED, -1, -1, 0, -1, 0, -1, -1, 0)]
+    parameter, norm = POOLED * POOLED * colours * outer + outer, 0
+    for depth in range(blocks):
+        x, y = place(depth), place(depth + 1)
+        first = x + state if keeps else 2 * state
+        second = first + inside
+        for inputs, outputs, side, source, to, before, after in (
+            (outer, inner, 1, x, first, -1, -1),
+            (inner, inner, 3, first, second, -1, -1),
+            (inner, outer, 1, second, y, x, depth + 1),
+        ):
+            bias, weight = -1 if source == x else parameter - inputs, parameter + 2 * inputs
+            rows.append((inputs, outputs, side, source, bias, to, before, after, norm, parameter, weight))
+            parameter, norm = weight + side * side * inputs * outputs + outputs, norm + inputs
+    return np.array(rows), place(blocks) + state if keeps else 2 * (state + inside)
 
 
 _spare: list[Array] = []
-"""The arena of an earlier pass: new memory costs a page fault for each of its pages."""
+"""The memory of an earlier pass: new memory costs a page fault for each of its pages."""
 
 
-def _memory(sizes: Sizes, dtype: np.dtype[Any], grad: bool) -> _Memory:
-    """Memory of a forward pass, and where `grad` of its backward pass."""
-    outer, inner, depth = sizes.outer, sizes.inner, sizes.blocks if grad else min(1, sizes.blocks)
+def _memory(sizes: Sizes, table: Array, layers: int, dtype: torch.dtype, keeps: bool) -> tuple[Memory, Array]:
+    """Memory of a forward pass, with `keeps` of its backward pass, too; and the bytes that it lies in."""
+    precision = torch.empty(0, dtype=dtype).numpy().dtype
+    widest, outer = int(table[:, [INPUTS, OUTPUTS]].max()), int(table[0, OUTPUTS])
     pixels = sizes.images * sizes.height * sizes.width
-    group = sizes.together * (sizes.height + 2) * (sizes.width + 2) * max(outer, inner)
-    weights = max(POOLED * POOLED * sizes.colours * outer, 9 * inner * inner, outer * inner)
-    shapes = [
-        (depth + 1, pixels * outer), (depth, pixels * inner), (depth, pixels * inner),
-        (4, sizes.blocks * (outer + 2 * inner)), (group,), (group,), (group,), (2, weights), (3, max(outer, inner)),
-        *((pixels * width if grad else 0,) for width in (inner, outer, outer)),
-    ]  # fmt: skip
-    starts, end = [], 0
-    for shape in shapes:
-        starts.append(end)
-        end += -(-math.prod(shape) * dtype.itemsize // CACHE_LINE) * CACHE_LINE
+    frame = sizes.together * (sizes.height + 2) * (sizes.width + 2) * widest
+    weights = int((table[:, INPUTS] * table[:, OUTPUTS] * table[:, SIDE] ** 2).max())
+    lengths = (
+        layers, 4 * int(table[1:, INPUTS].sum()), frame, keeps * frame, keeps * frame, weights, keeps * weights,
+        3 * widest, keeps * 2 * pixels * widest, keeps * pixels * outer,
+    )  # fmt: skip
+    ends = list(accumulate(-(-length * precision.itemsize // CACHE_LINE) * CACHE_LINE for length in lengths))
     arena = _spare.pop() if _spare else np.empty(0, np.uint8)
-    if len(arena) < end:
-        room = np.empty(end + CACHE_LINE, np.uint8)
-        begin = -room.ctypes.data % CACHE_LINE
-        arena = room[begin : begin + end]
-    states, first, second, norms, frame, other, found, products, factors, flow, of_state, gradient = (
-        arena[start : start + math.prod(shape) * dtype.itemsize].view(dtype).reshape(shape)
-        for start, shape in zip(starts, shapes, strict=True)
-    )
-    places = np.empty((2, sizes.together * sizes.height * sizes.width), np.int64)
-    sums = np.empty((2, max(outer, inner)))
-    scratch = Scratch(frame, other, found, places, products, sums, factors)
-    return _Memory(arena, Kept(states, first, second, norms), scratch, flow, of_state, gradient)
+    if len(arena) < ends[-1]:
+        room = np.empty(ends[-1] + CACHE_LINE, np.uint8)
+        arena = room[-room.ctypes.data % CACHE_LINE :]
+    lines = [
+        arena[start : start + length * precision.itemsize].view(precision)
+        for start, length in zip([0, *ends], lengths, strict=False)
+    ]
+    places = [np.empty(sizes.together * sizes.height * sizes.width, np.int64) for _ in range(2)]
+    return Memory(*lines, np.empty(2 * widest), *places), arena
