@@ -5,6 +5,7 @@ passes over memory. The head, which is small, stays in modules.
 """
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from itertools import accumulate
 from typing import Any
@@ -24,7 +25,6 @@ POOLED = 6  # side of the first convolution's windows together with the pooling 
 PARAMETERS_OF_BLOCK = 12
 NUMBERS = 4096  # that a layer reads of the images which pass through it together, about
 CACHE_LINE = 64  # bytes; vectors that lie on two lines are slow
-WITH_WEIGHTS = (nn.Conv2d, nn.BatchNorm2d)
 
 
 def can_pass(module: nn.Module, images: Tensor) -> bool:
@@ -36,28 +36,27 @@ def can_pass(module: nn.Module, images: Tensor) -> bool:
     return plain and (module.training or not torch.is_grad_enabled())
 
 
-def means_of_states(input_layer: nn.Module, blocks: nn.Module, images: Tensor) -> Tensor:
+def means_of_states(convolution: nn.Conv2d, blocks: Sequence[nn.Sequential], images: Tensor, training: bool) -> Tensor:
     """The means over pixels (D+1, N, C) of the states at all depths, of images (N, colours, height, width).
 
-    In training mode BatchNorms use the batch's statistics, and their running ones move; else they use those.
+    They are those of the convolution and pooling of 2 x 2, and after each residual branch in `blocks`: three times
+    BatchNorm, ReLU, convolution. In training BatchNorms use the batch's statistics, and their running ones move; else they use those.
     """
-    convolution, *layers = (
-        layer for part in (input_layer, blocks) for layer in part.modules() if isinstance(layer, WITH_WEIGHTS)
-    )
-    norms: Any = [layer for layer in layers if isinstance(layer, nn.BatchNorm2d)]
+    layers: Any = [layer for block in blocks for layer in block if not isinstance(layer, nn.ReLU)]
+    norms = layers[::2]
     parameters = [parameter for layer in layers for parameter in (layer.weight, layer.bias)]
-    running = [[norm.running_mean for norm in norms], [norm.running_var for norm in norms]]
+    running = [norm.running_mean for norm in norms] + [norm.running_var for norm in norms]
     widths = [norm.num_features for norm in norms]
     epsilon = norms[0].eps if norms else 0.0
     statistics = torch.empty(2 * sum(widths), dtype=images.dtype)
-    if not blocks.training and norms:
-        torch.cat(running[0] + running[1], out=statistics)
+    if norms and not training:
+        torch.cat(running, out=statistics)
     means: Tensor = _MeansOfStates.apply(
-        images, statistics, blocks.training, epsilon, torch.is_grad_enabled(), _pooled(convolution.weight),
+        images, statistics, training, epsilon, torch.is_grad_enabled(), _pooled(convolution.weight),
         convolution.bias, *parameters,
     )  # fmt: skip
-    if blocks.training and norms:
-        torch._foreach_lerp_(running[0] + running[1], list(statistics.split(2 * widths)), norms[0].momentum)
+    if norms and training:
+        torch._foreach_lerp_(running, list(statistics.split(2 * widths)), norms[0].momentum)
         torch._foreach_add_([norm.num_batches_tracked for norm in norms], 1)
     return means
 

@@ -178,19 +178,20 @@ class ConvolutionalNetwork(DepthNetwork):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (D+1, N, K) of every depth."""
-        if self._compiles(x):
-            return self.heads(list(means_of_states(self.input_layer, self.blocks, x)))
-        return super().forward(x)
+        return self.heads(list(self._summaries(x))) if self._compiles(x) else super().forward(x)
 
     def deepest(self, x: Tensor) -> Tensor:
         """Logits (N, K) of depth D alone."""
-        if self._compiles(x):
-            logits: Tensor = self.head[1:](means_of_states(self.input_layer, self.blocks, x)[-1])
-            return logits
-        return super().deepest(x)
+        if not self._compiles(x):
+            return super().deepest(x)
+        logits: Tensor = self.head[1:](self._summaries(x)[-1])
+        return logits
 
     def _compiles(self, x: Tensor) -> bool:
         return self.layout == "compiled" and can_pass(self, x)
+
+    def _summaries(self, x: Tensor) -> Tensor:
+        return means_of_states(self.input_layer[0], [block.layers for block in self.blocks], x, self.training)
 
     def summary(self, state: Tensor) -> Tensor:
         """The mean over height and width, (N, C), so that no state is kept for the head."""
