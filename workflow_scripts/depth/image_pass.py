@@ -32,8 +32,9 @@ def can_pass(module: nn.Module, images: Tensor) -> bool:
 
     Its gradients are those of parameters alone, and of batch statistics.
     """
-    plain = images.device.type == "cpu" and not torch.is_autocast_enabled("cpu") and not images.requires_grad
-    return plain and (module.training or not torch.is_grad_enabled())
+    full = images.dtype == next(module.parameters()).dtype and images.dtype in (torch.float32, torch.float64)
+    on_processor = images.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    return full and on_processor and not images.requires_grad and (module.training or not torch.is_grad_enabled())
 
 
 def means_of_states(convolution: nn.Conv2d, blocks: Sequence[nn.Sequential], images: Tensor, training: bool) -> Tensor:
@@ -96,6 +97,8 @@ class _MeansOfStates(Function):
     @once_differentiable
     def backward(ctx: Any, of_means: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of the parameters."""
+        if ctx.memory is None:
+            raise RuntimeError("a pass has one backward pass, and this one had it; pass the images again")
         sizes = [math.prod(shape) for shape in ctx.shapes]
         line = torch.zeros(sum(sizes), dtype=of_means.dtype)
         backward(*ctx.passed, of_means.reshape(-1).numpy(), line.numpy(), ctx.memory, ctx.lanes)

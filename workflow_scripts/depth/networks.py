@@ -39,6 +39,8 @@ class GlobalAverage(nn.Module):
 class DepthNetwork(nn.Module):
     """Input layer, residual blocks and one head for all depths; subclasses define these."""
 
+    layout: Layout = "modules"
+
     def __init__(self, input_layer: nn.Module, head: nn.Module, blocks: list[Residual]) -> None:
         """A network of depth len(blocks)."""
         super().__init__()
@@ -166,7 +168,10 @@ class ConvolutionalNetwork(DepthNetwork):
         per_depth_statistics: bool = False,
         layout: Layout = "modules",
     ) -> None:
-        """Channels between blocks are `outer_width` (64 in the paper), inside them `inner_width` (32)."""
+        """Channels between blocks are `outer_width` (64 in the paper), inside them `inner_width` (32).
+
+        With the layout "compiled" both are multiples of 8, and passes run in compiled loops where `can_pass` says so.
+        """
         norm = DepthBatchNorm(outer_width, max_depth) if per_depth_statistics else nn.BatchNorm1d(outer_width)
         mixing = Residual(nn.Linear(outer_width, outer_width), nn.ReLU(), norm)
         super().__init__(
