@@ -6,7 +6,7 @@ loops go over a few images at a time, so that these stay in the cache. The input
 and the pooling after it are one convolution, of stride 2.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,6 +33,8 @@ bias which that still lacks; where in `layers` its output begins, and what is ad
 that its output is; where in a row of `norms` its BatchNorm's channels begin, and among the parameters BatchNorm's scale
 (then its shift) and the convolution's weight (outputs, rows, columns, inputs; then its bias).
 """
+
+INTEGER: Any = np.int64  # a plain 0 would be a type of its own, for which called functions are compiled again
 
 
 class Sizes(NamedTuple):
@@ -145,11 +147,12 @@ def forward(
     In training they are written: those of this batch, the variance unbiased. Else they are used.
     """
     height, width, pixels, layers = sizes.height, sizes.width, sizes.height * sizes.width, memory.layers
+    zero = INTEGER(0)
     for r in range(len(table)):
         row = table[r]
         inputs, outputs, side, y = row[INPUTS], row[OUTPUTS], row[SIDE], row[Y]
         border, line, size = _frame(side, height, width, inputs)
-        stride, frame, zero = 1, memory.frame, np.int64(0)
+        stride, frame = 1, memory.frame
         if r == 0:
             stride, frame, line, size = 2, images, sizes.image_width * inputs, images.size // sizes.images
         else:
@@ -202,7 +205,7 @@ def backward(
     Such are the biases in front of a BatchNorm, which takes them away.
     """
     height, width, pixels, layers = sizes.height, sizes.width, sizes.height * sizes.width, memory.layers
-    flows, gradient, zero = memory.flows, memory.gradient, np.int64(0)
+    flows, gradient, zero = memory.flows, memory.gradient, INTEGER(0)
     for r in range(len(table) - 1, -1, -1):
         row = table[r]
         inputs, outputs, side, is_state = row[INPUTS], row[OUTPUTS], row[SIDE], row[STATE] >= 0

@@ -40,8 +40,9 @@ def can_pass(module: nn.Module, images: Tensor) -> bool:
 def means_of_states(convolution: nn.Conv2d, blocks: Sequence[nn.Sequential], images: Tensor, training: bool) -> Tensor:
     """The means over pixels (D+1, N, C) of the states at all depths, of images (N, colours, height, width).
 
-    They are those of the convolution and pooling of 2 x 2, and after each residual branch in `blocks`: three times
-    BatchNorm, ReLU, convolution. In training BatchNorms use the batch's statistics, and their running ones move; else they use those.
+    The states are that of convolution and pooling of 2 x 2, and those after each residual branch in `blocks`, which is
+    three times BatchNorm, ReLU, convolution. In training BatchNorms use the batch's statistics, and their running ones
+    move; else they use the running ones.
     """
     layers: Any = [layer for block in blocks for layer in block if not isinstance(layer, nn.ReLU)]
     norms = layers[::2]
@@ -99,12 +100,14 @@ class _MeansOfStates(Function):
         """The gradients of the parameters."""
         if ctx.memory is None:
             raise RuntimeError("a pass has one backward pass, and this one had it; pass the images again")
-        sizes = [math.prod(shape) for shape in ctx.shapes]
-        line = torch.zeros(sum(sizes), dtype=of_means.dtype)
-        backward(*ctx.passed, of_means.reshape(-1).numpy(), line.numpy(), ctx.memory, ctx.lanes)
+        lengths = [math.prod(shape) for shape in ctx.shapes]
+        line = torch.zeros(sum(lengths), dtype=of_means.dtype)
+        table, sizes, images, parameters = ctx.passed
+        passed = of_means.reshape(-1).numpy(), line.numpy(), ctx.memory, ctx.lanes
+        backward(table, sizes, images, parameters, *passed)
         _spare[:] = [ctx.arena]
         ctx.memory = None  # another pass may write there from now on
-        return None, None, None, None, None, *map(_unline, line.split(sizes), ctx.shapes)
+        return None, None, None, None, None, *map(_unline, line.split(lengths), ctx.shapes)
 
 
 def _line(parameter: Tensor) -> Tensor:
@@ -169,5 +172,6 @@ def _memory(sizes: Sizes, table: Array, layers: int, dtype: torch.dtype, keeps: 
         arena[start : start + length * precision.itemsize].view(precision)
         for start, length in zip([0, *ends], lengths, strict=False)
     ]
-    places = [np.empty(sizes.together * sizes.height * sizes.width, np.int64) for _ in range(2)]
-    return Memory(*lines, np.empty(2 * widest), *places), arena
+    lines.append(np.empty(2 * widest))
+    lines += [np.empty(sizes.together * sizes.height * sizes.width, np.int64) for _ in range(2)]
+    return Memory(*lines), arena

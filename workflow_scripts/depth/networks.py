@@ -5,7 +5,7 @@ d means: input layer, the first d residual blocks, then the head that all depths
 """
 
 import copy
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -156,6 +156,7 @@ class ConvolutionalNetwork(DepthNetwork):
     D+1 times, depth 0 first; with `per_depth_statistics` every depth has its own.
     """
 
+    input_layer: Any
     head: nn.Sequential
 
     def __init__(
@@ -196,7 +197,8 @@ class ConvolutionalNetwork(DepthNetwork):
         return self.layout == "compiled" and can_pass(self, x)
 
     def _summaries(self, x: Tensor) -> Tensor:
-        return means_of_states(self.input_layer[0], [block.layers for block in self.blocks], x, self.training)
+        blocks: Any = self.blocks
+        return means_of_states(self.input_layer[0], [block.layers for block in blocks], x, self.training)
 
     def summary(self, state: Tensor) -> Tensor:
         """The mean over height and width, (N, C), so that no state is kept for the head."""

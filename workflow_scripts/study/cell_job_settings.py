@@ -145,7 +145,7 @@ def search_job(cells: Cells, key: SearchKey) -> SearchJob:
 
 
 def layout_of(*channels: int) -> Layout:
-    """The layout of a network with these widths; a function of its tensors' shapes, never of how fast it was somewhere."""
+    """The layout of a network with these widths; a function of its shapes, never of how fast it was somewhere."""
     return "modules" if any(count % COMPILED_CHANNELS for count in channels) else "compiled"
 
 
