@@ -17,8 +17,8 @@ ENVS = ROOT / "envs"
 
 PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Packages whose name is not that of what is imported."""
-COME_ALONG = {"pydantic_core", "urllib3"}
-"""With pydantic and requests."""
+COME_ALONG = {"llvmlite", "pydantic_core", "urllib3"}
+"""With numba, pydantic and requests."""
 NO_JOBS = ("benchmark", "reference", "crate.py", "head_node.py", "snakemake_start.py")
 """Measured by hand, and what it is measured against, the audit's export, what watches the machine where Snakemake runs,
 and Snakemake's start."""

@@ -168,8 +168,9 @@ def test_the_best_epoch_is_that_of_the_held_out_elbo(prepared):
     assert len(result.history) == min(8, result.best_epoch + 4)
 
 
-def test_a_training_goes_on_from_a_copy_of_its_state(prepared):
-    run = runs_of()["ldn"]
+@pytest.mark.parametrize("widths", [(6, 3), (8, 8)])
+def test_a_training_goes_on_from_a_copy_of_its_state(widths, prepared):
+    run = runs_of(outer_width=widths[0], inner_width=widths[1])["ldn"]
     data = load(run, prepared)
     training = TrainingState(build(run), run.training, torch.Generator().manual_seed(1))
     for _ in range(2):
@@ -185,6 +186,15 @@ def test_a_training_goes_on_from_a_copy_of_its_state(prepared):
         assert torch.equal(tensor, again.best.weights[name])
     for ours, theirs in zip(training.model.state_dict().values(), again.model.state_dict().values(), strict=True):
         assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize(
+    ("widths", "bfloat16", "layout"),
+    [((8, 16), False, "compiled"), ((8, 4), False, "modules"), ((4, 8), False, "modules"), ((8, 16), True, "modules")],
+)
+def test_the_layout_follows_from_widths_and_precision(widths, bfloat16, layout):
+    run = runs_of(outer_width=widths[0], inner_width=widths[1], bfloat16=bfloat16)["ldn"]
+    assert (run.data.layout, build(run).network.layout) == (layout, layout)
 
 
 def test_mixed_precision_is_close_and_not_the_same(prepared):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from workflow_scripts.depth import metrics, posterior
-from workflow_scripts.depth.networks import prune
+from workflow_scripts.depth.networks import DepthNetwork, prune
 from workflow_scripts.depth.training import POINTS_PER_PASS, DepthModel, Points
 from workflow_scripts.runtime.multiply_adds import count_multiply_adds
 
@@ -76,15 +76,23 @@ def _logits(model: DepthModel, x: Tensor) -> Tensor:
     computed = torch.cat([model.logits(part).double().cpu() for part in x.split(POINTS_PER_PASS)], dim=1)
     if torch.isfinite(computed).all():
         return computed
-    exact = copy.deepcopy(model.network).double()
+    exact = _of_modules(model.network).double()
     return torch.cat([exact(part.double()).cpu() for part in x.split(POINTS_PER_PASS)], dim=1)
+
+
+def _of_modules(network: DepthNetwork) -> DepthNetwork:
+    """A copy that runs torch's modules, in any precision, and seen by what counts their arithmetic."""
+    copied = copy.deepcopy(network)
+    copied.layout = "modules"
+    return copied
 
 
 def _multiply_adds(model: DepthModel, d_opt: int, point: Tensor) -> dict[str, float | int | None]:
     """Arithmetic for one point: of the deterministic network of depth D, and pruned at d_opt with all its depths."""
-    pruned = prune(model.network, d_opt)
+    network = _of_modules(model.network)
+    pruned = prune(network, d_opt)
     return {
-        "multiply_adds_deterministic": count_multiply_adds(lambda: model.network.deepest(point)),
+        "multiply_adds_deterministic": count_multiply_adds(lambda: network.deepest(point)),
         "multiply_adds_d_opt": count_multiply_adds(lambda: pruned(point)),
     }
 

@@ -5,11 +5,14 @@ d means: input layer, the first d residual blocks, then the head that all depths
 """
 
 import copy
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from workflow_scripts.depth.image_pass import can_pass, means_of_states
+from workflow_scripts.study.cell_job_settings import Layout
 
 
 class Residual(nn.Module):
@@ -35,6 +38,8 @@ class GlobalAverage(nn.Module):
 
 class DepthNetwork(nn.Module):
     """Input layer, residual blocks and one head for all depths; subclasses define these."""
+
+    layout: Layout = "modules"
 
     def __init__(self, input_layer: nn.Module, head: nn.Module, blocks: list[Residual]) -> None:
         """A network of depth len(blocks)."""
@@ -151,6 +156,7 @@ class ConvolutionalNetwork(DepthNetwork):
     D+1 times, depth 0 first; with `per_depth_statistics` every depth has its own.
     """
 
+    input_layer: Any
     head: nn.Sequential
 
     def __init__(
@@ -161,8 +167,12 @@ class ConvolutionalNetwork(DepthNetwork):
         classes: int,
         max_depth: int,
         per_depth_statistics: bool = False,
+        layout: Layout = "modules",
     ) -> None:
-        """Channels between blocks are `outer_width` (64 in the paper), inside them `inner_width` (32)."""
+        """Channels between blocks are `outer_width` (64 in the paper), inside them `inner_width` (32).
+
+        With the layout "compiled" both are multiples of 8, and passes run in compiled loops where `can_pass` says so.
+        """
         norm = DepthBatchNorm(outer_width, max_depth) if per_depth_statistics else nn.BatchNorm1d(outer_width)
         mixing = Residual(nn.Linear(outer_width, outer_width), nn.ReLU(), norm)
         super().__init__(
@@ -170,7 +180,25 @@ class ConvolutionalNetwork(DepthNetwork):
             nn.Sequential(GlobalAverage(), mixing, nn.Linear(outer_width, classes)),
             [_bottleneck(outer_width, inner_width) for _ in range(max_depth)],
         )
-        self.per_depth_statistics = per_depth_statistics
+        self.per_depth_statistics, self.layout = per_depth_statistics, layout
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (D+1, N, K) of every depth."""
+        return self.heads(list(self._summaries(x))) if self._compiles(x) else super().forward(x)
+
+    def deepest(self, x: Tensor) -> Tensor:
+        """Logits (N, K) of depth D alone."""
+        if not self._compiles(x):
+            return super().deepest(x)
+        logits: Tensor = self.head[1:](self._summaries(x)[-1])
+        return logits
+
+    def _compiles(self, x: Tensor) -> bool:
+        return self.layout == "compiled" and can_pass(self, x)
+
+    def _summaries(self, x: Tensor) -> Tensor:
+        blocks: Any = self.blocks
+        return means_of_states(self.input_layer[0], [block.layers for block in blocks], x, self.training)
 
     def summary(self, state: Tensor) -> Tensor:
         """The mean over height and width, (N, C), so that no state is kept for the head."""

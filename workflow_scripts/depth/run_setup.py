@@ -54,6 +54,7 @@ def build(depth_run: DepthRun) -> DepthModel:
                 data.images.classes,
                 depth_run.max_depth,
                 per_depth_statistics=learnt and data.fidelity == "corrected",
+                layout=data.layout,
             )
             network = network.to(memory_format=torch.channels_last)
         else:

@@ -144,9 +144,9 @@ def search_job(cells: Cells, key: SearchKey) -> SearchJob:
     )
 
 
-def layout_of(init_channels: int) -> Layout:
-    """The layout of a network of cells; a function of its tensors' shapes, never of how fast it was somewhere."""
-    return "modules" if init_channels % COMPILED_CHANNELS else "compiled"
+def layout_of(*channels: int) -> Layout:
+    """The layout of a network with these widths; a function of its shapes, never of how fast it was somewhere."""
+    return "modules" if any(count % COMPILED_CHANNELS for count in channels) else "compiled"
 
 
 def selection_job(cells: Cells, key: SelectionKey) -> SelectionJob:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self, get_args
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from workflow_scripts.data.data_set import NAME, load_image_set
-from workflow_scripts.study.cell_job_settings import Images
+from workflow_scripts.study.cell_job_settings import Images, Layout, layout_of
 from workflow_scripts.study.cell_settings import Fidelity
 from workflow_scripts.study.data_sets import require_image_sets
 from workflow_scripts.study.name_checks import Mistake
@@ -158,6 +158,7 @@ class ImageData(Model):
             inner_width=self.inner_width,
             bfloat16=self.bfloat16,
             fidelity=fidelity,
+            layout="modules" if self.bfloat16 else layout_of(self.outer_width, self.inner_width),
         )
 
 
@@ -174,6 +175,10 @@ class ImageRun(Model):
     inner_width: Width = Field(description="Channels inside a block.")
     bfloat16: bool = Field(description="Mixed precision.")
     fidelity: Fidelity = Field(description="published: with the faults of the published code.")
+    layout: Layout = Field(
+        description="How a processor computes a pass: in compiled loops, in full precision where both widths are "
+        "multiples of eight, or in torch's modules, as a GPU always does."
+    )
 
     @property
     def train_size(self) -> int:
