@@ -103,7 +103,7 @@ def test_all_studies_in_one_table(here, capsys):
     assert re.search(
         r"\n  holds      good: effect \S+, interval \S+ to \S+, n = 8; 2 intervals lie.*\(the paper's settings\)\n", own
     )
-    assert printed.count("undecided  no study at hand is about this paper") == 8
+    assert printed.count("undecided  no study at hand has judged it") == 8
 
 
 def test_without_any_study_the_command_says_what_to_run(tmp_path, monkeypatch, capsys):
@@ -120,7 +120,7 @@ def test_a_verdict_does_not_outlive_its_tables(here, capsys, change):
     sentence = "results/good/claims.json is older than its tables (evaluations); run make run STUDY=good first"
     assert sentence in printed
     assert "good: " not in printed
-    assert gather_claims.main(["--docs"]) == 2
+    assert gather_claims.main(["--docs", "bad", "good"]) == 2
     assert capsys.readouterr().err == f"{sentence}\n"
     assert not (here / "docs").exists()
 
@@ -135,7 +135,7 @@ def test_a_damaged_file_is_one_sentence(here, capsys, text):
 
 
 def test_the_document_is_written_from_the_verdicts_of_studies(here):
-    assert gather_claims.main(["--docs"]) == 0
+    assert gather_claims.main(["--docs", "good", "bad"]) == 0
     text = (here / "docs/claims.md").read_text()
     assert text == gather_claims.committed_document(here / "docs/claims")
     assert "| [DARTS-ES finds better cells than DARTS.](#darts_es_better) | Section 4 | good | bad |  |" in text
@@ -143,13 +143,29 @@ def test_the_document_is_written_from_the_verdicts_of_studies(here):
         "**good** (the paper's settings): holds; 2 intervals lie within the claim; S1, CIFAR-10: test error of DARTS"
         in text
     )
-    assert "Undecided: no study is about this paper." in text
+    assert "Undecided: no study here has judged it." in text
+
+
+def test_a_study_without_verdicts_is_named_and_nothing_is_written(here, capsys):
+    assert gather_claims.main(["--docs", "good", "other"]) == 2
+    assert capsys.readouterr().err == "results/other/claims.json is not there; run make run STUDY=other first\n"
+    assert not (here / "docs").exists()
+
+
+def test_a_study_that_was_judged_before_a_claim_was_stated_does_not_speak_of_it(here):
+    path = here / "results/good/claims.json"
+    content = json.loads(path.read_text())
+    content["claims"] = [claim for claim in content["claims"] if claim["name"] != "darts_es_better"]
+    path.write_text(json.dumps(content))
+    assert gather_claims.main(["--docs", "good"]) == 0
+    text = (here / "docs/claims.md").read_text()
+    assert "| [DARTS-ES finds better cells than DARTS.](#darts_es_better) | Section 4 |  |  |  |" in text
 
 
 def test_a_verdict_on_a_claim_that_is_stated_otherwise_now_is_refused(here, capsys):
     path = here / "results/good/claims.json"
     path.write_text(path.read_text().replace("DARTS-ES finds better cells than DARTS.", "Reworded."))
-    assert gather_claims.main(["--docs"]) == 2
+    assert gather_claims.main(["--docs", "good"]) == 2
     assert "the verdicts of good are not on the claim darts_es_better as it is stated now" in capsys.readouterr().err
 
 

@@ -1,10 +1,10 @@
 """The verdicts of all studies at hand on the claims of both papers, in one table.
 
-    python -m workflow_scripts.gather_claims [--docs]
+    python -m workflow_scripts.gather_claims [--docs STUDY ...]
 
 Reads results/*/claims.json, which each study writes. A verdict whose tables have changed since is not shown. With
---docs the verdicts are copied to docs/claims/, and docs/claims.md is written from all that are there. Exit status: 0,
-or 2 where a file cannot be read or, with --docs, a verdict is older than its tables.
+--docs the verdicts of these studies are copied to docs/claims/, and docs/claims.md is written from all that are there.
+Exit status: 0, or 2 where a file cannot be read or, with --docs, a verdict is older than its tables.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Any
 
 from workflow_scripts.report.claim_rows import numbers, scale
 from workflow_scripts.report.claims_document import document, readme_line
-from workflow_scripts.runtime.command_line import documented_parser, print_error, print_lines
+from workflow_scripts.runtime.command_line import documented_parser, print_error, print_lines, stop_writing
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.study.claim_modules import claim_names, stated
 from workflow_scripts.tables.claims_file import PAPERS, read_claims
@@ -32,11 +32,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         studies = {path.parent: read_claims(path) for path in sorted(RESULTS.glob("*/claims.json"))}
         outdated = {folder: changed_tables(folder, content) for folder, content in studies.items()}
         if options.docs:
-            _write_documents(studies, outdated)
-            return 0
-        print_lines(*_lines(studies, outdated))
-    except (ValueError, OSError) as error:
+            _write_documents(options.docs, studies, outdated)
+        else:
+            print_lines(*_lines(studies, outdated))
+    except ValueError as error:
         print_error(error)
+        return 2
+    except BrokenPipeError:
+        stop_writing()
+        return 2
+    except OSError as error:
+        print_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
         return 2
     return 0
 
@@ -58,17 +64,21 @@ def committed_document(folder: Path) -> str:
     return document(claims_stated(), [read_claims(path) for path in sorted(folder.glob("*.json"))])
 
 
-def _write_documents(studies: dict[Path, dict[str, Any]], outdated: dict[Path, list[str]]) -> None:
-    for folder, changed in outdated.items():
-        if changed:
-            raise ValueError(_outdated(folder, changed))
-    COMMITTED.mkdir(parents=True, exist_ok=True)
-    for folder, content in studies.items():
-        write_durably(
-            COMMITTED / f"{folder.name}.json", (json.dumps(content, sort_keys=True, indent=1) + "\n").encode()
-        )
+def _write_documents(
+    names: Sequence[str], studies: dict[Path, dict[str, Any]], outdated: dict[Path, list[str]]
+) -> None:
+    """Copy the verdicts of these studies, and write the document; nothing is written where one cannot be copied."""
+    folders = [RESULTS / name for name in names]
+    for folder in folders:
+        if folder not in studies:
+            raise ValueError(f"{folder}/claims.json is not there; run make run STUDY={folder.name} first")
+        if outdated[folder]:
+            raise ValueError(_outdated(folder, outdated[folder]))
+    for folder in folders:
+        text = json.dumps(studies[folder], sort_keys=True, indent=1) + "\n"
+        write_durably(COMMITTED / f"{folder.name}.json", text.encode())
     write_durably(DOCUMENT, committed_document(COMMITTED).encode())
-    print_lines(f"written: {DOCUMENT}, and the verdicts of {len(studies)} studies in {COMMITTED}; README.md is to say:")
+    print_lines(f"{DOCUMENT} is written; README.md is to say:")
     committed = [read_claims(path) for path in sorted(COMMITTED.glob("*.json"))]
     print_lines(*(readme_line(paper, claims_stated(), committed) for paper in PAPERS))
 
@@ -99,12 +109,12 @@ def _lines(studies: dict[Path, dict[str, Any]], outdated: dict[Path, list[str]])
             differ = scale(content["departures"][claim["paper"]])
             yield f"  {verdict['verdict']:10} {study}: {measured}{verdict['reason']} ({differ})"
         if not found:
-            yield "  undecided  no study at hand is about this paper"
+            yield "  undecided  no study at hand has judged it"
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = documented_parser("gather_claims", __doc__)
-    parser.add_argument("--docs", action="store_true", help="write docs/claims/ and docs/claims.md")
+    parser.add_argument("--docs", nargs="+", metavar="STUDY", help="copy their verdicts and write docs/claims.md")
     return parser
 
 

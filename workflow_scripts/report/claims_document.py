@@ -11,9 +11,9 @@ WORDS = ("holds", "fails", "undecided")
 
 _HEAD = f"""# What the papers claim, and what of it holds
 
-This page is generated: `.venv/bin/python -m workflow_scripts.gather_claims --docs` writes it from the verdicts in
-`docs/claims/`, which the studies wrote. Each claim is a file of `workflow_scripts/claims/`, which says what is
-compared. `make claims` prints the same for the studies at hand. Sections of RobustDARTS are numbered as its
+This page is generated: `.venv/bin/python -m workflow_scripts.gather_claims --docs STUDY` adds the verdicts of a study
+to `docs/claims/` and writes it from all that are there. Each claim is a file of `workflow_scripts/claims/`, which says
+what is compared. `make claims` prints the same for the studies at hand. Sections of RobustDARTS are numbered as its
 introduction numbers them (arXiv 1909.09656v2); of Variational Depth Search (arXiv 2002.02797) the part is named.
 
 {RULE}
@@ -25,13 +25,16 @@ A study speaks for its own scale; [below](#the-scale-of-each-study) is where its
 def document(claims: Sequence[dict[str, str]], studies: Sequence[dict[str, Any]]) -> str:
     """The text, of claims (name, paper, place, statement) in their order, and of the files of claims of studies.
 
-    Raises ValueError, in one sentence, where a study judged a claim that is stated otherwise now, or did not judge one.
+    A claim is missing where a study was judged before it was stated. Raises ValueError, in one sentence, where a study
+    judged a claim that is stated otherwise now.
     """
     parts = [_HEAD]
     for paper, title in PAPERS.items():
         about = [study for study in studies if paper in study["departures"]]
         stated = [claim for claim in claims if claim["paper"] == paper]
-        found = {claim["name"]: [(study, _verdict(study, claim)) for study in about] for claim in stated}
+        found = {
+            claim["name"]: [(study, each) for study in about for each in _verdicts(study, claim)] for claim in stated
+        }
         parts.append(f"## {title}\n\n{_summary(stated, found)}")
         parts += [_section(claim, found[claim["name"]]) for claim in stated]
     parts.append(f"## The scale of each study\n\n{_scales(studies)}")
@@ -42,7 +45,7 @@ def readme_line(paper: str, claims: Sequence[dict[str, str]], studies: Sequence[
     """One line on a paper: how many of its claims hold, fail or are undecided in the studies."""
     stated = [claim for claim in claims if claim["paper"] == paper]
     about = [study for study in studies if paper in study["departures"]]
-    words = [_together([_verdict(study, claim)["verdict"] for study in about]) for claim in stated]
+    words = [_together([each["verdict"] for study in about for each in _verdicts(study, claim)]) for claim in stated]
     counts = [f"{sum(word == each for each in words)} {name}" for word, name in _TOGETHER.items()]
     return f"**{PAPERS[paper]}**, {count(len(stated), 'claim')}: {', '.join(counts)}."
 
@@ -59,14 +62,15 @@ def _together(words: list[str]) -> str:
     return next((word for word in ("fails", "holds") if word in words), "undecided")
 
 
-def _verdict(study: dict[str, Any], claim: dict[str, str]) -> dict[str, Any]:
+def _verdicts(study: dict[str, Any], claim: dict[str, str]) -> list[dict[str, Any]]:
+    """The verdict of a study on a claim, none where it was not judged."""
     found = [each for each in study["claims"] if each["name"] == claim["name"]]
-    if not found or any(found[0][key] != claim[key] for key in claim):
+    if any(each[key] != claim[key] for each in found for key in claim):
         raise ValueError(
             f"the verdicts of {study['study']} are not on the claim {claim['name']} as it is stated now; "
             f"run make run STUDY={study['study']} and write the document again"
         )
-    return found[0]
+    return found
 
 
 def _summary(claims: list[dict[str, str]], found: dict[str, list]) -> str:
@@ -85,7 +89,7 @@ def _summary(claims: list[dict[str, str]], found: dict[str, list]) -> str:
 def _section(claim: dict[str, str], verdicts: list[tuple[dict[str, Any], dict[str, Any]]]) -> str:
     lines = [f"### {claim['name']}\n\n{claim['statement']} ({claim['place']})\n"]
     if not verdicts:
-        lines.append("Undecided: no study is about this paper.\n")
+        lines.append("Undecided: no study here has judged it.\n")
     for study, verdict in verdicts:
         differ = scale(study["departures"][claim["paper"]])
         lines.append(f"**{study['study']}** ({differ}): {verdict['verdict']}; {verdict['reason']}.\n")
