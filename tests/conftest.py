@@ -24,7 +24,10 @@ def pytest_make_parametrize_id(val):
     return f"{len(val)}_bytes" if isinstance(val, bytes) else None
 
 
-LONG = ("tests/workflow/test_audit.py", "tests/test_kills.py", "tests/workflow/", "tests/smoke/", "tests/test_plan.py")
+LONG = (
+    *("tests/workflow/test_audit.py", "tests/test_kills.py", "tests/workflow/", "tests/smoke/", "tests/test_"),
+    *("tests/figures/", "tests/cells/", "tests/depth/"),
+)
 """Begun first, in this order, so that no worker is left alone with them at the end or waits for another to build."""
 
 
