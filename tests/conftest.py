@@ -6,6 +6,8 @@ And no Slurm but where a test starts one, whatever is configured on the machine.
 import gc
 import os
 
+import loaded_python
+
 gc.disable()  # while modules load: they stay, so there is no garbage among them to look for
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -38,3 +40,7 @@ def pytest_collection_modifyitems(items):
 def pytest_collection_finish(session):
     gc.freeze()
     gc.enable()
+
+
+def pytest_sessionfinish():
+    loaded_python.end()

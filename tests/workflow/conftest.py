@@ -1,12 +1,10 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
-from workflow import loaded_python
 from workflow.workflow_copy import build, compile_loops, copy_workflow
 
 
@@ -31,10 +29,3 @@ def finished(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("finished") / "tree"
     subprocess.run(["cp", "-a", str(built), str(tree)], check=True)
     return tree
-
-
-@pytest.fixture(scope="session", autouse=True)
-def loaded() -> Iterator[None]:
-    """Python that has loaded libraries ends with the tests."""
-    yield
-    loaded_python.end()

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import torch
-from workflow.loaded_python import run_module
+from loaded_python import run_module
 
 from workflow_scripts.depth import compiled
 from workflow_scripts.depth.run_setup import build as build_model
