@@ -126,10 +126,11 @@ def test_a_new_stop_rule_trains_only_architectures_that_changed(finished: Path, 
 def test_one_more_seed_keeps_every_finished_training(finished: Path, tmp_path: Path) -> None:
     subprocess.run(["cp", "-a", str(finished), str(tmp_path / "copy")], check=True)
     tree = tmp_path / "copy"
-    edit(tree / "config" / "tiny.yaml", "seeds: [1]}\n  search:", "seeds: [1, 2]}\n  search:")
+    another = "\n    - {spaces: [s4], data_sets: [digits], methods: [darts, darts_es], l2: [3.0e-4], seeds: [2]}"
+    edit(tree / "config" / "tiny.yaml", "seeds: [1]}\n  search:", f"seeds: [1]}}{another}\n  search:")
     said = build(tree, "results/tiny/tables/evaluations.csv")
-    assert said.count("(Rule: cell_search)") == 2
-    assert said.count("(Rule: evaluate_genotype)") == 4
+    assert said.count("(Rule: cell_search)") == 1
+    assert said.count("(Rule: evaluate_genotype)") == 2
 
 
 def test_a_fresh_study_runs_up_to_one_rule_and_for_one_file(finished: Path, tmp_path: Path) -> None:
