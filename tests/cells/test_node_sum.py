@@ -87,9 +87,8 @@ def test_alpha_gradients_of_both_orders(published):
 
 def test_the_hessian():
     """Times vectors of random numbers, which no entry that differs can leave equal."""
-    vectors = torch.randn(
-        4, sum(map(len, EVERYTHING)) * 2, dtype=torch.float64, generator=torch.Generator().manual_seed(3)
-    )
+    draws = torch.Generator().manual_seed(3)
+    vectors = torch.randn(4, 2 * sum(map(len, EVERYTHING)), dtype=torch.float64, generator=draws)
     images = []
     for network in twins():
         product = hessian_product(network, alphas_of(network), batch_of(), noise())
