@@ -6,6 +6,8 @@ And no Slurm but where a test starts one, whatever is configured on the machine.
 import gc
 import os
 
+import loaded_python
+
 gc.disable()  # while modules load: they stay, so there is no garbage among them to look for
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[variable] = "1"
@@ -24,7 +26,10 @@ def pytest_make_parametrize_id(val):
     return f"{len(val)}_bytes" if isinstance(val, bytes) else None
 
 
-LONG = ("tests/workflow/test_audit.py", "tests/test_kills.py", "tests/workflow/", "tests/smoke/", "tests/test_plan.py")
+LONG = (
+    *("tests/workflow/test_audit.py", "tests/test_kills.py", "tests/workflow/", "tests/smoke/", "tests/test_"),
+    *("tests/figures/", "tests/cells/", "tests/depth/"),
+)
 """Begun first, in this order, so that no worker is left alone with them at the end or waits for another to build."""
 
 
@@ -35,3 +40,7 @@ def pytest_collection_modifyitems(items):
 def pytest_collection_finish(session):
     gc.freeze()
     gc.enable()
+
+
+def pytest_sessionfinish():
+    loaded_python.end()

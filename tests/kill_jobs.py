@@ -25,13 +25,13 @@ from workflow_scripts.study.job_plan import Job, Plan
 from workflow_scripts.study.study import Study
 
 SEARCH = {
-    "epochs": 4,
+    "epochs": 3,
     "steps_per_epoch": 2,
     "batch_size": 4,
     "order": 1,
     "init_channels": 2,
     "layers": 3,
-    "subset": 60,
+    "subset": 24,
     "validation_fraction": 0.5,
     "curvature": {"kind": "dominant", "every": 1},
 }
@@ -47,7 +47,13 @@ STUDY = {
         "stop": {"start": 0, "delta": 1, "window": 1, "factor": 1.0001},
         "adaptive": {"factor": 3, "max_l2": 0.001},
         "random_ws": {"samples": 20, "finalists": 3, "batches": 2},
-        "evaluation": {"epochs": 15, "batch_size": 50, "init_channels": 2, "layers": 3, "subset": {"train": 200}},
+        "evaluation": {
+            "epochs": 8,
+            "batch_size": 50,
+            "init_channels": 2,
+            "layers": 3,
+            "subset": {"train": 200, "test": 200},
+        },
     },
     "depth": {
         "experiments": {

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from workflow.workflow_copy import ROOT, copy_workflow, edit
+from workflow.workflow_copy import ROOT, copy_workflow, edit, one_depth_network
 
 README = (ROOT / "README.md").read_text()
 RUN_BY_CI = ("make test",)
@@ -47,6 +47,10 @@ def small_clone(folder: Path) -> Path:
     for study in ("demo", "laptop", "paper"):
         shutil.copy2(tree / "config/tiny.yaml", tree / f"config/{study}.yaml")
         edit(tree / f"config/{study}.yaml", "study: tiny", f"study: {study}")
+        one_depth_network(tree / f"config/{study}.yaml")
+    for study in ("laptop", "paper"):  # no more than planned
+        edit(tree / f"config/{study}.yaml", "curvature: {kind: dominant, every: 1}", "curvature: {kind: none}")
+        edit(tree / f"config/{study}.yaml", "methods: [darts, darts_es]", "methods: [darts]")
     # the README's commands run it twice, and look into the one search that is left
     edit(tree / "config/demo.yaml", "l2: [3.0e-4, 6.0e-2]", "l2: [6.0e-2]")
     edit(tree / "config/demo.yaml", "epochs: 6", "epochs: 2")

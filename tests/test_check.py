@@ -22,9 +22,9 @@ def check(file: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("study", study_names())
-def test_every_study_of_the_repository_is_sound(study: str) -> None:
-    done = check(f"config/{study}.yaml")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+def test_every_study_of_the_repository_is_sound(study: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([str(ROOT / "config" / f"{study}.yaml")]) == 0
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_study_that_does_not_exist_suggests_the_nearest() -> None:
@@ -45,28 +45,25 @@ def test_a_file_that_is_no_yaml_names_the_line(tmp_path: Path) -> None:
     assert "line 2: this is not valid YAML" in done.stderr
 
 
-def profile(name: str, path: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workflow_scripts.check", "config/demo.yaml", "--profile", name]
-    return subprocess.run(command, cwd=ROOT, env={"PATH": path}, capture_output=True, text=True, check=False)
+PROFILED = [str(ROOT / "config/demo.yaml"), "--profile"]
 
 
-def test_a_profile_whose_program_is_missing_says_so(tmp_path: Path) -> None:
-    done = profile("slurm", str(tmp_path))
-    assert done.returncode == 2
-    assert done.stderr == (
+def test_a_profile_whose_program_is_missing_says_so(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert command.main([*PROFILED, "slurm"]) == 2
+    assert capsys.readouterr().err == (
         "profiles/slurm: jobs are submitted with sbatch, which this machine lacks; start it where the cluster's "
         "commands are\n"
     )
     (tmp_path / "sbatch").write_text("#!/bin/sh\n")
     (tmp_path / "sbatch").chmod(0o755)
-    assert profile("slurm", str(tmp_path)).returncode == 0
-    assert profile("local", str(tmp_path)).returncode == 0
+    assert command.main([*PROFILED, "slurm"]) == 0
+    assert command.main([*PROFILED, "local"]) == 0
 
 
-def test_a_profile_that_does_not_exist_suggests_the_nearest(tmp_path: Path) -> None:
-    done = profile("slurn", str(tmp_path))
-    assert done.returncode == 2
-    assert done.stderr.startswith("profiles/slurn: there is no such profile (did you mean slurm?)")
+def test_a_profile_that_does_not_exist_suggests_the_nearest(capsys) -> None:
+    assert command.main([*PROFILED, "slurn"]) == 2
+    assert capsys.readouterr().err.startswith("profiles/slurn: there is no such profile (did you mean slurm?)")
 
 
 STUDY = {

@@ -78,8 +78,9 @@ def test_published_vector_agrees(path, capsys):
 
 
 @pytest.mark.parametrize("kind", MAKERS)
-def test_vector_of_the_plain_reference_agrees(kind, vectors, saved, capsys):
+def test_vector_of_the_plain_reference_agrees(kind, vectors, ours, saved, capsys, monkeypatch):
     assert main([str(saved(vectors[kind]))]) == 0
+    monkeypatch.setitem(KINDS, kind, lambda _: ours[kind])
     count = len(compare(vectors[kind]))
     assert f"{count} of {count} quantities agree" in capsys.readouterr().out
 

@@ -12,7 +12,7 @@ from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import fetch_data
 
 ROOT = Path(__file__).parents[1]
-KILLS = 11
+KILLS = 10
 
 
 @pytest.fixture

@@ -27,8 +27,9 @@ RULE = StopRule(window=1, delta=1, start=2, factor=1.1)
 ADAPTIVE = Adaptive()
 
 
-def job_of(epochs=6, adaptive=ADAPTIVE, rule=RULE, fidelity="corrected", **changes):
-    job = tiny_search(epochs=epochs, curvature={"kind": "dominant", "every": 1, "images": 4}, **changes)
+def job_of(epochs=6, adaptive=ADAPTIVE, rule=RULE, fidelity="corrected", steps_per_epoch=1, **changes):
+    curvature = {"kind": "dominant", "every": 1, "images": 4}
+    job = tiny_search(epochs=epochs, steps_per_epoch=steps_per_epoch, curvature=curvature, **changes)
     return job.model_copy(update={"stop": rule, "adaptive": adaptive, "fidelity": fidelity})
 
 
@@ -64,7 +65,7 @@ def test_two_rollbacks_as_published(digits, rising):
 
 def test_after_a_rollback_all_is_as_if_the_epochs_had_not_been(digits, rising):
     """The same epochs by hand: up to the stop epoch, then on with the largest L2 factor."""
-    job = job_of(epochs=5, order=2, drop_path=0.3, augment=True)
+    job = job_of(epochs=5, steps_per_epoch=2, order=2, drop_path=0.3, augment=True)
     found = searched(job, digits)
     by_hand = searching._Search(job, load_part(digits, "train", job.images), CPU)
     records = []
@@ -78,7 +79,7 @@ def test_after_a_rollback_all_is_as_if_the_epochs_had_not_been(digits, rising):
         assert torch.equal(ours, theirs.detach())
 
 
-def test_snapshots_are_bounded(digits, monkeypatch):
+def test_snapshots_are_bounded(digits, rising, monkeypatch):
     """Only those the rule may still go back to are kept."""
     kept = []
     remember = Adaptation._remember

@@ -26,6 +26,7 @@ CELL = (("sep_conv_3x3", 0), ("skip_connect", 1)) * 4
 GENOTYPE = Genotype(CELL, CELL)
 SKIPS = Genotype((("skip_connect", 0), ("skip_connect", 1)) * 4, (("skip_connect", 0), ("skip_connect", 1)) * 4)
 NOISY = Genotype((("noise", 0), ("sep_conv_3x3", 1)) * 4, CELL)
+FEW = {"train": 200, "test": 100}
 BROKEN = {"learning_rate": 1e25, "grad_clip": 1e30, "momentum": 0.0}
 
 
@@ -94,7 +95,7 @@ def test_learns_digits(digits):
 
 
 def test_same_seed_same_bytes_and_other_seed_other_numbers(digits, tmp_path):
-    settings = {"epochs": 2, "augment": True, "drop_path": 0.4}
+    settings = {"epochs": 2, "augment": True, "drop_path": 0.4, "subset": FEW}
     first, again, other = (
         evaluated(NOISY, tiny_evaluation(seed=seed, **settings), digits, tmp_path / name)
         for name, seed in (("first", 1), ("again", 1), ("other", 2))
@@ -107,7 +108,7 @@ def test_same_seed_same_bytes_and_other_seed_other_numbers(digits, tmp_path):
 def test_the_test_error_is_that_of_the_last_epoch(digits, tmp_path):
     for number, bfloat16 in enumerate((False, True)):
         (tmp_path / str(number)).mkdir()
-        files = evaluated(NOISY, tiny_evaluation(bfloat16=bfloat16), digits, tmp_path / str(number))
+        files = evaluated(NOISY, tiny_evaluation(bfloat16=bfloat16, subset=FEW), digits, tmp_path / str(number))
         last = EVALUATION_HISTORY.read(files["history"])["test_error_percent"].iloc[-1]
         assert json.loads(files["outcome"].read_text())["test_error_percent"] == last
 

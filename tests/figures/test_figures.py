@@ -5,13 +5,16 @@ import importlib
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 
 import example_tables
 import pytest
 from example_tables import EMPTY, Cells, Depth, Tables
 from matplotlib import pyplot
+from matplotlib.figure import Figure
 
 from figures import style
 from workflow_scripts.study.figure_modules import figure_names
@@ -53,10 +56,23 @@ def module(name: str) -> ModuleType:
     return importlib.import_module(f"figures.{name}")
 
 
-def saved(name: str, tables: Tables, folder: Path) -> tuple[bytes, bytes]:
-    pdf, png = folder / "figure.pdf", folder / "figure.png"
-    style.save(module(name).draw(tables), pdf, png)
-    return pdf.read_bytes(), png.read_bytes()
+def saved(name: str, tables: Tables) -> tuple[bytes, bytes]:
+    """The PDF and the PNG of a figure that is drawn anew."""
+    return written(module(name).draw(tables))
+
+
+def written(figure: Figure) -> tuple[bytes, bytes]:
+    with TemporaryDirectory() as folder:
+        pdf, png = Path(folder) / "figure.pdf", Path(folder) / "figure.png"
+        style.save(figure, pdf, png)
+        return pdf.read_bytes(), png.read_bytes()
+
+
+@cache
+def drawn(name: str, study: str) -> tuple[Figure, bytes, bytes]:
+    """A figure of a study, drawn once for all tests that only look at it, and what is written of it."""
+    figure = module(name).draw({table: STUDIES[study][table] for table in module(name).TABLES})
+    return figure, *written(figure)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -76,10 +92,10 @@ def test_constants_are_literals_that_name_known_tables(name: str) -> None:
 
 @pytest.mark.parametrize("study", STUDIES)
 @pytest.mark.parametrize("name", NAMES)
-def test_draws_every_shape_of_study_from_its_own_tables_only(name: str, study: str, tmp_path: Path) -> None:
+def test_draws_every_shape_of_study_from_its_own_tables_only(name: str, study: str) -> None:
     figure = module(name)
     tables = {table: STUDIES[study][table] for table in figure.TABLES}
-    pdf, png = saved(name, tables, tmp_path)
+    picture, pdf, png = drawn(name, study)
     assert pdf.startswith(b"%PDF")
     assert png.startswith(b"\x89PNG")
     for text in (figure.caption(tables), figure.alternative(tables)):
@@ -87,7 +103,7 @@ def test_draws_every_shape_of_study_from_its_own_tables_only(name: str, study: s
         assert not re.search(r"\bnan\b", text)
         assert "<NA>" not in text
         assert not re.search(r"\s\s|\n", text)
-    assert figure.draw(tables).get_figwidth() <= style.FULL_WIDTH_INCHES
+    assert picture.get_figwidth() <= style.FULL_WIDTH_INCHES
 
 
 CHANGED = {
@@ -107,10 +123,11 @@ CHANGED = {
 
 
 @pytest.mark.parametrize("name", [*CHANGED, "found_cells", "operation_counts"])
-def test_same_tables_same_bytes_and_another_value_other_bytes(name: str, tmp_path: Path) -> None:
-    tables = dict(STUDIES["images" if name in DEPTH_FIGURES else "one seed"])
-    first = saved(name, tables, tmp_path)
-    assert saved(name, tables, tmp_path) == first
+def test_same_tables_same_bytes_and_another_value_other_bytes(name: str) -> None:
+    study = "images" if name in DEPTH_FIGURES else "one seed"
+    tables = dict(STUDIES[study])
+    _, *first = drawn(name, study)
+    assert [*saved(name, tables)] == first
     if name == "found_cells":
         architectures = [dict(each) for each in example_tables.architectures(tables)]
         text = architectures[0]["genotype_text"]
@@ -128,7 +145,7 @@ def test_same_tables_same_bytes_and_another_value_other_bytes(name: str, tmp_pat
         place = frame.loc[shown, column].first_valid_index()
         frame.loc[place, column] += 9 if column in ("d_opt", "d_opt_milliseconds") else 0.2
         tables[table] = frame
-    changed = saved(name, tables, tmp_path)
+    changed = saved(name, tables)
     assert changed[0] != first[0]
     assert changed[1] != first[1]
 
@@ -209,7 +226,7 @@ def test_the_dot_lies_on_the_searchs_own_moving_average() -> None:
     tables = STUDIES["one seed"]
     curvature = example_tables.frame(tables, "curvature")
     stop = int(example_tables.frame(tables, "searches")["stop_epoch"].iloc[0])
-    (axes,) = module("dominant_eigenvalue").draw(tables).axes
+    (axes,) = drawn("dominant_eigenvalue", "one seed")[0].axes
     (dot,) = [line for line in axes.lines if line.get_marker() == "o"]
     expected = curvature.loc[curvature["moving_average_epoch"] == stop, "moving_average"].iloc[0]
     assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (stop, expected)
@@ -223,7 +240,7 @@ def test_many_seeds_become_a_mean_and_a_band() -> None:
 
 
 def test_cell_boxes_never_overlap() -> None:
-    for axes in module("found_cells").draw(STUDIES["many"]).axes:
+    for axes in drawn("found_cells", "many")[0].axes:
         boxes = [patch.get_bbox() for patch in axes.patches if hasattr(patch, "get_boxstyle")]
         assert len(boxes) == 11
         for place, box in enumerate(boxes):
@@ -234,7 +251,7 @@ def test_cell_boxes_never_overlap() -> None:
 
 def test_no_text_is_cut_off_at_the_edge_of_a_figure() -> None:
     for name in NAMES:
-        figure = module(name).draw(STUDIES["many"])
+        figure, *_ = drawn(name, "many")
         figure.draw_without_rendering()
         edge = figure.bbox
         for axes in figure.axes:

@@ -1,13 +1,11 @@
 """What the Snakefile does before the first job: with Snakemake itself, on the smallest workflow, and from elsewhere."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from loaded_python import run_module
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = Path(sys.executable).with_name("snakemake")
 SEARCHING = f"""
 import sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -31,8 +29,7 @@ rule table:
 
 
 def snakemake(folder, *arguments):
-    command = [str(PROGRAM), "--cores", "1", *map(str, arguments)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = run_module(folder, "snakemake", "--cores", "1", *map(str, arguments))
     return done.returncode, done.stdout + done.stderr
 
 

@@ -3,12 +3,11 @@
 import copy
 import datetime
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from loaded_python import run_module
 
 from workflow_scripts.data.mirrors import mirror_problem
 from workflow_scripts.study import figure_modules, method_modules, open_study, search_spaces
@@ -534,11 +533,8 @@ def test_a_list_from_a_later_place_replaces_the_earlier_one():
 def test_snakemake_ends_with_the_sentence(tmp_path, arguments, sentence):
     file = tmp_path / "study.yaml"
     file.write_text(yaml.safe_dump(changed({"cells.grids.0.l2": [-1]})))
-    snakemake = Path(sys.executable).with_name("snakemake")
     given = [argument.replace("FILE", str(file)) for argument in arguments]
-    done = subprocess.run(
-        [snakemake, "--dry-run", "--nolock", *given], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = run_module(ROOT, "snakemake", "--dry-run", "--nolock", *given)
     assert done.returncode != 0
     assert "Traceback" not in done.stdout + done.stderr
     assert done.stderr.strip().splitlines()[-1].replace(str(file), "FILE").startswith(sentence)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from loaded_python import run_module
 from workflow.workflow_copy import ROOT, build, copy_workflow, edit, planned, results, snakemake
 
 from workflow_scripts.provenance.record import canonical_bytes, read_record, sealed
@@ -29,8 +30,7 @@ def tree(finished: Path, tmp_path: Path) -> Path:
 
 
 def run(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", f"workflow_scripts.{arguments[0]}", *arguments[1:]]
-    return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=300, check=False)
+    return run_module(tree, f"workflow_scripts.{arguments[0]}", *arguments[1:])
 
 
 def audit(tree: Path, *arguments: str, status: int = 0) -> str:
@@ -102,26 +102,20 @@ def test_a_finished_study_is_clean_here_and_copied_away(tree: Path, tmp_path: Pa
     assert "data/digits.npz" in said
 
 
-@pytest.mark.parametrize(
-    ("file", "old", "new"),
-    [
-        ("architectures.yaml", b"noise", b"sep_conv_3x3"),
-        ("tables/evaluations.csv", b"darts", b"DARTS"),
-        (f"{SEARCH}/history.csv", b"1,", b"2,"),
-        ("figures/test_error.json", b"test", b"Test"),
-    ],
-)
-def test_an_altered_result_is_named(tree: Path, file: str, old: bytes, new: bytes) -> None:
-    content = (tree / TINY / file).read_bytes()
-    assert old in content
-    (tree / TINY / file).write_bytes(content.replace(old, new, 1))
-    assert found(tree) == {("altered", file)}
-
-
-def test_altered_data_is_named(tree: Path) -> None:
-    with (tree / "data/digits.npz").open("ab") as file:
-        file.write(b"0")
-    assert found(tree) == {("altered", "data/digits.npz")}
+def test_altered_results_and_data_are_named_and_nothing_else(tree: Path) -> None:
+    altered = {
+        "architectures.yaml": (b"noise", b"sep_conv_3x3"),
+        "tables/evaluations.csv": (b"darts", b"DARTS"),
+        f"{SEARCH}/history.csv": (b"1,", b"2,"),
+        "figures/test_error.json": (b"test", b"Test"),
+    }
+    for file, (old, new) in altered.items():
+        content = (tree / TINY / file).read_bytes()
+        assert old in content
+        (tree / TINY / file).write_bytes(content.replace(old, new, 1))
+    with (tree / "data/digits.npz").open("ab") as data:
+        data.write(b"0")
+    assert found(tree) == {("altered", file) for file in (*altered, "data/digits.npz")}
 
 
 def test_a_changed_setting_and_a_changed_module_are_named_with_old_and_new(tree: Path) -> None:
@@ -174,7 +168,7 @@ def test_diff_names_the_first_cause_upstream(tree: Path, finished: Path) -> None
     same = "every figure, table and architecture is the same bytes in both folders\n"
     assert audit(tree, "diff", TINY, str(finished / TINY)) == same
     edit(tree / "workflow_scripts/cells/supernet.py", "1e-3 * torch.randn", "2e-3 * torch.randn")
-    build(tree)
+    build(tree, f"{TINY}/figures/dominant_eigenvalue.png")
     said = audit(tree, "diff", str(finished / TINY), TINY, status=1)
     assert "figures/dominant_eigenvalue.pdf, figures/dominant_eigenvalue.png" in said
     assert "tables/s4_digits/searches.csv" in said
@@ -271,47 +265,53 @@ def test_status_of_a_finished_study(finished: Path) -> None:
     assert "type" not in said
 
 
-CHANGES = {
-    "a figure": ("figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: '),
-    "the supernet": ("workflow_scripts/cells/supernet.py", "1e-3 * torch.randn", "2e-3 * torch.randn"),
-    "a setting": ("config/tiny.yaml", "epochs: 6", "epochs: 7"),
-    "a new seed": ("config/tiny.yaml", "seeds: [1]}\n  search:", "seeds: [1, 2]}\n  search:"),
-    "the stop rule": ("config/tiny.yaml", "start: 0", "start: 900"),
-    "the data": ("workflow_scripts/data/sets/digits.py", "TRAIN_IMAGES = 1000", "TRAIN_IMAGES = 999"),
-    "the depth search": ("workflow_scripts/depth/posterior.py", "\nimport ", "\nCHANGED = 1\nimport "),
-    "a method": ("workflow_scripts/cells/methods/darts_es.py", "\nSEARCH = ", "\nCHANGED = 1\nSEARCH = "),
-    "the gathering": ("workflow_scripts/steps/gather_architectures.py", "\nfrom ", "\nCHANGED = 1\nfrom "),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_status_agrees_with_snakemake(tree: Path, change: str) -> None:
-    file, old, new = CHANGES[change]
-    edit(tree / file, old, new)
+def agreed_status(tree: Path) -> str:
+    """What `status` prints where jobs would run; it must name as many jobs as Snakemake would run."""
     said = status(tree)
     counts = re.search(r"Snakemake would run the same jobs \((\d+)\)\.", said)
     assert counts is not None, said
     assert int(counts[1]) == sum(planned(tree).values()) - 1, "all jobs but the target itself"
     assert re.search(r"Running \d+ jobs would cost \w+ of one core", said)
+    return said
 
 
-@pytest.mark.parametrize("change", ["a method", "the gathering"])
-def test_trainings_of_architectures_that_stay_the_same_may_follow_and_do_not(tree: Path, change: str) -> None:
-    file, old, new = CHANGES[change]
-    (tree / file).write_text((tree / file).read_text().replace(old, new, 1))
-    said = status(tree)
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("workflow_scripts/cells/supernet.py", "1e-3 * torch.randn", "2e-3 * torch.randn"),
+        ("config/tiny.yaml", "epochs: 6", "epochs: 7"),
+        ("config/tiny.yaml", "seeds: [1]}\n  search:", "seeds: [1, 2]}\n  search:"),
+        ("config/tiny.yaml", "start: 0", "start: 900"),
+        ("workflow_scripts/data/sets/digits.py", "TRAIN_IMAGES = 1000", "TRAIN_IMAGES = 999"),
+        ("workflow_scripts/depth/posterior.py", "\nimport ", "\nCHANGED = 1\nimport "),
+    ],
+    ids=["the supernet", "a setting", "a new seed", "the stop rule", "the data", "the depth search"],
+)
+def test_status_agrees_with_snakemake(tree: Path, file: str, old: str, new: str) -> None:
+    edit(tree / file, old, new)
+    agreed_status(tree)
+
+
+@pytest.mark.parametrize(
+    ("file", "old"), [("cells/methods/darts_es.py", "\nSEARCH = "), ("steps/gather_architectures.py", "\nfrom ")]
+)
+def test_trainings_of_architectures_that_stay_the_same_may_follow_and_do_not(tree: Path, file: str, old: str) -> None:
+    module = tree / "workflow_scripts" / file
+    module.write_text(module.read_text().replace(old, f"\nCHANGED = 1{old}", 1))
+    said = agreed_status(tree)
     assert len(re.findall(r"^  may follow: evaluate_genotype/", said, re.MULTILINE)) == 4
     assert "  follows: evaluate_genotype/" not in said
-    assert ("  follows: group_architectures/s4_digits" in said) == (change == "a method")
-    done = build(tree)
+    assert ("  follows: group_architectures/s4_digits" in said) == (file == "cells/methods/darts_es.py")
+    done = build(tree, f"{TINY}/tables/evaluations.csv")
     assert "(Rule: group_architectures)" in done
     assert "(Rule: evaluate_genotype)" not in done
-    assert planned(tree) == {}
+    assert "evaluate_genotype" not in planned(tree)
+    assert planned(tree, f"{TINY}/tables/evaluations.csv") == {}
 
 
 def test_status_tells_reason_and_cost(tree: Path) -> None:
     edit(tree / "figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
-    said = status(tree)
+    said = agreed_status(tree)
     assert re.search(r"  stale: figure_test_error  \[\d+s\]\n      code of figures.test_error: \w{8} -> \w{8}\n", said)
     assert "  follows: report" in said
     assert "reads what figure_test_error makes" in said

@@ -6,7 +6,7 @@ import sys
 import time
 
 import psutil
-from workflow.workflow_copy import ROOT, copy_workflow, edit
+from workflow.workflow_copy import ROOT, copy_workflow, edit, one_depth_network
 
 from workflow_scripts.rehearsal import head_node
 
@@ -43,6 +43,8 @@ def rows(printed):
 
 def test_a_rehearsal_that_was_interrupted_goes_on_and_leaves_data_and_results_of_the_study_alone(tmp_path):
     tree = copy_workflow(tmp_path / "tree")
+    one_depth_network(tree / "config/tiny.yaml")
+    edit(tree / "config/tiny.yaml", "methods: [darts, darts_es]", "methods: [darts]")
     status, printed = interrupted(tree)
     planned, ended, *_ = rows(printed)["all"]
     assert status not in (0, 2) and 0 < int(ended) < int(planned), printed

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import torch
+from loaded_python import run_module
 
 from workflow_scripts.depth import compiled
 from workflow_scripts.depth.run_setup import build as build_model
@@ -53,8 +54,8 @@ def compile_loops() -> None:
 
 def snakemake(tree: Path, *arguments: str, study: str = "tiny") -> subprocess.CompletedProcess[str]:
     """Run Snakemake with the local profile; its output and exit status."""
-    command = [str(PROGRAM), *arguments, "--profile", "profiles/local", "--configfile", f"config/{study}.yaml"]
-    return subprocess.run(command, cwd=tree, capture_output=True, text=True, timeout=600, check=False)
+    options = ("--profile", "profiles/local", "--configfile", f"config/{study}.yaml")
+    return run_module(tree, "snakemake", *arguments, *options)
 
 
 def build(tree: Path, *arguments: str) -> str:
@@ -80,6 +81,12 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text, f"{path} does not hold {old!r}"
     path.write_text(text.replace(old, new))
+
+
+def one_depth_network(study: Path) -> None:
+    """Leave one network of the depth search of a copy of `tiny.yaml`."""
+    edit(study, "max_depths: [2, 3]", "max_depths: [2]")
+    study.write_text(re.sub(r"^    deterministic_depth: .*\n", "", study.read_text(), flags=re.MULTILINE))
 
 
 def results(tree: Path, *patterns: str) -> dict[str, bytes]:
