@@ -1,6 +1,7 @@
 """The commands to type where results are missing, altered or stale, and Snakemake alone would leave them."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,21 @@ def test_a_result_that_is_now_a_link_is_altered():
     output.symlink_to(Path("elsewhere.csv").absolute())
     [job_state] = job_states([table("a")], RESULTS)
     assert (job_state.state, job_state.reasons) == ("altered", (f"{output} was altered after it was made",))
+
+
+@pytest.mark.parametrize(("step", "state"), [("given_architecture", "fresh"), ("derive_architectures", "may follow")])
+def test_a_training_of_a_given_architecture_does_not_wait_for_the_others_of_its_group(step, state):
+    file = f"{RESULTS}/cells/architectures/s4_digits/a/b.yaml"
+    outcome = {"outcome": [f"{RESULTS}/cells/evaluations/s4_digits/a/b/seed-1/outcome.json"]}
+    gathered = {"architectures": [f"{RESULTS}/cells/architectures/s4_digits.yaml"]}
+    one = Job("one", step, {}, {}, {"architecture": [file]}, RESULTS)
+    group = Job("group", "gather_architectures", {}, {"part": [file]}, gathered, RESULTS)
+    name = "evaluate_genotype/s4_digits/a/b/seed-1"
+    training = Job(name, "evaluate_genotype", {}, {"architecture": [file]}, outcome, RESULTS)
+    for job in (one, group, training):
+        Writer().job(job.root, job.name, job.step, {}, job.inputs, job.writes)
+    more = replace(group, settings={"parts": ["a/b", "a/c"]})
+    assert [each.state for each in job_states([one, more, training], RESULTS)] == ["fresh", "stale", state]
 
 
 @pytest.mark.parametrize("state", ["stale", "without a record"])

@@ -23,7 +23,7 @@ NOT_MISSED = ("missing", "without a record", "stale", "altered")
 CHECKPOINTS = ("fetch_data", "made_up_data", "gather_architectures")
 """Steps after which Snakemake looks again: what reads a file of theirs that was there runs only where it changed."""
 AFTER_ARCHITECTURES = ("evaluate_genotype", "select_architecture")
-"""Steps that Snakemake looks at again once the architectures of their group are gathered."""
+"""Steps that Snakemake looks at again once the architectures of their group are gathered, where searches found them."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def job_states(planned: Sequence[Job], results: str, folder: Path = Path()) -> l
     waivers = Waivers(folder / results)
     waivers.require_sound()
     damages = _damages(planned, records, folder, results)
+    given = {path for job in planned if job.step == "given_architecture" for path in job.writes}
     running: dict[str, str] = {}  # outputs that will be made anew, and the job that makes them
     perhaps: dict[str, str] = {}
     found = []
@@ -66,7 +67,8 @@ def job_states(planned: Sequence[Job], results: str, folder: Path = Path()) -> l
         if state in ("fresh", "waived"):
             sure = sorted({maker for path in job.reads if (maker := running.get(path))})
             maybe = sorted({maker for path in job.reads if (maker := perhaps.get(path))})
-            if job.step in AFTER_ARCHITECTURES and all((folder / path).exists() for path in job.reads):
+            waits = job.step in AFTER_ARCHITECTURES and given.isdisjoint(job.reads)
+            if waits and all((folder / path).exists() for path in job.reads):
                 gathering = Places(job.root).architectures(group=job.name.split("/")[1])
                 again = {maker for made in (running, perhaps) if (maker := made.get(gathering))}
                 maybe, sure = sorted({*maybe, *sure, *again}), []
