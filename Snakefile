@@ -21,6 +21,7 @@ from workflow_scripts.runtime.snakemake_start import (
     note_forcing,
     require_locks,
     require_own_start,
+    require_requests,
     use_this_python,
 )
 from workflow_scripts.study.figure_modules import is_animated, snakemake_report_entry
@@ -77,6 +78,7 @@ include: "rules/report.smk"
 # Before the first job. Whether jobs are forced is known only after the workflow was read.
 onstart:
     require_locks(workflow, Path(RESULTS))
+    require_requests(workflow)
     note_forcing(workflow)
 
 

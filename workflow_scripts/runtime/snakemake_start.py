@@ -1,6 +1,7 @@
 """What the Snakefile does before the first job, whatever the study."""
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,21 @@ def require_locks(workflow: Any, results: Path) -> None:
     problem = lock_problem(results, several_machines=not workflow.local_exec)
     if problem is not None:
         sys.exit(problem)
+
+
+def require_requests(workflow: Any) -> None:
+    """End the program, in one sentence, where the submit command names a request that the jobs of some rules lack.
+
+    --default-resources on the command line replaces the profile's whole list. The executor is known once jobs start.
+    """
+    command = getattr(workflow.executor_settings, "submit_cmd", None) or ""
+    given = workflow.resource_settings.default_resources or {}
+    missing = [name for name in re.findall(r"\{resources\.(\w+)\}", command) if name not in given]
+    if missing:
+        sys.exit(
+            f"default-resources has no {' and no '.join(dict.fromkeys(missing))}, which the submit command names; on"
+            " the command line give the whole list again, since it replaces the profile's"
+        )
 
 
 def note_forcing(workflow: Any) -> None:
