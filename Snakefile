@@ -17,6 +17,7 @@ from workflow_scripts.runtime.job_command import (
     rule_command,
 )
 from workflow_scripts.runtime.snakemake_start import (
+    after_idle_runs,
     look_for_last_outputs,
     note_forcing,
     require_locks,
@@ -40,6 +41,7 @@ SUBMITTED = numbers() if workflow.is_main_process else set()
 job_params = rule_params(PLAN)
 use_this_python()
 look_for_last_outputs()
+after_idle_runs(lambda: write_page(RESULTS, PLAN.study))
 
 
 wildcard_constraints:

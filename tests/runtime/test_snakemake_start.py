@@ -81,6 +81,26 @@ def test_requests_that_the_command_line_took_away_are_missed_before_a_job_is_sub
     assert (tmp_path / "submitted").read_text() == "7 60\n"
 
 
+IDLE = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from workflow_scripts.runtime.snakemake_start import after_idle_runs
+after_idle_runs(lambda: print("after an idle run"))
+rule a:
+    output: "a"
+    shell: "echo 1 >{{output}}"
+onsuccess: print("after a run")
+"""
+
+
+def test_what_follows_a_run_also_follows_one_with_nothing_to_do(tmp_path):
+    (tmp_path / "Snakefile").write_text(IDLE)
+    for arguments, said in (((), ["after a run"]), ((), ["after an idle run"]), (("-n",), [])):
+        status, printed = snakemake(tmp_path, *arguments)
+        assert status == 0, printed
+        assert [line for line in printed.splitlines() if line.startswith("after a")] == said
+
+
 STUDY = ROOT / "config" / "spirals.yaml"
 INCLUDED = f"include: {str(ROOT / 'Snakefile')!r}\n"
 MODULE = f"""

@@ -89,3 +89,17 @@ def look_for_last_outputs() -> None:
 
     DAG.set_until_jobs = look_after(DAG.set_until_jobs)
     DAG.delete_omitfrom_jobs = look_after(DAG.delete_omitfrom_jobs)
+
+
+def after_idle_runs(act: Callable[[], None]) -> None:
+    """Make Snakemake act after a run in which there was nothing to do: it calls no handler then."""
+    from snakemake.workflow import Workflow
+
+    execute = Workflow.execute
+
+    def execute_and_act(workflow: Any, *arguments: Any, **named: Any) -> None:
+        execute(workflow, *arguments, **named)
+        if workflow.is_main_process and not workflow.dryrun and len(workflow.dag) == 0:
+            act()
+
+    Workflow.execute = execute_and_act
