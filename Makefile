@@ -49,7 +49,7 @@ test-services: $(INSTALLED) ## tests on a headless browser and real clusters (.c
 smoke: $(INSTALLED) ## one training step of every preset of the papers on made-up images
 	@$(BIN)/python -m pytest tests/smoke
 
-findings: ## surprises of outside software, each shown again with its own packages (network; ten minutes or so)
+findings: ## surprises of outside software, each shown again with its own packages (network; half an hour or so)
 	@for script in $(filter-out findings/environment.sh,$(wildcard findings/*.sh)); do \
 		echo "$$script"; PYTHON='$(PYTHON)' bash $$script || exit 1; done
 
