@@ -5,7 +5,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 "${PYTHON:-python3}" -m venv environment
-environment/bin/pip install --quiet --disable-pip-version-check "$@"
+environment/bin/pip install --quiet --disable-pip-version-check --no-compile "$@"
 export PATH="$folder/environment/bin:$PATH"
 
 # expect WHAT FOUND BEFORE: print what was found; end with status 1 where it is no longer what it was.
