@@ -1,4 +1,4 @@
-# Everyday verbs. `make` lists them. Every verb but help first brings .venv up to date with envs/requirements.txt.
+# Everyday verbs. `make` lists them. Every verb but help and findings first brings .venv up to date with envs/requirements.txt.
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 STUDY ?= demo
@@ -11,7 +11,7 @@ INSTALLED := .venv/.installed
 STUDY_OPTIONS := --profile profiles/$(PROFILE) --configfile config/$(STUDY).yaml
 SETTINGS := $(if $(SET),set='$(SET)')
 
-.PHONY: help demo run status plan rehearse tidy figures claims test test-services smoke lint lock
+.PHONY: help demo run status plan rehearse tidy figures claims test test-services smoke findings lint lock
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
@@ -51,6 +51,10 @@ test-services: $(INSTALLED) ## tests on a headless browser and real clusters (.c
 
 smoke: $(INSTALLED) ## one training step of every preset of the papers on made-up images
 	@$(BIN)/python -m pytest tests/smoke
+
+findings: ## surprises of outside software, each shown again with its own packages (network; half an hour or so)
+	@for script in $(filter-out findings/environment.sh,$(wildcard findings/*.sh)); do \
+		echo "$$script"; PYTHON='$(PYTHON)' bash $$script || exit 1; done
 
 lint: $(INSTALLED) ## formatting, types, and the workflow's own linter
 	@$(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check . && $(BIN)/mypy --no-error-summary

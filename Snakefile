@@ -17,12 +17,14 @@ from workflow_scripts.runtime.job_command import (
     rule_command,
 )
 from workflow_scripts.runtime.snakemake_start import (
+    after_idle_runs,
     collect_garbage,
     collect_no_garbage,
     look_for_last_outputs,
     note_forcing,
     require_locks,
     require_own_start,
+    require_requests,
     use_this_python,
 )
 from workflow_scripts.study.figure_modules import is_animated, snakemake_report_entry
@@ -42,6 +44,7 @@ SUBMITTED = numbers() if workflow.is_main_process else set()
 job_params = rule_params(PLAN)
 use_this_python()
 look_for_last_outputs()
+after_idle_runs(lambda: write_page(RESULTS, PLAN.study))
 
 
 wildcard_constraints:
@@ -82,6 +85,7 @@ include: "rules/report.smk"
 onstart:
     collect_garbage()
     require_locks(workflow, Path(RESULTS))
+    require_requests(workflow)
     note_forcing(workflow)
 
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "findings").glob("*.md")])
 
 
 def anchors(text: str) -> set[str]:
@@ -43,6 +43,30 @@ def test_every_command_and_path_that_is_named_is_there(document: Path) -> None:
     for path in re.findall(r"`((?:workflow_scripts|rules|config|figures|profiles|docs|tests|envs)/[\w./-]+)`", text):
         # config/local.yaml is each person's own
         assert path == "config/local.yaml" or (ROOT / path).exists(), f"{document.name}: {path}"
+
+
+def test_what_the_table_of_surprises_names_is_there() -> None:
+    text = (ROOT / "docs" / "behaviour.md").read_text()
+    tests = {
+        name
+        for file in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+    }
+    assert set(re.findall(r"`(test_\w+)`", text)) <= tests
+    assert len(re.findall(r"^\| (?!one expects|---)", text, re.M)) >= 30
+    rows = re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "behaviour_guesses.md").read_text(), re.M)
+    assert rows == [str(number) for number in range(1, len(rows) + 1)]
+
+
+def test_every_finding_is_listed_with_the_versions_that_it_installs() -> None:
+    scripts = sorted(path for path in (ROOT / "findings").glob("*.sh") if path.name != "environment.sh")
+    rows = re.findall(r"^\| `(\w+\.sh)` \| (.+?) \|", (ROOT / "findings" / "README.md").read_text(), re.M)
+    assert [name for name, _ in rows] == [path.name for path in scripts]
+    for path, (_, packages) in zip(scripts, rows, strict=True):
+        installed = re.findall(r"([\w-]+)==([\d.]+)", path.read_text())
+        assert all(tuple(package.split()) in installed for package in packages.split(", ")), path.name
+    named = re.findall(r"`findings/(\w+\.sh)`", (ROOT / "docs" / "behaviour.md").read_text())
+    assert set(named) == {path.name for path in scripts}
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from workflow_scripts.runtime.device_lease import device_lease, devices_to_lend, named_devices
 
@@ -78,13 +79,13 @@ def test_jobs_share_a_device_where_they_may(folder):
 
 
 def test_a_device_is_visible_inside_only(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAS_DEVICES", "GPU-4a, 1")
+    monkeypatch.setenv("NAS_DEVICES", "GPU-4a, GPU-5")
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     messages = []
     with device_lease(messages.append, 1, tmp_path) as first, device_lease(messages.append, 1, tmp_path) as second:
-        assert (first, second) == ("GPU-4a", "1")
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+        assert (first, second) == ("GPU-4a", "GPU-5")
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "GPU-5"
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
     assert messages == []
 
@@ -111,6 +112,31 @@ def test_a_list_that_names_no_device(tmp_path, text, names):
     assert named_devices(text) == names
     assert devices_to_lend({"CUDA_VISIBLE_DEVICES": text}, tmp_path) == names
     assert devices_to_lend({"NAS_DEVICES": text}, tmp_path) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("0,0", "names 0 twice; name it once, NAS_JOBS_PER_DEVICE lets jobs share it"),
+        ("MIG-1,MIG-1", "names MIG-1 twice"),
+        ("GPU-4a,0", "has numbers and names, which could be of one device"),
+        *((each, f": {each} is no device; give numbers such as 0,1 or names") for each in ("1a", "0x1", "01", "GPU")),
+    ],
+)
+@pytest.mark.parametrize("variable", ["NAS_DEVICES", "CUDA_VISIBLE_DEVICES"])
+def test_a_list_that_cuda_reads_otherwise_is_refused(monkeypatch, variable, text, why):
+    with pytest.raises(ValueError, match=f"^{variable}={text}{'' if why.startswith(':') else ' '}{why}"):
+        devices_to_lend({variable: text})
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", text)
+    assert len(torch.cuda._parse_visible_devices()) < 2
+
+
+@pytest.mark.parametrize("text", ["0,1", "1, 0", "GPU-4a,GPU-5", "MIG-4a-1,MIG-4a-2", "MIG-GPU-4a/1/0"])
+def test_a_list_that_torch_reads_as_we_do(monkeypatch, text):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", text)
+    names = devices_to_lend({"CUDA_VISIBLE_DEVICES": text})
+    assert [str(each) for each in torch.cuda._parse_visible_devices()] == names
+    assert len(names) == len(text.split(","))
 
 
 @pytest.mark.parametrize("scheduler", [None, "4242"])

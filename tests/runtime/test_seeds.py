@@ -1,5 +1,8 @@
 """Random streams: each of its own, and the same on every machine; learning rates in closed form."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -18,6 +21,17 @@ def test_seeds_depend_on_seed_and_purpose():
     assert len(seeds) == 80
     assert all(0 <= seed < 2**63 for seed in seeds)
     assert stream_seed(1, "1/a") != stream_seed(11, "/a")
+
+
+def test_streams_of_a_processor_differ_although_torch_reads_half_of_their_seeds():
+    """A generator of a processor takes the last 32 bits of its seed: two streams with the same ones would be one."""
+    ahead = torch.rand(9, generator=torch.Generator().manual_seed(5))
+    assert torch.equal(ahead, torch.rand(9, generator=torch.Generator().manual_seed(5 + 2**32)))
+    code = "".join(path.read_text() for path in (Path(__file__).parents[2] / "workflow_scripts").rglob("*.py"))
+    purposes = set(re.findall(r"\bstream(?:_seed)?\([^()]*\"([a-z ]+)\"", code))
+    assert len(purposes) > 15
+    seeds = [stream_seed(seed, purpose) % 2**32 for seed in range(200) for purpose in purposes]
+    assert len(set(seeds)) == len(seeds)
 
 
 def test_streams_are_independent_of_each_other_and_of_the_global_generator():

@@ -76,6 +76,58 @@ def test_the_snakefile_collects_garbage_from_its_start_on():
     assert "\nonstart:\n    collect_garbage()\n" in text
 
 
+REQUESTING = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from workflow_scripts.runtime.snakemake_start import require_requests
+rule a:
+    output: "a"
+    shell: "echo 1 >{{output}}"
+onstart: require_requests(workflow)
+"""
+PROFILE = """
+executor: cluster-generic
+jobs: 1
+cluster-generic-submit-cmd: >-
+  sh submit.sh {resources.runtime} {resources.mem_mb}
+default-resources: [runtime=7, mem_mb=50]
+"""
+
+
+def test_requests_that_the_command_line_took_away_are_missed_before_a_job_is_submitted(tmp_path):
+    (tmp_path / "Snakefile").write_text(REQUESTING)
+    (tmp_path / "profile").mkdir()
+    (tmp_path / "profile" / "config.yaml").write_text(PROFILE)
+    (tmp_path / "submit.sh").write_text('echo $1 $2 >>submitted; sh "$3" >&2; echo 1')
+    status, printed = snakemake(tmp_path, "--profile", "profile", "--default-resources", "mem_mb=60")
+    assert status != 0
+    assert "default-resources has no runtime, which the submit command names" in printed
+    assert not (tmp_path / "submitted").exists()
+    status, printed = snakemake(tmp_path, "--profile", "profile", "--set-resources", "a:mem_mb=60")
+    assert status == 0, printed
+    assert (tmp_path / "submitted").read_text() == "7 60\n"
+
+
+IDLE = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from workflow_scripts.runtime.snakemake_start import after_idle_runs
+after_idle_runs(lambda: print("after an idle run"))
+rule a:
+    output: "a"
+    shell: "echo 1 >{{output}}"
+onsuccess: print("after a run")
+"""
+
+
+def test_what_follows_a_run_also_follows_one_with_nothing_to_do(tmp_path):
+    (tmp_path / "Snakefile").write_text(IDLE)
+    for arguments, said in (((), ["after a run"]), ((), ["after an idle run"]), (("-n",), [])):
+        status, printed = snakemake(tmp_path, *arguments)
+        assert status == 0, printed
+        assert [line for line in printed.splitlines() if line.startswith("after a")] == said
+
+
 STUDY = ROOT / "config" / "spirals.yaml"
 INCLUDED = f"include: {str(ROOT / 'Snakefile')!r}\n"
 MODULE = f"""

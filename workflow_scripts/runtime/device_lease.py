@@ -24,6 +24,8 @@ from workflow_scripts.runtime.locks import try_lock
 from workflow_scripts.runtime.schedulers import scheduler_name
 
 POLL_SECONDS = 0.2
+DEVICE = re.compile(r"0|[1-9]\d*|(GPU|MIG)-\S+")
+"""A device's number, or its name as `nvidia-smi -L` lists it."""
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LEASES = Path(tempfile.gettempdir()) / f"gpu-leases-{os.getuid()}"
 """The locks on this machine's devices, for all that its user runs."""
@@ -83,15 +85,30 @@ def named_devices(text: str) -> list[str]:
 
 
 def devices_to_lend(environment: Mapping[str, str], dev: Path = Path("/dev")) -> list[str]:
-    """The devices jobs are given from; none under a scheduler, whose choice is kept."""
+    """The devices jobs are given from; none under a scheduler, whose choice is kept. Raises ValueError."""
     if scheduler_name(environment) is not None:
         return []
     for variable in ("NAS_DEVICES", VISIBLE):
         if variable in environment:
-            return named_devices(environment[variable])
+            return _unambiguous(named_devices(environment[variable]), f"{variable}={environment[variable]}")
     return sorted(
         (match[1] for path in dev.glob("nvidia*") if (match := re.fullmatch(r"nvidia(\d+)", path.name))), key=int
     )
+
+
+def _unambiguous(devices: list[str], given: str) -> list[str]:
+    """The devices, where each is named once, in one way. CUDA sees no device in a list with one twice, and by a number
+    and a name two jobs could be lent the same one. Raises ValueError."""
+    for device in devices:
+        if not DEVICE.fullmatch(device):
+            raise ValueError(
+                f"{given}: {device} is no device; give numbers such as 0,1 or names such as GPU-...,MIG-..."
+            )
+        if devices.count(device) > 1:
+            raise ValueError(f"{given} names {device} twice; name it once, NAS_JOBS_PER_DEVICE lets jobs share it")
+    if len({device.isdecimal() for device in devices}) > 1:
+        raise ValueError(f"{given} has numbers and names, which could be of one device; give numbers or names alone")
+    return devices
 
 
 def _take(slots: list[tuple[str, Path]], say: Callable[[str], None]) -> tuple[FileLock, str]:

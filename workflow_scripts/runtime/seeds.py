@@ -10,7 +10,7 @@ import torch
 
 
 def stream_seed(seed: int, purpose: str) -> int:
-    """A 63-bit seed that depends on the run's seed and on the purpose alone."""
+    """A 63-bit seed that depends on the run's seed and on the purpose alone; torch reads 32 of them on a processor."""
     digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,21 @@ def require_locks(workflow: Any, results: Path) -> None:
         sys.exit(problem)
 
 
+def require_requests(workflow: Any) -> None:
+    """End the program, in one sentence, where the submit command names a request that the jobs of some rules lack.
+
+    --default-resources on the command line replaces the profile's whole list. The executor is known once jobs start.
+    """
+    command = getattr(workflow.executor_settings, "submit_cmd", None) or ""
+    given = workflow.resource_settings.default_resources or {}
+    missing = [name for name in re.findall(r"\{resources\.(\w+)\}", command) if name not in given]
+    if missing:
+        sys.exit(
+            f"default-resources has no {' and no '.join(dict.fromkeys(missing))}, which the submit command names; on"
+            " the command line give the whole list again, since it replaces the profile's"
+        )
+
+
 def note_forcing(workflow: Any) -> None:
     """Let jobs know, through the environment, that a person asked for what could be left alone to be computed.
 
@@ -88,3 +104,17 @@ def look_for_last_outputs() -> None:
 
     DAG.set_until_jobs = look_after(DAG.set_until_jobs)
     DAG.delete_omitfrom_jobs = look_after(DAG.delete_omitfrom_jobs)
+
+
+def after_idle_runs(act: Callable[[], None]) -> None:
+    """Make Snakemake act after a run in which there was nothing to do: it calls no handler then."""
+    from snakemake.workflow import Workflow
+
+    execute = Workflow.execute
+
+    def execute_and_act(workflow: Any, *arguments: Any, **named: Any) -> None:
+        execute(workflow, *arguments, **named)
+        if workflow.is_main_process and not workflow.dryrun and len(workflow.dag) == 0:
+            act()
+
+    Workflow.execute = execute_and_act
