@@ -10,7 +10,11 @@ import torch
 from numba_cache import printed_twice
 
 from workflow_scripts.depth import image_pass, networks
+from workflow_scripts.depth.evaluation import evaluate
 from workflow_scripts.depth.networks import ConvolutionalNetwork
+from workflow_scripts.depth.posterior import LearntPosterior
+from workflow_scripts.depth.prior import geometric_log_prior
+from workflow_scripts.depth.training import DepthModel
 
 ROOT = Path(__file__).parents[2]
 CLOSE = {"rtol": 1e-9, "atol": 1e-11}
@@ -152,3 +156,14 @@ def test_no_loop_leaves_its_arrays(tmp_path):
         assert done.returncode == 0, done.stderr
         outputs.append(done.stdout)
     assert outputs[0] == outputs[1] != ""
+
+
+def test_the_arithmetic_of_both_layouts_is_counted():
+    counted = []
+    for network in twins(torch.float32):
+        model = DepthModel(network, LearntPosterior(geometric_log_prior(3, 0.85), 1e-10)).eval()
+        images = images_of(12, dtype=torch.float32)
+        summary = evaluate(model, *[(images, torch.arange(12) % 3)] * 2).summary
+        counted.append([summary[f"multiply_adds_{kind}"] for kind in ("deterministic", "d_opt")])
+        assert network.layout == ("modules" if len(counted) == 1 else "compiled")
+    assert counted[0] == counted[1] and min(counted[0]) > 0
