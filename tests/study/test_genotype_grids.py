@@ -1,8 +1,10 @@
 """Grids of architectures that a file holds as text: which jobs they give, and what one more makes anew."""
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import given_architecture
@@ -13,7 +15,8 @@ from workflow_scripts.study.study import Layer, StudyError, load_study
 from workflow_scripts.tables.architectures import architecture_genotype, read_architectures
 from workflow_scripts.tables.genotype_file import read_genotypes
 
-FILE = str(Path(__file__).parents[2] / "config" / "published_genotypes.txt")
+ROOT = Path(__file__).parents[2]
+FILE = str(ROOT / "config" / "published_genotypes.txt")
 GRID = {"source": "genotypes", "file": FILE, "spaces": ["s4"], "data_sets": ["digits"]}
 NAMES = ["darts_pt_s4_1", "c10_s4_pgd"]
 GROUP = "s4_digits_genotypes"
@@ -49,6 +52,14 @@ def test_one_more_changes_no_other_training():
     changed = {name for name in one if canonical(one[name].settings) != canonical(two[name].settings)}
     assert {name.partition("/")[0] for name in changed} == {"group_architectures", "evaluation_table", "report"}
     assert {two[name].step for name in two.keys() - one.keys()} == {"given_architecture", "evaluate_genotype"}
+
+
+def test_the_grid_of_the_readme(monkeypatch):
+    monkeypatch.chdir(ROOT)  # its file is named from there, as in a study
+    (block,) = re.findall(r"```yaml\n(cells:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    given = yaml.safe_load(block) | {"study": "made_up", "title": "T", "description": "D", "figures": ["found_cells"]}
+    plan = Plan(load_study([Layer("README.md", given)]))
+    assert [key.run for key in plan.runs.genotypes["s4_cifar10_genotypes"]] == NAMES
 
 
 def test_where_the_text_stands_does_not_count(tmp_path):
