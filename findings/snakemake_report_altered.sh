@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Snakemake 9.27.1: --report shows an output that was altered after its job, without a word. Expected: a warning, since
 # the report names the job as its origin. Seen: "Report created.", also with the altered content in it.
-source "$(dirname "${BASH_SOURCE[0]}")/environment.sh" snakemake==9.27.1
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh" snakemake==9.27.1 pygments==2.21.0
 cat >Snakefile <<'SMK'
 rule measure:
     output:
