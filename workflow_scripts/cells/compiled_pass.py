@@ -4,7 +4,7 @@ The same function as the modules of `operations.py`, in fewer passes over memory
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from workflow_scripts.cells.operations import drop_path_mask
 from workflow_scripts.cells.pass_kernels import (
+    NUMBERS_AT_ONCE,
     Array,
     Gradients,
     Numbers,
@@ -23,117 +24,11 @@ from workflow_scripts.cells.pass_kernels import (
     backward,
     forward,
 )
-from workflow_scripts.cells.pass_table import SEPARABLE, CellEdges, State, Table, has_rows
+from workflow_scripts.cells.pass_table import SEPARABLE, CellEdges, Places, State, Table, has_rows
+from workflow_scripts.study.cell_job_settings import Layout
 
 EIGHT = (0,) * 8
 NO_TANGENTS = Tangents(None, None, None, None, None)
-
-
-def lanes_of(table: Table) -> tuple[int, ...]:
-    """Zeros, as many as a vector has lanes: 16 where registers hold so many and all channels allow it, else 8."""
-    features = cpu_target.target_context.codegen().magic_tuple()[2]
-    widths = {table.stem.channels, *(width // row.stride for row in table.row_list for width in (row.inputs * row.stride, row.outputs))}
-    wide = "+avx512f" in features and all(width % 16 == 0 for width in widths)
-    return (0,) * (16 if wide else 8)
-
-
-class Plan:
-    """A table with what its calls need, for images of one type of numbers."""
-
-    def __init__(self, table: Table, dtype: np.dtype[Any]) -> None:
-        self.table, self.dtype = table, dtype
-        kernels = {row.kernel for row in table.row_list if row.kind == SEPARABLE}
-        windows = [(0,) * kernel**2 if kernel in kernels else None for kernel in (3, 5, 7)]
-        pools = any(row.kernel == 3 and row.kind != SEPARABLE for row in table.row_list)
-        self.compiled_for = (*windows, (0,) * 9 if pools else None, EIGHT, lanes_of(table))
-        self.norms = np.zeros(4 * table.channels, dtype)
-        for count, channel in table.identities.items():
-            self.norms[4 * channel : 4 * channel + count] = 1
-            self.norms[4 * channel + 2 * count : 4 * channel + 3 * count] = 1
-
-
-class Workspace:
-    """Memory that passes of a network share, so that the system need not provide it anew each time."""
-
-    def __init__(self) -> None:
-        self.free = list[Array]()
-        self.small = dict[Any, Scratch]()
-
-    def take(self, size: int, dtype: np.dtype[Any]) -> Array:
-        """An array of at least that size, which begins at a line of the cache."""
-        for at, array in enumerate(self.free):
-            if array.dtype == dtype and len(array) >= size:
-                return self.free.pop(at)
-        del self.free[:1]  # too small
-        return aligned(size, dtype)
-
-    def give(self, array: Array) -> None:
-        """Hand an array back."""
-        self.free.append(array)
-        self.free.sort(key=len)
-
-    def scratch(self, table: Table, dtype: np.dtype[Any]) -> Scratch:
-        """Arrays that stay in the cache, large enough for a table's rows."""
-        needed = _scratch_sizes(table)
-        if dtype not in self.small or any(len(a) < n for a, n in zip(self.small[dtype], needed, strict=True)):
-            self.small[dtype] = Scratch(*(aligned(size, dtype) for size in needed))
-        return self.small[dtype]
-
-
-def aligned(size: int, dtype: np.dtype[Any]) -> Array:
-    """An array whose numbers begin at a line of the cache, of 64 bytes."""
-    raw = np.empty(size * dtype.itemsize + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + size * dtype.itemsize].view(dtype)
-
-
-def _scratch_sizes(table: Table) -> Scratch:
-    frame = around = chunk = taps = weights = channels = 0
-    for row in table.row_list:
-        padding = row.dilation * (row.kernel - 1) // 2
-        wide = row.parts * row.inputs
-        frame = max(frame, (row.height + 2 * padding) * (row.width + 2 * padding) * wide)
-        chunk = max(chunk, 4096, row.width * max(row.outputs, row.stride * wide))
-        taps = max(taps, 2 * row.kernel**2 * row.outputs)
-        weights = max(weights, row.kernel**2 * row.outputs + row.outputs * wide)
-        channels = max(channels, 5 * row.outputs)
-    return Scratch(frame, frame, chunk, chunk, chunk, taps, weights, weights, channels)
-
-
-class Pass:
-    """A forward pass: its numbers, for the backward pass."""
-
-    def __init__(self, plan: Plan, workspace: Workspace, images: int, parameters: Array, factors: Array, running: Array) -> None:
-        self.plan, self.workspace, self.images = plan, workspace, images
-        table, dtype = plan.table, plan.dtype
-        self.values = workspace.take(table.size * images, dtype)
-        masks = np.empty(table.masks * images, dtype)
-        sums = np.zeros(2 * table.channels)
-        self.numbers = Numbers(self.values, plan.norms.copy(), parameters, factors, masks, running, sums, table.norms[0].eps)
-        self.scratch = workspace.scratch(table, dtype)
-
-    def draw(self, cell: int, generator: torch.Generator | None, drop_path: float) -> None:
-        """Draw a cell's noise and masks, in the order of its operations."""
-        n, dtype = self.images, torch.from_numpy(self.values[:0]).dtype
-        for draw in self.plan.table.draws[cell]:
-            if draw.shape is None:
-                mask = drop_path_mask(torch.empty(n, dtype=dtype), drop_path, generator)
-                self.numbers.masks[draw.number * n : (draw.number + 1) * n] = mask.reshape(-1).numpy()
-            else:
-                place = self.at(draw.number, draw.shape)
-                torch.randn(place.shape, generator=generator, dtype=dtype, out=place)
-
-    def at(self, place: int, shape: tuple[int, int, int], array: Array | None = None) -> Tensor:
-        """The images (n, height, width, channels) that lie at a place of an array; by default of the values."""
-        height, width, channels = shape
-        size = height * width * channels * self.images
-        start = place * self.images
-        found = (self.values if array is None else array)[start : start + size]
-        return torch.from_numpy(found).view(self.images, height, width, channels)
-
-    def release(self) -> None:
-        """Hand the memory back."""
-        self.workspace.give(self.values)
 
 
 class Mode(NamedTuple):
@@ -146,18 +41,175 @@ class Mode(NamedTuple):
     generator: torch.Generator | None
 
 
+class Plan:
+    """A table with what its calls need, for one type of numbers."""
+
+    def __init__(self, table: Table, dtype: np.dtype[Any]) -> None:
+        self.table, self.dtype = table, dtype
+        kernels = {row.kernel for row in table.row_list if row.kind == SEPARABLE}
+        windows = [(0,) * kernel**2 if kernel in kernels else None for kernel in (3, 5, 7)]
+        pools = any(row.kernel > 1 and row.kind != SEPARABLE for row in table.row_list)
+        self.compiled_for = (*windows, (0,) * 9 if pools else None, EIGHT, lanes_of(table))
+        self.norms = np.zeros(4 * table.channels, dtype)
+        for count, channel in table.identities.items():
+            self.norms[4 * channel : 4 * channel + count] = 1
+            self.norms[4 * channel + 2 * count : 4 * channel + 3 * count] = 1
+
+
+def lanes_of(table: Table) -> tuple[int, ...]:
+    """Zeros, as many as a vector has lanes: 16 where registers hold so many and all channels allow it, else 8."""
+    features = cpu_target.target_context.codegen().magic_tuple()[2]
+    counts = {table.stem.channels, *(row.outputs for row in table.row_list)}
+    counts |= {row.outputs // 2 for row in table.row_list if row.stride == 2 and row.kernel == 1}
+    return (0,) * (16 if "+avx512f" in features and all(count % 16 == 0 for count in counts) else 8)
+
+
+class Workspace:
+    """Memory that passes of a network share, so that the system need not provide it anew each time."""
+
+    def __init__(self) -> None:
+        self.free = list[Array]()
+        self.small = dict[Any, Scratch]()
+
+    def take(self, size: int, dtype: np.dtype[Any]) -> Array:
+        """An array of at least that size."""
+        for at, array in enumerate(self.free):
+            if array.dtype == dtype and len(array) >= size:
+                return self.free.pop(at)
+        del self.free[:1]  # too small
+        return aligned(size, dtype)
+
+    def give(self, array: Array) -> None:
+        """Hand an array back."""
+        self.free = sorted([*self.free, array], key=len)
+
+    def scratch(self, table: Table, dtype: np.dtype[Any]) -> Scratch:
+        """Arrays that stay in the cache, large enough for a table's rows."""
+        frame = chunk = taps = weights = channels = 0
+        for row in table.row_list:
+            border, inputs = row.dilation * (row.kernel - 1), row.parts * row.inputs
+            frame = max(frame, (row.height + border) * (row.width + border) * inputs)
+            chunk = max(chunk, NUMBERS_AT_ONCE, row.width * max(row.outputs, row.stride * inputs))
+            taps = max(taps, 2 * row.kernel**2 * row.outputs)
+            weights, channels = max(weights, taps + row.outputs * inputs), max(channels, 5 * row.outputs)
+        sizes = (frame, frame, chunk, chunk, chunk, taps, weights, weights, channels)
+        kept = self.small.get(dtype)
+        if kept is None or any(len(array) < size for array, size in zip(kept, sizes, strict=True)):
+            self.small[dtype] = Scratch(*(aligned(size, dtype) for size in sizes))
+        return self.small[dtype]
+
+
+def aligned(size: int, dtype: np.dtype[Any]) -> Array:
+    """An array whose numbers begin at a line of the cache, of 64 bytes."""
+    memory = np.empty(size * dtype.itemsize + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size * dtype.itemsize].view(dtype)
+
+
+class Pass:
+    """A forward pass, all its draws included; it keeps what a backward pass needs."""
+
+    def __init__(
+        self, workspace: Workspace, plan: Plan, mode: Mode, stem: Tensor, factors: Tensor, vector: Tensor,
+        running: Tensor, norm: nn.BatchNorm2d,
+    ) -> None:  # fmt: skip
+        self.plan, self.workspace, self.training, self.images = plan, workspace, mode.training, len(stem)
+        table, dtype = plan.table, plan.dtype
+        self.values = workspace.take(table.size * self.images, dtype)
+        self.numbers = Numbers(
+            self.values, plan.norms.copy(), vector.detach().numpy(), factors.detach().numpy(),
+            np.empty(table.masks * self.images, dtype), running.numpy(), np.zeros(2 * table.channels), norm.eps,
+        )  # fmt: skip
+        self.scratch = workspace.scratch(table, dtype)
+        self.at(table.stem).copy_(stem.detach().permute(0, 2, 3, 1))
+        momentum = norm.momentum if mode.training and mode.tracks else 0.0
+        first = 0
+        for cell, end in enumerate(table.ends):
+            self._draw(cell, mode)
+            if end == len(table.rows) or not table.keeps:
+                forward(
+                    table.rows, first, end, table.terms, self.images, self.numbers, self.scratch, mode.training,
+                    momentum, self.values, NO_TANGENTS, *plan.compiled_for,
+                )  # fmt: skip
+                first = end
+
+    def _draw(self, cell: int, mode: Mode) -> None:
+        """Draw a cell's noise and masks, in the order of its operations."""
+        n = self.images
+        for draw in self.plan.table.draws[cell]:
+            if isinstance(draw, State):
+                place = self.at(draw)
+                torch.randn(place.shape, generator=mode.generator, dtype=place.dtype, out=place)
+            else:
+                mask = drop_path_mask(torch.from_numpy(self.values[:n]), mode.drop_path, mode.generator)
+                self.numbers.masks[draw * n : (draw + 1) * n] = mask.reshape(-1).numpy()
+
+    def at(self, state: State, array: Array | None = None, place: int | None = None) -> Tensor:
+        """A state's images (n, height, width, channels) in an array, by default in the values, at a place there."""
+        size = state.height * state.width * state.channels * self.images
+        start = (state.x if place is None else place) * self.images
+        found = (self.values if array is None else array)[start : start + size]
+        return torch.from_numpy(found).view(self.images, state.height, state.width, state.channels)
+
+    def outputs(self, array: Array) -> tuple[Tensor, ...]:
+        """The outputs (n, C, h, w), found in the values or in their tangents."""
+        found = []
+        for state in self.plan.table.outputs:
+            size = state.height * state.width * state.channels
+            parts = [self.at(state, array, state.x + part * size) for part in range(state.parts)]
+            found.append(torch.cat(parts, 3).permute(0, 3, 1, 2))
+        return tuple(found)
+
+    def backward(
+        self, gradients: Gradients, grads: Sequence[Tensor | None], with_factors: bool, with_all: bool,
+        tangents: Tangents = NO_TANGENTS,
+    ) -> Array:  # fmt: skip
+        """Fill the gradients, or their tangents, for those of the outputs; returns which rows ran."""
+        table, ran = self.plan.table, np.zeros(len(self.plan.table.rows), np.bool_)
+        target = gradients.values if tangents.gradients is None else tangents.gradients
+        gradients.written[:], gradients.factors[:] = 0, 0
+        for state, grad in zip(table.outputs, grads, strict=True):
+            if grad is None:
+                continue
+            for number, part in enumerate(grad.detach().split(state.channels, 1), state.gradient):
+                place = self.at(state, target, int(table.places[number]))
+                place.copy_(part.permute(0, 2, 3, 1))
+                gradients.written[number] = 1
+        backward(
+            table.rows, ran, table.terms, self.images, self.numbers, gradients, self.scratch, self.training,
+            with_factors, with_all, target, tangents, *self.plan.compiled_for,
+        )  # fmt: skip
+        return ran
+
+    def gradients(self, values: Array, parameters: int) -> Gradients:
+        """Where a backward pass writes, with so many gradients of parameters."""
+        places, factors = self.plan.table.places, np.zeros(len(self.numbers.factors))
+        written = np.zeros(len(places), np.int64)
+        return Gradients(values, places, written, factors, np.zeros(parameters, self.plan.dtype))
+
+
 class CompiledCells:
-    """The compiled passes of one network, and the memory that they share."""
+    """The compiled passes of one network: where its parameters and statistics lie, and the memory that passes share.
 
-    def __init__(self, operations: Iterable[nn.Module]) -> None:
-        """`operations` are those of all edges."""
-        self.known = all(has_rows(operation) for operation in operations)
-        self.workspace = Workspace()
-        self.plans = dict[Any, Plan]()
+    The parameters of all cells are parts of one vector, the running statistics of another, and so are the counters.
+    """
 
-    def can_run(self, images: Tensor) -> bool:
-        """Whether passes over images can be compiled: on a CPU, in full precision, all operations known here."""
-        return self.known and images.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+    def __init__(self, cells: nn.ModuleList) -> None:
+        self.workspace, self.plans = Workspace(), dict[Any, Plan]()
+        self.parameters = list(cells.parameters())
+        self.norms = [module for module in cells.modules() if isinstance(module, nn.BatchNorm2d)]
+        self.vector = torch.cat([parameter.detach().reshape(-1) for parameter in self.parameters]).requires_grad_()
+        statistics = [one for norm in self.norms for one in (norm.running_mean, norm.running_var)]
+        self.running = torch.cat(statistics)
+        self.counts = torch.stack([norm.num_batches_tracked for norm in self.norms])
+        parts = self.vector.detach().split([parameter.numel() for parameter in self.parameters])
+        for parameter, part in zip(self.parameters, parts, strict=True):
+            parameter.data = part.view(parameter.shape)
+        views = iter(self.running.split([len(one) for one in statistics]))
+        for norm, count in zip(self.norms, self.counts, strict=True):
+            norm.running_mean, norm.running_var, norm.num_batches_tracked = next(views), next(views), count
+        sizes = [(parameter, parameter.numel()) for parameter in self.parameters]
+        self.places = Places(_starts(sizes), _starts([(norm, 2 * norm.num_features) for norm in self.norms]))
 
     def __call__(
         self,
@@ -165,143 +217,99 @@ class CompiledCells:
         stem: Tensor,
         factors: Tensor,
         mode: Mode,
-        reused: bool = True,
+        alone: bool = False,
         read: Sequence[int] = (),
     ) -> tuple[Tensor, ...]:
         """The outputs (n, C, h, w) of the cells whose numbers are `read` and of the last, for the stem's output.
 
-        `edges` gives the cells; where they are `reused`, the same each time but for masks. The first of the factors,
-        which are the weights of terms, is 1.
+        `edges` gives the cells, the same each time but for masks, and gradients are those of the vector of parameters;
+        or, `alone`, some of the operations, and gradients are those of the parameters of the operations that ran. The
+        first of the factors, which are the weights of terms, is 1.
         """
-        keeps = torch.is_grad_enabled()
-        key = (stem.shape[1:], stem.dtype, keeps, mode.drop_path > 0, tuple(read))
-        plan = self.plans.get(key) if reused else None
+        key = (stem.shape[1:], stem.dtype, torch.is_grad_enabled(), mode.drop_path > 0, tuple(read))
+        plan = None if alone else self.plans.get(key)
         if plan is None:
-            shape = (*stem.shape[2:], stem.shape[1])
-            plan = Plan(Table(edges(), shape, read, keeps), stem.detach().numpy().dtype)
-            if reused:
+            table = Table(edges(), (*stem.shape[2:], stem.shape[1]), self.places, read, torch.is_grad_enabled())
+            plan = Plan(table, stem.detach().numpy().dtype)
+            if not alone:
                 self.plans[key] = plan
-        parameters = [tensor for _, tensor in plan.table.parameters]
-        outputs: tuple[Tensor, ...] = _Cells.apply(self.workspace, plan, mode, stem, factors, *parameters)
+        if alone:
+            weights = [parameter for parameter in self.parameters if id(parameter) in plan.table.owners]
+            outputs: tuple[Tensor, ...] = _Cells.apply(self, plan, mode, stem, factors, *weights)
+        else:
+            outputs = _Cells.apply(self, plan, mode, stem, factors, self.vector)
         return outputs
 
+    def run(self, workspace: Workspace, plan: Plan, mode: Mode, stem: Tensor, factors: Tensor) -> Pass:
+        """A forward pass."""
+        done = Pass(workspace, plan, mode, stem, factors, self.vector, self.running, self.norms[0])
+        if mode.training and mode.tracks:
+            for norm in plan.table.norms if len(plan.table.norms) < len(self.norms) else ():
+                norm.num_batches_tracked += 1
+            if len(plan.table.norms) == len(self.norms):
+                self.counts += 1
+        return done
 
     def linearised(
         self, edges: Callable[[], list[CellEdges]], stem: Tensor, factors: Tensor, mode: Mode
     ) -> "LinearisedPass":
         """A pass and its derivatives along directions of the factors, all parameters fixed."""
-        shape = (*stem.shape[2:], stem.shape[1])
-        plan = Plan(Table(edges(), shape, keeps_gradients=True), stem.detach().numpy().dtype)
-        parameters = [tensor for _, tensor in plan.table.parameters]
-        return LinearisedPass(_run(Workspace(), plan, mode, stem, factors, parameters))
+        table = Table(edges(), (*stem.shape[2:], stem.shape[1]), self.places, keeps_gradients=True)
+        return LinearisedPass(self.run(Workspace(), Plan(table, stem.detach().numpy().dtype), mode, stem, factors))
 
 
-def _run(workspace: Workspace, plan: Plan, mode: Mode, stem: Tensor, factors: Tensor, parameters: Sequence[Tensor]) -> Pass:
-    """A forward pass, all its draws included."""
-    table = plan.table
-    vector = torch.cat([parameter.detach().reshape(-1) for parameter in parameters]).numpy()
-    statistics = [one for norm in table.norms for one in (norm.running_mean, norm.running_var)]
-    if mode.tracks or not mode.training:
-        running = torch.cat(statistics)
-    else:
-        running = torch.empty(table.running_count, dtype=stem.dtype)
-    done = Pass(plan, workspace, len(stem), vector, factors.detach().numpy(), running.numpy())
-    done.at(table.stem.x, stem.shape[2:] + stem.shape[1:2]).copy_(stem.detach().permute(0, 2, 3, 1))
-    momentum = table.norms[0].momentum if mode.training and mode.tracks else 0.0
-    first = 0
-    for cell, end in enumerate(table.ends):
-        done.draw(cell, mode.generator, mode.drop_path)
-        if end == len(table.rows) or not table.keeps:
-            forward(
-                table.rows, first, end, table.terms, done.images, done.numbers, done.scratch, mode.training,
-                momentum, done.values, NO_TANGENTS, *plan.compiled_for,
-            )  # fmt: skip
-            first = end
-    if momentum > 0:
-        torch._foreach_copy_(statistics, running.split([len(one) for one in statistics]))
-        torch._foreach_add_([norm.num_batches_tracked for norm in table.norms], 1)
-    return done
-
-
-def _images(done: Pass, state: State, places: Sequence[int], array: Array | None = None) -> list[Tensor]:
-    return [done.at(place, (state.height, state.width, state.channels), array) for place in places]
-
-
-def _outputs(done: Pass, array: Array) -> tuple[Tensor, ...]:
-    """The outputs (n, C, h, w) of a pass, found in its values or in their tangents."""
-    found = []
-    for state in done.plan.table.outputs:
-        size = state.height * state.width * state.channels
-        parts = _images(done, state, [state.x + part * size for part in range(state.parts)], array)
-        found.append(torch.cat(parts, 3).permute(0, 3, 1, 2))
-    return tuple(found)
-
-
-def _put_gradients(done: Pass, gradients: Gradients, grads: Sequence[Tensor | None]) -> None:
-    """Write the gradients of the outputs, from where a backward pass begins."""
-    gradients.written[:] = 0
-    for state, grad in zip(done.plan.table.outputs, grads, strict=True):
-        if grad is None:
-            continue
-        numbers = range(state.gradient, state.gradient + state.parts)
-        targets = _images(done, state, [int(gradients.places[number]) for number in numbers], gradients.values)
-        for number, target, part in zip(numbers, targets, grad.detach().split(state.channels, 1), strict=True):
-            if gradients.written[number]:
-                target += part.permute(0, 2, 3, 1)
-            else:
-                target.copy_(part.permute(0, 2, 3, 1))
-            gradients.written[number] = 1
+def _starts(sizes: list[tuple[Any, int]]) -> dict[int, int]:
+    """Where things of those sizes begin that lie one after the other, by their identity."""
+    starts, at = dict[int, int](), 0
+    for thing, size in sizes:
+        starts[id(thing)] = at
+        at += size
+    return starts
 
 
 class _Cells(Function):
     @staticmethod
     def forward(
-        ctx: Any, workspace: Workspace, plan: Plan, mode: Mode, stem: Tensor, factors: Tensor, *parameters: Tensor
+        ctx: Any, cells: CompiledCells, plan: Plan, mode: Mode, stem: Tensor, factors: Tensor, *weights: Tensor
     ) -> tuple[Tensor, ...]:
-        done = _run(workspace, plan, mode, stem, factors, parameters)
-        outputs = _outputs(done, done.values)
+        done = cells.run(cells.workspace, plan, mode, stem, factors)
+        outputs = done.outputs(done.values)
         ctx.set_materialize_grads(False)
-        if plan.table.keeps:
-            ctx.done, ctx.training, ctx.shapes = done, mode.training, [tensor.shape for tensor in parameters]
-        else:
-            done.release()
+        ctx.save_for_backward(*weights)  # so that a change before the backward pass is noticed
+        ctx.done, ctx.cells = done, cells
+        if not plan.table.keeps:
+            ctx.done = cells.workspace.give(done.values)
         return outputs
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
-        done: Pass = ctx.done
+        done, weights = ctx.done, ctx.saved_tensors
         if done is None:
             raise RuntimeError("the gradients of a compiled pass can be taken once; run the pass again")
-        ctx.done, plan, n = None, done.plan, done.images
-        table = plan.table
+        ctx.done, table, cells = None, done.plan.table, ctx.cells
         with_stem, with_factors, with_weights = *ctx.needs_input_grad[3:5], any(ctx.needs_input_grad[5:])
-        space = done.workspace.take(table.gradient_size * n, plan.dtype)
-        factors = np.zeros(len(done.numbers.factors))
-        of_parameters = np.zeros(len(done.numbers.parameters) if with_weights else 0, plan.dtype)
-        written, ran = np.zeros(len(table.places), np.int64), np.zeros(len(table.rows), np.bool_)
-        gradients = Gradients(space, table.places, written, factors, of_parameters)
-        _put_gradients(done, gradients, grads)
-        backward(
-            table.rows, ran, table.terms, n, done.numbers, gradients, done.scratch, ctx.training, with_factors,
-            with_stem or with_weights, space, NO_TANGENTS, *plan.compiled_for,
-        )  # fmt: skip
+        space = done.workspace.take(table.gradient_size * done.images, done.plan.dtype)
+        gradients = done.gradients(space, len(cells.vector) if with_weights else 0)
+        ran = done.backward(gradients, grads, with_factors, with_stem or with_weights)
         of_stem = None
         if with_stem and gradients.written[table.stem.gradient]:
-            state = table.stem
-            (grad,) = _images(done, state, [int(table.places[state.gradient])], space)
-            of_stem = grad.permute(0, 3, 1, 2).clone()
-        done.release()
+            place = int(table.places[table.stem.gradient])
+            of_stem = done.at(table.stem, space, place).permute(0, 3, 1, 2).clone()
+        done.workspace.give(done.values)
         done.workspace.give(space)
-        found: Sequence[Tensor | None] = [None] * len(ctx.shapes)
+        of_factors = torch.from_numpy(gradients.factors.astype(done.plan.dtype)) if with_factors else None
+        of_weights: list[Tensor | None] = [None] * len(weights)
         if with_weights:
-            parts = torch.from_numpy(of_parameters).split([shape.numel() for shape in ctx.shapes])
-            found = [
-                part.view(shape) if ran[row] else None
-                for part, shape, (row, _) in zip(parts, ctx.shapes, table.parameters, strict=True)
-            ]
-        of_factors = torch.from_numpy(factors.astype(plan.dtype)) if with_factors else None
-        return None, None, None, of_stem, of_factors, *found
+            vector = torch.from_numpy(gradients.parameters)
+            of_weights = [vector]
+            if weights[0] is not cells.vector:
+                starts = [(weight, cells.places.parameters[id(weight)]) for weight in weights]
+                of_weights = [
+                    vector[at : at + weight.numel()].view(weight.shape) if ran[table.owners[id(weight)]] else None
+                    for weight, at in starts
+                ]
+        return None, None, None, of_stem, of_factors, *of_weights
 
 
 class LinearisedPass:
@@ -311,22 +319,18 @@ class LinearisedPass:
     """
 
     def __init__(self, done: Pass) -> None:
-        self.done, table, n = done, done.plan.table, done.images
-        dtype = done.plan.dtype
-        (self.output,) = _outputs(done, done.values)
-        self.factors = np.zeros(len(done.numbers.factors))
-        written, nothing = np.zeros(len(table.places), np.int64), np.zeros(0, dtype)
-        space = aligned(table.gradient_size * n, dtype)
-        self.gradients = Gradients(space, table.places, written, self.factors, nothing)
+        self.done, table, n, dtype = done, done.plan.table, done.images, done.plan.dtype
+        (self.output,) = done.outputs(done.values)
+        self.gradients = done.gradients(aligned(table.gradient_size * n, dtype), 0)
         self.tangents = Tangents(
-            aligned(table.size * n, dtype), np.zeros(table.channels), np.zeros(len(self.factors), dtype),
+            aligned(table.size * n, dtype), np.zeros(table.channels), np.zeros(len(done.numbers.factors), dtype),
             np.zeros(3 * table.channels), aligned(table.gradient_size * n, dtype),
         )  # fmt: skip
 
     def gradient(self, grad: Tensor) -> Tensor:
         """The gradient of the factors for that of the output; it is taken first, and once."""
-        _put_gradients(self.done, self.gradients, [grad])
-        return self._backward(self.gradients.values, NO_TANGENTS)
+        self.done.backward(self.gradients, [grad], True, False)
+        return self._of_factors()
 
     def tangent(self, direction: Tensor) -> Tensor:
         """The derivative of the output along a direction of the factors."""
@@ -336,19 +340,70 @@ class LinearisedPass:
             table.rows, 0, len(table.rows), table.terms, done.images, done.numbers, done.scratch, True, 0.0,
             self.tangents.values, self.tangents, *done.plan.compiled_for,
         )  # fmt: skip
-        return _outputs(done, self.tangents.values)[0]
+        return done.outputs(self.tangents.values)[0]
 
     def gradient_tangent(self, grad_tangent: Tensor) -> Tensor:
         """The derivative of the factors' gradient along the last direction, for that of the output's gradient."""
-        moved = self.gradients._replace(values=self.tangents.gradients)
-        _put_gradients(self.done, moved, [grad_tangent])
-        return self._backward(self.tangents.gradients, self.tangents)
+        self.done.backward(self.gradients, [grad_tangent], True, False, self.tangents)
+        return self._of_factors()
 
-    def _backward(self, target: Array, tangents: Tangents) -> Tensor:
-        done, table = self.done, self.done.plan.table
-        self.factors[:] = 0
-        backward(
-            table.rows, np.zeros(len(table.rows), np.bool_), table.terms, done.images, done.numbers, self.gradients,
-            done.scratch, True, True, False, target, tangents, *done.plan.compiled_for,
-        )  # fmt: skip
-        return torch.from_numpy(self.factors.astype(done.plan.dtype))
+    def _of_factors(self) -> Tensor:
+        return torch.from_numpy(self.gradients.factors.astype(self.done.plan.dtype))
+
+
+class CellNetwork(nn.Module):
+    """A network of cells, whose layout says how a pass is computed on a CPU: by the modules, or compiled.
+
+    `weights` are the tensors that are trained: all parameters, or where passes are compiled the vector that holds those
+    of all cells, and the others. Modules and state dicts see the vector's parts.
+    """
+
+    cells: nn.ModuleList
+    weights: list[Tensor]
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__()
+        self.layout = layout
+        self.compiled_cells: CompiledCells | None = None
+
+    def operations(self) -> Iterable[nn.Module]:
+        """Those of all edges."""
+        raise NotImplementedError
+
+    def gather(self) -> None:
+        """Put the cells' parameters into one vector where passes are compiled; to be called when they are all there."""
+        known = all(has_rows(operation) for operation in self.operations())
+        on_cpu = all(parameter.device.type == "cpu" for parameter in self.parameters())
+        self.compiled_cells = CompiledCells(self.cells) if self.layout == "compiled" and known and on_cpu else None
+        self.weights = list(self.named_weights().values())
+
+    def named_weights(self) -> dict[str, Tensor]:
+        """The tensors that are trained, by name; the vector's is `cells`."""
+        if self.compiled_cells is None:
+            return dict(self.named_parameters())
+        others = {name: weight for name, weight in self.named_parameters() if not name.startswith("cells.")}
+        return {"cells": self.compiled_cells.vector, **others}
+
+    def compiles(self) -> bool:
+        """Whether passes are compiled now: in full precision alone."""
+        return self.compiled_cells is not None and self.layout == "compiled" and not torch.is_autocast_enabled("cpu")
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        super()._apply(fn, recurse)  # of another device or type of numbers: nothing is a part of the vector any more
+        self.gather()
+        return self
+
+
+def together(network: CellNetwork, by_name: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Values of all parameters as values of the network's weights, both by name."""
+    weights = network.named_weights()
+    cells = [value.reshape(-1) for name, value in by_name.items() if name.startswith("cells.")]
+    return {name: by_name[name] if name in by_name else torch.cat(cells) for name in weights}
+
+
+def apart(network: CellNetwork, by_name: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The opposite: values of the network's weights as values of all parameters."""
+    cells = [(name, one) for name, one in network.named_parameters() if name not in by_name]
+    parts = by_name["cells"].split([one.numel() for _, one in cells]) if cells else ()
+    found = {name: part.view(one.shape) for (name, one), part in zip(cells, parts, strict=True)}
+    return {name: by_name[name] if name in by_name else found[name] for name, _ in network.named_parameters()}

@@ -15,6 +15,7 @@ from workflow_scripts.cells.bilevel_step import (
     second_order_gradient,
     weight_step,
 )
+from workflow_scripts.cells.compiled_pass import together
 from workflow_scripts.cells.curvature import full_hessian, hessian_product, largest_eigenvalue
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
 from workflow_scripts.cells.supernet import Alphas, Supernet, batch_norms, frozen_statistics
@@ -44,7 +45,7 @@ def supernet(vector: Vector) -> Vector:
     alphas = Alphas(*(vector["alphas"][kind].clone().requires_grad_() for kind in ("normal", "reduce")))
     train = (images, vector["batch"]["y_train"])
     valid = (vector["batch"]["x_valid"], vector["batch"]["y_valid"])
-    buffers = vector["momentum_buffers"]
+    buffers = together(network, vector["momentum_buffers"])
     quiet = Randomness()
 
     with frozen_statistics(network.norms), torch.no_grad():
@@ -59,10 +60,10 @@ def supernet(vector: Vector) -> Vector:
     genotype = network.genotype(alphas)
 
     optimizer = torch.optim.SGD(
-        network.parameters(), config["learning_rate"], config["momentum"], weight_decay=config["weight_decay"]
+        network.weights, config["learning_rate"], config["momentum"], weight_decay=config["weight_decay"]
     )
-    for name, parameter in network.named_parameters():
-        optimizer.state[parameter]["momentum_buffer"] = buffers[name].clone()
+    for name, weight in network.named_weights().items():
+        optimizer.state[weight]["momentum_buffer"] = buffers[name].clone()
     step = weight_step(network, alphas, train, optimizer, config["grad_clip"], quiet)
     return {
         "logits_valid": logits,

@@ -19,7 +19,7 @@ Product = Callable[[Tensor], Tensor]  # v (n,) to H v (n,)
 
 def hessian_product(network: Supernet, alphas: Alphas, valid: Batch, randomness: Randomness) -> Product:
     """The map v -> H v, without the weight-decay diagonal; BatchNorm uses batch statistics."""
-    if isinstance(network, Supernet) and network.compiles(valid[0]):
+    if isinstance(network, Supernet) and network.compiles():
         return _compiled_product(network, alphas, valid, randomness)
     with frozen_statistics(network.norms), fixed_weights(network):
         loss = loss_of(network, alphas, valid, randomness)

@@ -3,12 +3,13 @@
 Parameter names are those of the published state dicts. BatchNorm is affine everywhere.
 """
 
+from collections.abc import Iterator
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-from workflow_scripts.cells.compiled_pass import CompiledCells, Mode
+from workflow_scripts.cells.compiled_pass import CellNetwork, Mode
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
@@ -91,11 +92,8 @@ class AuxiliaryHead(nn.Module):
         return self.classifier(self.features(x).flatten(1))
 
 
-class EvaluationNetwork(nn.Module):
-    """Stem, `layers` cells of one genotype, global average, linear classifier; an auxiliary head where asked for.
-
-    `layout` is that of a supernet: "compiled" passes run on a CPU in full precision.
-    """
+class EvaluationNetwork(CellNetwork):
+    """Stem, `layers` cells of one genotype, global average, linear classifier; an auxiliary head where asked for."""
 
     def __init__(
         self,
@@ -107,8 +105,7 @@ class EvaluationNetwork(nn.Module):
         image_channels: int = 3,
         layout: Layout = "modules",
     ) -> None:
-        super().__init__()
-        self.layout = layout
+        super().__init__(layout)
         self.stem = nn.Sequential(
             nn.Conv2d(image_channels, 3 * init_channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * init_channels)
         )
@@ -125,7 +122,11 @@ class EvaluationNetwork(nn.Module):
             if auxiliary and index == self.auxiliary_at:
                 self.auxiliary_head = AuxiliaryHead(widths[1], classes)
         self.classifier = nn.Linear(widths[1], classes)
-        self.compiled_cells = CompiledCells(operation for cell in self.cells for operation in cell._ops)
+        self.gather()
+
+    def operations(self) -> Iterator[nn.Module]:
+        """Those of all edges."""
+        return (operation for cell in self.cells for operation in cell._ops)
 
     def forward(
         self, images: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
@@ -134,7 +135,7 @@ class EvaluationNetwork(nn.Module):
         auxiliary = None
         with_auxiliary = self.auxiliary_head is not None and self.training
         s0 = s1 = self.stem(images)
-        if self.layout == "compiled" and self.compiled_cells.can_run(images):
+        if self.compiled_cells is not None and self.compiles():
             drop_path = drop_path if self.training else 0.0
             mode = Mode(self.training, self.stem[1].track_running_stats, drop_path, generator)
             read = (self.auxiliary_at,) if with_auxiliary and self.auxiliary_at < len(self.cells) - 1 else ()

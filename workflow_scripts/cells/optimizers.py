@@ -7,17 +7,15 @@ the alphas' weight decay on its diagonal.
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from workflow_scripts.runtime.learning_rates import cosine_rate
 from workflow_scripts.study.cell_settings import Search, Training
 
 
-def weight_optimizer(network: nn.Module, settings: Search | Training, l2: float) -> torch.optim.SGD:
+def weight_optimizer(weights: Sequence[Tensor], settings: Search | Training, l2: float) -> torch.optim.SGD:
     """The optimizer of the weights, of a supernet or of a found network."""
-    return torch.optim.SGD(
-        network.parameters(), settings.learning_rate, settings.momentum, weight_decay=l2, foreach=True
-    )
+    return torch.optim.SGD(weights, settings.learning_rate, settings.momentum, weight_decay=l2, foreach=True)
 
 
 def weight_rate(settings: Search | Training, epoch: int) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workflow_scripts.runtime import vectors as v
-from workflow_scripts.runtime.compilation import compiled
+from workflow_scripts.runtime.compilation import compiled, part
 
 Array = NDArray[Any]
 POINTWISE, SEPARABLE, MAX_POOL, AVERAGE_POOL, SUM = range(5)
@@ -86,13 +86,13 @@ class Scratch(NamedTuple):
     channels: Array
 
 
-@compiled
+@part
 def _fill(array: Array, start: int, end: int, value: Any) -> None:
     for n in range(start, end):
         array[n] = value
 
 
-@compiled
+@part
 def _copy(target: Array, to: int, source: Array, start: int, count: int) -> None:
     for n in range(count):
         target[to + n] = source[start + n]
@@ -101,7 +101,7 @@ def _copy(target: Array, to: int, source: Array, start: int, count: int) -> None
 # convolutions ---------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@part
 def _fill_frame(
     row: Any, frame: Array, padding: int, values: Array, at: int, norms: Array, moved: Any, rectified: bool, lanes: Any
 ) -> None:
@@ -122,7 +122,7 @@ def _fill_frame(
                 v.store(frame, target + j, written)
 
 
-@compiled
+@part
 def _convolve(
     row: Any, out: Array, to: int, frame: Array, line: int, first: int, rows: int, width: int, taps: Array, window: Any,
     lanes: Any,
@@ -137,7 +137,7 @@ def _convolve(
                 v.store(out, target + j, v.dot_window(weights, frame, at + j * stride, down, right))
 
 
-@compiled
+@part
 def _add_tap_gradient(
     row: Any, sums: Array, grad: Array, start: int, frame: Array, line: int, first: int, rows: int, width: int,
     window: Any, lanes: Any,
@@ -153,7 +153,7 @@ def _add_tap_gradient(
         v.store_many(sums, c, channels, found)
 
 
-@compiled
+@part
 def _spread(
     row: Any, around: Array, line: int, grad: Array, start: int, first: int, rows: int, width: int, taps: Array,
     window: Any, lanes: Any,
@@ -168,7 +168,7 @@ def _spread(
                 v.spread_window(weights, v.load(grad, source + j, lanes), around, at + j * stride, down, right)
 
 
-@compiled
+@part
 def _multiply(
     out: Array, to: int, out_step: int, x: Array, at: int, step: int, weights: Array, inputs: int, outputs: int,
     pixels: int, eight: Any, lanes: Any,
@@ -194,7 +194,7 @@ def _multiply(
                 v.store(out, to + p * out_step + c, total)
 
 
-@compiled
+@part
 def _add_products(
     sums: Array, grad: Array, start: int, step: int, x: Array, at: int, x_step: int, outputs: int, inputs: int,
     pixels: int, eight: Any, lanes: Any,
@@ -208,7 +208,7 @@ def _add_products(
             v.store_many(sums, o * inputs + c, inputs, found)
 
 
-@compiled
+@part
 def _see(
     row: Any, images: int, first: int, rows: int, seen: Array, values: Array, norms: Array, moved: Any, lanes: Any
 ) -> None:
@@ -234,7 +234,7 @@ def _see(
                         v.store(seen, to + j * step, v.where_positive(value, written))
 
 
-@compiled
+@part
 def _pixel(row: Any, images: int, part: int, line: int, shifted: int) -> int:
     """The first pixel that a pointwise convolution's output line sees, from that of the first part on."""
     size, height = row.height * row.width * row.inputs, row.height // row.stride
@@ -242,7 +242,7 @@ def _pixel(row: Any, images: int, part: int, line: int, shifted: int) -> int:
     return part * size * images + line // height * size + pixel * row.inputs
 
 
-@compiled
+@part
 def _take_taps(taps: Array, row: Any, parameters: Array) -> None:
     """A kernel's taps, all channels of one after the other, and behind them in the opposite order."""
     count = row.kernel * row.kernel
@@ -252,7 +252,7 @@ def _take_taps(taps: Array, row: Any, parameters: Array) -> None:
             taps[(2 * count - 1 - t) * row.outputs + c] = parameters[row.first + c * count + t]
 
 
-@compiled
+@part
 def _take_weights(weights: Array, row: Any, parameters: Array, transposed: bool) -> None:
     """The matrices (outputs, inputs) of a row's pointwise convolutions, or their transposed."""
     inputs = row.parts * row.inputs
@@ -269,7 +269,7 @@ def _take_weights(weights: Array, row: Any, parameters: Array, transposed: bool)
 # BatchNorm ------------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@part
 def _near(near: Array, values: Array, at: int, pixels: int, channels: int) -> None:
     """The means of the first numbers of each channel."""
     for c in range(channels):
@@ -281,7 +281,7 @@ def _near(near: Array, values: Array, at: int, pixels: int, channels: int) -> No
         near[c] /= pixels
 
 
-@compiled
+@part
 def _add_moments(row: Any, values: Array, at: int, pixels: int, near: Array, sums: Array, lanes: Any) -> None:
     """Add to the sums those of numbers less others near their mean, and of squares."""
     channels, zero = row.outputs, v.spread(values.dtype.type(0), lanes)
@@ -300,7 +300,7 @@ def _add_moments(row: Any, values: Array, at: int, pixels: int, near: Array, sum
         v.add_to_doubles(sums, 2 * row.channel + channels + c, v.add(squares, more_squares))
 
 
-@compiled
+@part
 def _add_tangent_sums(
     row: Any, values: Array, at: int, pixels: int, norms: Array, moved: Array, sums: Array, lanes: Any
 ) -> None:
@@ -317,7 +317,7 @@ def _add_tangent_sums(
         v.add_to_doubles(sums, 3 * row.channel + channels + c, along)
 
 
-@compiled
+@part
 def _normalise(
     row: Any, count: int, near: Array, training: bool, momentum: float, epsilon: float, parameters: Array,
     running: Array, sums: Array, norms: Array,
@@ -341,7 +341,7 @@ def _normalise(
         norms[first + 2 * channels + c], norms[first + 3 * channels + c] = scale, -mean * scale
 
 
-@compiled
+@part
 def _normalise_tangent(
     row: Any, count: int, at: int, values: Array, norms: Array, moved: Array, along: Array, sums: Array, level: Array,
     lanes: Any,
@@ -361,7 +361,7 @@ def _normalise_tangent(
             v.store(moved, p, v.multiply_add(v.load(moved, p, lanes), scale, rest))
 
 
-@compiled
+@part
 def _finish(
     row: Any, count: int, at: int, small: Array, training: bool, momentum: float, epsilon: float, parameters: Array,
     running: Array, sums: Array, norms: Array, values: Array, moved: Any, along: Any, moved_sums: Any, lanes: Any,
@@ -373,7 +373,7 @@ def _finish(
         _normalise_tangent(row, count, at, values, norms, moved, along, moved_sums, small, lanes)
 
 
-@compiled
+@part
 def _norm_gradient(
     row: Any, count: int, training: bool, out: Array, norms: Array, parameters: Array, sums: Array, factors: Array,
     along: Any, moved_sums: Any, moved_factors: Any,
@@ -409,7 +409,7 @@ def _norm_gradient(
             out[4 * channels + c] = -scale * factor * along_z
 
 
-@compiled
+@part
 def _take_norm_gradient(
     row: Any, images: int, start: int, pixels: int, per_image: int, out: Array, coefficients: Array, grads: Array,
     grad: int, values: Array, masks: Array, moved: Any, moved_grads: Any, lanes: Any,
@@ -441,7 +441,7 @@ def _take_norm_gradient(
         p = end
 
 
-@compiled
+@part
 def _add_gradient_sums(
     channel: int, mask: Any, grads: Array, grad: int, channels: int, pixels: int, values: Array, at: int, norms: Array,
     place: int, sums: Array, moved: Any, moved_grads: Any, moved_sums: Any, lanes: Any,
@@ -467,7 +467,7 @@ def _add_gradient_sums(
             v.add_to_doubles(moved_sums, 3 * channel + 2 * channels + c, v.multiply(masked, tangent))
 
 
-@compiled
+@part
 def _send(
     row: Any, target: Array, to: int, adds: bool, rectified: bool, source: Array, start: int, line: int, step: int,
     taps: Array, values: Array, at: int, norms: Array, pixel: int, height: int, width: int, grads: Array, sums: Array,
@@ -482,7 +482,10 @@ def _send(
     down, right, summed = row.dilation * line, row.dilation * channels, row.x_summed == 1
     for c in range(0, channels, len(lanes)):
         scale, shift = v.load(norms, place + c, lanes), v.load(norms, place + channels + c, lanes)
-        made, made_shift = v.load(norms, place + 2 * channels + c, lanes), v.load(norms, place + 3 * channels + c, lanes)
+        made, made_shift = (
+            v.load(norms, place + 2 * channels + c, lanes),
+            v.load(norms, place + 3 * channels + c, lanes),
+        )
         plain, along, tangent = zero, zero, zero
         if window is not None:
             weights = v.load_many(taps, c, channels, window, lanes)
@@ -519,14 +522,14 @@ def _send(
 # operations -----------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@part
 def _count_moments(
-    row: Any, images: int, start: int, pixels: int, near: Array, values: Array, norms: Array, sums: Array, moved: Any,
-    moved_sums: Any, lanes: Any,
+    row: Any, images: int, start: int, pixels: int, training: bool, near: Array, values: Array, norms: Array,
+    sums: Array, moved: Any, moved_sums: Any, lanes: Any,
 ) -> None:  # fmt: skip
     """Take what BatchNorm needs of some of a row's outputs, the first of them at pixel `start`."""
     at = row.y * images + start * row.outputs
-    if row.running >= 0:
+    if row.running >= 0 and training:
         if moved is None:
             if start == 0:
                 _near(near, values, at, pixels, row.outputs)
@@ -535,7 +538,7 @@ def _count_moments(
             _add_tangent_sums(row, values, at, pixels, norms, moved, moved_sums, lanes)
 
 
-@compiled
+@part
 def _clear(channel: int, channels: int, sums: Array, moved_sums: Any) -> None:
     """Begin sums anew."""
     if moved_sums is None:
@@ -545,10 +548,19 @@ def _clear(channel: int, channels: int, sums: Array, moved_sums: Any) -> None:
 
 
 @merged
-def _separable_forward(row, images, numbers, scratch, out, tangents, window, eight, lanes):  # type: ignore[no-untyped-def]
-    rectified, nothing, zero, one = row.kind < MAX_POOL, row.kind - row.kind, numbers.values.dtype.type(0), numbers.values.dtype.type(1)
+def _separable_forward(row, images, numbers, scratch, training, out, tangents, window, eight, lanes):  # type: ignore[no-untyped-def]
+    rectified, nothing, zero, one = (
+        row.kind < MAX_POOL,
+        row.kind - row.kind,
+        numbers.values.dtype.type(0),
+        numbers.values.dtype.type(1),
+    )
     channels, stride, padding = row.outputs, row.stride, row.dilation * (row.kernel - 1) // 2
-    height, width, size = 1 + (row.height - 1) // stride, 1 + (row.width - 1) // stride, row.height * row.width * channels
+    height, width, size = (
+        1 + (row.height - 1) // stride,
+        1 + (row.width - 1) // stride,
+        row.height * row.width * channels,
+    )
     line = (row.width + 2 * padding) * channels
     _fill(scratch.frame, nothing, (row.height + 2 * padding) * line, zero)
     _take_taps(scratch.taps, row, numbers.parameters)
@@ -562,7 +574,17 @@ def _separable_forward(row, images, numbers, scratch, out, tangents, window, eig
             for k in range(some):
                 if first == 0:
                     at = row.x * images + (image + k) * size
-                    _fill_frame(row, scratch.frame, padding, numbers.values, at, numbers.norms, tangents.values, rectified, lanes)
+                    _fill_frame(
+                        row,
+                        scratch.frame,
+                        padding,
+                        numbers.values,
+                        at,
+                        numbers.norms,
+                        tangents.values,
+                        rectified,
+                        lanes,
+                    )
                 _convolve(
                     row, scratch.seen, k * height * width * channels, scratch.frame, line, first, count, width,
                     scratch.taps, window, lanes,
@@ -573,16 +595,25 @@ def _separable_forward(row, images, numbers, scratch, out, tangents, window, eig
                 channels, pixels, eight, lanes,
             )  # fmt: skip
             _count_moments(
-                row, images, start, pixels, scratch.channels, numbers.values, numbers.norms, numbers.sums,
+                row, images, start, pixels, training, scratch.channels, numbers.values, numbers.norms, numbers.sums,
                 tangents.values, tangents.sums, lanes,
             )  # fmt: skip
 
 
 @merged
 def _separable_backward(row, images, numbers, gradients, scratch, target, tangents, window, eight, lanes):  # type: ignore[no-untyped-def]
-    rectified, nothing, zero, one = row.kind < MAX_POOL, row.kind - row.kind, numbers.values.dtype.type(0), numbers.values.dtype.type(1)
+    rectified, nothing, zero, one = (
+        row.kind < MAX_POOL,
+        row.kind - row.kind,
+        numbers.values.dtype.type(0),
+        numbers.values.dtype.type(1),
+    )
     channels, stride, padding = row.outputs, row.stride, row.dilation * (row.kernel - 1) // 2
-    height, width, size = 1 + (row.height - 1) // stride, 1 + (row.width - 1) // stride, row.height * row.width * channels
+    height, width, size = (
+        1 + (row.height - 1) // stride,
+        1 + (row.width - 1) // stride,
+        row.height * row.width * channels,
+    )
     line, taps_end = (row.width + 2 * padding) * channels, row.kernel * row.kernel * channels
     around_line = ((width if stride == 1 else row.width) + 2 * padding) * channels
     around_size = ((height if stride == 1 else row.height) + 2 * padding) * around_line
@@ -614,7 +645,9 @@ def _separable_backward(row, images, numbers, gradients, scratch, target, tangen
                 own, at = k * height * width * channels, row.x * images + (image + k) * size
                 if with_weights:
                     if first == 0:
-                        _fill_frame(row, scratch.frame, padding, numbers.values, at, numbers.norms, None, rectified, lanes)
+                        _fill_frame(
+                            row, scratch.frame, padding, numbers.values, at, numbers.norms, None, rectified, lanes
+                        )
                     _convolve(
                         row, scratch.spatial, own, scratch.frame, line, first, count, width, scratch.taps, window, lanes
                     )
@@ -658,7 +691,7 @@ def _separable_backward(row, images, numbers, gradients, scratch, target, tangen
         _copy(gradients.parameters, row.second, products, nothing, channels * channels)
 
 
-@compiled
+@part
 def _frame_rows(
     frame: Array, to: int, line: int, source: Array, start: int, rows: int, numbers: int, lanes: Any
 ) -> None:
@@ -669,8 +702,13 @@ def _frame_rows(
 
 
 @merged
-def _pointwise_forward(row, images, numbers, scratch, out, tangents, eight, lanes):  # type: ignore[no-untyped-def]
-    rectified, nothing, zero, one = row.kind < MAX_POOL, row.kind - row.kind, numbers.values.dtype.type(0), numbers.values.dtype.type(1)
+def _pointwise_forward(row, images, numbers, scratch, training, out, tangents, eight, lanes):  # type: ignore[no-untyped-def]
+    rectified, nothing, zero, one = (
+        row.kind < MAX_POOL,
+        row.kind - row.kind,
+        numbers.values.dtype.type(0),
+        numbers.values.dtype.type(1),
+    )
     inputs, stride, width = row.parts * row.inputs, row.stride, row.width // row.stride
     outputs, all_rows = row.outputs // stride, images * (row.height // stride)
     _take_weights(scratch.weights, row, numbers.parameters, row.kind >= 0)
@@ -685,14 +723,19 @@ def _pointwise_forward(row, images, numbers, scratch, out, tangents, eight, lane
                 stride * inputs, scratch.weights[g * outputs * inputs :], inputs, outputs, pixels, eight, lanes,
             )  # fmt: skip
         _count_moments(
-                row, images, start, pixels, scratch.channels, numbers.values, numbers.norms, numbers.sums,
+                row, images, start, pixels, training, scratch.channels, numbers.values, numbers.norms, numbers.sums,
                 tangents.values, tangents.sums, lanes,
             )  # fmt: skip
 
 
 @merged
 def _pointwise_backward(row, images, numbers, gradients, scratch, target, tangents, eight, lanes):  # type: ignore[no-untyped-def]
-    rectified, nothing, zero, one = row.kind < MAX_POOL, row.kind - row.kind, numbers.values.dtype.type(0), numbers.values.dtype.type(1)
+    rectified, nothing, zero, one = (
+        row.kind < MAX_POOL,
+        row.kind - row.kind,
+        numbers.values.dtype.type(0),
+        numbers.values.dtype.type(1),
+    )
     inputs, stride, width = row.parts * row.inputs, row.stride, row.width // row.stride
     height, size, step = row.height // stride, row.height * row.width * row.inputs, row.stride * row.parts * row.inputs
     outputs, all_rows, with_weights = row.outputs // stride, images * height, len(gradients.parameters) > 0
@@ -747,8 +790,13 @@ def _pointwise_backward(row, images, numbers, gradients, scratch, target, tangen
 
 
 @merged
-def _pool_forward(row, images, numbers, scratch, out, tangents, window, lanes):  # type: ignore[no-untyped-def]
-    rectified, nothing, zero, one = row.kind < MAX_POOL, row.kind - row.kind, numbers.values.dtype.type(0), numbers.values.dtype.type(1)
+def _pool_forward(row, images, numbers, scratch, training, out, tangents, window, lanes):  # type: ignore[no-untyped-def]
+    rectified, nothing, zero, one = (
+        row.kind < MAX_POOL,
+        row.kind - row.kind,
+        numbers.values.dtype.type(0),
+        numbers.values.dtype.type(1),
+    )
     channels, stride, line = row.outputs, row.stride, (row.width + 2) * row.outputs
     height, width = 1 + (row.height - 1) // stride, 1 + (row.width - 1) // stride
     frame, around, largest, padding = scratch.frame, scratch.around, row.kind == MAX_POOL, row.kernel // 2
@@ -763,12 +811,12 @@ def _pool_forward(row, images, numbers, scratch, out, tangents, window, lanes): 
             window, lanes,
         )  # fmt: skip
         _count_moments(
-            row, images, start, height * width, scratch.channels, numbers.values, numbers.norms, numbers.sums,
+            row, images, start, height * width, training, scratch.channels, numbers.values, numbers.norms, numbers.sums,
             tangents.values, tangents.sums, lanes,
         )  # fmt: skip
 
 
-@compiled
+@part
 def _pool(
     row: Any, out: Array, to: int, frame: Array, other: Array, padding: int, values: Array, at: int, norms: Array,
     ones: Array, moved: Any, window: Any, lanes: Any,
@@ -794,7 +842,7 @@ def _pool(
                     v.store(out, place, v.multiply(v.spread(_share(row, i, j, out.dtype.type(1)), lanes), mean))
 
 
-@compiled
+@part
 def _share(row: Any, i: int, j: int, one: Any) -> Any:
     """One over the number of pixels of a pool's window that are in the image."""
     top, left = i * row.stride - 1, j * row.stride - 1
@@ -803,9 +851,18 @@ def _share(row: Any, i: int, j: int, one: Any) -> Any:
 
 @merged
 def _pool_backward(row, images, numbers, gradients, scratch, target, tangents, window, lanes):  # type: ignore[no-untyped-def]
-    rectified, nothing, zero, one = row.kind < MAX_POOL, row.kind - row.kind, numbers.values.dtype.type(0), numbers.values.dtype.type(1)
+    rectified, nothing, zero, one = (
+        row.kind < MAX_POOL,
+        row.kind - row.kind,
+        numbers.values.dtype.type(0),
+        numbers.values.dtype.type(1),
+    )
     channels, stride, line = row.outputs, row.stride, (row.width + 2) * row.outputs
-    height, width, size = 1 + (row.height - 1) // stride, 1 + (row.width - 1) // stride, row.height * row.width * channels
+    height, width, size = (
+        1 + (row.height - 1) // stride,
+        1 + (row.width - 1) // stride,
+        row.height * row.width * channels,
+    )
     adds, padding = gradients.written[row.x_gradient] == 1, row.kernel // 2
     _fill(scratch.frame, nothing, (row.height + 2) * line, -np.inf * one)
     _fill(scratch.taps, nothing, 9 * channels, one)
@@ -827,7 +884,7 @@ def _pool_backward(row, images, numbers, gradients, scratch, target, tangents, w
         )  # fmt: skip
 
 
-@compiled
+@part
 def _pool_back(
     row: Any, around: Array, frame: Array, line: int, i: int, width: int, grad: Array, ones: Array, window: Any,
     lanes: Any,
@@ -848,7 +905,7 @@ def _pool_back(
 # sums of terms --------------------------------------------------------------------------------------------------------
 
 
-@compiled
+@part
 def _add_term(
     term: Any, out: Array, to: int, values: Array, at: int, norms: Array, mask: Any, factors: Array, channels: int,
     pixels: int, adds: bool, moved: Any, moved_factors: Any, lanes: Any,
@@ -871,7 +928,7 @@ def _add_term(
             v.store(out, to + p, total)
 
 
-@compiled
+@part
 def _add_product(
     term: Any, out: Array, to: int, grads: Array, grad: int, mask: Any, factors: Array, numbers: int, adds: bool,
     moved_grads: Any, moved_factors: Any, lanes: Any,
@@ -890,7 +947,7 @@ def _add_product(
         v.store(out, to + n, sent)
 
 
-@compiled
+@part
 def _add_along(term: Any, channels: int, of_factors: Array, sums: Array, moved_sums: Any) -> None:
     """Add to the gradient of a term's factor, or to its tangent."""
     for c in range(channels):
@@ -998,18 +1055,18 @@ def forward(
             continue
         _clear(row.channel, row.outputs, numbers.sums, tangents.sums)
         if row.kind == POINTWISE:
-            _pointwise_forward(row, images, numbers, scratch, out, tangents, eight, lanes)
+            _pointwise_forward(row, images, numbers, scratch, training, out, tangents, eight, lanes)
         elif row.kind != SEPARABLE:
             if pool is not None:
-                _pool_forward(row, images, numbers, scratch, out, tangents, pool, lanes)
+                _pool_forward(row, images, numbers, scratch, training, out, tangents, pool, lanes)
         elif row.kernel == 3:
             if three is not None:
-                _separable_forward(row, images, numbers, scratch, out, tangents, three, eight, lanes)
+                _separable_forward(row, images, numbers, scratch, training, out, tangents, three, eight, lanes)
         elif row.kernel == 5:
             if five is not None:
-                _separable_forward(row, images, numbers, scratch, out, tangents, five, eight, lanes)
+                _separable_forward(row, images, numbers, scratch, training, out, tangents, five, eight, lanes)
         elif seven is not None:
-            _separable_forward(row, images, numbers, scratch, out, tangents, seven, eight, lanes)
+            _separable_forward(row, images, numbers, scratch, training, out, tangents, seven, eight, lanes)
         if row.running >= 0:
             count = images * (1 + (row.height - 1) // row.stride) * (1 + (row.width - 1) // row.stride)
             _finish(
@@ -1054,18 +1111,12 @@ def backward(
                 _pool_backward(row, images, numbers, gradients, scratch, target, tangents, pool, lanes)
         elif row.kernel == 3:
             if three is not None:
-                _separable_backward(
-                    row, images, numbers, gradients, scratch, target, tangents, three, eight, lanes
-                )
+                _separable_backward(row, images, numbers, gradients, scratch, target, tangents, three, eight, lanes)
         elif row.kernel == 5:
             if five is not None:
-                _separable_backward(
-                    row, images, numbers, gradients, scratch, target, tangents, five, eight, lanes
-                )
+                _separable_backward(row, images, numbers, gradients, scratch, target, tangents, five, eight, lanes)
         elif seven is not None:
-            _separable_backward(
-                row, images, numbers, gradients, scratch, target, tangents, seven, eight, lanes
-            )
+            _separable_backward(row, images, numbers, gradients, scratch, target, tangents, seven, eight, lanes)
         for part in range(row.parts):
             gradients.written[row.x_gradient + part] = 1
         if len(gradients.parameters) > 0 and row.gain >= 0:

@@ -94,13 +94,6 @@ class Term(NamedTuple):
     """whether its images depend on the weights of terms"""
 
 
-class Draw(NamedTuple):
-    """What is drawn before a cell: noise of a shape (height, width, channels) to a place, or a mask of a number."""
-
-    number: int
-    shape: tuple[int, int, int] | None
-
-
 class Edge(NamedTuple):
     """Operations on one state, each with the number of its weight."""
 
@@ -115,6 +108,13 @@ class CellEdges(NamedTuple):
     inputs: tuple[nn.Module, nn.Module]
     nodes: list[list[Edge]]
     reduction: bool
+
+
+class Places(NamedTuple):
+    """Where the parameters and the running statistics of a network lie in vectors, by the identity of their owners."""
+
+    parameters: dict[int, int]
+    norms: dict[int, int]
 
 
 class State(NamedTuple):
@@ -145,6 +145,7 @@ class Table:
         self,
         cells: Sequence[CellEdges],
         shape: tuple[int, int, int],
+        stored: Places,
         read: Sequence[int] = (),
         keeps: bool = True,
         keeps_gradients: bool = False,
@@ -154,15 +155,14 @@ class Table:
         Without `keeps` only what later cells read outlives a cell; a backward pass needs everything. With
         `keeps_gradients` that leaves behind all gradients.
         """
-        self.keeps, self.keeps_gradients = keeps, keeps_gradients
+        self.stored, self.keeps, self.keeps_gradients = stored, keeps, keeps_gradients
         self.row_list, self.term_list = list[Row](), list[Term]()
-        self.parameters = list[tuple[int, Tensor]]()
-        """by row, in the order in which they lie in one vector"""
+        self.owners = dict[int, int]()
+        """the rows of parameters, by their identity"""
         self.norms = list[nn.BatchNorm2d]()
-        """in the order of the vector of running statistics"""
-        self.draws, self.ends = list[list[Draw]](), list[int]()
-        """by cell"""
-        self.masks = self.channels = self.size = self.parameter_count = self.running_count = 0
+        self.draws, self.ends = list[list[State | int]](), list[int]()
+        """by cell: what is drawn before it, noise or the mask of a number; and the end of its rows"""
+        self.masks = self.channels = self.size = 0
         self.gradients = list[tuple[int, bool]]()
         """sizes by number, and whether it is read by what runs next and by nothing else"""
         self.identities = dict[int, int]()
@@ -226,7 +226,7 @@ class Table:
             for operation, factor in edge.operations:
                 terms += self._terms(operation, factor, states[edge.source], node, mask)
             if edge.masked:
-                self.draws[-1].append(Draw(mask, None))
+                self.draws[-1].append(mask)
                 self.masks, masked = self.masks + 1, True
         self.term_list += terms
         self.row_list.append(
@@ -246,7 +246,7 @@ class Table:
             return [Term(state.x, state.channel, sums, state.gradient, factor, mask, 0, state.depends)]
         if isinstance(operation, Noise):
             place = self._place(node.height * node.width * node.channels)
-            self.draws[-1].append(Draw(place, (node.height, node.width, node.channels)))
+            self.draws[-1].append(node._replace(x=place))
             return [Term(place, self._identity(node.channels), self._channel(node.channels), -1, factor, mask, 0, 0)]
         *before, last = blocks_of(operation, state.channels)
         for block in before:
@@ -266,13 +266,11 @@ class Table:
         if gradient is None:
             own = self._gradient(size, between)
         channel = self._identity(block.outputs) if block.norm is None else self._channel(block.outputs)
-        tensors = [convolution.weight for convolution in block.convolutions]
-        places = [self._parameter(tensor) for tensor in tensors] + [0, 0]
+        places = [self._parameter(convolution.weight) for convolution in block.convolutions] + [0, 0]
         gain, running = -1, -1
         if block.norm is not None:
-            running = self.running_count
-            self.running_count += 2 * block.outputs
             self.norms.append(block.norm)
+            running = self.stored.norms[id(block.norm)]
             if block.norm.affine:
                 gain = self._parameter(block.norm.weight)
                 self._parameter(block.norm.bias)
@@ -289,10 +287,9 @@ class Table:
         return State(place, channel, own, height, width, block.outputs, state.depends)
 
     def _parameter(self, tensor: Tensor) -> int:
-        """The place of a parameter of the next row in the vector of all parameters."""
-        self.parameters.append((len(self.row_list), tensor))
-        self.parameter_count += tensor.numel()
-        return self.parameter_count - tensor.numel()
+        """The place of a parameter of the next row."""
+        self.owners[id(tensor)] = len(self.row_list)
+        return self.stored.parameters[id(tensor)]
 
     def _place(self, size: int) -> int:
         """A place for so many numbers of each image."""

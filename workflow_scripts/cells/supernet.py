@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from workflow_scripts.cells.compiled_pass import CompiledCells, LinearisedPass, Mode
+from workflow_scripts.cells.compiled_pass import CellNetwork, LinearisedPass, Mode
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
@@ -168,11 +168,10 @@ class Cell(nn.Module):
         return sum(incoming[1:], incoming[0])
 
 
-class Supernet(nn.Module):
+class Supernet(CellNetwork):
     """Stem, `layers` cells with reductions at layers//3 and 2*layers//3, global average, linear classifier.
 
-    `layout` says how a pass is computed on a CPU: "modules" by the operations' modules, "compiled" by
-    `compiled_pass.py`, which is the same function, faster. On other devices the modules run.
+    A discrete architecture alone has gradients of its operations' own parameters, whatever the layout.
     """
 
     def __init__(
@@ -186,8 +185,7 @@ class Supernet(nn.Module):
         image_channels: int = 3,
         layout: Layout = "modules",
     ) -> None:
-        super().__init__()
-        self.layout = layout
+        super().__init__(layout)
         self.candidates = {"normal": normal, "reduce": reduce}
         self.nodes = nodes
         self.stem = nn.Sequential(
@@ -201,10 +199,12 @@ class Supernet(nn.Module):
             self.cells.append(Cell(reduce if reduction else normal, nodes, widths, channels, reduction, halve))
             widths, halve = (widths[1], nodes * channels), reduction
         self.classifier = nn.Linear(widths[1], classes)
-        # walks over all modules take a part of a small network's step
-        self.weights = list(self.parameters())
-        self.norms = batch_norms(self)
-        self.compiled_cells = CompiledCells(operation for cell in self.cells for edge in cell._ops for operation in edge._ops)
+        self.norms = batch_norms(self)  # a walk over all modules takes a part of a small network's step
+        self.gather()
+
+    def operations(self) -> Iterator[nn.Module]:
+        """Those of all edges."""
+        return (operation for cell in self.cells for edge in cell._ops for operation in edge._ops)
 
     def forward(
         self, images: Tensor, alphas: Alphas, drop_path: float = 0.0, generator: torch.Generator | None = None
@@ -216,17 +216,13 @@ class Supernet(nn.Module):
         self, images: Tensor, weights: Alphas, drop_path: float = 0.0, generator: torch.Generator | None = None
     ) -> Tensor:
         """As `forward`, with the weights of the operations themselves."""
-        if self.compiles(images):
+        if self.compiles():
             return self._compiled(images, weights, None, drop_path, generator)
         s0 = s1 = self.stem(images)
         for cell in self.cells:
             kind_weights = weights.reduce if cell.reduction else weights.normal
             s0, s1 = s1, cell(s0, s1, kind_weights, drop_path, generator)
         return self.classifier(s1.mean((2, 3)))
-
-    def compiles(self, images: Tensor) -> bool:
-        """Whether passes over these images are compiled."""
-        return self.layout == "compiled" and self.compiled_cells.can_run(images)
 
     def _compiled(
         self,
@@ -237,13 +233,14 @@ class Supernet(nn.Module):
         generator: torch.Generator | None,
     ) -> Tensor:
         """The logits by one compiled pass over all cells, mixed with weights or of an architecture."""
+        assert self.compiled_cells is not None
         drop_path = drop_path if self.training else 0.0
         stem = self.stem(images)
         one = stem.new_ones(1)
         factors = one if weights is None else torch.cat([one, *(part.reshape(-1) for part in weights)])
         mode = Mode(self.training, self.norms[0].track_running_stats, drop_path, generator)
         edges = partial(self._edges, architecture, drop_path > 0)
-        (s1,) = self.compiled_cells(edges, stem, factors, mode, reused=architecture is None)
+        (s1,) = self.compiled_cells(edges, stem, factors, mode, alone=architecture is not None)
         return self.classifier(s1.mean((2, 3)))
 
     def _edges(self, architecture: DiscreteArchitecture | None, masked: bool) -> list[CellEdges]:
@@ -265,6 +262,7 @@ class Supernet(nn.Module):
         """The cells' part of `mix`, whose output the global average takes, with its derivatives."""
         factors = torch.cat([weights.normal.new_ones(1), *(part.reshape(-1) for part in weights)])
         mode = Mode(True, False, drop_path, generator)
+        assert self.compiled_cells is not None
         return self.compiled_cells.linearised(
             partial(self._edges, None, drop_path > 0), self.stem(images), factors, mode
         )
@@ -277,7 +275,7 @@ class Supernet(nn.Module):
         drop_path: float = 0.0,
     ) -> Tensor:
         """Logits of one discrete architecture; only its operations run, each with weight 1."""
-        if self.compiles(images):
+        if self.compiles():
             return self._compiled(images, None, architecture, drop_path, generator)
         s0 = s1 = self.stem(images)
         for cell in self.cells:

@@ -42,6 +42,13 @@ def inlined(function: Function) -> Function:
     return numba.njit(function, fastmath=set(FAST), forceinline=True)  # type: ignore[return-value]
 
 
+def part(function: Function) -> Function:
+    """Compile for compiled functions that call it, which alone are kept on disk: Python cannot call it."""
+    return numba.njit(  # type: ignore[no-any-return]
+        function, error_model="numpy", fastmath=set(FAST), no_cpython_wrapper=True, no_cfunc_wrapper=True
+    )
+
+
 class _Cache(FunctionCache):
     """numba's own, but for the files."""
 
