@@ -84,7 +84,9 @@ def test_a_pass_in_evaluation_mode():
         loss = loss_of(network, alphas, batch_of(), noise())
         gradients = weight_gradients(network, loss, alphas)
         with torch.no_grad():
-            results.append([loss.detach(), *gradients, network(batch_of(1, count=9)[0], alphas, 0.0, noise().generator)])
+            results.append(
+                [loss.detach(), *gradients, network(batch_of(1, count=9)[0], alphas, 0.0, noise().generator)]
+            )
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other, **CLOSE)
 

@@ -92,7 +92,7 @@ class Workspace:
             chunk = max(chunk, NUMBERS_AT_ONCE, row.width * max(row.outputs, row.stride * inputs))
             taps = max(taps, 2 * row.kernel**2 * row.outputs)
             weights, channels = max(weights, taps + row.outputs * inputs), max(channels, 5 * row.outputs)
-        sizes = (frame, frame, chunk, chunk, chunk, taps, weights, weights, channels)
+        sizes = (frame, frame, chunk, chunk, chunk, chunk, taps, weights, weights, channels)
         kept = self.small.get(dtype)
         if kept is None or any(len(array) < size for array, size in zip(kept, sizes, strict=True)):
             self.small[dtype] = Scratch(*(aligned(size, dtype) for size in sizes))

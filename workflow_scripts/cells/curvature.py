@@ -49,7 +49,9 @@ def _compiled_product(network: Supernet, alphas: Alphas, valid: Batch, randomnes
         (grad_tangent,) = torch.autograd.grad(grad, output, tangent, retain_graph=True)
         moved = _like(cells.gradient_tangent(grad_tangent)[1:], weights)
         parts = zip(weights, along, of_weights, moved, strict=True)
-        return _flat([_tilted(w, m) + t * g - t * (w * g).sum(-1, True) - w * (t * g).sum(-1, True) for w, t, g, m in parts])
+        return _flat(
+            [_tilted(w, m) + t * g - t * (w * g).sum(-1, True) - w * (t * g).sum(-1, True) for w, t, g, m in parts]
+        )
 
     return product
 

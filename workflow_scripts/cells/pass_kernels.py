@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workflow_scripts.runtime import vectors as v
-from workflow_scripts.runtime.compilation import compiled, part
+from workflow_scripts.runtime.compilation import compiled, inlined
 
 Array = NDArray[Any]
 POINTWISE, SEPARABLE, MAX_POOL, AVERAGE_POOL, SUM = range(5)
@@ -80,19 +80,20 @@ class Scratch(NamedTuple):
     seen: Array
     spatial: Array
     between: Array
+    flowing: Array
     taps: Array
     weights: Array
     products: Array
     channels: Array
 
 
-@part
+@inlined
 def _fill(array: Array, start: int, end: int, value: Any) -> None:
     for n in range(start, end):
         array[n] = value
 
 
-@part
+@inlined
 def _copy(target: Array, to: int, source: Array, start: int, count: int) -> None:
     for n in range(count):
         target[to + n] = source[start + n]
@@ -101,7 +102,7 @@ def _copy(target: Array, to: int, source: Array, start: int, count: int) -> None
 # convolutions ---------------------------------------------------------------------------------------------------------
 
 
-@part
+@inlined
 def _fill_frame(
     row: Any, frame: Array, padding: int, values: Array, at: int, norms: Array, moved: Any, rectified: bool, lanes: Any
 ) -> None:
@@ -122,38 +123,45 @@ def _fill_frame(
                 v.store(frame, target + j, written)
 
 
-@part
+@inlined
 def _convolve(
     row: Any, out: Array, to: int, frame: Array, line: int, first: int, rows: int, width: int, taps: Array, window: Any,
     lanes: Any,
 ) -> None:  # fmt: skip
     """The depthwise convolution's output rows from `first` on."""
     channels, stride, down, right = row.outputs, row.stride, row.dilation * line, row.dilation * row.outputs
+    pairs = (width - width % 2) * channels if stride == 1 and row.dilation == 1 else 0
     for c in range(0, channels, len(lanes)):
         weights = v.load_many(taps, c, channels, window, lanes)
         for i in range(rows):
             at, target = (first + i) * stride * line + c, to + i * width * channels + c
-            for j in range(0, width * channels, channels):
+            for j in range(0, pairs, 2 * channels):
+                v.store_many(out, target + j, channels, v.dot_windows(weights, frame, at + j, down, right, window[:2]))
+            for j in range(pairs, width * channels, channels):
                 v.store(out, target + j, v.dot_window(weights, frame, at + j * stride, down, right))
 
 
-@part
+@inlined
 def _add_tap_gradient(
     row: Any, sums: Array, grad: Array, start: int, frame: Array, line: int, first: int, rows: int, width: int,
     window: Any, lanes: Any,
 ) -> None:  # fmt: skip
     channels, stride, down, right = row.outputs, row.stride, row.dilation * line, row.dilation * row.outputs
+    pairs = (width - width % 2) * channels if stride == 1 and row.dilation == 1 else 0
     for c in range(0, channels, len(lanes)):
         found = v.load_many(sums, c, channels, window, lanes)
         for i in range(rows):
             at, source = (first + i) * stride * line + c, start + i * width * channels + c
-            for j in range(0, width * channels, channels):
+            for j in range(0, pairs, 2 * channels):
+                both = v.load_many(grad, source + j, channels, window[:2], lanes)
+                found = v.add_windows(found, both, frame, at + j, down, right)
+            for j in range(pairs, width * channels, channels):
                 g = v.load(grad, source + j, lanes)
                 found = v.add_window(found, g, frame, at + j * stride, down, right)
         v.store_many(sums, c, channels, found)
 
 
-@part
+@inlined
 def _spread(
     row: Any, around: Array, line: int, grad: Array, start: int, first: int, rows: int, width: int, taps: Array,
     window: Any, lanes: Any,
@@ -168,7 +176,7 @@ def _spread(
                 v.spread_window(weights, v.load(grad, source + j, lanes), around, at + j * stride, down, right)
 
 
-@part
+@inlined
 def _multiply(
     out: Array, to: int, out_step: int, x: Array, at: int, step: int, weights: Array, inputs: int, outputs: int,
     pixels: int, eight: Any, lanes: Any,
@@ -194,7 +202,7 @@ def _multiply(
                 v.store(out, to + p * out_step + c, total)
 
 
-@part
+@inlined
 def _add_products(
     sums: Array, grad: Array, start: int, step: int, x: Array, at: int, x_step: int, outputs: int, inputs: int,
     pixels: int, eight: Any, lanes: Any,
@@ -208,7 +216,7 @@ def _add_products(
             v.store_many(sums, o * inputs + c, inputs, found)
 
 
-@part
+@inlined
 def _see(
     row: Any, images: int, first: int, rows: int, seen: Array, values: Array, norms: Array, moved: Any, lanes: Any
 ) -> None:
@@ -234,7 +242,7 @@ def _see(
                         v.store(seen, to + j * step, v.where_positive(value, written))
 
 
-@part
+@inlined
 def _pixel(row: Any, images: int, part: int, line: int, shifted: int) -> int:
     """The first pixel that a pointwise convolution's output line sees, from that of the first part on."""
     size, height = row.height * row.width * row.inputs, row.height // row.stride
@@ -242,7 +250,7 @@ def _pixel(row: Any, images: int, part: int, line: int, shifted: int) -> int:
     return part * size * images + line // height * size + pixel * row.inputs
 
 
-@part
+@inlined
 def _take_taps(taps: Array, row: Any, parameters: Array) -> None:
     """A kernel's taps, all channels of one after the other, and behind them in the opposite order."""
     count = row.kernel * row.kernel
@@ -252,7 +260,7 @@ def _take_taps(taps: Array, row: Any, parameters: Array) -> None:
             taps[(2 * count - 1 - t) * row.outputs + c] = parameters[row.first + c * count + t]
 
 
-@part
+@inlined
 def _take_weights(weights: Array, row: Any, parameters: Array, transposed: bool) -> None:
     """The matrices (outputs, inputs) of a row's pointwise convolutions, or their transposed."""
     inputs = row.parts * row.inputs
@@ -269,7 +277,7 @@ def _take_weights(weights: Array, row: Any, parameters: Array, transposed: bool)
 # BatchNorm ------------------------------------------------------------------------------------------------------------
 
 
-@part
+@inlined
 def _near(near: Array, values: Array, at: int, pixels: int, channels: int) -> None:
     """The means of the first numbers of each channel."""
     for c in range(channels):
@@ -281,7 +289,7 @@ def _near(near: Array, values: Array, at: int, pixels: int, channels: int) -> No
         near[c] /= pixels
 
 
-@part
+@inlined
 def _add_moments(row: Any, values: Array, at: int, pixels: int, near: Array, sums: Array, lanes: Any) -> None:
     """Add to the sums those of numbers less others near their mean, and of squares."""
     channels, zero = row.outputs, v.spread(values.dtype.type(0), lanes)
@@ -300,7 +308,7 @@ def _add_moments(row: Any, values: Array, at: int, pixels: int, near: Array, sum
         v.add_to_doubles(sums, 2 * row.channel + channels + c, v.add(squares, more_squares))
 
 
-@part
+@inlined
 def _add_tangent_sums(
     row: Any, values: Array, at: int, pixels: int, norms: Array, moved: Array, sums: Array, lanes: Any
 ) -> None:
@@ -317,7 +325,7 @@ def _add_tangent_sums(
         v.add_to_doubles(sums, 3 * row.channel + channels + c, along)
 
 
-@part
+@inlined
 def _normalise(
     row: Any, count: int, near: Array, training: bool, momentum: float, epsilon: float, parameters: Array,
     running: Array, sums: Array, norms: Array,
@@ -341,7 +349,7 @@ def _normalise(
         norms[first + 2 * channels + c], norms[first + 3 * channels + c] = scale, -mean * scale
 
 
-@part
+@inlined
 def _normalise_tangent(
     row: Any, count: int, at: int, values: Array, norms: Array, moved: Array, along: Array, sums: Array, level: Array,
     lanes: Any,
@@ -361,7 +369,7 @@ def _normalise_tangent(
             v.store(moved, p, v.multiply_add(v.load(moved, p, lanes), scale, rest))
 
 
-@part
+@inlined
 def _finish(
     row: Any, count: int, at: int, small: Array, training: bool, momentum: float, epsilon: float, parameters: Array,
     running: Array, sums: Array, norms: Array, values: Array, moved: Any, along: Any, moved_sums: Any, lanes: Any,
@@ -373,7 +381,7 @@ def _finish(
         _normalise_tangent(row, count, at, values, norms, moved, along, moved_sums, small, lanes)
 
 
-@part
+@inlined
 def _norm_gradient(
     row: Any, count: int, training: bool, out: Array, norms: Array, parameters: Array, sums: Array, factors: Array,
     along: Any, moved_sums: Any, moved_factors: Any,
@@ -409,7 +417,7 @@ def _norm_gradient(
             out[4 * channels + c] = -scale * factor * along_z
 
 
-@part
+@inlined
 def _take_norm_gradient(
     row: Any, images: int, start: int, pixels: int, per_image: int, out: Array, coefficients: Array, grads: Array,
     grad: int, values: Array, masks: Array, moved: Any, moved_grads: Any, lanes: Any,
@@ -441,7 +449,7 @@ def _take_norm_gradient(
         p = end
 
 
-@part
+@inlined
 def _add_gradient_sums(
     channel: int, mask: Any, grads: Array, grad: int, channels: int, pixels: int, values: Array, at: int, norms: Array,
     place: int, sums: Array, moved: Any, moved_grads: Any, moved_sums: Any, lanes: Any,
@@ -467,19 +475,18 @@ def _add_gradient_sums(
             v.add_to_doubles(moved_sums, 3 * channel + 2 * channels + c, v.multiply(masked, tangent))
 
 
-@part
+@inlined
 def _send(
     row: Any, target: Array, to: int, adds: bool, rectified: bool, source: Array, start: int, line: int, step: int,
-    taps: Array, values: Array, at: int, norms: Array, pixel: int, height: int, width: int, grads: Array, sums: Array,
-    moved: Any, moved_sums: Any, window: Any, lanes: Any,
+    values: Array, at: int, norms: Array, pixel: int, height: int, width: int, grads: Array, sums: Array, moved: Any,
+    moved_sums: Any, lanes: Any,
 ) -> None:  # fmt: skip
-    """Write or add the gradient of an image, or of every so many of its channels, where its positive part was read.
+    """Write or add the gradient of an image, or of some of its pixels, where its positive part was read.
 
-    It lies in `source`, or is the convolution of that with `taps`. Where nothing else reads the image, the sums that
-    BatchNorm's gradient needs are added to those of its channels.
+    Where nothing else reads the image, the sums that BatchNorm's gradient needs are added to those of its channels.
     """
     channels, place, zero = row.inputs, 4 * row.x_channel, v.spread(values.dtype.type(0), lanes)
-    down, right, summed = row.dilation * line, row.dilation * channels, row.x_summed == 1
+    summed = row.x_summed == 1
     for c in range(0, channels, len(lanes)):
         scale, shift = v.load(norms, place + c, lanes), v.load(norms, place + channels + c, lanes)
         made, made_shift = (
@@ -487,15 +494,10 @@ def _send(
             v.load(norms, place + 3 * channels + c, lanes),
         )
         plain, along, tangent = zero, zero, zero
-        if window is not None:
-            weights = v.load_many(taps, c, channels, window, lanes)
         for i in range(height):
             here, found = i * width * pixel + c, start + i * line + c
             for j in range(width):
-                if window is None:
-                    flowing = v.load(source, found + j * step, lanes)
-                else:
-                    flowing = v.dot_window(weights, source, found + j * step, down, right)
+                flowing = v.load(source, found + j * step, lanes)
                 near = here + j * pixel
                 x = v.load(values, at + near, lanes)
                 if rectified:
@@ -522,7 +524,7 @@ def _send(
 # operations -----------------------------------------------------------------------------------------------------------
 
 
-@part
+@inlined
 def _count_moments(
     row: Any, images: int, start: int, pixels: int, training: bool, near: Array, values: Array, norms: Array,
     sums: Array, moved: Any, moved_sums: Any, lanes: Any,
@@ -538,7 +540,7 @@ def _count_moments(
             _add_tangent_sums(row, values, at, pixels, norms, moved, moved_sums, lanes)
 
 
-@part
+@inlined
 def _clear(channel: int, channels: int, sums: Array, moved_sums: Any) -> None:
     """Begin sums anew."""
     if moved_sums is None:
@@ -660,11 +662,16 @@ def _separable_backward(row, images, numbers, gradients, scratch, target, tangen
                         scratch.around, (first + padding) * around_line + padding * channels, around_line,
                         scratch.between, own, count, width * channels, lanes,
                     )  # fmt: skip
-                    if first + count == height:
+                    for top in range(0, height if first + count == height else 0, rows):
+                        lines, from_ = min(rows, height - top), top * width * channels
+                        _convolve(
+                            row, scratch.flowing, nothing, scratch.around, around_line, top, lines, width, turned,
+                            window, lanes,
+                        )  # fmt: skip
                         _send(
-                            row, target, to, adds, rectified, scratch.around, nothing, around_line, channels, turned,
-                            numbers.values, at, numbers.norms, channels, height, width, gradients.values,
-                            numbers.sums, tangents.values, tangents.sums, window, lanes,
+                            row, target, to + from_, adds, rectified, scratch.flowing, nothing, width * channels,
+                            channels, numbers.values, at + from_, numbers.norms, channels, lines, width,
+                            gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
                         )  # fmt: skip
                 else:
                     if first == 0:
@@ -676,8 +683,8 @@ def _separable_backward(row, images, numbers, gradients, scratch, target, tangen
                     if first + count == height:
                         _send(
                             row, target, to, adds, rectified, scratch.around, padding * (around_line + channels),
-                            around_line, channels, turned, numbers.values, at, numbers.norms, channels,
-                            row.height, row.width, gradients.values, numbers.sums, tangents.values, tangents.sums, None, lanes,
+                            around_line, channels, numbers.values, at, numbers.norms, channels,
+                            row.height, row.width, gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
                         )  # fmt: skip
             if with_weights:
                 _add_products(
@@ -691,7 +698,7 @@ def _separable_backward(row, images, numbers, gradients, scratch, target, tangen
         _copy(gradients.parameters, row.second, products, nothing, channels * channels)
 
 
-@part
+@inlined
 def _frame_rows(
     frame: Array, to: int, line: int, source: Array, start: int, rows: int, numbers: int, lanes: Any
 ) -> None:
@@ -779,9 +786,9 @@ def _pointwise_backward(row, images, numbers, gradients, scratch, target, tangen
                     to += pixel - part * size * images
                     found = i * width * step + (g * row.parts + part) * row.inputs
                     _send(
-                        row, target, to, adds, rectified, scratch.seen, found, step, step, scratch.seen, numbers.values,
+                        row, target, to, adds, rectified, scratch.seen, found, step, step, numbers.values,
                         row.x * images + pixel, numbers.norms, stride * row.inputs, single, across, gradients.values,
-                        numbers.sums, tangents.values, tangents.sums, None, lanes,
+                        numbers.sums, tangents.values, tangents.sums, lanes,
                     )  # fmt: skip
     if with_weights:
         for g in range(stride):
@@ -816,7 +823,7 @@ def _pool_forward(row, images, numbers, scratch, training, out, tangents, window
         )  # fmt: skip
 
 
-@part
+@inlined
 def _pool(
     row: Any, out: Array, to: int, frame: Array, other: Array, padding: int, values: Array, at: int, norms: Array,
     ones: Array, moved: Any, window: Any, lanes: Any,
@@ -842,7 +849,7 @@ def _pool(
                     v.store(out, place, v.multiply(v.spread(_share(row, i, j, out.dtype.type(1)), lanes), mean))
 
 
-@part
+@inlined
 def _share(row: Any, i: int, j: int, one: Any) -> Any:
     """One over the number of pixels of a pool's window that are in the image."""
     top, left = i * row.stride - 1, j * row.stride - 1
@@ -879,12 +886,12 @@ def _pool_backward(row, images, numbers, gradients, scratch, target, tangents, w
             _pool_back(row, scratch.around, scratch.frame, line, i, width, scratch.between, scratch.taps, window, lanes)
         _send(
             row, target, gradients.places[row.x_gradient] * images + image * size, adds, rectified, scratch.around,
-            line + channels, line, channels, scratch.taps, numbers.values, at, numbers.norms, channels, row.height,
-            row.width, gradients.values, numbers.sums, tangents.values, tangents.sums, None, lanes,
+            line + channels, line, channels, numbers.values, at, numbers.norms, channels, row.height,
+            row.width, gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
         )  # fmt: skip
 
 
-@part
+@inlined
 def _pool_back(
     row: Any, around: Array, frame: Array, line: int, i: int, width: int, grad: Array, ones: Array, window: Any,
     lanes: Any,
@@ -905,7 +912,7 @@ def _pool_back(
 # sums of terms --------------------------------------------------------------------------------------------------------
 
 
-@part
+@inlined
 def _add_term(
     term: Any, out: Array, to: int, values: Array, at: int, norms: Array, mask: Any, factors: Array, channels: int,
     pixels: int, adds: bool, moved: Any, moved_factors: Any, lanes: Any,
@@ -928,7 +935,7 @@ def _add_term(
             v.store(out, to + p, total)
 
 
-@part
+@inlined
 def _add_product(
     term: Any, out: Array, to: int, grads: Array, grad: int, mask: Any, factors: Array, numbers: int, adds: bool,
     moved_grads: Any, moved_factors: Any, lanes: Any,
@@ -947,7 +954,7 @@ def _add_product(
         v.store(out, to + n, sent)
 
 
-@part
+@inlined
 def _add_along(term: Any, channels: int, of_factors: Array, sums: Array, moved_sums: Any) -> None:
     """Add to the gradient of a term's factor, or to its tangent."""
     for c in range(channels):

@@ -19,7 +19,8 @@ from workflow_scripts.cells.operations import (
     build_operation,
     drop_paths,
 )
-from workflow_scripts.cells.pass_table import CellEdges, Edge as TableEdge
+from workflow_scripts.cells.pass_table import CellEdges
+from workflow_scripts.cells.pass_table import Edge as TableEdge
 from workflow_scripts.runtime.seeds import stream_seed
 from workflow_scripts.study.cell_job_settings import Layout, SearchJob
 from workflow_scripts.tables.genotype import Edge, Genotype

@@ -38,15 +38,9 @@ def compiled(function: Function) -> Function:
 
 
 def inlined(function: Function) -> Function:
-    """Compile as a part of the functions that call it."""
-    return numba.njit(function, fastmath=set(FAST), forceinline=True)  # type: ignore[return-value]
-
-
-def part(function: Function) -> Function:
-    """Compile for compiled functions that call it, which alone are kept on disk: Python cannot call it."""
-    return numba.njit(  # type: ignore[no-any-return]
-        function, error_model="numpy", fastmath=set(FAST), no_cpython_wrapper=True, no_cfunc_wrapper=True
-    )
+    """Compile as a part of compiled functions that call it, which alone are kept on disk; Python cannot call it."""
+    options: Any = {"error_model": "numpy", "fastmath": set(FAST), "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(function, **options)  # type: ignore[no-any-return]
 
 
 class _Cache(FunctionCache):
