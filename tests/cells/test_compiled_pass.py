@@ -20,7 +20,8 @@ from workflow_scripts.cells.bilevel_step import (
     second_order_gradient,
     weight_step,
 )
-from workflow_scripts.cells.compiled_pass import CompiledCells, apart
+from workflow_scripts.cells.cell_network import apart
+from workflow_scripts.cells.compiled_pass import CompiledCells
 from workflow_scripts.cells.curvature import full_hessian, hessian_product
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
 from workflow_scripts.cells.pass_table import Table

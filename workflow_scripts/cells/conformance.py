@@ -15,7 +15,7 @@ from workflow_scripts.cells.bilevel_step import (
     second_order_gradient,
     weight_step,
 )
-from workflow_scripts.cells.compiled_pass import together
+from workflow_scripts.cells.cell_network import together
 from workflow_scripts.cells.curvature import full_hessian, hessian_product, largest_eigenvalue
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
 from workflow_scripts.cells.supernet import Alphas, Supernet, batch_norms, frozen_statistics

@@ -9,7 +9,8 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from workflow_scripts.cells.compiled_pass import CellNetwork, Mode
+from workflow_scripts.cells.cell_network import CellNetwork
+from workflow_scripts.cells.compiled_pass import Mode
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,

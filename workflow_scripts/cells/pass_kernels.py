@@ -21,7 +21,9 @@ from workflow_scripts.runtime.compilation import compiled, inlined
 Array = NDArray[Any]
 POINTWISE, SEPARABLE, MAX_POOL, AVERAGE_POOL, SUM = range(5)
 NUMBERS_AT_ONCE = 4096
-merged: Any = numba.njit(inline="always")  # into the function that calls it, which alone is compiled
+# Compiled into the function that calls it. There 0 is `row.kind - row.kind`: for a number or a truth value written out as
+# an argument, numba compiles a function once more.
+merged: Any = numba.njit(inline="always")
 
 
 class Numbers(NamedTuple):
@@ -75,12 +77,11 @@ class Tangents(NamedTuple):
 class Scratch(NamedTuple):
     """Small arrays that stay in the cache."""
 
-    frame: Array
+    frames: Array
     around: Array
     seen: Array
     spatial: Array
     between: Array
-    flowing: Array
     taps: Array
     weights: Array
     products: Array
@@ -103,77 +104,95 @@ def _copy(target: Array, to: int, source: Array, start: int, count: int) -> None
 
 
 @inlined
-def _fill_frame(
-    row: Any, frame: Array, padding: int, values: Array, at: int, norms: Array, moved: Any, rectified: bool, lanes: Any
-) -> None:
-    """Write an image into a frame, its positive part or all of it; or its tangent, where that part is positive."""
+def _fill_frames(
+    row: Any, images: int, frames: Array, padding: int, values: Array, at: int, norms: Array, moved: Any,
+    rectified: bool, lanes: Any,
+) -> None:  # fmt: skip
+    """Write images into frames, their positive parts or all; or their tangents, where these parts are positive."""
     height, width, channels, first = row.height, row.width, row.inputs, 4 * row.x_channel
     line = (width + 2 * padding) * channels
     for c in range(0, channels, len(lanes)):
         scale, shift = v.load(norms, first + c, lanes), v.load(norms, first + channels + c, lanes)
-        for i in range(height):
-            source, target = at + i * width * channels + c, (i + padding) * line + padding * channels + c
-            for j in range(0, width * channels, channels):
-                value = v.multiply_add(v.load(values, source + j, lanes), scale, shift)
-                written = value
-                if moved is not None:
-                    written = v.load(moved, source + j, lanes)
-                if rectified:
-                    written = v.where_positive(value, written)
-                v.store(frame, target + j, written)
+        for k in range(images):
+            for i in range(height):
+                source = at + (k * height + i) * width * channels + c
+                target = (k * (height + 2 * padding) + padding + i) * line + padding * channels + c
+                for j in range(0, width * channels, channels):
+                    value = v.multiply_add(v.load(values, source + j, lanes), scale, shift)
+                    written = value
+                    if moved is not None:
+                        written = v.load(moved, source + j, lanes)
+                    if rectified:
+                        written = v.where_positive(value, written)
+                    v.store(frames, target + j, written)
 
 
 @inlined
 def _convolve(
-    row: Any, out: Array, to: int, frame: Array, line: int, first: int, rows: int, width: int, taps: Array, window: Any,
-    lanes: Any,
+    row: Any, images: int, out: Array, frames: Array, line: int, size: int, first: int, rows: int, width: int,
+    taps: Array, window: Any, lanes: Any,
 ) -> None:  # fmt: skip
-    """The depthwise convolution's output rows from `first` on."""
+    """The depthwise convolution's output rows from `first` on, of frames of that size."""
     channels, stride, down, right = row.outputs, row.stride, row.dilation * line, row.dilation * row.outputs
     pairs = (width - width % 2) * channels if stride == 1 and row.dilation == 1 else 0
     for c in range(0, channels, len(lanes)):
         weights = v.load_many(taps, c, channels, window, lanes)
-        for i in range(rows):
-            at, target = (first + i) * stride * line + c, to + i * width * channels + c
-            for j in range(0, pairs, 2 * channels):
-                v.store_many(out, target + j, channels, v.dot_windows(weights, frame, at + j, down, right, window[:2]))
-            for j in range(pairs, width * channels, channels):
-                v.store(out, target + j, v.dot_window(weights, frame, at + j * stride, down, right))
+        for k in range(images):
+            for i in range(rows):
+                at, to = k * size + (first + i) * stride * line + c, (k * rows + i) * width * channels + c
+                for j in range(0, pairs, 2 * channels):
+                    both = v.dot_windows(weights, frames, at + j, down, right, window[:2])
+                    v.store_many(out, to + j, channels, both)
+                for j in range(pairs, width * channels, channels):
+                    v.store(out, to + j, v.dot_window(weights, frames, at + j * stride, down, right))
 
 
 @inlined
 def _add_tap_gradient(
-    row: Any, sums: Array, grad: Array, start: int, frame: Array, line: int, first: int, rows: int, width: int,
-    window: Any, lanes: Any,
+    row: Any, images: int, sums: Array, grad: Array, frames: Array, line: int, size: int, first: int, rows: int,
+    width: int, window: Any, lanes: Any,
 ) -> None:  # fmt: skip
     channels, stride, down, right = row.outputs, row.stride, row.dilation * line, row.dilation * row.outputs
     pairs = (width - width % 2) * channels if stride == 1 and row.dilation == 1 else 0
     for c in range(0, channels, len(lanes)):
         found = v.load_many(sums, c, channels, window, lanes)
-        for i in range(rows):
-            at, source = (first + i) * stride * line + c, start + i * width * channels + c
-            for j in range(0, pairs, 2 * channels):
-                both = v.load_many(grad, source + j, channels, window[:2], lanes)
-                found = v.add_windows(found, both, frame, at + j, down, right)
-            for j in range(pairs, width * channels, channels):
-                g = v.load(grad, source + j, lanes)
-                found = v.add_window(found, g, frame, at + j * stride, down, right)
+        for k in range(images):
+            for i in range(rows):
+                at, source = k * size + (first + i) * stride * line + c, (k * rows + i) * width * channels + c
+                for j in range(0, pairs, 2 * channels):
+                    both = v.load_many(grad, source + j, channels, window[:2], lanes)
+                    found = v.add_windows(found, both, frames, at + j, down, right)
+                for j in range(pairs, width * channels, channels):
+                    g = v.load(grad, source + j, lanes)
+                    found = v.add_window(found, g, frames, at + j * stride, down, right)
         v.store_many(sums, c, channels, found)
 
 
 @inlined
 def _spread(
-    row: Any, around: Array, line: int, grad: Array, start: int, first: int, rows: int, width: int, taps: Array,
-    window: Any, lanes: Any,
+    row: Any, images: int, frames: Array, line: int, size: int, grad: Array, first: int, rows: int, width: int,
+    taps: Array, window: Any, lanes: Any,
 ) -> None:  # fmt: skip
-    """Add to a frame of the input what the rows of an output's gradient send there."""
+    """Add to frames of the input what the rows of an output's gradient send there."""
     channels, stride, down, right = row.outputs, row.stride, row.dilation * line, row.dilation * row.outputs
     for c in range(0, channels, len(lanes)):
         weights = v.load_many(taps, c, channels, window, lanes)
+        for k in range(images):
+            for i in range(rows):
+                at, source = k * size + (first + i) * stride * line + c, (k * rows + i) * width * channels + c
+                for j in range(0, width * channels, channels):
+                    v.spread_window(weights, v.load(grad, source + j, lanes), frames, at + j * stride, down, right)
+
+
+@inlined
+def _write_rows(
+    images: int, frames: Array, to: int, line: int, size: int, source: Array, rows: int, numbers: int, lanes: Any
+) -> None:
+    """Write rows of so many numbers into frames, from a place of each on."""
+    for k in range(images):
         for i in range(rows):
-            at, source = (first + i) * stride * line + c, start + i * width * channels + c
-            for j in range(0, width * channels, channels):
-                v.spread_window(weights, v.load(grad, source + j, lanes), around, at + j * stride, down, right)
+            for n in range(0, numbers, len(lanes)):
+                v.store(frames, k * size + to + i * line + n, v.load(source, (k * rows + i) * numbers + n, lanes))
 
 
 @inlined
@@ -454,7 +473,7 @@ def _add_gradient_sums(
     channel: int, mask: Any, grads: Array, grad: int, channels: int, pixels: int, values: Array, at: int, norms: Array,
     place: int, sums: Array, moved: Any, moved_grads: Any, moved_sums: Any, lanes: Any,
 ) -> None:  # fmt: skip
-    """Add to the sums of a channel on those of a gradient times a mask; scale and shift of the images are at `place`."""
+    """Add to sums from a channel on those of a gradient times a mask; the images' scale and shift are at `place`."""
     zero, masked = v.spread(values.dtype.type(0), lanes), v.spread(mask, lanes)
     for c in range(0, channels, len(lanes)):
         scale, shift = v.load(norms, place + c, lanes), v.load(norms, place + channels + c, lanes)
@@ -551,50 +570,30 @@ def _clear(channel: int, channels: int, sums: Array, moved_sums: Any) -> None:
 
 @merged
 def _separable_forward(row, images, numbers, scratch, training, out, tangents, window, eight, lanes):  # type: ignore[no-untyped-def]
-    rectified, nothing, zero, one = (
-        row.kind < MAX_POOL,
-        row.kind - row.kind,
-        numbers.values.dtype.type(0),
-        numbers.values.dtype.type(1),
-    )
     channels, stride, padding = row.outputs, row.stride, row.dilation * (row.kernel - 1) // 2
-    height, width, size = (
-        1 + (row.height - 1) // stride,
-        1 + (row.width - 1) // stride,
-        row.height * row.width * channels,
-    )
-    line = (row.width + 2 * padding) * channels
-    _fill(scratch.frame, nothing, (row.height + 2 * padding) * line, zero)
+    height, width = 1 + (row.height - 1) // stride, 1 + (row.width - 1) // stride
+    line, pixels_in = (row.width + 2 * padding) * channels, row.height * row.width
+    size, none = (row.height + 2 * padding) * line, row.kind - row.kind
+    rows = max(1, min(height, NUMBERS_AT_ONCE // (width * channels)))
+    together = max(1, NUMBERS_AT_ONCE // (2 * pixels_in * channels)) if rows == height else 1
+    _fill(scratch.frames, none, together * size, numbers.values.dtype.type(0))
     _take_taps(scratch.taps, row, numbers.parameters)
     _take_weights(scratch.weights, row, numbers.parameters, row.kind >= 0)
-    rows = max(1, min(height, NUMBERS_AT_ONCE // (width * channels)))
-    together = max(1, NUMBERS_AT_ONCE // (height * width * channels)) if rows == height else 1
     for image in range(0, images, together):
         some = min(together, images - image)
+        _fill_frames(
+            row, some, scratch.frames, padding, numbers.values, (row.x * images) + image * pixels_in * channels,
+            numbers.norms, tangents.values, row.kind < MAX_POOL, lanes,
+        )  # fmt: skip
         for first in range(0, height, rows):
             count = min(rows, height - first)
-            for k in range(some):
-                if first == 0:
-                    at = row.x * images + (image + k) * size
-                    _fill_frame(
-                        row,
-                        scratch.frame,
-                        padding,
-                        numbers.values,
-                        at,
-                        numbers.norms,
-                        tangents.values,
-                        rectified,
-                        lanes,
-                    )
-                _convolve(
-                    row, scratch.seen, k * height * width * channels, scratch.frame, line, first, count, width,
-                    scratch.taps, window, lanes,
-                )  # fmt: skip
+            _convolve(
+                row, some, scratch.seen, scratch.frames, line, size, first, count, width, scratch.taps, window, lanes
+            )
             start, pixels = (image * height + first) * width, some * count * width
             _multiply(
-                out, row.y * images + start * channels, channels, scratch.seen, nothing, channels, scratch.weights, channels,
-                channels, pixels, eight, lanes,
+                out, row.y * images + start * channels, channels, scratch.seen, none, channels, scratch.weights,
+                channels, channels, pixels, eight, lanes,
             )  # fmt: skip
             _count_moments(
                 row, images, start, pixels, training, scratch.channels, numbers.values, numbers.norms, numbers.sums,
@@ -604,118 +603,95 @@ def _separable_forward(row, images, numbers, scratch, training, out, tangents, w
 
 @merged
 def _separable_backward(row, images, numbers, gradients, scratch, target, tangents, window, eight, lanes):  # type: ignore[no-untyped-def]
-    rectified, nothing, zero, one = (
-        row.kind < MAX_POOL,
-        row.kind - row.kind,
-        numbers.values.dtype.type(0),
-        numbers.values.dtype.type(1),
-    )
     channels, stride, padding = row.outputs, row.stride, row.dilation * (row.kernel - 1) // 2
-    height, width, size = (
-        1 + (row.height - 1) // stride,
-        1 + (row.width - 1) // stride,
-        row.height * row.width * channels,
-    )
-    line, taps_end = (row.width + 2 * padding) * channels, row.kernel * row.kernel * channels
+    height, width = 1 + (row.height - 1) // stride, 1 + (row.width - 1) // stride
+    line, numbers_in = (row.width + 2 * padding) * channels, row.height * row.width * channels
+    size, none, zero = (row.height + 2 * padding) * line, row.kind - row.kind, numbers.values.dtype.type(0)
     around_line = ((width if stride == 1 else row.width) + 2 * padding) * channels
     around_size = ((height if stride == 1 else row.height) + 2 * padding) * around_line
-    turned, with_weights = scratch.taps[taps_end:], len(gradients.parameters) > 0
-    tap_sums, products = scratch.products, scratch.products[taps_end:]
+    taps_end = row.kernel * row.kernel * channels
+    turned, products, with_weights = scratch.taps[taps_end:], scratch.products[taps_end:], len(gradients.parameters) > 0
     adds = gradients.written[row.x_gradient] == 1
-    _fill(scratch.around, nothing, around_size, zero)
-    _fill(scratch.frame, nothing, (row.height + 2 * padding) * line, zero)
+    rows = max(1, min(height, NUMBERS_AT_ONCE // (width * channels)))
+    together = max(1, NUMBERS_AT_ONCE // (2 * numbers_in)) if rows == height else 1
+    _fill(scratch.around, none, together * around_size, zero)
+    _fill(scratch.frames, none, together * size, zero)
+    _fill(scratch.products, none, taps_end + channels * channels, zero)
     _take_taps(scratch.taps, row, numbers.parameters)
     _take_weights(scratch.weights, row, numbers.parameters, row.kind < 0)
-    _fill(scratch.products, nothing, taps_end + channels * channels, zero)
-    rows = max(1, min(height, NUMBERS_AT_ONCE // (width * channels)))
-    together = max(1, NUMBERS_AT_ONCE // (height * width * channels)) if rows == height else 1
     for image in range(0, images, together):
-        some = min(together, images - image)
+        some, at = min(together, images - image), row.x * images + image * numbers_in
+        to = gradients.places[row.x_gradient] * images + image * numbers_in
+        if with_weights:
+            _fill_frames(
+                row, some, scratch.frames, padding, numbers.values, at, numbers.norms, None, row.kind < MAX_POOL, lanes
+            )
+        if stride > 1:
+            _fill(scratch.around, none, some * around_size, zero)
         for first in range(0, height, rows):
             count = min(rows, height - first)
-            start, pixels = (image * height + first) * width, some * count * width
+            pixels = some * count * width
             _take_norm_gradient(
-                row, images, start, pixels, height * width, scratch.seen, scratch.channels, gradients.values,
-                gradients.places[row.y_gradient] * images, numbers.values, numbers.masks, tangents.values,
-                tangents.gradients, lanes,
+                row, images, (image * height + first) * width, pixels, height * width, scratch.seen, scratch.channels,
+                gradients.values, gradients.places[row.y_gradient] * images, numbers.values, numbers.masks,
+                tangents.values, tangents.gradients, lanes,
             )  # fmt: skip
             _multiply(
-                scratch.between, nothing, channels, scratch.seen, nothing, channels, scratch.weights, channels, channels, pixels,
-                eight, lanes,
+                scratch.between, none, channels, scratch.seen, none, channels, scratch.weights, channels, channels,
+                pixels, eight, lanes,
             )  # fmt: skip
-            for k in range(some):
-                own, at = k * height * width * channels, row.x * images + (image + k) * size
-                if with_weights:
-                    if first == 0:
-                        _fill_frame(
-                            row, scratch.frame, padding, numbers.values, at, numbers.norms, None, rectified, lanes
-                        )
-                    _convolve(
-                        row, scratch.spatial, own, scratch.frame, line, first, count, width, scratch.taps, window, lanes
-                    )
-                    _add_tap_gradient(
-                        row, tap_sums, scratch.between, own, scratch.frame, line, first, count, width, window, lanes
-                    )
-                to = gradients.places[row.x_gradient] * images + (image + k) * size
-                if stride == 1:
-                    _frame_rows(
-                        scratch.around, (first + padding) * around_line + padding * channels, around_line,
-                        scratch.between, own, count, width * channels, lanes,
-                    )  # fmt: skip
-                    for top in range(0, height if first + count == height else 0, rows):
-                        lines, from_ = min(rows, height - top), top * width * channels
-                        _convolve(
-                            row, scratch.flowing, nothing, scratch.around, around_line, top, lines, width, turned,
-                            window, lanes,
-                        )  # fmt: skip
-                        _send(
-                            row, target, to + from_, adds, rectified, scratch.flowing, nothing, width * channels,
-                            channels, numbers.values, at + from_, numbers.norms, channels, lines, width,
-                            gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
-                        )  # fmt: skip
-                else:
-                    if first == 0:
-                        _fill(scratch.around, nothing, around_size, zero)
-                    _spread(
-                        row, scratch.around, around_line, scratch.between, own, first, count, width, scratch.taps,
-                        window, lanes,
-                    )  # fmt: skip
-                    if first + count == height:
-                        _send(
-                            row, target, to, adds, rectified, scratch.around, padding * (around_line + channels),
-                            around_line, channels, numbers.values, at, numbers.norms, channels,
-                            row.height, row.width, gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
-                        )  # fmt: skip
             if with_weights:
+                _convolve(
+                    row, some, scratch.spatial, scratch.frames, line, size, first, count, width, scratch.taps, window,
+                    lanes,
+                )  # fmt: skip
                 _add_products(
-                    products, scratch.seen, nothing, channels, scratch.spatial, nothing, channels, channels, channels, pixels,
-                    eight, lanes,
+                    products, scratch.seen, none, channels, scratch.spatial, none, channels, channels, channels,
+                    pixels, eight, lanes,
+                )  # fmt: skip
+                _add_tap_gradient(
+                    row, some, scratch.products, scratch.between, scratch.frames, line, size, first, count, width,
+                    window, lanes,
+                )  # fmt: skip
+            if stride == 1:
+                _write_rows(
+                    some, scratch.around, (first + padding) * around_line + padding * channels, around_line,
+                    around_size, scratch.between, count, width * channels, lanes,
+                )  # fmt: skip
+            else:
+                _spread(
+                    row, some, scratch.around, around_line, around_size, scratch.between, first, count, width,
+                    scratch.taps, window, lanes,
+                )  # fmt: skip
+        if stride == 1:
+            for first in range(0, height, rows):
+                count, from_ = min(rows, height - first), first * width * channels
+                _convolve(
+                    row, some, scratch.between, scratch.around, around_line, around_size, first, count, width, turned,
+                    window, lanes,
+                )  # fmt: skip
+                _send(
+                    row, target, to + from_, adds, row.kind < MAX_POOL, scratch.between, none, width * channels,
+                    channels, numbers.values, at + from_, numbers.norms, channels, some * count, width,
+                    gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
+                )  # fmt: skip
+        else:
+            for k in range(some):
+                start = k * around_size + padding * (around_line + channels)
+                _send(
+                    row, target, to + k * numbers_in, adds, row.kind < MAX_POOL, scratch.around, start, around_line,
+                    channels, numbers.values, at + k * numbers_in, numbers.norms, channels, row.height, row.width,
+                    gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
                 )  # fmt: skip
     if with_weights:
         for c in range(channels):
             for t in range(row.kernel * row.kernel):
-                gradients.parameters[row.first + c * row.kernel * row.kernel + t] = tap_sums[t * channels + c]
-        _copy(gradients.parameters, row.second, products, nothing, channels * channels)
-
-
-@inlined
-def _frame_rows(
-    frame: Array, to: int, line: int, source: Array, start: int, rows: int, numbers: int, lanes: Any
-) -> None:
-    """Write rows of so many numbers into a frame."""
-    for i in range(rows):
-        for n in range(0, numbers, len(lanes)):
-            v.store(frame, to + i * line + n, v.load(source, start + i * numbers + n, lanes))
+                gradients.parameters[row.first + c * row.kernel * row.kernel + t] = scratch.products[t * channels + c]
+        _copy(gradients.parameters, row.second, products, none, channels * channels)
 
 
 @merged
 def _pointwise_forward(row, images, numbers, scratch, training, out, tangents, eight, lanes):  # type: ignore[no-untyped-def]
-    rectified, nothing, zero, one = (
-        row.kind < MAX_POOL,
-        row.kind - row.kind,
-        numbers.values.dtype.type(0),
-        numbers.values.dtype.type(1),
-    )
     inputs, stride, width = row.parts * row.inputs, row.stride, row.width // row.stride
     outputs, all_rows = row.outputs // stride, images * (row.height // stride)
     _take_weights(scratch.weights, row, numbers.parameters, row.kind >= 0)
@@ -737,23 +713,16 @@ def _pointwise_forward(row, images, numbers, scratch, training, out, tangents, e
 
 @merged
 def _pointwise_backward(row, images, numbers, gradients, scratch, target, tangents, eight, lanes):  # type: ignore[no-untyped-def]
-    rectified, nothing, zero, one = (
-        row.kind < MAX_POOL,
-        row.kind - row.kind,
-        numbers.values.dtype.type(0),
-        numbers.values.dtype.type(1),
-    )
     inputs, stride, width = row.parts * row.inputs, row.stride, row.width // row.stride
     height, size, step = row.height // stride, row.height * row.width * row.inputs, row.stride * row.parts * row.inputs
     outputs, all_rows, with_weights = row.outputs // stride, images * height, len(gradients.parameters) > 0
-    single = row.kind - row.kind + 1
     adds = gradients.written[row.x_gradient] == 1
     _take_weights(scratch.weights, row, numbers.parameters, row.kind < 0)
-    _fill(scratch.products, nothing, row.outputs * inputs, zero)
+    _fill(scratch.products, row.kind - row.kind, row.outputs * inputs, numbers.values.dtype.type(0))
     if stride == 2 and not adds:
         for part in range(row.parts):
             at = gradients.places[row.x_gradient + part] * images
-            _fill(target, at, at + images * size, zero)
+            _fill(target, at, at + images * size, numbers.values.dtype.type(0))
         adds = True
     rows = max(1, NUMBERS_AT_ONCE // (width * step))
     for first in range(0, all_rows, rows):
@@ -786,9 +755,9 @@ def _pointwise_backward(row, images, numbers, gradients, scratch, target, tangen
                     to += pixel - part * size * images
                     found = i * width * step + (g * row.parts + part) * row.inputs
                     _send(
-                        row, target, to, adds, rectified, scratch.seen, found, step, step, numbers.values,
-                        row.x * images + pixel, numbers.norms, stride * row.inputs, single, across, gradients.values,
-                        numbers.sums, tangents.values, tangents.sums, lanes,
+                        row, target, to, adds, row.kind < MAX_POOL, scratch.seen, found, step, step, numbers.values,
+                        row.x * images + pixel, numbers.norms, stride * row.inputs, row.kernel, across,
+                        gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
                     )  # fmt: skip
     if with_weights:
         for g in range(stride):
@@ -798,55 +767,51 @@ def _pointwise_backward(row, images, numbers, gradients, scratch, target, tangen
 
 @merged
 def _pool_forward(row, images, numbers, scratch, training, out, tangents, window, lanes):  # type: ignore[no-untyped-def]
-    rectified, nothing, zero, one = (
-        row.kind < MAX_POOL,
-        row.kind - row.kind,
-        numbers.values.dtype.type(0),
-        numbers.values.dtype.type(1),
-    )
-    channels, stride, line = row.outputs, row.stride, (row.width + 2) * row.outputs
-    height, width = 1 + (row.height - 1) // stride, 1 + (row.width - 1) // stride
-    frame, around, largest, padding = scratch.frame, scratch.around, row.kind == MAX_POOL, row.kernel // 2
-    _fill(frame, nothing, (row.height + 2) * line, -np.inf * one if largest else zero)
-    _fill(around, nothing, (row.height + 2) * line, zero)
-    _fill(scratch.taps, nothing, 9 * channels, one)
-    for image in range(images):
-        at, start = row.x * images + image * row.height * row.width * channels, image * height * width
-        to = row.y * images + start * channels
+    height, width = 1 + (row.height - 1) // row.stride, 1 + (row.width - 1) // row.stride
+    pixels_in, size = row.height * row.width, (row.height + 2) * (row.width + 2) * row.outputs
+    none, one, rows = row.kind - row.kind, numbers.values.dtype.type(1), NUMBERS_AT_ONCE // (row.width * row.outputs)
+    together = max(1, rows // row.height)
+    _fill(scratch.frames, none, together * size, -np.inf * one if row.kind == MAX_POOL else 0 * one)
+    _fill(scratch.around, none, together * size, 0 * one)
+    _fill(scratch.taps, none, 9 * row.outputs, one)
+    for image in range(0, images, together):
+        some, start = min(together, images - image), image * height * width
         _pool(
-            row, out, to, frame, around, padding, numbers.values, at, numbers.norms, scratch.taps, tangents.values,
-            window, lanes,
+            row, some, out, row.y * images + start * row.outputs, scratch.frames, scratch.around, row.kernel // 2,
+            numbers.values, row.x * images + image * pixels_in * row.outputs, numbers.norms, scratch.taps,
+            tangents.values, window, lanes,
         )  # fmt: skip
         _count_moments(
-            row, images, start, height * width, training, scratch.channels, numbers.values, numbers.norms, numbers.sums,
-            tangents.values, tangents.sums, lanes,
+            row, images, start, some * height * width, training, scratch.channels, numbers.values, numbers.norms,
+            numbers.sums, tangents.values, tangents.sums, lanes,
         )  # fmt: skip
 
 
 @inlined
 def _pool(
-    row: Any, out: Array, to: int, frame: Array, other: Array, padding: int, values: Array, at: int, norms: Array,
-    ones: Array, moved: Any, window: Any, lanes: Any,
+    row: Any, images: int, out: Array, to: int, frames: Array, other: Array, padding: int, values: Array, at: int,
+    norms: Array, ones: Array, moved: Any, window: Any, lanes: Any,
 ) -> None:  # fmt: skip
     """The largest number or the mean of the pixels of each window; or the tangent of that."""
-    channels, stride, largest = row.outputs, row.stride, row.kind == MAX_POOL
-    height, width, line = 1 + (row.height - 1) // stride, 1 + (row.width - 1) // stride, (row.width + 2) * channels
-    _fill_frame(row, frame, padding, values, at, norms, None, not (row.kind >= MAX_POOL), lanes)
+    channels, stride, line = row.outputs, row.stride, (row.width + 2) * row.outputs
+    height, width, rectified = 1 + (row.height - 1) // stride, 1 + (row.width - 1) // stride, row.kind < MAX_POOL
+    _fill_frames(row, images, frames, padding, values, at, norms, None, rectified, lanes)
     if moved is not None:
-        _fill_frame(row, other, padding, values, at, norms, moved, not (row.kind >= MAX_POOL), lanes)
+        _fill_frames(row, images, other, padding, values, at, norms, moved, rectified, lanes)
     for c in range(0, channels, len(lanes)):
         taps = v.load_many(ones, c, channels, window, lanes)
-        for i in range(height):
-            for j in range(width):
-                at, place = i * stride * line + j * stride * channels + c, to + (i * width + j) * channels + c
-                if largest:
-                    if moved is None:
-                        v.store(out, place, v.window_maximum(frame, at, line, channels, window, lanes))
+        for k in range(images):
+            for i in range(height):
+                for j in range(width):
+                    here = (k * (row.height + 2) + i * stride) * line + j * stride * channels + c
+                    place = to + ((k * height + i) * width + j) * channels + c
+                    if row.kind == AVERAGE_POOL:
+                        mean = v.dot_window(taps, frames if moved is None else other, here, line, channels)
+                        v.store(out, place, v.multiply(v.spread(_share(row, i, j, out.dtype.type(1)), lanes), mean))
+                    elif moved is None:
+                        v.store(out, place, v.window_maximum(frames, here, line, channels, window, lanes))
                     else:
-                        v.store(out, place, v.at_maximum(other, frame, at, line, channels, window, lanes))
-                else:
-                    mean = v.dot_window(taps, frame if moved is None else other, at, line, channels)
-                    v.store(out, place, v.multiply(v.spread(_share(row, i, j, out.dtype.type(1)), lanes), mean))
+                        v.store(out, place, v.at_maximum(other, frames, here, line, channels, window, lanes))
 
 
 @inlined
@@ -858,55 +823,54 @@ def _share(row: Any, i: int, j: int, one: Any) -> Any:
 
 @merged
 def _pool_backward(row, images, numbers, gradients, scratch, target, tangents, window, lanes):  # type: ignore[no-untyped-def]
-    rectified, nothing, zero, one = (
-        row.kind < MAX_POOL,
-        row.kind - row.kind,
-        numbers.values.dtype.type(0),
-        numbers.values.dtype.type(1),
-    )
-    channels, stride, line = row.outputs, row.stride, (row.width + 2) * row.outputs
-    height, width, size = (
-        1 + (row.height - 1) // stride,
-        1 + (row.width - 1) // stride,
-        row.height * row.width * channels,
-    )
-    adds, padding = gradients.written[row.x_gradient] == 1, row.kernel // 2
-    _fill(scratch.frame, nothing, (row.height + 2) * line, -np.inf * one)
-    _fill(scratch.taps, nothing, 9 * channels, one)
-    for image in range(images):
-        at = row.x * images + image * size
-        _fill(scratch.around, nothing, (row.height + 2) * line, zero)
-        _fill_frame(row, scratch.frame, padding, numbers.values, at, numbers.norms, None, rectified, lanes)
-        for i in range(height):
-            _take_norm_gradient(
-                row, images, (image * height + i) * width, width, height * width, scratch.between, scratch.channels, gradients.values,
-                gradients.places[row.y_gradient] * images, numbers.values, numbers.masks, tangents.values,
-                tangents.gradients, lanes,
-            )  # fmt: skip
-            _pool_back(row, scratch.around, scratch.frame, line, i, width, scratch.between, scratch.taps, window, lanes)
-        _send(
-            row, target, gradients.places[row.x_gradient] * images + image * size, adds, rectified, scratch.around,
-            line + channels, line, channels, numbers.values, at, numbers.norms, channels, row.height,
-            row.width, gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
+    height, width = 1 + (row.height - 1) // row.stride, 1 + (row.width - 1) // row.stride
+    numbers_in, line = row.height * row.width * row.outputs, (row.width + 2) * row.outputs
+    none, one, together = row.kind - row.kind, numbers.values.dtype.type(1), max(1, NUMBERS_AT_ONCE // numbers_in)
+    adds, size = gradients.written[row.x_gradient] == 1, (row.height + 2) * line
+    _fill(scratch.frames, none, together * size, -np.inf * one)
+    _fill(scratch.taps, none, 9 * row.outputs, one)
+    for image in range(0, images, together):
+        some, at = min(together, images - image), row.x * images + image * numbers_in
+        _fill(scratch.around, none, some * size, 0 * one)
+        _fill_frames(
+            row, some, scratch.frames, row.kernel // 2, numbers.values, at, numbers.norms, None, row.kind < MAX_POOL,
+            lanes,
         )  # fmt: skip
+        _take_norm_gradient(
+            row, images, image * height * width, some * height * width, height * width, scratch.seen,
+            scratch.channels, gradients.values, gradients.places[row.y_gradient] * images, numbers.values,
+            numbers.masks, tangents.values, tangents.gradients, lanes,
+        )  # fmt: skip
+        _pool_back(row, some, scratch.around, scratch.frames, line, size, scratch.seen, scratch.taps, window, lanes)
+        for k in range(some):
+            to = gradients.places[row.x_gradient] * images + (image + k) * numbers_in
+            _send(
+                row, target, to, adds, row.kind < MAX_POOL, scratch.around, k * size + line + row.outputs, line,
+                row.outputs, numbers.values, at + k * numbers_in, numbers.norms, row.outputs, row.height, row.width,
+                gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
+            )  # fmt: skip
 
 
 @inlined
 def _pool_back(
-    row: Any, around: Array, frame: Array, line: int, i: int, width: int, grad: Array, ones: Array, window: Any,
+    row: Any, images: int, around: Array, frames: Array, line: int, size: int, grad: Array, ones: Array, window: Any,
     lanes: Any,
 ) -> None:  # fmt: skip
-    """Add to a frame of the input what row i of a pool's gradient sends there."""
+    """Add to frames of the input what a pool's gradient sends there."""
     channels, stride = row.outputs, row.stride
+    height, width = 1 + (row.height - 1) // stride, 1 + (row.width - 1) // stride
     for c in range(0, channels, len(lanes)):
         taps = v.load_many(ones, c, channels, window, lanes)
-        for j in range(width):
-            at, g = i * stride * line + j * stride * channels + c, v.load(grad, j * channels + c, lanes)
-            if row.kind == MAX_POOL:
-                v.spread_to_maximum(around, g, frame, at, line, channels, window)
-            else:
-                share = v.spread(_share(row, i, j, grad.dtype.type(1)), lanes)
-                v.spread_window(taps, v.multiply(g, share), around, at, line, channels)
+        for k in range(images):
+            for i in range(height):
+                for j in range(width):
+                    at = k * size + i * stride * line + j * stride * channels + c
+                    g = v.load(grad, ((k * height + i) * width + j) * channels + c, lanes)
+                    if row.kind == MAX_POOL:
+                        v.spread_to_maximum(around, g, frames, at, line, channels, window)
+                    else:
+                        share = v.spread(_share(row, i, j, grad.dtype.type(1)), lanes)
+                        v.spread_window(taps, v.multiply(g, share), around, at, line, channels)
 
 
 # sums of terms --------------------------------------------------------------------------------------------------------
@@ -927,7 +891,7 @@ def _add_term(
         scale, shift = v.multiply(along, scale), v.multiply(along, shift)
         for p in range(c, c + pixels * channels, channels):
             total = v.multiply_add(v.load(values, at + p, lanes), scale, shift)
-            if moved is not None:
+            if moved is not None:  # noqa: SIM102 - known when compiling, the next is not
                 if term.depends == 1:
                     total = v.multiply_add(times, v.load(moved, at + p, lanes), total)
             if adds:

@@ -205,7 +205,9 @@ class Table:
             height, width = height // 2, width // 2
         size, count = height * width * channels, len(cell.nodes)
         place, kept = self._place(count * size), self.temporary.pop()
-        first = [self._gradient(size) for _ in range(count)][0]
+        first = len(self.gradients)
+        for _ in range(count):
+            self._gradient(size)
         for number, edges in enumerate(cell.nodes):
             node = State(place + number * size, self._identity(channels), first + number, height, width, channels, 1)
             self._sum(edges, states, node)

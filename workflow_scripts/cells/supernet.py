@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from workflow_scripts.cells.compiled_pass import CellNetwork, LinearisedPass, Mode
+from workflow_scripts.cells.cell_network import CellNetwork
+from workflow_scripts.cells.compiled_pass import LinearisedPass, Mode
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
