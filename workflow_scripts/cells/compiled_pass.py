@@ -27,7 +27,8 @@ from workflow_scripts.cells.pass_kernels import (
 from workflow_scripts.cells.pass_table import SEPARABLE, CellEdges, Places, State, Table
 
 EIGHT = (0,) * 8
-NO_TANGENTS = Tangents(None, None, None, None, None)
+NOTHING: Any = None
+NO_TANGENTS = Tangents(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 class Mode(NamedTuple):
@@ -122,7 +123,7 @@ class Pass:
         )  # fmt: skip
         self.scratch = workspace.scratch(table, dtype)
         self.at(table.stem).copy_(stem.detach().permute(0, 2, 3, 1))
-        momentum = norm.momentum if mode.training and mode.tracks else 0.0
+        momentum = norm.momentum or 0.0 if mode.training and mode.tracks else 0.0
         first = 0
         for cell, end in enumerate(table.ends):
             self._draw(cell, mode)
@@ -199,14 +200,15 @@ class CompiledCells:
         self.parameters = list(cells.parameters())
         self.norms = [module for module in cells.modules() if isinstance(module, nn.BatchNorm2d)]
         self.vector = torch.cat([parameter.detach().reshape(-1) for parameter in self.parameters]).requires_grad_()
-        statistics = [one for norm in self.norms for one in (norm.running_mean, norm.running_var)]
+        norms: list[Any] = self.norms  # whose statistics may be None elsewhere
+        statistics: list[Tensor] = [one for norm in norms for one in (norm.running_mean, norm.running_var)]
         self.running = torch.cat(statistics)
-        self.counts = torch.stack([norm.num_batches_tracked for norm in self.norms])
+        self.counts = torch.stack([norm.num_batches_tracked for norm in norms])
         parts = self.vector.detach().split([parameter.numel() for parameter in self.parameters])
         for parameter, part in zip(self.parameters, parts, strict=True):
             parameter.data = part.view(parameter.shape)
         views = iter(self.running.split([len(one) for one in statistics]))
-        for norm, count in zip(self.norms, self.counts, strict=True):
+        for norm, count in zip(norms, self.counts, strict=True):
             norm.running_mean, norm.running_var, norm.num_batches_tracked = next(views), next(views), count
         sizes = [(parameter, parameter.numel()) for parameter in self.parameters]
         self.places = Places(_starts(sizes), _starts([(norm, 2 * norm.num_features) for norm in self.norms]))
@@ -244,10 +246,10 @@ class CompiledCells:
         """A forward pass."""
         done = Pass(workspace, plan, mode, stem, factors, self.vector, self.running, self.norms[0])
         if mode.training and mode.tracks:
-            for norm in plan.table.norms if len(plan.table.norms) < len(self.norms) else ():
-                norm.num_batches_tracked += 1
             if len(plan.table.norms) == len(self.norms):
                 self.counts += 1
+            else:
+                torch._foreach_add_([norm.num_batches_tracked for norm in plan.table.norms], 1)
         return done
 
     def linearised(
@@ -278,7 +280,8 @@ class _Cells(Function):
         ctx.save_for_backward(*weights)  # so that a change before the backward pass is noticed
         ctx.done, ctx.cells = done, cells
         if not plan.table.keeps:
-            ctx.done = cells.workspace.give(done.values)
+            ctx.done = None
+            cells.workspace.give(done.values)
         return outputs
 
     @staticmethod
@@ -288,7 +291,8 @@ class _Cells(Function):
         if done is None:
             raise RuntimeError("the gradients of a compiled pass can be taken once; run the pass again")
         ctx.done, table, cells = None, done.plan.table, ctx.cells
-        with_stem, with_factors, with_weights = *ctx.needs_input_grad[3:5], any(ctx.needs_input_grad[5:])
+        wanted: Sequence[bool] = ctx.needs_input_grad
+        with_stem, with_factors, with_weights = wanted[3], wanted[4], any(wanted[5:])
         space = done.workspace.take(table.gradient_size * done.images, done.plan.dtype)
         gradients = done.gradients(space, len(cells.vector) if with_weights else 0)
         ran = done.backward(gradients, grads, with_factors, with_stem or with_weights)

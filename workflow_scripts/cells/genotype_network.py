@@ -5,6 +5,7 @@ Parameter names are those of the published state dicts. BatchNorm is affine ever
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -127,32 +128,34 @@ class EvaluationNetwork(CellNetwork):
 
     def operations(self) -> Iterator[nn.Module]:
         """Those of all edges."""
-        return (operation for cell in self.cells for operation in cell._ops)
+        cells: list[Any] = list(self.cells)
+        return (operation for cell in cells for operation in cell._ops)
 
     def forward(
         self, images: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """Logits (n, classes), and in training the auxiliary head's logits where there is a head."""
         auxiliary = None
-        with_auxiliary = self.auxiliary_head is not None and self.training
+        head = self.auxiliary_head if self.training else None
         s0 = s1 = self.stem(images)
         if self.compiled_cells is not None and self.compiles():
             drop_path = drop_path if self.training else 0.0
-            mode = Mode(self.training, self.stem[1].track_running_stats, drop_path, generator)
-            read = (self.auxiliary_at,) if with_auxiliary and self.auxiliary_at < len(self.cells) - 1 else ()
+            mode = Mode(self.training, bool(self.stem[1].track_running_stats), drop_path, generator)
+            read = (self.auxiliary_at,) if head is not None and self.auxiliary_at < len(self.cells) - 1 else ()
             edges = partial(self._edges, drop_path > 0)
             *between, s1 = self.compiled_cells(edges, s1, s1.new_ones(1), mode, read=read)
-            if with_auxiliary:
-                auxiliary = self.auxiliary_head(between[0] if between else s1)
+            if head is not None:
+                auxiliary = head(between[0] if between else s1)
             return self.classifier(s1.mean((2, 3))), auxiliary
         for index, cell in enumerate(self.cells):
             s0, s1 = s1, cell(s0, s1, drop_path, generator)
-            if index == self.auxiliary_at and with_auxiliary:
-                auxiliary = self.auxiliary_head(s1)
+            if index == self.auxiliary_at and head is not None:
+                auxiliary = head(s1)
         return self.classifier(s1.mean((2, 3))), auxiliary
 
     def _edges(self, masked: bool) -> list[CellEdges]:
-        return [cell.table_edges(masked) for cell in self.cells]
+        cells: list[Any] = list(self.cells)
+        return [cell.table_edges(masked) for cell in cells]
 
     def parameter_count(self, with_auxiliary: bool) -> int:
         """The number of trained parameters; the literature leaves the auxiliary head out."""

@@ -21,8 +21,8 @@ from workflow_scripts.runtime.compilation import compiled, inlined
 Array = NDArray[Any]
 POINTWISE, SEPARABLE, MAX_POOL, AVERAGE_POOL, SUM = range(5)
 NUMBERS_AT_ONCE = 4096
-# Compiled into the function that calls it. There 0 is `row.kind - row.kind`: for a number or a truth value written out as
-# an argument, numba compiles a function once more.
+# Compiled into the function that calls it. 0 is `row.kind - row.kind` there: for a number or a truth value as an argument,
+# written out, numba compiles a function once more.
 merged: Any = numba.njit(inline="always")
 
 
@@ -807,7 +807,8 @@ def _pool(
                     place = to + ((k * height + i) * width + j) * channels + c
                     if row.kind == AVERAGE_POOL:
                         mean = v.dot_window(taps, frames if moved is None else other, here, line, channels)
-                        v.store(out, place, v.multiply(v.spread(_share(row, i, j, out.dtype.type(1)), lanes), mean))
+                        share = v.spread(out.dtype.type(_share(row, i, j)), lanes)
+                        v.store(out, place, v.multiply(share, mean))
                     elif moved is None:
                         v.store(out, place, v.window_maximum(frames, here, line, channels, window, lanes))
                     else:
@@ -815,10 +816,10 @@ def _pool(
 
 
 @inlined
-def _share(row: Any, i: int, j: int, one: Any) -> Any:
+def _share(row: Any, i: int, j: int) -> float:
     """One over the number of pixels of a pool's window that are in the image."""
     top, left = i * row.stride - 1, j * row.stride - 1
-    return one / ((min(top + 3, row.height) - max(top, 0)) * (min(left + 3, row.width) - max(left, 0)))
+    return 1 / ((min(top + 3, row.height) - max(top, 0)) * (min(left + 3, row.width) - max(left, 0)))
 
 
 @merged
@@ -869,7 +870,7 @@ def _pool_back(
                     if row.kind == MAX_POOL:
                         v.spread_to_maximum(around, g, frames, at, line, channels, window)
                     else:
-                        share = v.spread(_share(row, i, j, grad.dtype.type(1)), lanes)
+                        share = v.spread(grad.dtype.type(_share(row, i, j)), lanes)
                         v.spread_window(taps, v.multiply(g, share), around, at, line, channels)
 
 

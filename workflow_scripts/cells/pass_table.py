@@ -5,7 +5,7 @@ their number. What belongs to a channel has its own arrays, and so have gradient
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor, nn
@@ -159,7 +159,7 @@ class Table:
         self.row_list, self.term_list = list[Row](), list[Term]()
         self.owners = dict[int, int]()
         """the rows of parameters, by their identity"""
-        self.norms = list[nn.BatchNorm2d]()
+        self.norms = list[Any]()
         self.draws, self.ends = list[list[State | int]](), list[int]()
         """by cell: what is drawn before it, noise or the mask of a number; and the end of its rows"""
         self.masks = self.channels = self.size = 0
@@ -351,17 +351,18 @@ def blocks_of(operation: nn.Module, channels: int) -> list[Block]:
         convolutions = (operation.conv_1, operation.conv_2)
         return [Block(POINTWISE, operation.bn.num_features, convolutions, operation.bn, 1, 2)]
     if isinstance(operation, ReLUConvBN | SepConv | DilConv):
-        modules = list(operation.op)
+        modules: list[Any] = list(operation.op)
         step = 3 if isinstance(operation, ReLUConvBN) else 4
         return [_convolution(modules[at + 1 : at + step]) for at in range(0, len(modules), step)]
-    pool, norm = operation if isinstance(operation, nn.Sequential) else (operation, None)
+    modules = list(operation) if isinstance(operation, nn.Sequential) else [operation, None]
+    pool = modules[0]
     assert isinstance(pool, nn.MaxPool2d | nn.AvgPool2d)
     kind = MAX_POOL if isinstance(pool, nn.MaxPool2d) else AVERAGE_POOL
     stride = pool.stride if isinstance(pool.stride, int) else pool.stride[0]
-    return [Block(kind, channels, (), norm, 3, stride)]
+    return [Block(kind, channels, (), modules[1], 3, stride)]
 
 
-def _convolution(modules: list[nn.Module]) -> Block:
+def _convolution(modules: list[Any]) -> Block:
     """The block of a pointwise or a separable convolution and BatchNorm."""
     *convolutions, norm = modules
     first = convolutions[0]

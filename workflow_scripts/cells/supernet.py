@@ -6,7 +6,7 @@ Liu et al. (ICLR 2019), section 2; RobustDARTS, section 2.1. Parameter names are
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -206,7 +206,8 @@ class Supernet(CellNetwork):
 
     def operations(self) -> Iterator[nn.Module]:
         """Those of all edges."""
-        return (operation for cell in self.cells for edge in cell._ops for operation in edge._ops)
+        cells: list[Any] = list(self.cells)
+        return (operation for cell in cells for edge in cell._ops for operation in edge._ops)
 
     def forward(
         self, images: Tensor, alphas: Alphas, drop_path: float = 0.0, generator: torch.Generator | None = None

@@ -40,7 +40,7 @@ def compiled(function: Function) -> Function:
 def inlined(function: Function) -> Function:
     """Compile as a part of compiled functions that call it, which alone are kept on disk; Python cannot call it."""
     options: Any = {"error_model": "numpy", "fastmath": set(FAST), "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return numba.njit(function, **options)  # type: ignore[no-any-return]
+    return numba.njit(function, **options)  # type: ignore[return-value]
 
 
 class _Cache(FunctionCache):
