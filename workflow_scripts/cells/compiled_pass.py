@@ -15,6 +15,8 @@ from torch.autograd.function import once_differentiable
 
 from workflow_scripts.cells.operations import drop_path_mask
 from workflow_scripts.cells.pass_kernels import (
+    AVERAGE_POOL,
+    MAX_POOL,
     NUMBERS_AT_ONCE,
     Array,
     Gradients,
@@ -90,7 +92,8 @@ class Workspace:
             border, inputs = row.dilation * (row.kernel - 1), row.parts * row.inputs
             together = max(1, NUMBERS_AT_ONCE // (row.height * row.width * inputs))
             frames = max(frames, together * (row.height + border) * (row.width + border) * inputs)
-            chunk = max(chunk, NUMBERS_AT_ONCE, row.width * max(row.outputs, row.stride * inputs))
+            rows = row.height if row.kind in (MAX_POOL, AVERAGE_POOL) else 1  # that go through together at least
+            chunk = max(chunk, NUMBERS_AT_ONCE, rows * row.width * max(row.outputs, row.stride * inputs))
             taps = max(taps, 2 * row.kernel**2 * row.outputs)
             weights, channels = max(weights, taps + row.outputs * inputs), max(channels, 5 * row.outputs)
         sizes = (frames, frames, chunk, chunk, chunk, taps, weights, weights, channels)
