@@ -15,11 +15,13 @@ class CellNetwork(nn.Module):
     """A network of cells, whose layout says how a pass is computed on a CPU: by the modules, or compiled.
 
     `weights` are the tensors that are trained: all parameters, or where passes are compiled the vector that holds those
-    of all cells, and the others. Modules and state dicts see the vector's parts.
+    of all cells, and the others. Modules and state dicts see the vector's parts. `norms` are the BatchNorms that say
+    whether running statistics are tracked: all, or where passes are compiled the stem's, for all.
     """
 
     cells: nn.ModuleList
     weights: list[Tensor]
+    norms: list[nn.BatchNorm2d]
 
     def __init__(self, layout: Layout) -> None:
         super().__init__()
@@ -36,6 +38,8 @@ class CellNetwork(nn.Module):
         on_cpu = all(parameter.device.type == "cpu" for parameter in self.parameters())
         self.compiled_cells = CompiledCells(self.cells) if self.layout == "compiled" and known and on_cpu else None
         self.weights = list(self.named_weights().values())
+        norms = batch_norms(self)
+        self.norms = norms if self.compiled_cells is None else norms[:1]
 
     def named_weights(self) -> dict[str, Tensor]:
         """The tensors that are trained, by name; the vector's is `cells`."""
@@ -52,6 +56,11 @@ class CellNetwork(nn.Module):
         super()._apply(fn, recurse)  # of another device or type of numbers: nothing is a part of the vector any more
         self.gather()
         return self
+
+
+def batch_norms(network: nn.Module) -> list[nn.BatchNorm2d]:
+    """All of a network's BatchNorms."""
+    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 def together(network: CellNetwork, by_name: dict[str, Tensor]) -> dict[str, Tensor]:

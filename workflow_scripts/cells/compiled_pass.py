@@ -47,7 +47,7 @@ class Plan:
     """A table with what its calls need, for one type of numbers."""
 
     def __init__(self, table: Table, dtype: np.dtype[Any]) -> None:
-        self.table, self.dtype = table, dtype
+        self.table, self.dtype, self.scratch_sizes = table, dtype, _scratch_sizes(table)
         kernels = {row.kernel for row in table.row_list if row.kind == SEPARABLE}
         windows = [(0,) * kernel**2 if kernel in kernels else None for kernel in (3, 5, 7)]
         pools = any(row.kernel > 1 and row.kind != SEPARABLE for row in table.row_list)
@@ -85,22 +85,26 @@ class Workspace:
         """Hand an array back."""
         self.free = sorted([*self.free, array], key=len)
 
-    def scratch(self, table: Table, dtype: np.dtype[Any]) -> Scratch:
-        """Arrays that stay in the cache, large enough for a table's rows."""
-        frames = chunk = taps = weights = channels = 0
-        for row in table.row_list:
-            border, inputs = row.dilation * (row.kernel - 1), row.parts * row.inputs
-            together = max(1, NUMBERS_AT_ONCE // (row.height * row.width * inputs))
-            frames = max(frames, together * (row.height + border) * (row.width + border) * inputs)
-            rows = row.height if row.kind in (MAX_POOL, AVERAGE_POOL) else 1  # that go through together at least
-            chunk = max(chunk, NUMBERS_AT_ONCE, rows * row.width * max(row.outputs, row.stride * inputs))
-            taps = max(taps, 2 * row.kernel**2 * row.outputs)
-            weights, channels = max(weights, taps + row.outputs * inputs), max(channels, 5 * row.outputs)
-        sizes = (frames, frames, chunk, chunk, chunk, taps, weights, weights, channels)
+    def scratch(self, sizes: Scratch, dtype: np.dtype[Any]) -> Scratch:
+        """Arrays that stay in the cache, of at least those sizes."""
         kept = self.small.get(dtype)
         if kept is None or any(len(array) < size for array, size in zip(kept, sizes, strict=True)):
             self.small[dtype] = Scratch(*(aligned(size, dtype) for size in sizes))
         return self.small[dtype]
+
+
+def _scratch_sizes(table: Table) -> Scratch:
+    frames = chunk = taps = weights = channels = 0
+    for row in table.row_list:
+        border, inputs = row.dilation * (row.kernel - 1), row.parts * row.inputs
+        together = max(1, NUMBERS_AT_ONCE // (row.height * row.width * inputs))
+        frames = max(frames, together * (row.height + border) * (row.width + border) * inputs)
+        rows = row.height if row.kind in (MAX_POOL, AVERAGE_POOL) else 1  # that go through together at least
+        chunk = max(chunk, NUMBERS_AT_ONCE, rows * row.width * max(row.outputs, row.stride * inputs))
+        taps = max(taps, 2 * row.kernel**2 * row.outputs)
+        weights, channels = max(weights, taps + row.outputs * inputs), max(channels, 5 * row.outputs)
+    sizes: list[Any] = [frames, frames, chunk, chunk, chunk, taps, weights, weights, channels]
+    return Scratch(*sizes)
 
 
 def aligned(size: int, dtype: np.dtype[Any]) -> Array:
@@ -124,7 +128,7 @@ class Pass:
             self.values, plan.norms.copy(), vector.detach().numpy(), factors.detach().numpy(),
             np.empty(table.masks * self.images, dtype), running.numpy(), np.zeros(2 * table.channels), norm.eps,
         )  # fmt: skip
-        self.scratch = workspace.scratch(table, dtype)
+        self.scratch = workspace.scratch(plan.scratch_sizes, dtype)
         self.at(table.stem).copy_(stem.detach().permute(0, 2, 3, 1))
         momentum = norm.momentum or 0.0 if mode.training and mode.tracks else 0.0
         first = 0

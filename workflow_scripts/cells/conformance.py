@@ -15,10 +15,10 @@ from workflow_scripts.cells.bilevel_step import (
     second_order_gradient,
     weight_step,
 )
-from workflow_scripts.cells.cell_network import together
+from workflow_scripts.cells.cell_network import batch_norms, together
 from workflow_scripts.cells.curvature import full_hessian, hessian_product, largest_eigenvalue
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
-from workflow_scripts.cells.supernet import Alphas, Supernet, batch_norms, frozen_statistics
+from workflow_scripts.cells.supernet import Alphas, Supernet, frozen_statistics
 from workflow_scripts.study.cell_job_settings import layout_of
 from workflow_scripts.study.search_spaces import load_space
 from workflow_scripts.tables.genotype import parse_genotype

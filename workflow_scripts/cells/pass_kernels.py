@@ -21,8 +21,8 @@ from workflow_scripts.runtime.compilation import compiled, inlined
 Array = NDArray[Any]
 POINTWISE, SEPARABLE, MAX_POOL, AVERAGE_POOL, SUM = range(5)
 NUMBERS_AT_ONCE = 4096
-# Compiled into the function that calls it. 0 is `row.kind - row.kind` there: for an argument that is a number written out
-# numba compiles a function once more, and for a truth value too.
+# Compiled into the function that calls it. 0 is `row.kind - row.kind` there: for an argument that is a number written
+# out numba compiles a function once more, and for a truth value too.
 merged: Any = numba.njit(inline="always")
 
 

@@ -201,7 +201,6 @@ class Supernet(CellNetwork):
             self.cells.append(Cell(reduce if reduction else normal, nodes, widths, channels, reduction, halve))
             widths, halve = (widths[1], nodes * channels), reduction
         self.classifier = nn.Linear(widths[1], classes)
-        self.norms = batch_norms(self)  # a walk over all modules takes a part of a small network's step
         self.gather()
 
     def operations(self) -> Iterator[nn.Module]:
@@ -325,11 +324,6 @@ class Supernet(CellNetwork):
         """The genotype of the largest alphas."""
         cells = zip(("normal", "reduce"), alphas, strict=True)
         return Genotype(*(_strongest(self.candidates[kind], alpha, self.nodes) for kind, alpha in cells))
-
-
-def batch_norms(network: nn.Module) -> list[nn.BatchNorm2d]:
-    """All of a network's BatchNorms."""
-    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 @contextmanager
