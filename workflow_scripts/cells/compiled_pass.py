@@ -85,7 +85,7 @@ class Workspace:
         """Hand an array back."""
         self.free = sorted([*self.free, array], key=len)
 
-    def scratch(self, sizes: Scratch, dtype: np.dtype[Any]) -> Scratch:
+    def scratch(self, sizes: list[int], dtype: np.dtype[Any]) -> Scratch:
         """Arrays that stay in the cache, of at least those sizes."""
         kept = self.small.get(dtype)
         if kept is None or any(len(array) < size for array, size in zip(kept, sizes, strict=True)):
@@ -93,7 +93,8 @@ class Workspace:
         return self.small[dtype]
 
 
-def _scratch_sizes(table: Table) -> Scratch:
+def _scratch_sizes(table: Table) -> list[int]:
+    """The sizes of the arrays of a `Scratch`, for a table's rows."""
     frames = chunk = taps = weights = channels = 0
     for row in table.row_list:
         border, inputs = row.dilation * (row.kernel - 1), row.parts * row.inputs
@@ -103,8 +104,7 @@ def _scratch_sizes(table: Table) -> Scratch:
         chunk = max(chunk, NUMBERS_AT_ONCE, rows * row.width * max(row.outputs, row.stride * inputs))
         taps = max(taps, 2 * row.kernel**2 * row.outputs)
         weights, channels = max(weights, taps + row.outputs * inputs), max(channels, 5 * row.outputs)
-    sizes: list[Any] = [frames, frames, chunk, chunk, chunk, taps, weights, weights, channels]
-    return Scratch(*sizes)
+    return [frames, frames, chunk, chunk, chunk, taps, weights, weights, channels]
 
 
 def aligned(size: int, dtype: np.dtype[Any]) -> Array:
