@@ -54,7 +54,7 @@ class Pair:
         self.ours = self.ours.to(memory_format=torch.channels_last)
         self.alphas = self.ours.initial_alphas(torch.Generator().manual_seed(1))
         self.theirs.set_alphas({kind: alpha.detach() for kind, alpha in self.alphas._asdict().items()})
-        self.optimizer = torch.optim.SGD(self.ours.parameters(), RATE, MOMENTUM, weight_decay=L2, foreach=True)
+        self.optimizer = torch.optim.SGD(self.ours.weights, RATE, MOMENTUM, weight_decay=L2, foreach=True)
         self.buffers = {name: torch.zeros_like(weight) for name, weight in self.theirs.named_parameters()}
         pixels = np.random.default_rng(2).integers(0, 256, (TRAINING_IMAGES, side, side, 3), np.uint8)
         labels = np.random.default_rng(3).integers(0, CLASSES, TRAINING_IMAGES)
@@ -127,11 +127,11 @@ def search_steps(space: str, size: tuple[int, int, int], rounds: int) -> tuple[l
 
 def random_search_work(pair: Pair, choices: torch.Generator) -> Work:
     """A weight step of RS-ws, of architectures drawn from `choices`."""
-    pair.our_step(1)  # compiles the loops of all operations, of which a step runs a few
+    optimizer = torch.optim.SGD(pair.ours.parameters(), RATE, MOMENTUM, weight_decay=L2, foreach=True)
 
     def step() -> None:
         architecture = random_architecture(pair.ours, choices)
-        random_weight_step(pair.ours, pair.optimizer, pair.train_batch(), architecture, GRAD_CLIP, QUIET)
+        random_weight_step(pair.ours, optimizer, pair.train_batch(), architecture, GRAD_CLIP, QUIET)
 
     return Work("RS-ws step", pair.setting, timed(step))
 

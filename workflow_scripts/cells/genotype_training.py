@@ -75,7 +75,7 @@ def train_genotype(
             layout="modules" if settings.bfloat16 else job.layout,
         )
     network = network.to(device).to(memory_format=torch.channels_last)
-    optimizer = weight_optimizer(network.weights, settings, settings.l2)
+    optimizer = weight_optimizer(network, settings, settings.l2)
     batches = ShuffledBatches(len(train), settings.batch_size, stream(job.seed, "batches"))
     transforms = stream(job.seed, "transforms")
     transform = transforms if settings.augment else None

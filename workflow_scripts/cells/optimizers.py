@@ -9,12 +9,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from workflow_scripts.cells.cell_network import CellNetwork
 from workflow_scripts.runtime.learning_rates import cosine_rate
 from workflow_scripts.study.cell_settings import Search, Training
 
 
-def weight_optimizer(weights: Sequence[Tensor], settings: Search | Training, l2: float) -> torch.optim.SGD:
-    """The optimizer of the weights, of a supernet or of a found network."""
+def weight_optimizer(
+    network: CellNetwork, settings: Search | Training, l2: float, alone: bool = False
+) -> torch.optim.SGD:
+    """The optimizer of a network's weights; `alone`: for passes of single operations, which step their parameters."""
+    weights = list(network.parameters()) if alone else network.weights
     return torch.optim.SGD(weights, settings.learning_rate, settings.momentum, weight_decay=l2, foreach=True)
 
 

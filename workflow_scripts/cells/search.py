@@ -56,7 +56,7 @@ class _Search:
         self.weight_part, self.alpha_part = split(train, job)
         self.network = supernet_of(job, device)
         self.alphas = self.network.initial_alphas(stream(job.seed, "alphas"))
-        self.weight_optimizer = weight_optimizer(self.network.weights, job.search, job.l2)
+        self.weight_optimizer = weight_optimizer(self.network, job.search, job.l2)
         self.alpha_optimizer = alpha_optimizer(self.alphas, job.search)
         batch_size = min(job.search.batch_size, job.weight_images)
         self.weight_batches = ShuffledBatches(job.weight_images, batch_size, stream(job.seed, "weight batches"))
