@@ -140,11 +140,11 @@ def search_steps(space: str, size: Size, rounds: int) -> tuple[list[Comparison],
 
 def random_search_work(pair: Pair, choices: torch.Generator) -> Work:
     """A weight step of RS-ws, of architectures drawn from `choices`."""
-    pair.our_step(1)  # compiles the loops of all operations, of which a step runs a few
+    optimizer = weight_optimizer(pair.ours, Search(learning_rate=RATE, momentum=MOMENTUM), L2, alone=True)
 
     def step() -> None:
         architecture = random_architecture(pair.ours, choices)
-        random_weight_step(pair.ours, pair.optimizer, pair.train_batch(), architecture, GRAD_CLIP, QUIET)
+        random_weight_step(pair.ours, optimizer, pair.train_batch(), architecture, GRAD_CLIP, QUIET)
 
     return Work("RS-ws step", pair.setting, timed(step, SHORT))
 

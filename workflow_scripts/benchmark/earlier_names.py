@@ -45,8 +45,8 @@ def give_todays_names() -> None:
         sys.modules[OPTIMIZERS] = stand_in
 
 
-def _weight_optimizer(network: Any, settings: Any, l2: float) -> Any:
-    """As commit 02ab28b made it in each place that needed one."""
+def _weight_optimizer(network: Any, settings: Any, l2: float, alone: bool = False) -> Any:
+    """As commit 02ab28b made it in each place that needed one; `alone` made no difference."""
     import torch
 
     rate, momentum = settings.learning_rate, settings.momentum

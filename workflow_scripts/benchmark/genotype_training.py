@@ -84,13 +84,14 @@ def _batch() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _step(network: nn.Module, images: torch.Tensor, labels: torch.Tensor, **options: Any) -> Call:
-    optimizer = torch.optim.SGD(network.parameters(), 0.025, 0.9, weight_decay=3e-4, **options)
+    weights = network.weights if isinstance(network, EvaluationNetwork) else list(network.parameters())
+    optimizer = torch.optim.SGD(weights, 0.025, 0.9, weight_decay=3e-4, **options)
 
     def step() -> None:
         logits, _ = network(images)
         optimizer.zero_grad()
         F.cross_entropy(logits, labels).backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(weights, 5.0)
         optimizer.step()
 
     return step

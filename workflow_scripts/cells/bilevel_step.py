@@ -62,14 +62,14 @@ def second_order_gradient(
 ) -> Alphas:
     """The gradient of L_valid(w') with respect to the alphas, w' one weight step ahead.
 
-    `buffers` are the momentum buffers by parameter name; a parameter without one has not been stepped yet. The mixed
+    `buffers` are the momentum buffers by the weights' names; a weight without one has not been stepped yet. The mixed
     derivative is a central difference of the training gradient along v = grad_w' L_valid(w') with step radius / ||v||;
     both sides see the same masks and noise.
 
     `published`: with two faults of the published code. The passes at w and on both sides of it update the running
     statistics (that at w' runs on a copy there), and the two sides draw masks and noise of their own.
     """
-    names, weights = zip(*network.named_parameters(), strict=True)
+    names, weights = zip(*network.named_weights().items(), strict=True)
     with _statistics(network, published):
         gradients = torch.autograd.grad(loss_of(network, alphas, train, randomness), weights)
     with torch.no_grad():
@@ -129,9 +129,9 @@ def _statistics(network: Supernet, published: bool) -> AbstractContextManager[No
     return nullcontext() if published else frozen_statistics(network.norms)
 
 
-def momentum_buffers(network: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
-    """The SGD momentum buffers by parameter name; empty before the first step."""
-    states = ((name, optimizer.state.get(parameter, {})) for name, parameter in network.named_parameters())
+def momentum_buffers(network: Supernet, optimizer: Optimizer) -> dict[str, Tensor]:
+    """The SGD momentum buffers by the weights' names; empty before the first step."""
+    states = ((name, optimizer.state.get(weight, {})) for name, weight in network.named_weights().items())
     return {name: state["momentum_buffer"] for name, state in states if state.get("momentum_buffer") is not None}
 
 
@@ -164,6 +164,6 @@ def clipped_step(network: Supernet, optimizer: Optimizer, loss: Tensor, grad_cli
     """One SGD step down a loss; returns the gradient norm before clipping."""
     optimizer.zero_grad()
     loss.backward()
-    norm = nn.utils.clip_grad_norm_(network.weights, grad_clip)
+    norm = nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], grad_clip)
     optimizer.step()
     return norm

@@ -15,9 +15,10 @@ from workflow_scripts.cells.bilevel_step import (
     second_order_gradient,
     weight_step,
 )
+from workflow_scripts.cells.cell_network import batch_norms, together
 from workflow_scripts.cells.curvature import full_hessian, hessian_product, largest_eigenvalue
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
-from workflow_scripts.cells.supernet import Alphas, Supernet, batch_norms, frozen_statistics
+from workflow_scripts.cells.supernet import Alphas, Supernet, frozen_statistics
 from workflow_scripts.runtime.optimizers import SGD
 from workflow_scripts.study.cell_job_settings import layout_of
 from workflow_scripts.study.search_spaces import load_space
@@ -45,7 +46,7 @@ def supernet(vector: Vector) -> Vector:
     alphas = Alphas(*(vector["alphas"][kind].clone().requires_grad_() for kind in ("normal", "reduce")))
     train = (images, vector["batch"]["y_train"])
     valid = (vector["batch"]["x_valid"], vector["batch"]["y_valid"])
-    buffers = vector["momentum_buffers"]
+    buffers = together(network, vector["momentum_buffers"])
     quiet = Randomness()
 
     with frozen_statistics(network.norms), torch.no_grad():
@@ -59,9 +60,9 @@ def supernet(vector: Vector) -> Vector:
     hessian = full_hessian(hessian_product(network, alphas, valid, quiet), alphas, config["arch_weight_decay"])
     genotype = network.genotype(alphas)
 
-    optimizer = SGD(network.parameters(), config["learning_rate"], config["momentum"], config["weight_decay"])
-    for name, parameter in network.named_parameters():
-        optimizer.state[parameter] = {"momentum_buffer": buffers[name].clone()}
+    optimizer = SGD(network.weights, config["learning_rate"], config["momentum"], config["weight_decay"])
+    for name, weight in network.named_weights().items():
+        optimizer.state[weight] = {"momentum_buffer": buffers[name].clone()}
     step = weight_step(network, alphas, train, optimizer, config["grad_clip"], quiet)
     return {
         "logits_valid": logits,

@@ -5,10 +5,11 @@ max-pool and give another quantity. Alphas are ordered normal then reduce, row-m
 decay is on the diagonal, as in the published logs.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from workflow_scripts.cells.bilevel_step import Batch, Randomness, fixed_weights, loss_of
 from workflow_scripts.cells.supernet import Alphas, Supernet, frozen_statistics
@@ -18,6 +19,8 @@ Product = Callable[[Tensor], Tensor]  # v (n,) to H v (n,)
 
 def hessian_product(network: Supernet, alphas: Alphas, valid: Batch, randomness: Randomness) -> Product:
     """The map v -> H v, without the weight-decay diagonal; BatchNorm uses batch statistics."""
+    if isinstance(network, Supernet) and network.compiles():
+        return _compiled_product(network, alphas, valid, randomness)
     with frozen_statistics(network.norms), fixed_weights(network):
         loss = loss_of(network, alphas, valid, randomness)
     gradient = _flat(torch.autograd.grad(loss, alphas, create_graph=True))
@@ -27,6 +30,41 @@ def hessian_product(network: Supernet, alphas: Alphas, valid: Batch, randomness:
         return _flat(torch.autograd.grad(gradient @ vector, alphas, retain_graph=True))
 
     return product
+
+
+def _compiled_product(network: Supernet, alphas: Alphas, valid: Batch, randomness: Randomness) -> Product:
+    """The same derivatives by the chain rule: softmax, the cells' linearised pass, classifier and loss."""
+    images, labels = valid
+    with torch.no_grad(), frozen_statistics(network.norms):
+        weights = Alphas(*(alpha.softmax(-1) for alpha in alphas))
+        cells = network.linearised(images, weights, randomness.drop_path, randomness.generator)
+    with fixed_weights(network):
+        output = cells.output.requires_grad_()
+        loss = F.cross_entropy(network.classifier(output.mean((2, 3))), labels)
+    (grad,) = torch.autograd.grad(loss, output, create_graph=True)
+    of_weights = _like(cells.gradient(grad.detach())[1:], weights)
+
+    def product(vector: Tensor) -> Tensor:
+        along = Alphas(*(_tilted(w, v) for w, v in zip(weights, _like(vector, weights), strict=True)))
+        tangent = cells.tangent(torch.cat([vector.new_zeros(1), _flat(along)]))
+        (grad_tangent,) = torch.autograd.grad(grad, output, tangent, retain_graph=True)
+        moved = _like(cells.gradient_tangent(grad_tangent)[1:], weights)
+        parts = zip(weights, along, of_weights, moved, strict=True)
+        return _flat(
+            [_tilted(w, m) + t * g - t * (w * g).sum(-1, True) - w * (t * g).sum(-1, True) for w, t, g, m in parts]
+        )
+
+    return product
+
+
+def _tilted(weights: Tensor, values: Tensor) -> Tensor:
+    """The derivative of a softmax, whose values are the weights, applied to others; it is symmetric."""
+    return weights * (values - (weights * values).sum(-1, keepdim=True))
+
+
+def _like(vector: Tensor, shapes: Alphas) -> Alphas:
+    normal, reduce = vector.split([part.numel() for part in shapes])
+    return Alphas(normal.view_as(shapes.normal), reduce.view_as(shapes.reduce))
 
 
 def full_hessian(product: Product, alphas: Alphas, arch_weight_decay: float) -> Tensor:
@@ -88,5 +126,5 @@ def _tridiagonal(diagonal: list[float], off_diagonal: list[float]) -> Tensor:
     return matrix
 
 
-def _flat(parts: tuple[Tensor, ...]) -> Tensor:
+def _flat(parts: Sequence[Tensor]) -> Tensor:
     return torch.cat([part.reshape(-1) for part in parts])

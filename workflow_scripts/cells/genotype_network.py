@@ -3,19 +3,24 @@
 Parameter names are those of the published state dicts. BatchNorm is affine everywhere.
 """
 
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
-from workflow_scripts.cells.node_sum import Term, may_compile, node_sum, single_operation, term_of
-from workflow_scripts.cells.operation_passes import COMPILED, blocks_of
+from workflow_scripts.cells.cell_network import CellNetwork
+from workflow_scripts.cells.compiled_pass import Mode
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
     apply_operation,
     build_operation,
-    drop_path_mask,
     drop_paths,
 )
+from workflow_scripts.cells.pass_table import CellEdges
+from workflow_scripts.cells.pass_table import Edge as TableEdge
 from workflow_scripts.study.cell_job_settings import Layout
 from workflow_scripts.tables.genotype import Edge, Genotype
 
@@ -40,53 +45,25 @@ class DiscreteCell(nn.Module):
             for name, source in edges
         )
         self.reduction = reduction
-        self.blocks = [
-            blocks_of(operation) if isinstance(operation, COMPILED) else None
-            for operation in (self.preprocess0, self.preprocess1, *self._ops)
-        ]
 
     def forward(
-        self,
-        s0: Tensor,
-        s1: Tensor,
-        drop_path: float = 0.0,
-        generator: torch.Generator | None = None,
-        compiled: bool = False,
+        self, s0: Tensor, s1: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
     ) -> Tensor:
-        """The concatenated nodes; `compiled`: see `EvaluationNetwork.layout`."""
-        if compiled:
-            states = [self._compiled(at, x) for at, x in enumerate((s0, s1))]
-        else:
-            states = [self.preprocess0(s0), self.preprocess1(s1)]
-        add_up = self._compiled_sum if compiled else self._sum
+        """The concatenated nodes."""
+        states = [self.preprocess0(s0), self.preprocess1(s1)]
         for node in range(len(self.sources) // 2):
-            states.append(add_up((2 * node, 2 * node + 1), states, drop_path, generator))
+            first, second = (self._edge(2 * node + side, states, drop_path, generator) for side in (0, 1))
+            states.append(first + second)
         return torch.cat(states[2:], dim=1)
 
-    def _compiled(self, at: int, x: Tensor) -> Tensor:
-        blocks = self.blocks[at]
-        assert blocks is not None
-        return single_operation(blocks, x)
-
-    def _sum(
-        self, edges: tuple[int, int], states: list[Tensor], drop_path: float, generator: torch.Generator | None
-    ) -> Tensor:
-        first, second = (self._edge(edge, states, drop_path, generator) for edge in edges)
-        return first + second
-
-    def _compiled_sum(
-        self, edges: tuple[int, int], states: list[Tensor], drop_path: float, generator: torch.Generator | None
-    ) -> Tensor:
-        """The same sum by compiled loops; what is drawn is drawn in the same order."""
-        inputs, terms = list(states), list[Term]()
-        for edge in edges:
-            operation = self._ops[edge]
-            term = term_of(operation, self.blocks[2 + edge], self.sources[edge], inputs, generator)
-            if self.training and drop_path > 0 and not isinstance(operation, nn.Identity):
-                term = term._replace(mask=drop_path_mask(states[0], drop_path, generator))
-            terms.append(term)
-        height, width = (side // (2 if self.reduction else 1) for side in states[0].shape[2:])
-        return node_sum(inputs, terms, states[0].new_ones(1), (states[0].shape[1], height, width))
+    def table_edges(self, masked: bool) -> CellEdges:
+        """The cell as its compiled pass sees it; all operations have the weight 0, which is 1."""
+        edges = [
+            TableEdge(source, [(operation, 0)], masked and not isinstance(operation, nn.Identity))
+            for source, operation in zip(self.sources, self._ops, strict=True)
+        ]
+        nodes = [edges[at : at + 2] for at in range(0, len(edges), 2)]
+        return CellEdges((self.preprocess0, self.preprocess1), nodes, self.reduction)
 
     def _edge(self, edge: int, states: list[Tensor], drop_path: float, generator: torch.Generator | None) -> Tensor:
         operation = self._ops[edge]
@@ -117,11 +94,8 @@ class AuxiliaryHead(nn.Module):
         return self.classifier(self.features(x).flatten(1))
 
 
-class EvaluationNetwork(nn.Module):
-    """Stem, `layers` cells of one genotype, global average, linear classifier; an auxiliary head where asked for.
-
-    `layout` is that of a supernet: "compiled" passes run on a CPU in full precision.
-    """
+class EvaluationNetwork(CellNetwork):
+    """Stem, `layers` cells of one genotype, global average, linear classifier; an auxiliary head where asked for."""
 
     def __init__(
         self,
@@ -133,8 +107,7 @@ class EvaluationNetwork(nn.Module):
         image_channels: int = 3,
         layout: Layout = "modules",
     ) -> None:
-        super().__init__()
-        self.layout = layout
+        super().__init__(layout)
         self.stem = nn.Sequential(
             nn.Conv2d(image_channels, 3 * init_channels, 3, padding=1, bias=False), nn.BatchNorm2d(3 * init_channels)
         )
@@ -151,19 +124,38 @@ class EvaluationNetwork(nn.Module):
             if auxiliary and index == self.auxiliary_at:
                 self.auxiliary_head = AuxiliaryHead(widths[1], classes)
         self.classifier = nn.Linear(widths[1], classes)
+        self.gather()
+
+    def operations(self) -> Iterator[nn.Module]:
+        """Those of all edges."""
+        cells: list[Any] = list(self.cells)
+        return (operation for cell in cells for operation in cell._ops)
 
     def forward(
         self, images: Tensor, drop_path: float = 0.0, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """Logits (n, classes), and in training the auxiliary head's logits where there is a head."""
         auxiliary = None
-        compiled = self.layout == "compiled" and may_compile(self, images)
+        head = self.auxiliary_head if self.training else None
         s0 = s1 = self.stem(images)
+        if self.compiled_cells is not None and self.compiles():
+            drop_path = drop_path if self.training else 0.0
+            mode = Mode(self.training, bool(self.stem[1].track_running_stats), drop_path, generator)
+            read = (self.auxiliary_at,) if head is not None and self.auxiliary_at < len(self.cells) - 1 else ()
+            edges = partial(self._edges, drop_path > 0)
+            *between, s1 = self.compiled_cells(edges, s1, s1.new_ones(1), mode, read=read)
+            if head is not None:
+                auxiliary = head(between[0] if between else s1)
+            return self.classifier(s1.mean((2, 3))), auxiliary
         for index, cell in enumerate(self.cells):
-            s0, s1 = s1, cell(s0, s1, drop_path, generator, compiled)
-            if index == self.auxiliary_at and self.auxiliary_head is not None and self.training:
-                auxiliary = self.auxiliary_head(s1)
+            s0, s1 = s1, cell(s0, s1, drop_path, generator)
+            if index == self.auxiliary_at and head is not None:
+                auxiliary = head(s1)
         return self.classifier(s1.mean((2, 3))), auxiliary
+
+    def _edges(self, masked: bool) -> list[CellEdges]:
+        cells: list[Any] = list(self.cells)
+        return [cell.table_edges(masked) for cell in cells]
 
     def parameter_count(self, with_auxiliary: bool) -> int:
         """The number of trained parameters; the literature leaves the auxiliary head out."""

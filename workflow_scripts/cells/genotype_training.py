@@ -72,10 +72,9 @@ def train_genotype(
             job.images.classes,
             auxiliary,
             image_channels=job.images.channels,
-            layout=job.layout,
+            layout="modules" if settings.bfloat16 else job.layout,
         )
     network = network.to(device).to(memory_format=torch.channels_last)
-    weights = list(network.parameters())
     optimizer = weight_optimizer(network, settings, settings.l2)
     batches = ShuffledBatches(len(train), settings.batch_size, stream(job.seed, "batches"))
     transforms = stream(job.seed, "transforms")
@@ -109,7 +108,7 @@ def train_genotype(
                 loss = loss + settings.auxiliary_weight * F.cross_entropy(auxiliary_logits.float(), labels)
             optimizer.zero_grad()
             loss.backward()
-            nn.utils.clip_grad_norm_(weights, settings.grad_clip)
+            nn.utils.clip_grad_norm_(network.weights, settings.grad_clip)
             optimizer.step()
             wrong += (logits.detach().argmax(1) != labels).sum()
         train_loss = torch.stack(losses).double().cpu()

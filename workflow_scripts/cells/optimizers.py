@@ -6,16 +6,18 @@ the alphas' weight decay on its diagonal.
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from workflow_scripts.cells.cell_network import CellNetwork
 from workflow_scripts.runtime.learning_rates import cosine_rate
 from workflow_scripts.runtime.optimizers import SGD, Adam, Optimizer
 from workflow_scripts.study.cell_settings import Search, Training
 
 
-def weight_optimizer(network: nn.Module, settings: Search | Training, l2: float) -> SGD:
-    """The optimizer of the weights, of a supernet or of a found network."""
-    return SGD(network.parameters(), settings.learning_rate, settings.momentum, l2)
+def weight_optimizer(network: CellNetwork, settings: Search | Training, l2: float, alone: bool = False) -> SGD:
+    """The optimizer of a network's weights; `alone`: for passes of single operations, which step their parameters."""
+    weights = list(network.parameters()) if alone else network.weights
+    return SGD(weights, settings.learning_rate, settings.momentum, l2)
 
 
 def weight_rate(settings: Search | Training, epoch: int) -> float:

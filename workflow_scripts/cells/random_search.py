@@ -118,7 +118,7 @@ class _RandomSearch:
         self.published = job.fidelity == "published"
         self.weight_part, self.alpha_part = split(train, job)
         self.network = supernet_of(job, device)
-        self.optimizer = weight_optimizer(self.network, job.search, job.l2)
+        self.optimizer = weight_optimizer(self.network, job.search, job.l2, alone=not self.published)
         self.batch_size = min(job.search.batch_size, job.weight_images)
         weight_generator = stream(job.seed, "weight batches")
         self.weight_batches = ShuffledBatches(job.weight_images, self.batch_size, weight_generator)

@@ -5,22 +5,23 @@ Liu et al. (ICLR 2019), section 2; RobustDARTS, section 2.1. Parameter names are
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from workflow_scripts.cells.node_sum import Term, may_compile, node_sum, single_operation, term_of
-from workflow_scripts.cells.operation_passes import COMPILED, blocks_of
+from workflow_scripts.cells.cell_network import CellNetwork
+from workflow_scripts.cells.compiled_pass import LinearisedPass, Mode
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
-    Zero,
     apply_operation,
     build_operation,
-    drop_path_mask,
     drop_paths,
 )
+from workflow_scripts.cells.pass_table import CellEdges
+from workflow_scripts.cells.pass_table import Edge as TableEdge
 from workflow_scripts.runtime.seeds import stream_seed
 from workflow_scripts.study.cell_job_settings import Layout, SearchJob
 from workflow_scripts.tables.genotype import Edge, Genotype
@@ -56,7 +57,6 @@ class MixedOperation(nn.Module):
             if "pool" in name:
                 operation = nn.Sequential(operation, nn.BatchNorm2d(channels, affine=False))
             self._ops.append(operation)
-        self.blocks = [blocks_of(operation) if isinstance(operation, COMPILED) else None for operation in self._ops]
 
     def forward(self, x: Tensor, weights: Tensor, generator: torch.Generator | None) -> Tensor:
         mixed = [
@@ -84,7 +84,6 @@ class Cell(nn.Module):
         build = FactorizedReduce if halve else ReLUConvBN
         self.preprocess0 = build(first, channels, affine=False)
         self.preprocess1 = ReLUConvBN(second, channels, affine=False)
-        self.blocks = [blocks_of(self.preprocess0), blocks_of(self.preprocess1)]
         sources = [source for node in range(nodes) for source in range(node + 2)]
         self._ops = nn.ModuleList(
             MixedOperation(names, channels, stride=2 if reduction and source < 2 else 1)
@@ -92,17 +91,10 @@ class Cell(nn.Module):
         )
 
     def forward(
-        self,
-        s0: Tensor,
-        s1: Tensor,
-        weights: Tensor,
-        drop_path: float,
-        generator: torch.Generator | None,
-        compiled: bool = False,
+        self, s0: Tensor, s1: Tensor, weights: Tensor, drop_path: float, generator: torch.Generator | None
     ) -> Tensor:
-        """All candidates of all edges, mixed; `compiled`: see `Supernet.layout`."""
-        picked = tuple(tuple((source, None) for source in range(node + 2)) for node in range(self.nodes))
-        return self._nodes(s0, s1, picked, weights, drop_path, generator, compiled)
+        """All candidates of all edges, mixed."""
+        return self._nodes(s0, s1, self.all_edges(), weights, drop_path, generator)
 
     def chosen(
         self,
@@ -111,10 +103,31 @@ class Cell(nn.Module):
         architecture: Chosen,
         generator: torch.Generator | None,
         drop_path: float = 0.0,
-        compiled: bool = False,
     ) -> Tensor:
         """The cell with each node's chosen edges alone, each with weight 1; no other operation runs."""
-        return self._nodes(s0, s1, architecture, None, drop_path, generator, compiled)
+        return self._nodes(s0, s1, architecture, None, drop_path, generator)
+
+    def all_edges(self) -> Picked:
+        """Every edge of each node, with all its operations."""
+        return tuple(tuple((source, None) for source in range(node + 2)) for node in range(self.nodes))
+
+    def table_edges(self, picked: Picked, first_weight: int, masked: bool) -> CellEdges:
+        """The cell as its compiled pass sees it; all operations are weighted, from `first_weight` on."""
+        first, nodes = 0, list[list[TableEdge]]()
+        for node, edges in enumerate(picked):
+            nodes.append([])
+            for source, index in edges:
+                edge = self._ops[first + source]
+                assert isinstance(edge, MixedOperation)
+                operations = list(edge._ops)
+                if index is None:
+                    at = first_weight + (first + source) * len(operations)
+                    weighted = [(operation, at + number) for number, operation in enumerate(operations)]
+                else:
+                    weighted = [(operations[index], 0)]
+                nodes[-1].append(TableEdge(source, weighted, masked))
+            first += node + 2
+        return CellEdges((self.preprocess0, self.preprocess1), nodes, self.reduction)
 
     def _nodes(
         self,
@@ -124,18 +137,13 @@ class Cell(nn.Module):
         weights: Tensor | None,
         drop_path: float,
         generator: torch.Generator | None,
-        compiled: bool,
     ) -> Tensor:
-        if compiled:
-            states = [single_operation(blocks, x) for blocks, x in zip(self.blocks, (s0, s1), strict=True)]
-        else:
-            states = [self.preprocess0(s0), self.preprocess1(s1)]
+        states = [self.preprocess0(s0), self.preprocess1(s1)]
         drop_path = drop_path if self.training else 0.0
         first = 0  # index of the node's first edge
         for node, edges in enumerate(picked):
             rows = None if weights is None else weights[first : first + node + 2]
-            add_up = self._compiled_sum if compiled else self._sum
-            states.append(add_up(states, first, edges, rows, drop_path, generator))
+            states.append(self._sum(states, first, edges, rows, drop_path, generator))
             first += node + 2
         return torch.cat(states[2:], dim=1)
 
@@ -161,37 +169,11 @@ class Cell(nn.Module):
             incoming.append(drop_paths(output, drop_path, generator) if drop_path > 0 else output)
         return sum(incoming[1:], incoming[0])
 
-    def _compiled_sum(
-        self,
-        states: list[Tensor],
-        first: int,
-        edges: PickedEdges,
-        rows: Tensor | None,
-        drop_path: float,
-        generator: torch.Generator | None,
-    ) -> Tensor:
-        """The same sum by compiled loops; what is drawn is drawn in the same order."""
-        inputs, terms = list(states), list[Term]()
-        for source, index in edges:
-            edge = self._ops[first + source]
-            assert isinstance(edge, MixedOperation)
-            edge_terms = []
-            for number in range(len(edge.blocks)) if index is None else (index,):
-                operation, weight = edge._ops[number], 0 if index is not None else source * len(edge.blocks) + number
-                if not isinstance(operation, Zero):
-                    edge_terms.append(term_of(operation, edge.blocks[number], source, inputs, generator, weight))
-            mask = drop_path_mask(states[source], drop_path, generator) if drop_path > 0 else None
-            terms += [term._replace(mask=mask) for term in edge_terms]
-        weights = states[0].new_ones(1) if rows is None else rows.reshape(-1)
-        height, width = (side // (2 if self.reduction else 1) for side in states[0].shape[2:])
-        return node_sum(inputs, terms, weights, (states[0].shape[1], height, width))
 
-
-class Supernet(nn.Module):
+class Supernet(CellNetwork):
     """Stem, `layers` cells with reductions at layers//3 and 2*layers//3, global average, linear classifier.
 
-    `layout` says how a pass is computed on a CPU: "modules" by the operations' modules, "compiled" by `node_sum.py`,
-    which is the same function, faster. On other devices, and for gradients in evaluation mode, the modules run.
+    A discrete architecture alone has gradients of its operations' own parameters, whatever the layout.
     """
 
     def __init__(
@@ -205,8 +187,7 @@ class Supernet(nn.Module):
         image_channels: int = 3,
         layout: Layout = "modules",
     ) -> None:
-        super().__init__()
-        self.layout = layout
+        super().__init__(layout)
         self.candidates = {"normal": normal, "reduce": reduce}
         self.nodes = nodes
         self.stem = nn.Sequential(
@@ -220,9 +201,12 @@ class Supernet(nn.Module):
             self.cells.append(Cell(reduce if reduction else normal, nodes, widths, channels, reduction, halve))
             widths, halve = (widths[1], nodes * channels), reduction
         self.classifier = nn.Linear(widths[1], classes)
-        # walks over all modules take a part of a small network's step
-        self.weights = list(self.parameters())
-        self.norms = batch_norms(self)
+        self.gather()
+
+    def operations(self) -> Iterator[nn.Module]:
+        """Those of all edges."""
+        cells: list[Any] = list(self.cells)
+        return (operation for cell in cells for edge in cell._ops for operation in edge._ops)
 
     def forward(
         self, images: Tensor, alphas: Alphas, drop_path: float = 0.0, generator: torch.Generator | None = None
@@ -234,12 +218,56 @@ class Supernet(nn.Module):
         self, images: Tensor, weights: Alphas, drop_path: float = 0.0, generator: torch.Generator | None = None
     ) -> Tensor:
         """As `forward`, with the weights of the operations themselves."""
-        compiled = self.layout == "compiled" and may_compile(self, images)
+        if self.compiles():
+            return self._compiled(images, weights, None, drop_path, generator)
         s0 = s1 = self.stem(images)
         for cell in self.cells:
             kind_weights = weights.reduce if cell.reduction else weights.normal
-            s0, s1 = s1, cell(s0, s1, kind_weights, drop_path, generator, compiled)
+            s0, s1 = s1, cell(s0, s1, kind_weights, drop_path, generator)
         return self.classifier(s1.mean((2, 3)))
+
+    def _compiled(
+        self,
+        images: Tensor,
+        weights: Alphas | None,
+        architecture: DiscreteArchitecture | None,
+        drop_path: float,
+        generator: torch.Generator | None,
+    ) -> Tensor:
+        """The logits by one compiled pass over all cells, mixed with weights or of an architecture."""
+        assert self.compiled_cells is not None
+        drop_path = drop_path if self.training else 0.0
+        stem = self.stem(images)
+        one = stem.new_ones(1)
+        factors = one if weights is None else torch.cat([one, *(part.reshape(-1) for part in weights)])
+        mode = Mode(self.training, self.norms[0].track_running_stats, drop_path, generator)
+        edges = partial(self._edges, architecture, drop_path > 0)
+        (s1,) = self.compiled_cells(edges, stem, factors, mode, alone=architecture is not None)
+        return self.classifier(s1.mean((2, 3)))
+
+    def _edges(self, architecture: DiscreteArchitecture | None, masked: bool) -> list[CellEdges]:
+        """All cells as a compiled pass sees them; weight 0 is 1, then come those of normal and of reduction cells."""
+        found = []
+        for cell in self.cells:
+            assert isinstance(cell, Cell)
+            picked: Picked = cell.all_edges()
+            if architecture is not None:
+                picked = architecture.reduce if cell.reduction else architecture.normal
+            before = sum(len(edge) for edge in self.candidates["normal"]) if cell.reduction else 0
+            found.append(cell.table_edges(picked, 1 + before, masked))
+        return found
+
+    @torch.no_grad()
+    def linearised(
+        self, images: Tensor, weights: Alphas, drop_path: float, generator: torch.Generator | None
+    ) -> LinearisedPass:
+        """The cells' part of `mix`, whose output the global average takes, with its derivatives."""
+        factors = torch.cat([weights.normal.new_ones(1), *(part.reshape(-1) for part in weights)])
+        mode = Mode(True, False, drop_path, generator)
+        assert self.compiled_cells is not None
+        return self.compiled_cells.linearised(
+            partial(self._edges, None, drop_path > 0), self.stem(images), factors, mode
+        )
 
     def chosen(
         self,
@@ -249,12 +277,13 @@ class Supernet(nn.Module):
         drop_path: float = 0.0,
     ) -> Tensor:
         """Logits of one discrete architecture; only its operations run, each with weight 1."""
-        compiled = self.layout == "compiled" and may_compile(self, images)
+        if self.compiles():
+            return self._compiled(images, None, architecture, drop_path, generator)
         s0 = s1 = self.stem(images)
         for cell in self.cells:
             assert isinstance(cell, Cell)
             edges = architecture.reduce if cell.reduction else architecture.normal
-            s0, s1 = s1, cell.chosen(s0, s1, edges, generator, drop_path, compiled)
+            s0, s1 = s1, cell.chosen(s0, s1, edges, generator, drop_path)
         return self.classifier(s1.mean((2, 3)))
 
     def architecture_of(self, genotype: Genotype) -> DiscreteArchitecture:
@@ -295,11 +324,6 @@ class Supernet(nn.Module):
         """The genotype of the largest alphas."""
         cells = zip(("normal", "reduce"), alphas, strict=True)
         return Genotype(*(strongest_edges(self.candidates[kind], alpha, self.nodes) for kind, alpha in cells))
-
-
-def batch_norms(network: nn.Module) -> list[nn.BatchNorm2d]:
-    """All of a network's BatchNorms."""
-    return [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
 
 
 @contextmanager

@@ -53,8 +53,9 @@ def compiled(function: Function) -> Function:
 
 
 def inlined(function: Function) -> Function:
-    """Compile as a part of the functions that call it."""
-    return numba.njit(function, fastmath=set(FAST), forceinline=True)  # type: ignore[return-value]
+    """Compile as a part of compiled functions that call it, which alone are kept on disk; Python cannot call it."""
+    options: Any = {"error_model": "numpy", "fastmath": set(FAST), "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return numba.njit(function, **options)  # type: ignore[return-value]
 
 
 class _Cache(FunctionCache):

@@ -1,0 +1,362 @@
+"""The cells of a network on a CPU as one function of autograd: a pass is one compiled call over a table of rows.
+
+The same function as the modules of `operations.py`, in fewer passes over memory and without Python between operations.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numba.core.registry import cpu_target
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from workflow_scripts.cells.operations import drop_path_mask
+from workflow_scripts.cells.pass_kernels import (
+    AVERAGE_POOL,
+    MAX_POOL,
+    NUMBERS_AT_ONCE,
+    Array,
+    Gradients,
+    Numbers,
+    Scratch,
+    Tangents,
+    backward,
+    forward,
+)
+from workflow_scripts.cells.pass_table import SEPARABLE, CellEdges, Places, State, Table
+
+EIGHT = (0,) * 8
+NOTHING: Any = None
+NO_TANGENTS = Tangents(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
+
+
+class Mode(NamedTuple):
+    """How a pass runs."""
+
+    training: bool
+    tracks: bool
+    """whether it moves the running statistics"""
+    drop_path: float
+    generator: torch.Generator | None
+
+
+class Plan:
+    """A table with what its calls need, for one type of numbers."""
+
+    def __init__(self, table: Table, dtype: np.dtype[Any]) -> None:
+        self.table, self.dtype, self.scratch_sizes = table, dtype, _scratch_sizes(table)
+        kernels = {row.kernel for row in table.row_list if row.kind == SEPARABLE}
+        windows = [(0,) * kernel**2 if kernel in kernels else None for kernel in (3, 5, 7)]
+        pools = any(row.kernel > 1 and row.kind != SEPARABLE for row in table.row_list)
+        self.compiled_for = (*windows, (0,) * 9 if pools else None, EIGHT, lanes_of(table))
+        self.norms = np.zeros(4 * table.channels, dtype)
+        for count, channel in table.identities.items():
+            self.norms[4 * channel : 4 * channel + count] = 1
+            self.norms[4 * channel + 2 * count : 4 * channel + 3 * count] = 1
+
+
+def lanes_of(table: Table) -> tuple[int, ...]:
+    """Zeros, as many as a vector has lanes: 16 where registers hold so many and all channels allow it, else 8."""
+    features = cpu_target.target_context.codegen().magic_tuple()[2]
+    counts = {table.stem.channels, *(row.outputs for row in table.row_list)}
+    counts |= {row.outputs // 2 for row in table.row_list if row.stride == 2 and row.kernel == 1}
+    return (0,) * (16 if "+avx512f" in features and all(count % 16 == 0 for count in counts) else 8)
+
+
+class Workspace:
+    """Memory that passes of a network share, so that the system need not provide it anew each time."""
+
+    def __init__(self) -> None:
+        self.free = list[Array]()
+        self.small = dict[Any, Scratch]()
+
+    def take(self, size: int, dtype: np.dtype[Any]) -> Array:
+        """An array of at least that size."""
+        for at, array in enumerate(self.free):
+            if array.dtype == dtype and len(array) >= size:
+                return self.free.pop(at)
+        del self.free[:1]  # too small
+        return aligned(size, dtype)
+
+    def give(self, array: Array) -> None:
+        """Hand an array back."""
+        self.free = sorted([*self.free, array], key=len)
+
+    def scratch(self, sizes: list[int], dtype: np.dtype[Any]) -> Scratch:
+        """Arrays that stay in the cache, of at least those sizes."""
+        kept = self.small.get(dtype)
+        if kept is None or any(len(array) < size for array, size in zip(kept, sizes, strict=True)):
+            self.small[dtype] = Scratch(*(aligned(size, dtype) for size in sizes))
+        return self.small[dtype]
+
+
+def _scratch_sizes(table: Table) -> list[int]:
+    """The sizes of the arrays of a `Scratch`, for a table's rows."""
+    frames = chunk = taps = weights = channels = 0
+    for row in table.row_list:
+        border, inputs = row.dilation * (row.kernel - 1), row.parts * row.inputs
+        together = max(1, NUMBERS_AT_ONCE // (row.height * row.width * inputs))
+        frames = max(frames, together * (row.height + border) * (row.width + border) * inputs)
+        rows = row.height if row.kind in (MAX_POOL, AVERAGE_POOL) else 1  # that go through together at least
+        chunk = max(chunk, NUMBERS_AT_ONCE, rows * row.width * max(row.outputs, row.stride * inputs))
+        taps = max(taps, 2 * row.kernel**2 * row.outputs)
+        weights, channels = max(weights, taps + row.outputs * inputs), max(channels, 5 * row.outputs)
+    return [frames, frames, chunk, chunk, chunk, taps, weights, weights, channels]
+
+
+def aligned(size: int, dtype: np.dtype[Any]) -> Array:
+    """An array whose numbers begin at a line of the cache, of 64 bytes."""
+    memory = np.empty(size * dtype.itemsize + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size * dtype.itemsize].view(dtype)
+
+
+class Pass:
+    """A forward pass, all its draws included; it keeps what a backward pass needs."""
+
+    def __init__(
+        self, workspace: Workspace, plan: Plan, mode: Mode, stem: Tensor, factors: Tensor, vector: Tensor,
+        running: Tensor, norm: nn.BatchNorm2d,
+    ) -> None:  # fmt: skip
+        self.plan, self.workspace, self.training, self.images = plan, workspace, mode.training, len(stem)
+        table, dtype = plan.table, plan.dtype
+        self.values = workspace.take(table.size * self.images, dtype)
+        self.numbers = Numbers(
+            self.values, plan.norms.copy(), vector.detach().numpy(), factors.detach().numpy(),
+            np.empty(table.masks * self.images, dtype), running.numpy(), np.zeros(2 * table.channels), norm.eps,
+        )  # fmt: skip
+        self.scratch = workspace.scratch(plan.scratch_sizes, dtype)
+        self.at(table.stem).copy_(stem.detach().permute(0, 2, 3, 1))
+        momentum = norm.momentum or 0.0 if mode.training and mode.tracks else 0.0
+        first = 0
+        for cell, end in enumerate(table.ends):
+            self._draw(cell, mode)
+            if end == len(table.rows) or not table.keeps:
+                forward(
+                    table.rows, first, end, table.terms, self.images, self.numbers, self.scratch, mode.training,
+                    momentum, self.values, NO_TANGENTS, *plan.compiled_for,
+                )  # fmt: skip
+                first = end
+
+    def _draw(self, cell: int, mode: Mode) -> None:
+        """Draw a cell's noise and masks, in the order of its operations."""
+        n = self.images
+        for draw in self.plan.table.draws[cell]:
+            if isinstance(draw, State):
+                place = self.at(draw)
+                torch.randn(place.shape, generator=mode.generator, dtype=place.dtype, out=place)
+            else:
+                mask = drop_path_mask(torch.from_numpy(self.values[:n]), mode.drop_path, mode.generator)
+                self.numbers.masks[draw * n : (draw + 1) * n] = mask.reshape(-1).numpy()
+
+    def at(self, state: State, array: Array | None = None, place: int | None = None) -> Tensor:
+        """A state's images (n, height, width, channels) in an array, by default in the values, at a place there."""
+        size = state.height * state.width * state.channels * self.images
+        start = (state.x if place is None else place) * self.images
+        found = (self.values if array is None else array)[start : start + size]
+        return torch.from_numpy(found).view(self.images, state.height, state.width, state.channels)
+
+    def outputs(self, array: Array) -> tuple[Tensor, ...]:
+        """The outputs (n, C, h, w), found in the values or in their tangents."""
+        found = []
+        for state in self.plan.table.outputs:
+            size = state.height * state.width * state.channels
+            parts = [self.at(state, array, state.x + part * size) for part in range(state.parts)]
+            found.append(torch.cat(parts, 3).permute(0, 3, 1, 2))
+        return tuple(found)
+
+    def backward(
+        self, gradients: Gradients, grads: Sequence[Tensor | None], with_factors: bool, with_all: bool,
+        tangents: Tangents = NO_TANGENTS,
+    ) -> Array:  # fmt: skip
+        """Fill the gradients, or their tangents, for those of the outputs; returns which rows ran."""
+        table, ran = self.plan.table, np.zeros(len(self.plan.table.rows), np.bool_)
+        target = gradients.values if tangents.gradients is None else tangents.gradients
+        gradients.written[:], gradients.factors[:] = 0, 0
+        for state, grad in zip(table.outputs, grads, strict=True):
+            if grad is None:
+                continue
+            for number, part in enumerate(grad.detach().split(state.channels, 1), state.gradient):
+                place = self.at(state, target, int(table.places[number]))
+                place.copy_(part.permute(0, 2, 3, 1))
+                gradients.written[number] = 1
+        backward(
+            table.rows, ran, table.terms, self.images, self.numbers, gradients, self.scratch, self.training,
+            with_factors, with_all, target, tangents, *self.plan.compiled_for,
+        )  # fmt: skip
+        return ran
+
+    def gradients(self, values: Array, parameters: int) -> Gradients:
+        """Where a backward pass writes, with so many gradients of parameters."""
+        places, factors = self.plan.table.places, np.zeros(len(self.numbers.factors))
+        written = np.zeros(len(places), np.int64)
+        return Gradients(values, places, written, factors, np.zeros(parameters, self.plan.dtype))
+
+
+class CompiledCells:
+    """The compiled passes of one network: where its parameters and statistics lie, and the memory that passes share.
+
+    The parameters of all cells are parts of one vector, the running statistics of another, and so are the counters.
+    """
+
+    def __init__(self, cells: nn.ModuleList) -> None:
+        self.workspace, self.plans = Workspace(), dict[Any, Plan]()
+        self.parameters = list(cells.parameters())
+        self.norms = [module for module in cells.modules() if isinstance(module, nn.BatchNorm2d)]
+        self.vector = torch.cat([parameter.detach().reshape(-1) for parameter in self.parameters]).requires_grad_()
+        norms: list[Any] = self.norms  # whose statistics may be None elsewhere
+        statistics: list[Tensor] = [one for norm in norms for one in (norm.running_mean, norm.running_var)]
+        self.running = torch.cat(statistics)
+        self.counts = torch.stack([norm.num_batches_tracked for norm in norms])
+        parts = self.vector.detach().split([parameter.numel() for parameter in self.parameters])
+        for parameter, part in zip(self.parameters, parts, strict=True):
+            parameter.data = part.view(parameter.shape)
+        views = iter(self.running.split([len(one) for one in statistics]))
+        for norm, count in zip(norms, self.counts, strict=True):
+            norm.running_mean, norm.running_var, norm.num_batches_tracked = next(views), next(views), count
+        sizes = [(parameter, parameter.numel()) for parameter in self.parameters]
+        self.places = Places(_starts(sizes), _starts([(norm, 2 * norm.num_features) for norm in self.norms]))
+
+    def __call__(
+        self,
+        edges: Callable[[], list[CellEdges]],
+        stem: Tensor,
+        factors: Tensor,
+        mode: Mode,
+        alone: bool = False,
+        read: Sequence[int] = (),
+    ) -> tuple[Tensor, ...]:
+        """The outputs (n, C, h, w) of the cells whose numbers are `read` and of the last, for the stem's output.
+
+        `edges` gives the cells, the same each time but for masks, and gradients are those of the vector of parameters;
+        or, `alone`, some of the operations, and gradients are those of the parameters of the operations that ran. The
+        first of the factors, which are the weights of terms, is 1.
+        """
+        key = (stem.shape[1:], stem.dtype, torch.is_grad_enabled(), mode.drop_path > 0, tuple(read))
+        plan = None if alone else self.plans.get(key)
+        if plan is None:
+            table = Table(edges(), (*stem.shape[2:], stem.shape[1]), self.places, read, torch.is_grad_enabled())
+            plan = Plan(table, stem.detach().numpy().dtype)
+            if not alone:
+                self.plans[key] = plan
+        if alone:
+            weights = [parameter for parameter in self.parameters if id(parameter) in plan.table.owners]
+            outputs: tuple[Tensor, ...] = _Cells.apply(self, plan, mode, stem, factors, *weights)
+        else:
+            outputs = _Cells.apply(self, plan, mode, stem, factors, self.vector)
+        return outputs
+
+    def run(self, workspace: Workspace, plan: Plan, mode: Mode, stem: Tensor, factors: Tensor) -> Pass:
+        """A forward pass."""
+        done = Pass(workspace, plan, mode, stem, factors, self.vector, self.running, self.norms[0])
+        if mode.training and mode.tracks:
+            if len(plan.table.norms) == len(self.norms):
+                self.counts += 1
+            else:
+                torch._foreach_add_([norm.num_batches_tracked for norm in plan.table.norms], 1)
+        return done
+
+    def linearised(
+        self, edges: Callable[[], list[CellEdges]], stem: Tensor, factors: Tensor, mode: Mode
+    ) -> "LinearisedPass":
+        """A pass and its derivatives along directions of the factors, all parameters fixed."""
+        table = Table(edges(), (*stem.shape[2:], stem.shape[1]), self.places, keeps_gradients=True)
+        return LinearisedPass(self.run(Workspace(), Plan(table, stem.detach().numpy().dtype), mode, stem, factors))
+
+
+def _starts(sizes: list[tuple[Any, int]]) -> dict[int, int]:
+    """Where things of those sizes begin that lie one after the other, by their identity."""
+    starts, at = dict[int, int](), 0
+    for thing, size in sizes:
+        starts[id(thing)] = at
+        at += size
+    return starts
+
+
+class _Cells(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, cells: CompiledCells, plan: Plan, mode: Mode, stem: Tensor, factors: Tensor, *weights: Tensor
+    ) -> tuple[Tensor, ...]:
+        done = cells.run(cells.workspace, plan, mode, stem, factors)
+        outputs = done.outputs(done.values)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*weights)  # so that a change before the backward pass is noticed
+        ctx.done, ctx.cells = done, cells
+        if not plan.table.keeps:
+            ctx.done = None
+            cells.workspace.give(done.values)
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
+        done, weights = ctx.done, ctx.saved_tensors
+        if done is None:
+            raise RuntimeError("the gradients of a compiled pass can be taken once; run the pass again")
+        ctx.done, table, cells = None, done.plan.table, ctx.cells
+        wanted: Sequence[bool] = ctx.needs_input_grad
+        with_stem, with_factors, with_weights = wanted[3], wanted[4], any(wanted[5:])
+        space = done.workspace.take(table.gradient_size * done.images, done.plan.dtype)
+        gradients = done.gradients(space, len(cells.vector) if with_weights else 0)
+        ran = done.backward(gradients, grads, with_factors, with_stem or with_weights)
+        of_stem = None
+        if with_stem and gradients.written[table.stem.gradient]:
+            place = int(table.places[table.stem.gradient])
+            of_stem = done.at(table.stem, space, place).permute(0, 3, 1, 2).clone()
+        done.workspace.give(done.values)
+        done.workspace.give(space)
+        of_factors = torch.from_numpy(gradients.factors.astype(done.plan.dtype)) if with_factors else None
+        of_weights: list[Tensor | None] = [None] * len(weights)
+        if with_weights:
+            vector = torch.from_numpy(gradients.parameters)
+            of_weights = [vector]
+            if weights[0] is not cells.vector:
+                starts = [(weight, cells.places.parameters[id(weight)]) for weight in weights]
+                of_weights = [
+                    vector[at : at + weight.numel()].view(weight.shape) if ran[table.owners[id(weight)]] else None
+                    for weight, at in starts
+                ]
+        return None, None, None, of_stem, of_factors, *of_weights
+
+
+class LinearisedPass:
+    """A training pass with the gradients of its factors, and the derivatives of both along directions of the factors.
+
+    The derivatives are those of BatchNorm with batch statistics and without a scale of its own.
+    """
+
+    def __init__(self, done: Pass) -> None:
+        self.done, table, n, dtype = done, done.plan.table, done.images, done.plan.dtype
+        (self.output,) = done.outputs(done.values)
+        self.gradients = done.gradients(aligned(table.gradient_size * n, dtype), 0)
+        self.tangents = Tangents(
+            aligned(table.size * n, dtype), np.zeros(table.channels), np.zeros(len(done.numbers.factors), dtype),
+            np.zeros(3 * table.channels), aligned(table.gradient_size * n, dtype),
+        )  # fmt: skip
+
+    def gradient(self, grad: Tensor) -> Tensor:
+        """The gradient of the factors for that of the output; it is taken first, and once."""
+        self.done.backward(self.gradients, [grad], True, False)
+        return self._of_factors()
+
+    def tangent(self, direction: Tensor) -> Tensor:
+        """The derivative of the output along a direction of the factors."""
+        done, table = self.done, self.done.plan.table
+        self.tangents.factors[:] = direction.numpy()
+        forward(
+            table.rows, 0, len(table.rows), table.terms, done.images, done.numbers, done.scratch, True, 0.0,
+            self.tangents.values, self.tangents, *done.plan.compiled_for,
+        )  # fmt: skip
+        return done.outputs(self.tangents.values)[0]
+
+    def gradient_tangent(self, grad_tangent: Tensor) -> Tensor:
+        """The derivative of the factors' gradient along the last direction, for that of the output's gradient."""
+        self.done.backward(self.gradients, [grad_tangent], True, False, self.tangents)
+        return self._of_factors()
+
+    def _of_factors(self) -> Tensor:
+        return torch.from_numpy(self.gradients.factors.astype(self.done.plan.dtype))
