@@ -26,7 +26,7 @@ from workflow_scripts.cells.pass_kernels import (
     backward,
     forward,
 )
-from workflow_scripts.cells.pass_table import SEPARABLE, CellEdges, Places, State, Table
+from workflow_scripts.cells.pass_table import SEPARABLE, WINDOWS, CellEdges, Places, State, Table
 
 EIGHT = (0,) * 8
 NOTHING: Any = None
@@ -49,7 +49,7 @@ class Plan:
     def __init__(self, table: Table, dtype: np.dtype[Any]) -> None:
         self.table, self.dtype, self.scratch_sizes = table, dtype, _scratch_sizes(table)
         kernels = {row.kernel for row in table.row_list if row.kind == SEPARABLE}
-        windows = [(0,) * kernel**2 if kernel in kernels else None for kernel in (3, 5, 7)]
+        windows = [(0,) * kernel**2 if kernel in kernels else None for kernel in WINDOWS]
         pools = any(row.kernel > 1 and row.kind != SEPARABLE for row in table.row_list)
         self.compiled_for = (*windows, (0,) * 9 if pools else None, EIGHT, lanes_of(table))
         self.norms = np.zeros(4 * table.channels, dtype)
