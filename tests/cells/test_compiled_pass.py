@@ -8,6 +8,7 @@ import pytest
 import torch
 from cells.tiny import alphas_of, batch_of
 from numba_cache import ROOT, printed_twice
+from torch import nn
 from torch.nn import functional as F
 
 from workflow_scripts.cells import compiled_pass
@@ -24,7 +25,8 @@ from workflow_scripts.cells.cell_network import apart
 from workflow_scripts.cells.compiled_pass import CompiledCells
 from workflow_scripts.cells.curvature import full_hessian, hessian_product
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
-from workflow_scripts.cells.pass_table import Table
+from workflow_scripts.cells.operations import SepConv
+from workflow_scripts.cells.pass_table import Table, has_rows
 from workflow_scripts.cells.random_search import random_architecture
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.tables.genotype import Genotype
@@ -172,6 +174,12 @@ def test_an_evaluation_network(training):
 
 
 def test_an_operation_without_rows_leaves_the_network_to_its_modules():
+    assert [has_rows(SepConv(8, kernel, 1, affine=False)) for kernel in (7, 9)] == [True, False]
+    assert [has_rows(pool) for pool in (nn.MaxPool2d(3, 2, 1), nn.AvgPool2d(3, 2, 1), nn.AvgPool2d(5))] == [
+        True,
+        False,
+        False,
+    ]
     modules, other = twins([["conv_7x1_1x7", "skip_connect"]] * 14)
     assert not other.compiles()
     alphas = alphas_of(other)
@@ -242,7 +250,7 @@ def test_the_lanes_decide_no_byte(monkeypatch):
     """On a processor without registers for 16 numbers, LLVM splits the vectors."""
     results = []
     for lanes in (8, 16):
-        monkeypatch.setattr(compiled_pass, "lanes_of", lambda table, lanes=lanes: (0,) * lanes)
+        monkeypatch.setattr(compiled_pass, "lanes_of", lambda cells, lanes=lanes: (0,) * lanes)
         with torch.random.fork_rng():
             torch.manual_seed(1)
             network = Supernet(*[[["sep_conv_3x3", "skip_connect"]] * 14] * 2, 16, 3, 10, layout="compiled")

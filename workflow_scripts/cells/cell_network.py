@@ -35,8 +35,10 @@ class CellNetwork(nn.Module):
     def gather(self) -> None:
         """Put the cells' parameters into one vector where passes are compiled; to be called when they are all there."""
         known = all(has_rows(operation) for operation in self.operations())
+        wide = all(module.out_channels % 8 == 0 for module in self.cells.modules() if isinstance(module, nn.Conv2d))
         on_cpu = all(parameter.device.type == "cpu" for parameter in self.parameters())
-        self.compiled_cells = CompiledCells(self.cells) if self.layout == "compiled" and known and on_cpu else None
+        possible = self.layout == "compiled" and known and wide and on_cpu
+        self.compiled_cells = CompiledCells(self.cells) if possible else None
         self.weights = list(self.named_weights().values())
         norms = batch_norms(self)
         self.norms = norms if self.compiled_cells is None else norms[:1]

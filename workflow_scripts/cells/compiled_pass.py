@@ -26,7 +26,7 @@ from workflow_scripts.cells.pass_kernels import (
     backward,
     forward,
 )
-from workflow_scripts.cells.pass_table import SEPARABLE, CellEdges, Places, State, Table
+from workflow_scripts.cells.pass_table import WINDOWS, CellEdges, Places, State, Table
 
 EIGHT = (0,) * 8
 NOTHING: Any = None
@@ -46,24 +46,29 @@ class Mode(NamedTuple):
 class Plan:
     """A table with what its calls need, for one type of numbers."""
 
-    def __init__(self, table: Table, dtype: np.dtype[Any]) -> None:
+    def __init__(self, table: Table, dtype: np.dtype[Any], compiled_for: tuple[Any, ...]) -> None:
         self.table, self.dtype, self.scratch_sizes = table, dtype, _scratch_sizes(table)
-        kernels = {row.kernel for row in table.row_list if row.kind == SEPARABLE}
-        windows = [(0,) * kernel**2 if kernel in kernels else None for kernel in (3, 5, 7)]
-        pools = any(row.kernel > 1 and row.kind != SEPARABLE for row in table.row_list)
-        self.compiled_for = (*windows, (0,) * 9 if pools else None, EIGHT, lanes_of(table))
+        self.compiled_for = compiled_for
         self.norms = np.zeros(4 * table.channels, dtype)
         for count, channel in table.identities.items():
             self.norms[4 * channel : 4 * channel + count] = 1
             self.norms[4 * channel + 2 * count : 4 * channel + 3 * count] = 1
 
 
-def lanes_of(table: Table) -> tuple[int, ...]:
+def lanes_of(cells: nn.ModuleList) -> tuple[int, ...]:
     """Zeros, as many as a vector has lanes: 16 where registers hold so many and all channels allow it, else 8."""
     features = cpu_target.target_context.codegen().magic_tuple()[2]
-    counts = {table.stem.channels, *(row.outputs for row in table.row_list)}
-    counts |= {row.outputs // 2 for row in table.row_list if row.stride == 2 and row.kernel == 1}
+    convolutions = [module for module in cells.modules() if isinstance(module, nn.Conv2d)]
+    counts = [count for one in convolutions for count in (one.in_channels, one.out_channels)]
     return (0,) * (16 if "+avx512f" in features and all(count % 16 == 0 for count in counts) else 8)
+
+
+def windows_of(cells: nn.ModuleList) -> tuple[tuple[int, ...] | None, ...]:
+    """Zeros for each tap of the windows of the cells' operations, by kernel and for pools; None for what they lack."""
+    modules = list(cells.modules())
+    kernels = {module.kernel_size[0] for module in modules if isinstance(module, nn.Conv2d)}
+    pools = any(isinstance(module, nn.MaxPool2d | nn.AvgPool2d) for module in modules)
+    return (*((0,) * kernel**2 if kernel in kernels else None for kernel in WINDOWS), (0,) * 9 if pools else None)
 
 
 class Workspace:
@@ -218,6 +223,7 @@ class CompiledCells:
         for norm, count in zip(norms, self.counts, strict=True):
             norm.running_mean, norm.running_var, norm.num_batches_tracked = next(views), next(views), count
         sizes = [(parameter, parameter.numel()) for parameter in self.parameters]
+        self.compiled_for = (*windows_of(cells), EIGHT, lanes_of(cells))
         self.places = Places(_starts(sizes), _starts([(norm, 2 * norm.num_features) for norm in self.norms]))
 
     def __call__(
@@ -239,7 +245,7 @@ class CompiledCells:
         plan = None if alone else self.plans.get(key)
         if plan is None:
             table = Table(edges(), (*stem.shape[2:], stem.shape[1]), self.places, read, torch.is_grad_enabled())
-            plan = Plan(table, stem.detach().numpy().dtype)
+            plan = Plan(table, stem.detach().numpy().dtype, self.compiled_for)
             if not alone:
                 self.plans[key] = plan
         if alone:
@@ -264,7 +270,8 @@ class CompiledCells:
     ) -> "LinearisedPass":
         """A pass and its derivatives along directions of the factors, all parameters fixed."""
         table = Table(edges(), (*stem.shape[2:], stem.shape[1]), self.places, keeps_gradients=True)
-        return LinearisedPass(self.run(Workspace(), Plan(table, stem.detach().numpy().dtype), mode, stem, factors))
+        plan = Plan(table, stem.detach().numpy().dtype, self.compiled_for)
+        return LinearisedPass(self.run(self.workspace, plan, mode, stem, factors))
 
 
 def _starts(sizes: list[tuple[Any, int]]) -> dict[int, int]:
@@ -326,13 +333,14 @@ class _Cells(Function):
 class LinearisedPass:
     """A training pass with the gradients of its factors, and the derivatives of both along directions of the factors.
 
-    The derivatives are those of BatchNorm with batch statistics and without a scale of its own.
+    The derivatives are those of BatchNorm with batch statistics and without a scale of its own. The memory is not
+    handed back: it goes with the object.
     """
 
     def __init__(self, done: Pass) -> None:
         self.done, table, n, dtype = done, done.plan.table, done.images, done.plan.dtype
         (self.output,) = done.outputs(done.values)
-        self.gradients = done.gradients(aligned(table.gradient_size * n, dtype), 0)
+        self.gradients = done.gradients(done.workspace.take(table.gradient_size * n, dtype), 0)
         self.tangents = Tangents(
             aligned(table.size * n, dtype), np.zeros(table.channels), np.zeros(len(done.numbers.factors), dtype),
             np.zeros(3 * table.channels), aligned(table.gradient_size * n, dtype),

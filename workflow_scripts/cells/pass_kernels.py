@@ -78,14 +78,21 @@ class Scratch(NamedTuple):
     """Small arrays that stay in the cache."""
 
     frames: Array
+    """of inputs"""
     around: Array
+    """frames of gradients; in a pool's pass of tangents, of these"""
     seen: Array
+    """what a pointwise convolution reads; on the way back of a separable one, the gradient of what it wrote"""
     spatial: Array
+    """what a depthwise convolution wrote, computed again on the way back"""
     between: Array
+    """gradients between the parts of an operation"""
     taps: Array
     weights: Array
     products: Array
+    """gradients of taps and weights"""
     channels: Array
+    """a few numbers for each channel"""
 
 
 @inlined
@@ -582,7 +589,7 @@ def _separable_forward(row, images, numbers, scratch, training, out, tangents, w
     for image in range(0, images, together):
         some = min(together, images - image)
         _fill_frames(
-            row, some, scratch.frames, padding, numbers.values, (row.x * images) + image * pixels_in * channels,
+            row, some, scratch.frames, padding, numbers.values, row.x * images + image * pixels_in * channels,
             numbers.norms, tangents.values, row.kind < MAX_POOL, lanes,
         )  # fmt: skip
         for first in range(0, height, rows):
@@ -596,9 +603,9 @@ def _separable_forward(row, images, numbers, scratch, training, out, tangents, w
                 channels, channels, pixels, eight, lanes,
             )  # fmt: skip
             _count_moments(
-                row, images, start, pixels, training, scratch.channels, numbers.values, numbers.norms, numbers.sums,
-                tangents.values, tangents.sums, lanes,
-            )  # fmt: skip
+            row, images, start, pixels, training, scratch.channels, numbers.values, numbers.norms, numbers.sums,
+            tangents.values, tangents.sums, lanes,
+        )  # fmt: skip
 
 
 @merged
@@ -695,7 +702,7 @@ def _pointwise_forward(row, images, numbers, scratch, training, out, tangents, e
     inputs, stride, width = row.parts * row.inputs, row.stride, row.width // row.stride
     outputs, all_rows = row.outputs // stride, images * (row.height // stride)
     _take_weights(scratch.weights, row, numbers.parameters, row.kind >= 0)
-    rows = max(1, NUMBERS_AT_ONCE // (width * stride * inputs))
+    rows = max(1, NUMBERS_AT_ONCE // (width * max(stride * inputs, row.outputs)))
     for first in range(0, all_rows, rows):
         some = min(rows, all_rows - first)
         start, pixels = first * width, some * width
@@ -706,9 +713,9 @@ def _pointwise_forward(row, images, numbers, scratch, training, out, tangents, e
                 stride * inputs, scratch.weights[g * outputs * inputs :], inputs, outputs, pixels, eight, lanes,
             )  # fmt: skip
         _count_moments(
-                row, images, start, pixels, training, scratch.channels, numbers.values, numbers.norms, numbers.sums,
-                tangents.values, tangents.sums, lanes,
-            )  # fmt: skip
+            row, images, start, pixels, training, scratch.channels, numbers.values, numbers.norms, numbers.sums,
+            tangents.values, tangents.sums, lanes,
+        )  # fmt: skip
 
 
 @merged
@@ -724,15 +731,15 @@ def _pointwise_backward(row, images, numbers, gradients, scratch, target, tangen
             at = gradients.places[row.x_gradient + part] * images
             _fill(target, at, at + images * size, numbers.values.dtype.type(0))
         adds = True
-    rows = max(1, NUMBERS_AT_ONCE // (width * step))
+    rows = max(1, NUMBERS_AT_ONCE // (width * max(step, row.outputs)))
     for first in range(0, all_rows, rows):
         some = min(rows, all_rows - first)
         start, pixels = first * width, some * width
         _take_norm_gradient(
-                row, images, start, pixels, height * width, scratch.between, scratch.channels, gradients.values,
-                gradients.places[row.y_gradient] * images, numbers.values, numbers.masks, tangents.values,
-                tangents.gradients, lanes,
-            )  # fmt: skip
+            row, images, start, pixels, height * width, scratch.between, scratch.channels, gradients.values,
+            gradients.places[row.y_gradient] * images, numbers.values, numbers.masks, tangents.values,
+            tangents.gradients, lanes,
+        )  # fmt: skip
         if with_weights:
             _see(row, images, first, some, scratch.seen, numbers.values, numbers.norms, None, lanes)
         for g in range(stride):

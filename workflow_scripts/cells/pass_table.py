@@ -21,6 +21,7 @@ from workflow_scripts.cells.operations import (
 from workflow_scripts.cells.pass_kernels import AVERAGE_POOL, MAX_POOL, POINTWISE, SEPARABLE, SUM, Array
 
 NAMES = {POINTWISE: "pointwise", SEPARABLE: "separable", MAX_POOL: "max pool", AVERAGE_POOL: "average pool", SUM: "sum"}
+WINDOWS = (3, 5, 7)  # kernels that are compiled
 ALIGNED = 16  # numbers; a vector that begins elsewhere may lie in two lines of the cache
 
 
@@ -28,48 +29,29 @@ class Row(NamedTuple):
     """One operation, on a state or on several of the same shape, one after the other."""
 
     kind: int
-    height: int
-    """of the input, as width"""
+    height: int  # of the input, as width
     width: int
-    inputs: int
-    """channels of one input state"""
-    outputs: int
-    """channels"""
-    parts: int = 1
-    """input states"""
+    inputs: int  # channels of one input state
+    outputs: int  # channels
+    parts: int = 1  # input states
     kernel: int = 1
     stride: int = 1
     dilation: int = 1
-    x: int = 0
-    """place of the first input state"""
-    x_channel: int = 0
-    """first of its channels, for its scale and shift"""
-    x_gradient: int = -1
-    """number of its gradient"""
-    x_summed: int = 0
-    """whether the sums of its gradient are taken when that is written: nothing else reads it"""
-    y: int = 0
-    """place of the output"""
-    channel: int = 0
-    """first channel of the output"""
-    y_gradient: int = 0
-    """number of the output's gradient, which for a term is that of its sum"""
-    state: int = 0
-    """whether several others read the output"""
-    first: int = 0
-    """place of the first convolution's weights in the vector of all parameters"""
-    second: int = 0
-    """place of the second convolution's"""
-    gain: int = -1
-    """place of BatchNorm's own scale, behind which is its shift; -1 without"""
-    running: int = -1
-    """place of BatchNorm's running statistics; -1 without BatchNorm"""
-    factor: int = 0
-    """which weight the output's gradient has in that of its sum"""
-    mask: int = -1
-    """which drop-path mask; -1 for none; of a sum: whether any term has one"""
-    depends: int = 0
-    """whether the input depends on the weights of terms"""
+    x: int = 0  # place of the first input state
+    x_channel: int = 0  # first of its channels, for its scale and shift
+    x_gradient: int = -1  # number of its gradient
+    x_summed: int = 0  # whether the sums of its gradient are taken when that is written: nothing else reads it
+    y: int = 0  # place of the output
+    channel: int = 0  # first channel of the output
+    y_gradient: int = 0  # number of the output's gradient, which for a term is that of its sum
+    state: int = 0  # whether several others read the output
+    first: int = 0  # place of the first convolution's weights in the vector of all parameters
+    second: int = 0  # place of the second convolution's
+    gain: int = -1  # place of BatchNorm's own scale, behind which is its shift; -1 without
+    running: int = -1  # place of BatchNorm's running statistics; -1 without BatchNorm
+    factor: int = 0  # which weight the output's gradient has in that of its sum
+    mask: int = -1  # which drop-path mask; -1 for none; of a sum: whether any term has one
+    depends: int = 0  # whether the input depends on the weights of terms
     first_term: int = 0
     last_term: int = 0
 
@@ -77,21 +59,14 @@ class Row(NamedTuple):
 class Term(NamedTuple):
     """One summand of a row that is a sum."""
 
-    y: int
-    """place of its images"""
-    channel: int
-    """first of their channels"""
-    sums: int
-    """first of the channels where sums of its gradient are taken"""
-    x_gradient: int
-    """number of its own gradient where the term is a state; else -1"""
-    factor: int
-    """which weight it has"""
+    y: int  # place of its images
+    channel: int  # first of their channels
+    sums: int  # first of the channels where sums of its gradient are taken
+    x_gradient: int  # number of its own gradient where the term is a state; else -1
+    factor: int  # which weight it has
     mask: int
-    normed: int
-    """whether it is a BatchNorm's output"""
-    depends: int
-    """whether its images depend on the weights of terms"""
+    normed: int  # whether it is a BatchNorm's output
+    depends: int  # whether its images depend on the weights of terms
 
 
 class Edge(NamedTuple):
@@ -132,10 +107,14 @@ class State(NamedTuple):
 
 def has_rows(module: nn.Module) -> bool:
     """Whether rows can stand for an operation."""
-    if isinstance(module, nn.Sequential):
+    if isinstance(module, nn.Sequential) and len(module) == 2 and isinstance(module[1], nn.BatchNorm2d):
         module = module[0]
-    known = (nn.MaxPool2d, nn.AvgPool2d, nn.Identity, Noise, Zero, SepConv, DilConv, FactorizedReduce, ReLUConvBN)
-    return isinstance(module, known)
+    if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+        averages_all = isinstance(module, nn.AvgPool2d) and module.count_include_pad
+        return (module.kernel_size, module.padding, module.ceil_mode) == (3, 1, False) and not averages_all
+    if isinstance(module, SepConv | DilConv):
+        return all(block.kernel in WINDOWS for block in blocks_of(module, 0))
+    return isinstance(module, nn.Identity | Noise | Zero | FactorizedReduce | ReLUConvBN)
 
 
 class Table:
