@@ -3,7 +3,6 @@
 import pytest
 from contributing_examples import with_example
 
-from workflow_scripts.cluster import scheduler_output
 from workflow_scripts.runtime import schedulers
 from workflow_scripts.runtime.schedulers import scheduler_job, scheduler_name
 
@@ -14,32 +13,28 @@ def mine(monkeypatch, tmp_path):
     changed = with_example("workflow_scripts/runtime/schedulers.py", tmp_path, before='    Scheduler("PBS"')
     (shown,) = (each for each in changed.SCHEDULERS if each.name == "Mine")
     entry = shown._replace(queued="USERHOLD until", end=lambda number: f"Mine: job {number} was too large")
-    together = (*schedulers.SCHEDULERS, entry)
-    for module in (schedulers, scheduler_output):
-        monkeypatch.setattr(module, "SCHEDULERS", together)
+    monkeypatch.setattr(schedulers, "SCHEDULERS", (*schedulers.SCHEDULERS, entry))
 
 
 def test_without_its_entry_nothing_of_it_is_known():
     assert scheduler_name({"MINE_JOB": "7"}) is None
     assert not (
-        scheduler_output.passes("the queue is full")
-        or scheduler_output.stays("USERHOLD")
-        or scheduler_output.has_ended("7 EXITING")
+        schedulers.passes("the queue is full") or schedulers.stays("USERHOLD") or schedulers.has_ended("7 EXITING")
     )
-    assert scheduler_output.end_of("/opt/mine/bin/mstat", "7") is None
+    assert schedulers.end_of("/opt/mine/bin/mstat", "7") is None
 
 
 def test_its_jobs_and_its_words(mine):
     assert (scheduler_name({"MINE_JOB": "7"}), scheduler_job({"MINE_JOB": "7"})) == ("Mine", "7")
-    assert scheduler_output.passes("the Queue is full")
-    assert scheduler_output.stays("WAIT USERHOLD")
-    assert not scheduler_output.stays("WAIT USERHOLD until noon")
-    assert scheduler_output.has_ended("EXITING n1")
-    assert scheduler_output.end_of("/opt/mine/bin/mstat", "7") == "Mine: job 7 was too large"
+    assert schedulers.passes("the Queue is full")
+    assert schedulers.stays("WAIT USERHOLD")
+    assert not schedulers.stays("WAIT USERHOLD until noon")
+    assert schedulers.has_ended("EXITING n1")
+    assert schedulers.end_of("/opt/mine/bin/mstat", "7") == "Mine: job 7 was too large"
 
 
 def test_the_others_are_as_before(mine):
     assert scheduler_name({"SLURM_JOB_ID": "4"}) == "Slurm"
-    assert scheduler_output.passes("QOSMaxSubmitJobPerUserLimit")
-    assert scheduler_output.stays("PartitionTimeLimit")
-    assert scheduler_output.has_ended("COMPLETING None")
+    assert schedulers.passes("QOSMaxSubmitJobPerUserLimit")
+    assert schedulers.stays("PartitionTimeLimit")
+    assert schedulers.has_ended("COMPLETING None")

@@ -9,8 +9,8 @@ import pytest
 
 from workflow_scripts.cluster import submit
 from workflow_scripts.cluster.left_running import cancel, left_running, numbers
-from workflow_scripts.cluster.scheduler_output import job_number, listed, passes, stays
 from workflow_scripts.cluster.submission_files import Submission, new_submission, register, registered, submissions
+from workflow_scripts.runtime.schedulers import job_number, listed, passes, stays
 
 PROPERTIES = {
     "type": "single",

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from workflow_scripts.cells.supernet import strongest_edges
+from workflow_scripts.cells.discretisation import strongest_edges
 from workflow_scripts.study.search_spaces import NODES, Space
 from workflow_scripts.tables.genotype import Genotype
 from workflow_scripts.tables.search_run import HISTORY, SearchRun

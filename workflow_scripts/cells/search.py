@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from workflow_scripts.cells.adaptive import Adaptation
+from workflow_scripts.cells.adaptive_regularisation import Adaptation
 from workflow_scripts.cells.bilevel_step import (
     Batch,
     Randomness,

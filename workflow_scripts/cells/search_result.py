@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from workflow_scripts.cells.adaptive import Rollback
+from workflow_scripts.cells.adaptive_regularisation import Rollback
 from workflow_scripts.cells.supernet import Alphas
 from workflow_scripts.runtime.epochs import History, Parts, restore, state_of
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from workflow_scripts.cells.cell_network import CellNetwork
 from workflow_scripts.cells.compiled_pass import LinearisedPass, Mode
+from workflow_scripts.cells.discretisation import strongest_edges
 from workflow_scripts.cells.operations import (
     FactorizedReduce,
     ReLUConvBN,
@@ -336,26 +337,6 @@ def frozen_statistics(norms: list[nn.BatchNorm2d]) -> Iterator[None]:
     finally:
         for norm in norms:
             norm.track_running_stats = True
-
-
-def strongest_edges(candidates: Candidates, alpha: Tensor, nodes: int) -> tuple[Edge, ...]:
-    """Per node the two strongest incoming edges, strongest first, each with its strongest operation.
-
-    The strength of an edge is its largest softmax weight; `none` never counts. Ties keep the lower index.
-    """
-    weights = alpha.detach().softmax(-1).tolist()
-    chosen: list[Edge] = []
-    edge = 0
-    for node in range(nodes):
-        options = []
-        for source in range(node + 2):
-            allowed = [index for index, name in enumerate(candidates[edge]) if name != "none"]
-            best = max(allowed, key=weights[edge].__getitem__)
-            options.append((weights[edge][best], candidates[edge][best], source))
-            edge += 1
-        options.sort(key=lambda option: -option[0])
-        chosen.extend((name, source) for _, name, source in options[:2])
-    return tuple(chosen)
 
 
 def supernet_of(job: SearchJob, device: torch.device) -> Supernet:

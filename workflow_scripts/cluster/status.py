@@ -15,8 +15,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from workflow_scripts.cluster.scheduler_output import end_of, has_ended, listed, stays
 from workflow_scripts.cluster.submission_files import REGISTER, Submission, digits_of, now, one_line, registered, write
+from workflow_scripts.runtime.schedulers import end_of, has_ended, listed, stays
 
 LISTED = REGISTER / "listed"
 UNANSWERED = REGISTER / "unanswered"

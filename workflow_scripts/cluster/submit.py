@@ -23,9 +23,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from workflow_scripts.cluster.scheduler_output import job_number, passes
 from workflow_scripts.cluster.submission_files import Submission, new_submission, now, one_line, register
 from workflow_scripts.runtime.job_command import ANEW, job_command
+from workflow_scripts.runtime.schedulers import job_number, passes
 
 PROPERTIES = "# properties = "
 DEPLOYED = "--software-deployment-method"

@@ -8,7 +8,7 @@ import torch
 from cells.tiny import tiny_search, written_search
 
 from workflow_scripts.cells import search as searching
-from workflow_scripts.cells.adaptive import Adaptation
+from workflow_scripts.cells.adaptive_regularisation import Adaptation
 from workflow_scripts.cells.early_stopping import latest_stop, stop_epoch
 from workflow_scripts.cells.random_search import one_hot
 from workflow_scripts.cells.search import run_search
