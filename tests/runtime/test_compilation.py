@@ -8,6 +8,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from numba.core.caching import CompileResultCacheImpl
+
+from workflow_scripts.runtime.compilation import compiled
 
 ROOT = Path(__file__).parents[2]
 FUNCTION = """
@@ -196,3 +199,14 @@ except TypingError:
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout == "2 True\n", done.stderr
+
+
+def test_where_nothing_can_be_kept_functions_are_compiled_all_the_same(monkeypatch, caplog):
+    monkeypatch.setattr(CompileResultCacheImpl, "_locator_classes", [])
+
+    @compiled
+    def twice(x):
+        return 2 * x
+
+    assert twice(3) == 6
+    assert "twice is compiled in every process; set NUMBA_CACHE_DIR to a folder to keep it" in caplog.text

@@ -39,9 +39,16 @@ _logger = logging.getLogger(__name__)
 
 
 def compiled(function: Function) -> Function:
-    """Compile at the first call for each kind of arguments, and keep the result on disk."""
+    """Compile at the first call for each kind of arguments, and keep the result on disk if that can be written."""
     dispatcher: Any = numba.njit(function, error_model="numpy", fastmath=set(FAST))
-    cache, compile_or_load = _Cache(function), dispatcher.compile
+    try:
+        cache = _Cache(function)
+    except RuntimeError:  # of numba: it knows no folder that can be written
+        _logger.warning(
+            "%s is compiled in every process; set NUMBA_CACHE_DIR to a folder to keep it", function.__qualname__
+        )
+        return dispatcher
+    compile_or_load = dispatcher.compile
 
     @global_compiler_lock  # before the lock of the file, in every thread
     def compile_once(signature: Any) -> Any:
