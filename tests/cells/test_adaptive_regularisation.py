@@ -10,7 +10,7 @@ from cells.tiny import tiny_search, written_search
 from workflow_scripts.cells import search as searching
 from workflow_scripts.cells.adaptive_regularisation import Adaptation
 from workflow_scripts.cells.early_stopping import latest_stop, stop_epoch
-from workflow_scripts.cells.random_search import one_hot
+from workflow_scripts.cells.random_search_with_weight_sharing import one_hot
 from workflow_scripts.cells.search import run_search
 from workflow_scripts.cells.search_result import CurvatureRecord
 from workflow_scripts.data.image_batches import load_part

@@ -27,7 +27,7 @@ from workflow_scripts.cells.curvature import full_hessian, hessian_product
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
 from workflow_scripts.cells.operations import SepConv
 from workflow_scripts.cells.pass_table import Table, has_rows
-from workflow_scripts.cells.random_search import random_architecture
+from workflow_scripts.cells.random_search_with_weight_sharing import random_architecture
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.tables.genotype import Genotype
 

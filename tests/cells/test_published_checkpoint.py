@@ -11,7 +11,7 @@ import torch
 from cells.tiny import batch_of
 
 from workflow_scripts.cells.published_checkpoint import load_published_supernet
-from workflow_scripts.cells.random_search import one_hot, random_architecture
+from workflow_scripts.cells.random_search_with_weight_sharing import one_hot, random_architecture
 from workflow_scripts.reference.supernet import Supernet as Reference
 
 ARCHIVE = Path(__file__).parents[3] / "shared" / "published" / "robustdarts-logs-s1.tar.gz"

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from cells.test_random_search import tiny_random
+from cells.test_random_search_with_weight_sharing import tiny_random
 from cells.test_selection import GOOD, architecture, selected
 from cells.test_selection import job as selection_job
 from cells.tiny import numbered_part, tiny_search
 from contributing_examples import with_example
 
-from workflow_scripts.cells.random_search import run_random_search
+from workflow_scripts.cells.random_search_with_weight_sharing import run_random_search
 from workflow_scripts.cells.search import run_search
 from workflow_scripts.cells.split import split
 from workflow_scripts.data.image_batches import Part, load_part

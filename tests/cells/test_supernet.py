@@ -6,7 +6,7 @@ from cells.tiny import alphas_of, batch_of, supernet
 from torch.nn import functional as F
 
 from workflow_scripts.cells.operations import OPERATIONS, Noise, apply_operation, build_operation, drop_paths
-from workflow_scripts.cells.random_search import one_hot, random_architecture
+from workflow_scripts.cells.random_search_with_weight_sharing import one_hot, random_architecture
 from workflow_scripts.cells.supernet import Alphas, frozen_statistics
 from workflow_scripts.study.search_spaces import EDGES
 

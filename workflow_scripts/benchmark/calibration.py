@@ -15,7 +15,7 @@ from workflow_scripts.benchmark.durations import seconds_added, seconds_of_one_m
 from workflow_scripts.benchmark.made_up_images import random_part
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
 from workflow_scripts.cells.genotype_training import multiply_adds, train_genotype
-from workflow_scripts.cells.random_search import run_random_search
+from workflow_scripts.cells.random_search_with_weight_sharing import run_random_search
 from workflow_scripts.cells.search import run_search
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.depth.networks import ConvolutionalNetwork

@@ -20,7 +20,7 @@ from workflow_scripts.cells.bilevel_step import (
 )
 from workflow_scripts.cells.curvature import dominant_eigenvalue, full_hessian, hessian_product
 from workflow_scripts.cells.optimizers import weight_optimizer
-from workflow_scripts.cells.random_search import one_hot, random_architecture, random_weight_step
+from workflow_scripts.cells.random_search_with_weight_sharing import one_hot, random_architecture, random_weight_step
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.data.image_batches import ShuffledBatches
 from workflow_scripts.reference import supernet as reference

@@ -14,6 +14,7 @@ MODULES = {
     "workflow_scripts.cells.bilevel_step": "workflow_scripts.cells.bilevel",
     "workflow_scripts.cells.genotype_network": "workflow_scripts.cells.evaluation_network",
     "workflow_scripts.cells.genotype_training": "workflow_scripts.cells.evaluation",
+    "workflow_scripts.cells.random_search_with_weight_sharing": "workflow_scripts.cells.random_search",
     "workflow_scripts.data.image_batches": "workflow_scripts.data.images",
     "workflow_scripts.depth.run_setup": "workflow_scripts.depth.runs",
     "workflow_scripts.study.cell_job_settings": "workflow_scripts.study.cell_jobs",
@@ -24,7 +25,7 @@ MODULES = {
 """Today's module, and the earlier one."""
 NAMES = {
     ("workflow_scripts.cells.bilevel_step", "Randomness"): "Noise",
-    ("workflow_scripts.cells.random_search", "random_architecture"): "random_choice",
+    ("workflow_scripts.cells.random_search_with_weight_sharing", "random_architecture"): "random_choice",
 }
 """Today's module and name in it, and the earlier name."""
 OPTIMIZERS = "workflow_scripts.cells.optimizers"

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.cells.random_search import RandomSearchResult, run_random_search
+from workflow_scripts.cells.random_search_with_weight_sharing import RandomSearchResult, run_random_search
 from workflow_scripts.data.image_batches import load_part
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.device import compute_device

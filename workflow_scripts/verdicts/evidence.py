@@ -15,6 +15,8 @@ from scipy import stats
 Kind = Literal["mean", "share", "rank correlation"]
 FEWEST = {"mean": 3, "share": 1, "rank correlation": 4}
 """Values below which no interval is given."""
+CONFIDENCE = 0.95
+"""Of all intervals of a claim in a study together: each of k has the confidence 1 - 0.05 / k (Bonferroni)."""
 RESAMPLES = 9999
 
 

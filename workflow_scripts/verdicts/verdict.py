@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workflow_scripts.tables.display_names import count
-from workflow_scripts.verdicts.evidence import Evidence, effect, interval
+from workflow_scripts.verdicts.evidence import CONFIDENCE, Evidence, effect, interval
 
 Word = Literal["holds", "fails", "undecided"]
-CONFIDENCE = 0.95
-"""Of all intervals of a claim in a study together: each of k has the confidence 1 - 0.05 / k (Bonferroni)."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,11 @@ from cells.tiny import numbered_part, supernet, tiny_search
 from scipy.stats import chi2
 
 from workflow_scripts.cells import random_search as module
-from workflow_scripts.cells.random_search import _RandomSearch, random_architecture, run_random_search
+from workflow_scripts.cells.random_search_with_weight_sharing import (
+    _RandomSearch,
+    random_architecture,
+    run_random_search,
+)
 from workflow_scripts.cells.supernet import Supernet
 from workflow_scripts.data import image_batches
 from workflow_scripts.data.augment import cutout
