@@ -9,7 +9,7 @@ import torch
 from cells.tiny import numbered_part, supernet, tiny_search
 from scipy.stats import chi2
 
-from workflow_scripts.cells import random_search as module
+from workflow_scripts.cells import random_search_with_weight_sharing as module
 from workflow_scripts.cells.random_search_with_weight_sharing import (
     _RandomSearch,
     random_architecture,
