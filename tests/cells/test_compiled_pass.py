@@ -11,7 +11,7 @@ from numba_cache import ROOT, printed_twice
 from torch import nn
 from torch.nn import functional as F
 
-from workflow_scripts.cells import compiled_pass
+from workflow_scripts.cells import compiled_pass, pass_kernels
 from workflow_scripts.cells.bilevel_step import (
     Randomness,
     WeightRule,
@@ -28,7 +28,7 @@ from workflow_scripts.cells.genotype_network import EvaluationNetwork
 from workflow_scripts.cells.operations import SepConv
 from workflow_scripts.cells.pass_table import Table, has_rows
 from workflow_scripts.cells.random_search_with_weight_sharing import random_architecture
-from workflow_scripts.cells.supernet import Supernet
+from workflow_scripts.cells.supernet import DiscreteArchitecture, Supernet
 from workflow_scripts.tables.genotype import Genotype
 
 EVERYTHING = [["sep_conv_3x3", "skip_connect", "none", "noise", "max_pool_3x3", "avg_pool_3x3"]] * 14
@@ -148,6 +148,15 @@ def test_one_architecture_alone():
                 torch.testing.assert_close(value, other_value, **CLOSE)
 
 
+def test_an_architecture_without_some_operations_compiles_nothing_of_its_own():
+    network, counts = twins()[1], []
+    for operation in (0, 4, 1):  # separable convolutions alone, pools alone, neither
+        cell = (((0, operation), (1, operation)),) * 4
+        F.cross_entropy(network.chosen(batch_of()[0], DiscreteArchitecture(cell, cell)), batch_of()[1]).backward()
+        counts.append([len(function.signatures) for function in (pass_kernels.forward, pass_kernels.backward)])
+    assert counts[0] == counts[1] == counts[2]
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_an_evaluation_network(training):
     """With BatchNorms that have a scale and a shift of their own, trained a little so that no two are the same."""
@@ -229,7 +238,7 @@ PRINTED_GRADIENT = """
 import torch
 from cells.tiny import alphas_of, batch_of
 from workflow_scripts.cells.bilevel_step import Randomness, loss_of
-from workflow_scripts.cells.supernet import Supernet
+from workflow_scripts.cells.supernet import DiscreteArchitecture, Supernet
 torch.manual_seed(0)
 edges = [["sep_conv_3x3", "skip_connect"]] * 14
 network = Supernet(edges, edges, 8, 3, 10, layout="compiled")
@@ -264,7 +273,7 @@ CHECKED = """
 import torch
 from cells.tiny import alphas_of, batch_of
 from workflow_scripts.cells.bilevel_step import Randomness, first_order_gradient
-from workflow_scripts.cells.supernet import Supernet
+from workflow_scripts.cells.supernet import DiscreteArchitecture, Supernet
 torch.manual_seed(0)
 network = Supernet(*[[["sep_conv_3x3", "max_pool_3x3", "skip_connect"]] * 14] * 2, 8, 3, 10, layout="compiled")
 alphas, batch = alphas_of(network), batch_of(count=3, dtype=torch.float32)

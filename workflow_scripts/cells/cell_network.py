@@ -20,6 +20,7 @@ class CellNetwork(nn.Module):
     """
 
     cells: nn.ModuleList
+    names: list[str]
     weights: list[Tensor]
     norms: list[nn.BatchNorm2d]
 
@@ -39,16 +40,17 @@ class CellNetwork(nn.Module):
         on_cpu = all(parameter.device.type == "cpu" for parameter in self.parameters())
         possible = self.layout == "compiled" and known and wide and on_cpu
         self.compiled_cells = CompiledCells(self.cells) if possible else None
-        self.weights = list(self.named_weights().values())
+        named: dict[str, Tensor] = dict(self.named_parameters())
+        if self.compiled_cells is not None:
+            others = {name: weight for name, weight in named.items() if not name.startswith("cells.")}
+            named = {"cells": self.compiled_cells.vector, **others}
+        self.names, self.weights = list(named), list(named.values())  # a walk over all modules takes time
         norms = batch_norms(self)
         self.norms = norms if self.compiled_cells is None else norms[:1]
 
     def named_weights(self) -> dict[str, Tensor]:
         """The tensors that are trained, by name; the vector's is `cells`."""
-        if self.compiled_cells is None:
-            return dict(self.named_parameters())
-        others = {name: weight for name, weight in self.named_parameters() if not name.startswith("cells.")}
-        return {"cells": self.compiled_cells.vector, **others}
+        return dict(zip(self.names, self.weights, strict=True))
 
     def compiles(self) -> bool:
         """Whether passes are compiled now: in full precision alone."""

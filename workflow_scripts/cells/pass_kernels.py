@@ -137,10 +137,10 @@ def _fill_frames(
 @inlined
 def _convolve(
     row: Any, images: int, out: Array, frames: Array, line: int, size: int, first: int, rows: int, width: int,
-    taps: Array, window: Any, lanes: Any,
+    stride: int, taps: Array, window: Any, lanes: Any,
 ) -> None:  # fmt: skip
     """The depthwise convolution's output rows from `first` on, of frames of that size."""
-    channels, stride, down, right = row.outputs, row.stride, row.dilation * line, row.dilation * row.outputs
+    channels, down, right = row.outputs, row.dilation * line, row.dilation * row.outputs
     pairs = (width - width % 2) * channels if stride == 1 and row.dilation == 1 else 0
     for c in range(0, channels, len(lanes)):
         weights = v.load_many(taps, c, channels, window, lanes)
@@ -176,30 +176,18 @@ def _add_tap_gradient(
 
 
 @inlined
-def _spread(
-    row: Any, images: int, frames: Array, line: int, size: int, grad: Array, first: int, rows: int, width: int,
-    taps: Array, window: Any, lanes: Any,
-) -> None:  # fmt: skip
-    """Add to frames of the input what the rows of an output's gradient send there."""
-    channels, stride, down, right = row.outputs, row.stride, row.dilation * line, row.dilation * row.outputs
-    for c in range(0, channels, len(lanes)):
-        weights = v.load_many(taps, c, channels, window, lanes)
-        for k in range(images):
-            for i in range(rows):
-                at, source = k * size + (first + i) * stride * line + c, (k * rows + i) * width * channels + c
-                for j in range(0, width * channels, channels):
-                    v.spread_window(weights, v.load(grad, source + j, lanes), frames, at + j * stride, down, right)
-
-
-@inlined
 def _write_rows(
-    images: int, frames: Array, to: int, line: int, size: int, source: Array, rows: int, numbers: int, lanes: Any
+    row: Any, images: int, frames: Array, padding: int, source: Array, first: int, rows: int, width: int, lanes: Any
 ) -> None:
-    """Write rows of so many numbers into frames, from a place of each on."""
+    """Write rows of a gradient, from `first` on, into frames of the input: each pixel where the kernel's centre was."""
+    channels, stride, line = row.outputs, row.stride, (row.width + 2 * padding) * row.outputs
     for k in range(images):
         for i in range(rows):
-            for n in range(0, numbers, len(lanes)):
-                v.store(frames, k * size + to + i * line + n, v.load(source, (k * rows + i) * numbers + n, lanes))
+            to = (k * (row.height + 2 * padding) + (first + i) * stride + padding) * line + padding * channels
+            for j in range(width):
+                for c in range(0, channels, len(lanes)):
+                    number = v.load(source, ((k * rows + i) * width + j) * channels + c, lanes)
+                    v.store(frames, to + j * stride * channels + c, number)
 
 
 @inlined
@@ -595,8 +583,9 @@ def _separable_forward(row, images, numbers, scratch, training, out, tangents, w
         for first in range(0, height, rows):
             count = min(rows, height - first)
             _convolve(
-                row, some, scratch.seen, scratch.frames, line, size, first, count, width, scratch.taps, window, lanes
-            )
+                row, some, scratch.seen, scratch.frames, line, size, first, count, width, stride, scratch.taps, window,
+                lanes,
+            )  # fmt: skip
             start, pixels = (image * height + first) * width, some * count * width
             _multiply(
                 out, row.y * images + start * channels, channels, scratch.seen, none, channels, scratch.weights,
@@ -614,14 +603,13 @@ def _separable_backward(row, images, numbers, gradients, scratch, target, tangen
     height, width = 1 + (row.height - 1) // stride, 1 + (row.width - 1) // stride
     line, numbers_in = (row.width + 2 * padding) * channels, row.height * row.width * channels
     size, none, zero = (row.height + 2 * padding) * line, row.kind - row.kind, numbers.values.dtype.type(0)
-    around_line = ((width if stride == 1 else row.width) + 2 * padding) * channels
-    around_size = ((height if stride == 1 else row.height) + 2 * padding) * around_line
     taps_end = row.kernel * row.kernel * channels
     turned, products, with_weights = scratch.taps[taps_end:], scratch.products[taps_end:], len(gradients.parameters) > 0
     adds = gradients.written[row.x_gradient] == 1
     rows = max(1, min(height, NUMBERS_AT_ONCE // (width * channels)))
+    rows_in = max(1, min(row.height, NUMBERS_AT_ONCE // (row.width * channels)))
     together = max(1, NUMBERS_AT_ONCE // (2 * numbers_in)) if rows == height else 1
-    _fill(scratch.around, none, together * around_size, zero)
+    _fill(scratch.around, none, together * size, zero)
     _fill(scratch.frames, none, together * size, zero)
     _fill(scratch.products, none, taps_end + channels * channels, zero)
     _take_taps(scratch.taps, row, numbers.parameters)
@@ -633,8 +621,6 @@ def _separable_backward(row, images, numbers, gradients, scratch, target, tangen
             _fill_frames(
                 row, some, scratch.frames, padding, numbers.values, at, numbers.norms, None, row.kind < MAX_POOL, lanes
             )
-        if stride > 1:
-            _fill(scratch.around, none, some * around_size, zero)
         for first in range(0, height, rows):
             count = min(rows, height - first)
             pixels = some * count * width
@@ -649,8 +635,8 @@ def _separable_backward(row, images, numbers, gradients, scratch, target, tangen
             )  # fmt: skip
             if with_weights:
                 _convolve(
-                    row, some, scratch.spatial, scratch.frames, line, size, first, count, width, scratch.taps, window,
-                    lanes,
+                    row, some, scratch.spatial, scratch.frames, line, size, first, count, width, stride, scratch.taps,
+                    window, lanes,
                 )  # fmt: skip
                 _add_products(
                     products, scratch.seen, none, channels, scratch.spatial, none, channels, channels, channels,
@@ -660,36 +646,18 @@ def _separable_backward(row, images, numbers, gradients, scratch, target, tangen
                     row, some, scratch.products, scratch.between, scratch.frames, line, size, first, count, width,
                     window, lanes,
                 )  # fmt: skip
-            if stride == 1:
-                _write_rows(
-                    some, scratch.around, (first + padding) * around_line + padding * channels, around_line,
-                    around_size, scratch.between, count, width * channels, lanes,
-                )  # fmt: skip
-            else:
-                _spread(
-                    row, some, scratch.around, around_line, around_size, scratch.between, first, count, width,
-                    scratch.taps, window, lanes,
-                )  # fmt: skip
-        if stride == 1:
-            for first in range(0, height, rows):
-                count, from_ = min(rows, height - first), first * width * channels
-                _convolve(
-                    row, some, scratch.between, scratch.around, around_line, around_size, first, count, width, turned,
-                    window, lanes,
-                )  # fmt: skip
-                _send(
-                    row, target, to + from_, adds, row.kind < MAX_POOL, scratch.between, none, width * channels,
-                    channels, numbers.values, at + from_, numbers.norms, channels, some * count, width,
-                    gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
-                )  # fmt: skip
-        else:
-            for k in range(some):
-                start = k * around_size + padding * (around_line + channels)
-                _send(
-                    row, target, to + k * numbers_in, adds, row.kind < MAX_POOL, scratch.around, start, around_line,
-                    channels, numbers.values, at + k * numbers_in, numbers.norms, channels, row.height, row.width,
-                    gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
-                )  # fmt: skip
+            _write_rows(row, some, scratch.around, padding, scratch.between, first, count, width, lanes)
+        for first in range(0, row.height, rows_in):  # the same convolution with its kernel turned round
+            count, from_ = min(rows_in, row.height - first), first * row.width * channels
+            _convolve(
+                row, some, scratch.between, scratch.around, line, size, first, count, row.width, stride // stride,
+                turned, window, lanes,
+            )  # fmt: skip
+            _send(
+                row, target, to + from_, adds, row.kind < MAX_POOL, scratch.between, none, row.width * channels,
+                channels, numbers.values, at + from_, numbers.norms, channels, some * count, row.width,
+                gradients.values, numbers.sums, tangents.values, tangents.sums, lanes,
+            )  # fmt: skip
     if with_weights:
         for c in range(channels):
             for t in range(row.kernel * row.kernel):
