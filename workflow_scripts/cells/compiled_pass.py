@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numba.core.registry import cpu_target
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
@@ -27,6 +26,7 @@ from workflow_scripts.cells.pass_kernels import (
     forward,
 )
 from workflow_scripts.cells.pass_table import WINDOWS, CellEdges, Places, State, Table
+from workflow_scripts.runtime.vectors import lanes_for
 
 EIGHT = (0,) * 8
 NOTHING: Any = None
@@ -56,11 +56,9 @@ class Plan:
 
 
 def lanes_of(cells: nn.ModuleList) -> tuple[int, ...]:
-    """Zeros, as many as a vector has lanes: 16 where registers hold so many and all channels allow it, else 8."""
-    features = cpu_target.target_context.codegen().magic_tuple()[2]
+    """Zeros, as many as the vectors of the cells have lanes."""
     convolutions = [module for module in cells.modules() if isinstance(module, nn.Conv2d)]
-    counts = [count for one in convolutions for count in (one.in_channels, one.out_channels)]
-    return (0,) * (16 if "+avx512f" in features and all(count % 16 == 0 for count in counts) else 8)
+    return lanes_for(*(count for one in convolutions for count in (one.in_channels, one.out_channels)))
 
 
 def windows_of(cells: nn.ModuleList) -> tuple[tuple[int, ...] | None, ...]:

@@ -151,7 +151,8 @@ def _convolve(
                     both = v.dot_windows(weights, frames, at + j, down, right, window[:2])
                     v.store_many(out, to + j, channels, both)
                 for j in range(pairs, width * channels, channels):
-                    v.store(out, to + j, v.dot_window(weights, frames, at + j * stride, down, right))
+                    one = v.dot_windows(weights, frames, at + j * stride, down, right, window[:1])
+                    v.store_many(out, to + j, channels, one)
 
 
 @inlined
@@ -170,8 +171,8 @@ def _add_tap_gradient(
                     both = v.load_many(grad, source + j, channels, window[:2], lanes)
                     found = v.add_windows(found, both, frames, at + j, down, right)
                 for j in range(pairs, width * channels, channels):
-                    g = v.load(grad, source + j, lanes)
-                    found = v.add_window(found, g, frames, at + j * stride, down, right)
+                    one = v.load_many(grad, source + j, channels, window[:1], lanes)
+                    found = v.add_windows(found, one, frames, at + j * stride, down, right)
         v.store_many(sums, c, channels, found)
 
 
@@ -781,7 +782,9 @@ def _pool(
                     here = (k * (row.height + 2) + i * stride) * line + j * stride * channels + c
                     place = to + ((k * height + i) * width + j) * channels + c
                     if row.kind == AVERAGE_POOL:
-                        mean = v.dot_window(taps, frames if moved is None else other, here, line, channels)
+                        (mean,) = v.dot_windows(
+                            taps, frames if moved is None else other, here, line, channels, window[:1]
+                        )
                         share = v.spread(out.dtype.type(_share(row, i, j)), lanes)
                         v.store(out, place, v.multiply(share, mean))
                     elif moved is None:

@@ -269,29 +269,49 @@ def combine(_: Any, vectors: Any, array: Any, at: Any) -> Any:
 
 
 @intrinsic
-def dot_window(_: Any, taps: Any, array: Any, at: Any, row: Any, column: Any) -> Any:
-    """The sum over the pixels of a window of taps times array: a depthwise convolution's output."""
-    kind = taps.dtype
+def dot_windows(_: Any, taps: Any, array: Any, at: Any, row: Any, column: Any, pixels: Any) -> Any:
+    """The sums over windows of taps times array: a depthwise convolution's outputs, each a column further.
+
+    They are as many as the tuple `pixels` is long. A number that several read is read once.
+    """
+    kind, vector = types.UniTuple(taps.dtype, pixels.count), taps.dtype
 
     def code(c: _Code, v: Any) -> Any:
-        total = ir.Constant(c.type_of(kind), None)
-        for number, here in enumerate(c.window(taps.count, *v[2:])):
-            total = c.multiply_add(c.part(v[0], number), c.load(1, here, total.type), total)
-        return total
+        side, found = round(taps.count**0.5), [ir.Constant(c.type_of(vector), None)] * kind.count
+        for number, x in _pixels(c, 1, v[2:5], side, side + kind.count - 1, c.type_of(vector)):
+            line, place = divmod(number, side + kind.count - 1)
+            for pixel in range(max(0, place - side + 1), min(kind.count, place + 1)):
+                found[pixel] = c.multiply_add(c.part(v[0], line * side + place - pixel), x, found[pixel])
+        return c.together(kind, found)
 
-    return kind(taps, array, types.intp, types.intp, types.intp), _defined(code, kind)
+    return kind(taps, array, types.intp, types.intp, types.intp, pixels), _defined(code, kind)
 
 
 @intrinsic
-def add_window(_: Any, sums: Any, x: Any, array: Any, at: Any, row: Any, column: Any) -> Any:
-    """sums + x * array at each pixel of a window: what an output's gradient x sends to the taps."""
+def add_windows(_: Any, sums: Any, xs: Any, array: Any, at: Any, row: Any, column: Any) -> Any:
+    """sums + x * array at each pixel of the window of each of xs: what the gradients xs of outputs send to the taps."""
 
     def code(c: _Code, v: Any) -> Any:
-        places = enumerate(c.window(sums.count, *v[3:]))
-        found = [c.multiply_add(v[1], c.load(2, here, v[1].type), c.part(v[0], n)) for n, here in places]
+        side, found = round(sums.count**0.5), [c.part(v[0], number) for number in range(sums.count)]
+        for number, a in _pixels(c, 2, v[3:6], side, side + xs.count - 1, c.type_of(sums.dtype)):
+            line, place = divmod(number, side + xs.count - 1)
+            for pixel in range(max(0, place - side + 1), min(xs.count, place + 1)):
+                tap = line * side + place - pixel
+                found[tap] = c.multiply_add(c.part(v[1], pixel), a, found[tap])
         return c.together(sums, found)
 
-    return sums(sums, x, array, types.intp, types.intp, types.intp), _defined(code, sums)
+    return sums(sums, xs, array, types.intp, types.intp, types.intp), _defined(code, sums)
+
+
+def _pixels(c: _Code, number: int, places: Any, rows: int, columns: int, vector: Any) -> Any:
+    """The numbers of a rectangle of pixels, with their count, row by row; places are as of `_Code.window`."""
+    at, row, column = places
+    for line in range(rows):
+        here = at
+        for place in range(columns):
+            yield line * columns + place, c.load(number, here, vector)
+            here = c.builder.add(here, column)
+        at = c.builder.add(at, row)
 
 
 @intrinsic
@@ -358,46 +378,3 @@ def spread_to_maximum(_: Any, sums: Any, x: Any, array: Any, at: Any, row: Any, 
             c.store(0, here, c.builder.fadd(c.load(0, here, vector), sent, flags=FLAGS))
 
     return types.void(sums, x, array, types.intp, types.intp, types.intp, taps), _defined(code, None)
-
-
-@intrinsic
-def dot_windows(_: Any, taps: Any, array: Any, at: Any, row: Any, column: Any, pixels: Any) -> Any:
-    """`dot_window` of as many windows as the tuple `pixels` is long, each a column further; a number is read once."""
-    kind, vector = types.UniTuple(taps.dtype, pixels.count), taps.dtype
-
-    def code(c: _Code, v: Any) -> Any:
-        side, found = round(taps.count**0.5), [ir.Constant(c.type_of(vector), None)] * kind.count
-        for number, x in _pixels(c, 1, v[2:5], side, side + kind.count - 1, c.type_of(vector)):
-            line, place = divmod(number, side + kind.count - 1)
-            for pixel in range(max(0, place - side + 1), min(kind.count, place + 1)):
-                found[pixel] = c.multiply_add(c.part(v[0], line * side + place - pixel), x, found[pixel])
-        return c.together(kind, found)
-
-    return kind(taps, array, types.intp, types.intp, types.intp, pixels), _defined(code, kind)
-
-
-@intrinsic
-def add_windows(_: Any, sums: Any, xs: Any, array: Any, at: Any, row: Any, column: Any) -> Any:
-    """`add_window` for each of xs, each with a window a column further; a number is read once."""
-
-    def code(c: _Code, v: Any) -> Any:
-        side, found = round(sums.count**0.5), [c.part(v[0], number) for number in range(sums.count)]
-        for number, a in _pixels(c, 2, v[3:6], side, side + xs.count - 1, c.type_of(sums.dtype)):
-            line, place = divmod(number, side + xs.count - 1)
-            for pixel in range(max(0, place - side + 1), min(xs.count, place + 1)):
-                tap = line * side + place - pixel
-                found[tap] = c.multiply_add(c.part(v[1], pixel), a, found[tap])
-        return c.together(sums, found)
-
-    return sums(sums, xs, array, types.intp, types.intp, types.intp), _defined(code, sums)
-
-
-def _pixels(c: _Code, number: int, places: Any, rows: int, columns: int, vector: Any) -> Any:
-    """The numbers of a rectangle of pixels, with their count, row by row; places are as of `_Code.window`."""
-    at, row, column = places
-    for line in range(rows):
-        here = at
-        for place in range(columns):
-            yield line * columns + place, c.load(number, here, vector)
-            here = c.builder.add(here, column)
-        at = c.builder.add(at, row)
