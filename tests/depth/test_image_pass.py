@@ -167,3 +167,9 @@ def test_the_arithmetic_of_both_layouts_is_counted():
         counted.append([summary[f"multiply_adds_{kind}"] for kind in ("deterministic", "d_opt")])
         assert network.layout == ("modules" if len(counted) == 1 else "compiled")
     assert counted[0] == counted[1] and min(counted[0]) > 0
+
+
+def test_widths_that_vectors_do_not_fit_are_refused():
+    network = ConvolutionalNetwork(1, 16, 4, 3, 1, layout="compiled")
+    with pytest.raises(ValueError, match="multiples of 8; 4 is not"):
+        network(images_of(dtype=torch.float32))

@@ -9,6 +9,7 @@ from workflow_scripts.benchmark.paired_timing import Comparison, Work, compare, 
 from workflow_scripts.depth import compiled
 from workflow_scripts.depth.run_setup import RunData, build, load, train
 from workflow_scripts.reference import depth as reference
+from workflow_scripts.study.cell_job_settings import layout_of
 from workflow_scripts.study.depth_settings import IMAGE_TRAINING, DepthRun, ImageRun
 
 SECONDS = 1.0  # that the reference's part of a round takes, about
@@ -39,7 +40,7 @@ def image_work(max_depth: int = 20, width: int = 32, side: int = 16, batch: int 
         "inner_width": width // 2,
         "bfloat16": False,
         "fidelity": "corrected",
-        "layout": "compiled",
+        "layout": layout_of(width // 2),
     }
     known = {name: value for name, value in settings.items() if name in ImageRun.model_fields}  # layout is new
     training = IMAGE_TRAINING.model_copy(update={"epochs": 1, "batch_size": batch})

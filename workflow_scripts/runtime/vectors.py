@@ -25,7 +25,12 @@ intrinsic: Any = extending.intrinsic
 
 
 def lanes_for(*channels: int) -> tuple[int, ...]:
-    """Lanes that divide all of `channels`: 16 where a register holds 16 numbers of single precision, else 8."""
+    """Lanes that divide all of `channels`: 16 where a register holds 16 numbers of single precision, else 8.
+
+    Raises ValueError where 8 do not: such vectors would leave their arrays.
+    """
+    if odd := [count for count in channels if count % 8]:
+        raise ValueError(f"a compiled pass needs widths that are multiples of 8; {odd[0]} is not, use the modules")
     _, _, features = cpu_target.target_context.codegen().magic_tuple()
     long_registers = "+avx512f" in features.split(",")
     return (0,) * (16 if long_registers and all(count % 16 == 0 for count in channels) else 8)
