@@ -295,6 +295,6 @@ def test_vectors_that_leave_their_arrays_are_found_where_bounds_are_checked(tmp_
 
 
 def test_widths_that_vectors_do_not_fit_are_refused():
-    network = Supernet(EVERYTHING, EVERYTHING, 4, 3, 10, layout="compiled")
+    network = Supernet(EVERYTHING, EVERYTHING, 4, 3, 10, layout="compiled").double()
     with pytest.raises(ValueError, match="multiples of 8; 4 is not"):
         loss_of(network, alphas_of(network), batch_of(), noise())
