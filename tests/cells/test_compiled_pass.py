@@ -292,9 +292,3 @@ def test_vectors_that_leave_their_arrays_are_found_where_bounds_are_checked(tmp_
     environment["PYTHONPATH"] = f"{ROOT}:{ROOT / 'tests'}"
     run = subprocess.run([sys.executable, "-c", CHECKED], env=environment, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (0, "a vector leaves its array\n"), run.stderr
-
-
-def test_widths_that_vectors_do_not_fit_are_refused():
-    network = Supernet(EVERYTHING, EVERYTHING, 4, 3, 10, layout="compiled").double()
-    with pytest.raises(ValueError, match="multiples of 8; 4 is not"):
-        loss_of(network, alphas_of(network), batch_of(), noise())
