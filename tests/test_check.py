@@ -32,7 +32,7 @@ def test_a_study_that_does_not_exist_suggests_the_nearest() -> None:
     assert done.returncode == 2
     assert done.stderr == (
         "config/demp.yaml: there is no such study (did you mean demo?); known are demo, laptop, paper, "
-        "published, small, spirals\n"
+        "published, published_2024, small, spirals\n"
     )
 
 

@@ -43,7 +43,7 @@ def test_results_are_complete(tree: Path) -> None:
 
 def test_what_changes_no_number_reruns_nothing(tree: Path) -> None:
     module = tree / "workflow_scripts" / "cells" / "supernet.py"
-    edit(module, "class Supernet(nn.Module):", "# a remark\n\n\nclass Supernet(nn.Module):")
+    edit(module, "class Supernet(CellNetwork):", "# a remark\n\n\nclass Supernet(CellNetwork):")
     edit(module, '"""The genotype of the largest alphas."""', '"""Reworded."""')
     edit(module, "self.nodes = nodes\n        self.stem", "self.nodes = (nodes)\n        self.stem")
     config = tree / "config" / "tiny.yaml"
