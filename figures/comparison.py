@@ -21,7 +21,7 @@ CATEGORY = "cells"
 _LINE, _HEADING, _AXIS, _GAP, _LEGEND = 0.22, 0.44, 0.36, 0.08, 0.3
 """Heights in inches: a method, the heading above the methods, the axis below them, the space below it, the legend."""
 _PANEL_WIDTH = style.FULL_WIDTH_INCHES / 2
-_PLOT_LEFT, _PLOT_WIDTH = 0.82, 0.82
+_PLOT_LEFT, _PLOT_WIDTH = 1.0, 0.68
 _OURS, _A, _B = 2.06, 2.76, 3.3
 """Middles in inches of the columns of numbers, within a panel."""
 _UNCONFIRMED = "unconfirmed"
