@@ -19,6 +19,10 @@ PAIRS = {
         lambda p: SGD(p, 0.1, 0.9, 3e-4, fused=True),
         lambda p: torch.optim.SGD(p, 0.1, 0.9, weight_decay=3e-4, fused=True),
     ),
+    "fused sgd, no momentum": (
+        lambda p: SGD(p, 0.1, 0.0, 3e-4, fused=True),
+        lambda p: torch.optim.SGD(p, 0.1, weight_decay=3e-4, fused=True),
+    ),
     "adam": (
         lambda p: Adam(p, 3e-4, (0.5, 0.999), 1e-3),
         lambda p: torch.optim.Adam(p, 3e-4, (0.5, 0.999), weight_decay=1e-3),

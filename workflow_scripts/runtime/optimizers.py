@@ -96,10 +96,11 @@ class SGD(_Parameters):
         """A step of parameters of which all have a buffer, or for all of which it is the first."""
         rate, momentum, l2 = (self.param_groups[0][key] for key in ("lr", "momentum", "weight_decay"))
         if self.fused:
+            first = first and momentum > 0
             if first:
                 self._set_buffers(parameters, [torch.empty_like(gradient) for gradient in gradients])
             torch._fused_sgd_(
-                *(parameters, gradients, self._buffers(parameters)),
+                *(parameters, gradients, self._buffers(parameters) if momentum else []),
                 weight_decay=l2,
                 momentum=momentum,
                 lr=rate,
