@@ -15,7 +15,8 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, DynamicO
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from workflow_scripts.cells import genotype_training, random_search, search
+from workflow_scripts.cells import genotype_training, search
+from workflow_scripts.cells import random_search_with_weight_sharing as random_search
 from workflow_scripts.cells.bilevel_step import Randomness
 from workflow_scripts.cells.curvature import hessian_product
 from workflow_scripts.cells.supernet import Alphas
