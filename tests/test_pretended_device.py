@@ -22,6 +22,7 @@ from workflow_scripts.cells.curvature import hessian_product
 from workflow_scripts.cells.supernet import Alphas
 from workflow_scripts.data.image_batches import Part
 from workflow_scripts.depth import run_setup, training
+from workflow_scripts.runtime.optimizers import SGD
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.runtime.seeds import stream
 from workflow_scripts.study.depth_settings import Depth, expand
@@ -164,7 +165,8 @@ def test_an_epoch_of_an_image_depth_network(monkeypatch, model, fidelity):
     runs = expand(Depth.model_validate({"experiments": {"image_max_depth": experiment}, "fidelity": fidelity}))
     ((run,),) = (group.values() for group in runs.values())
     built = run_setup.build(run)
-    monkeypatch.setattr(torch.optim.SGD, "__init__", without_fused(torch.optim.SGD.__init__))
+    # one kernel for all tensors is there for devices that torch knows
+    monkeypatch.setattr(training, "SGD", lambda *positional, fused, **named: SGD(*positional, **named))
     with pretended() as transfers:
         x = torch.zeros(20, 1, 8, 8, device=DEVICE).to(memory_format=torch.channels_last)
         y = torch.zeros(20, dtype=torch.long, device=DEVICE)
@@ -172,15 +174,6 @@ def test_an_epoch_of_an_image_depth_network(monkeypatch, model, fidelity):
         state.run_epoch((x, y), None)
     assert transfers.to_device == Counter({(10,): 4})  # of two batches the indices, for images and labels
     assert transfers.to_host == Counter({(2, 3): 1})  # objective, divergence and errors of the epoch
-
-
-def without_fused(initialise):
-    """The optimizer's one kernel for all tensors is there for devices that torch knows."""
-
-    def initialised(self, parameters, *positional, fused=None, **named):
-        initialise(self, parameters, *positional, **named)
-
-    return initialised
 
 
 @pytest.mark.parametrize("read", [float, bool, torch.Tensor.item])
