@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from workflow_scripts.tables.display_names import SELECTING, data_set_name
+from workflow_scripts.tables.display_names import SELECTING, data_set_name, method_name
 from workflow_scripts.tables.genotype import parse_genotype
 from workflow_scripts.verdicts.evidence import Evidence, mean
 
+ROBUST_METHODS = ("darts_ada", "r_darts_l2", "r_darts_dp")
 ONE_CLASS = 1.0e-3
 """The dominant eigenvalue of a network that answers one class whatever the image: the alphas' weight decay alone."""
 
@@ -91,3 +92,14 @@ def of_method(errors: pd.DataFrame, method: str) -> pd.Series:
     """
     rows = errors[errors["method"] == method]
     return by_seed(rows if method in SELECTING else weakest(rows), "error")
+
+
+def above_robust_methods(evaluations: pd.DataFrame, method: str) -> list[Evidence]:
+    """The test error of a method less that of each robust one, by space and data set, paired by the search's seed."""
+    found = []
+    for name, rows in cases(test_errors(evaluations)):
+        for robust in ROBUST_METHODS:
+            what = f"{name}: test error of {method_name(method)} less that of {method_name(robust)}, points"
+            difference = paired(of_method(rows, method), of_method(rows, robust))
+            found.append(mean(what, "pair of searches with one seed", difference, least=0))
+    return found
