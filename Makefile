@@ -16,7 +16,7 @@ SETTINGS := $(if $(SET),set='$(SET)')
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 25
 
-demo: $(INSTALLED) ## both systems end to end on real data, two to five minutes on two cores
+demo: $(INSTALLED) ## both systems end to end on real data, one to five minutes on two cores
 	@$(MAKE) --no-print-directory run STUDY=demo
 
 run: $(INSTALLED) ## any study: make run STUDY=demo [PROFILE=local] [SET='cells.search.epochs=3 ...']
