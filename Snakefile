@@ -22,14 +22,15 @@ from workflow_scripts.runtime.snakemake_start import (
     collect_no_garbage,
     look_for_last_outputs,
     note_forcing,
+    one_line_per_job,
     require_locks,
     require_own_start,
     require_requests,
     use_this_python,
 )
-from workflow_scripts.study.figure_modules import is_animated, snakemake_report_entry
+from workflow_scripts.study.figure_modules import snakemake_report_entry
 from workflow_scripts.study.open_study import open_study
-from workflow_scripts.study.places import DATA_ROOT, PUBLISHED_VALUES
+from workflow_scripts.study.places import DATA_ROOT
 
 min_version("9.27")
 
@@ -44,24 +45,25 @@ SUBMITTED = numbers() if workflow.is_main_process else set()
 job_params = rule_params(PLAN)
 use_this_python()
 look_for_last_outputs()
+one_line_per_job()
 after_idle_runs(lambda: write_page(RESULTS, PLAN.study))
 
 
 wildcard_constraints:
     data_set="[a-z0-9_]+",
     group="[^/]+",
-    search="[a-z_]+",
+    search="[a-z0-9_]+",
     method="[a-z0-9_]+",
     run="[^/]+",
     seed="[0-9]+",
-    table="[a-z_]+",
+    table="searches|search_epochs|curvature|spectra|evaluations",
     figure="[a-z_]+",
 
 
 rule all:
     default_target: True
     input:
-        PLACES.report(),
+        PLACES.output("report", "report"),
 
 
 # With --config figures_only=true no rule that searches or trains exists, so nothing can start one.
@@ -77,7 +79,6 @@ else:
 include: "rules/architectures.smk"
 include: "rules/tables.smk"
 include: "rules/figures.smk"
-include: "rules/claims.smk"
 include: "rules/report.smk"
 
 

@@ -21,8 +21,8 @@ trap 'if [ -d "$new/before" ] && [ ! -e "$folder" ]; then mv "$new/before" "$fol
 "$python" -m venv "$new/tool"
 sed -n '/^uv==/,/[^\\]$/p' "$lock" >"$new/uv.txt"
 "$new/tool/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$new/uv.txt"
-index=${PIP_INDEX_URL:-$("$new/tool/bin/python" -m pip config get global.index-url 2>/dev/null || true)}
-if [ -n "$index" ]; then export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}; fi
+# shellcheck source=index.sh
+source "$(dirname "${BASH_SOURCE[0]}")/index.sh" "$new/tool/bin/python"
 # Relocatable: the programs in it find their Python beside them, wherever the environment is moved.
 "$new/tool/bin/uv" venv --quiet --relocatable --python "$python" "$new/environment"
 "$new/tool/bin/uv" pip install --quiet --python "$new/environment/bin/python" --compile-bytecode --require-hashes -r "$lock"

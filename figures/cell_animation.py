@@ -114,6 +114,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         "first epoch, where the rule stops or else in the middle, and at the last; "
         f"the animation has {style.count(len(frames), 'frame')} from epoch {frames[0]} to epoch {frames[-1]}. Nodes "
         "keep their places; a heading counts the operations of its cell.",
+        style.early_end(pd.concat([course.curvature for course in courses])),
     ]
     stopped = sum(course.stop is not None for course in courses)
     parts.append(f"The rule fired in {stopped} of {len(courses)}.")
@@ -125,7 +126,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
             f"The first {_SEARCHES} of {len(every)} spaces and data sets are drawn, {len(every) - _SEARCHES} are left "
             "out."
         )
-    return " ".join(parts)
+    return " ".join(part for part in parts if part)
 
 
 def alternative(tables: dict[str, pd.DataFrame]) -> str:

@@ -19,6 +19,8 @@ CELL_WIDTH = style.FULL_WIDTH_INCHES / 2
 LEFT, INPUT, RUN, _BOX, TO_NODE, RADIUS, OUTPUT = 0.09, 0.24, 0.06, 0.38, 0.09, 0.055, 0.17
 """Widths in inches, left to right within a cell."""
 _WIDEST_BEND = 0.42
+_LETTER, _SMALLEST = 0.74, 4.0
+"""Width of a letter in a box as a part of its size, with room to spare; the smallest size in points that is read."""
 
 Point = tuple[float, float]
 
@@ -129,5 +131,17 @@ def box(axes: Axes, left_middle: Point, width: float, label: str, colour: str) -
             zorder=3,
         )
     )
-    size = 6.0 if label.startswith("$") else min(6.0, 72 * width / (0.74 * len(label)))
+    size = 6.0
+    if not label.startswith("$"):
+        points = 72 * width / _LETTER  # the size of letters times how many of them there is room for
+        label = _without_middle(label, int(points / _SMALLEST))
+        size = min(6.0, points / len(label))
     axes.text(x + width / 2, y, label, ha="center", va="center_baseline", fontsize=size, zorder=4)
+
+
+def _without_middle(text: str, most: int) -> str:
+    """A text of at most so many letters: where it is longer, its middle is left out."""
+    if len(text) <= most:
+        return text
+    kept = most - 1
+    return f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"

@@ -120,3 +120,6 @@ def _draw_panel(axes: Axes, panel: _Panel) -> None:
     axes.set_title(panel.heading, loc="left")
     axes.set_xlabel(_AXES[panel.x])
     axes.set_ylim(bottom=0)
+    style.whole_ticks(axes.yaxis)
+    if pd.api.types.is_integer_dtype(panel.runs[panel.x]):
+        style.whole_ticks(axes.xaxis)

@@ -143,6 +143,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame) -> None:
             elinewidth=0.9,
         )
     axes.margins(x=0.12)
+    style.widen(axes, "x")
 
 
 def _write_numbers(axes: Axes, rows: pd.DataFrame) -> None:

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
 
 from figures import style
 from figures.over_seeds import (
@@ -119,7 +118,9 @@ def _draw_column(panels: np.ndarray, column: Compared) -> None:
             draw_over_seeds(axes, column.ldn, "max_depth", quantity.format(form), colour)
     for axes in (error, error_forms):
         axes.set_ylim(bottom=0)
+        style.widen(axes)
     for axes in (likelihood, forms):
         end_at_zero(axes)
     error_forms.set_xlabel("largest depth D (blocks)")
-    error_forms.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    for axis in (chosen.yaxis, error_forms.xaxis):
+        style.whole_ticks(axis)

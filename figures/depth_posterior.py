@@ -13,7 +13,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
 
 from figures import style
 from figures.over_seeds import (
@@ -76,7 +75,7 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
         upper.set_title(group.heading, loc="left")
         upper.tick_params(labelbottom=False)
         lower.set_xlabel("depth d (blocks)")
-        lower.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        style.whole_ticks(lower.xaxis)
         if column == 0:
             upper.set_ylabel("probability")
             lower.set_ylabel("test log-likelihood\nper point (nats)")

@@ -11,7 +11,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import MaxNLocator
 
 from figures import style
 
@@ -70,12 +69,13 @@ def _draw_depths(part: SubFigure, run: Run) -> None:
             depth, style.floats(run.depths[column]), color=_COLOURS["ldn"], marker="o", markersize=2.5, label="test"
         )
         axes.set(title=title, ylabel=unit)
+    style.widen(error)
     train = style.floats(run.depths["train_log_likelihood"])
     likelihood.plot(depth, train, color=style.ORANGE, linestyle="--", label="training")
     likelihood.legend()
     for axes in (posterior, likelihood, error):
         axes.set_xlabel("depth (blocks)")
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        style.whole_ticks(axes.xaxis)
 
 
 def _draw_calibration(axes: Axes, run: Run) -> None:

@@ -92,6 +92,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         f"weight-decay diagonal included, on one validation batch over {style.span(used['epochs'])} epochs. "
         f"{style.count(len(drawn), 'search', 'searches')}, seeds per setting: {seeds}.",
         lines,
+        style.early_end(pd.concat([panel.curvature for panels in groups for panel in panels])),
         style.source(used),
         f"A dot marks the epoch at which the rule stops a search; it fired in {stopped} of {len(drawn)}.",
     ]
@@ -106,7 +107,7 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
         parts.append(f"{style.count(measured - len(drawn), 'search', 'searches')} at other settings left out.")
     if len(searches) > measured:
         parts.append(f"{style.count(len(searches) - measured, 'search has', 'searches have')} no curvature.")
-    return " ".join(parts)
+    return " ".join(part for part in parts if part)
 
 
 def alternative(tables: dict[str, pd.DataFrame]) -> str:

@@ -130,6 +130,7 @@ def _draw_panel(axes: Axes, points: pd.DataFrame, name: str) -> None:
             markersize=5,
             markerfacecolor=style.WHITE if point.collapsed else colour,
         )
+    style.widen(axes)
     values = style.floats(points["final_dominant_eigenvalue"])
     if values.min() > 0 and values.max() > 5 * values.min():
         style.logarithmic(axes, "x")

@@ -144,6 +144,8 @@ def _taken(methods: set[str]) -> str:
         sentences.append("R-DARTS the one of a seed's searches that is best after a brief training")
     if "random_ws" in methods:
         sentences.append("RS-ws the best of its samples")
+    if "darts_pt" in methods:
+        sentences.append("DARTS+PT what the last epoch's supernet loses most without")
     others = sorted(methods - set(style.METHOD_COLOURS))
     if others:
         names = style.listed(map(style.method_name, others))

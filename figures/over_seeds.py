@@ -44,8 +44,11 @@ class Compared:
 
 
 def compared(runs: pd.DataFrame) -> Iterator[Compared]:
-    """Per data the experiment with most values of D among its LDN, with the DDN on the same data, in table order."""
-    finished = runs[runs["outcome"] == "finished"]
+    """Per data the experiment with most values of D among its LDN, with the DDN on the same data, in table order.
+
+    LDN whose q was set to q*, as the paper's is not, are left out.
+    """
+    finished = runs[(runs["outcome"] == "finished") & runs["closed_form_from"].isna()]
     ldn = finished[finished["model"] == "ldn"]
     ddn = finished[finished["model"] == "ddn"].drop_duplicates([*DATA, "max_depth", "data_seed", "weight_seed"])
     for values, group_rows in ldn.groupby(list(DATA), sort=False, dropna=False):

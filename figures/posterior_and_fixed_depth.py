@@ -118,6 +118,7 @@ def _draw_panel(axes: Axes, panel: Compared, posteriors: pd.DataFrame, first: bo
     axes.axvline(mean_and_std(ldn_runs["d_opt"])[0], color=style.INK, linewidth=0.9)
     axes.set_title(f"{style.data_set_name(panel.data_set)}, D = {panel.shown_depth}", loc="left")
     axes.set_xlabel("depth (blocks)")
+    style.whole_ticks(axes.xaxis)
     axes.grid(False)
     likelihood = axes.twinx()
     likelihood.spines["right"].set_visible(True)

@@ -36,6 +36,8 @@ def draw(tables: dict[str, pd.DataFrame]) -> Figure:
         axes.axhline(0, color=style.GREY, linewidth=0.8)
         axes.set_title(style.data_set_name(data_set), loc="left")
         axes.set_xlabel("largest depth D (blocks)")
+        style.whole_ticks(axes.xaxis)
+        style.widen(axes)
         if place % columns == 0:
             axes.set_ylabel("speed-up (%)")
     handles, labels = grid[0].get_legend_handles_labels()

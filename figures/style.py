@@ -5,6 +5,7 @@ Figures are `matplotlib.figure.Figure` objects; nothing here uses pyplot or a pe
 
 import functools
 import re
+import zlib
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,16 +17,18 @@ import numpy as np
 import pandas as pd
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from workflow_scripts.tables.display_names import PUBLISHED_LOGS
 from workflow_scripts.tables.display_names import count as count
 from workflow_scripts.tables.display_names import data_set_name as data_set_name
+from workflow_scripts.tables.display_names import listed as listed
 from workflow_scripts.tables.display_names import method_name as method_name
 from workflow_scripts.tables.display_names import method_order as method_order
 
@@ -40,6 +43,9 @@ SLIDE_RATIO = 16 / 9
 screen 13.3 inches wide; a figure that is taller than a slide becomes small."""
 SLIDE_MARGIN_INCHES = 0.15
 PNG_DOTS_PER_INCH = 200
+
+FEWEST_POINTS = 5.0
+"""Percentage points that an axis of errors spans at least: half a point is then no more than a tenth of it."""
 
 SMALL_POINTS = 6.5
 TEXT_POINTS = 8.0
@@ -64,6 +70,7 @@ METHOD_COLOURS = {
     "r_darts_l2": PURPLE,
     "r_darts_dp": ORANGE,
     "random_ws": GREY,
+    "darts_pt": SKY,
 }
 
 DEPTH_COLOURS = {"q": SKY, "optimal_q": VERMILION, "prior": GREY, "ldn": BLUE, "ddn": ORANGE}
@@ -71,19 +78,22 @@ DEPTH_COLOURS = {"q": SKY, "optimal_q": VERMILION, "prior": GREY, "ldn": BLUE, "
 CLASS_COLOURS = ("#8fc1e3", WHITE, "#f2b48c")
 """Of the probability of the second of two classes: 0, one half and 1."""
 
-OPERATION_COLOURS = {
-    "noise": VERMILION,
-    "skip_connect": ORANGE,
-    "none": GREY,
-    "max_pool_3x3": PURPLE,
-    "avg_pool_3x3": "#882255",
-    "sep_conv_3x3": BLUE,
-    "sep_conv_5x5": SKY,
-    "sep_conv_7x7": "#332288",
-    "dil_conv_3x3": GREEN,
-    "dil_conv_5x5": "#44aa99",
-    "conv_7x1_1x7": "#999933",
+OPERATION_STYLES = {
+    "noise": ("noise", VERMILION),
+    "skip_connect": ("skip", ORANGE),
+    "none": ("none", GREY),
+    "max_pool_3x3": ("max 3×3", PURPLE),
+    "avg_pool_3x3": ("avg 3×3", "#882255"),
+    "sep_conv_3x3": ("sep 3×3", BLUE),
+    "sep_conv_5x5": ("sep 5×5", SKY),
+    "sep_conv_7x7": ("sep 7×7", "#332288"),
+    "dil_conv_3x3": ("dil 3×3", GREEN),
+    "dil_conv_5x5": ("dil 5×5", "#44aa99"),
+    "conv_7x1_1x7": ("7×1 1×7", "#999933"),
 }
+"""Of each operation its short name in figures, and its colour."""
+OTHER_OPERATION_COLOURS = ("#5e3c1a", "#801ae6", "#a2e680", "#1ae6a2", "#3c1a5e")
+"""For operations without a colour of their own; each has the same in every figure and study."""
 _SMALLEST_L2, _LARGEST_L2 = 3e-4, 0.2187
 
 _SETTINGS: dict[str, Any] = {
@@ -190,14 +200,17 @@ def drop_path_colour(drop_path: float) -> str:
 
 
 def operation_colour(operation: str) -> str:
-    """The colour of an operation; black for one without a colour of its own."""
-    return OPERATION_COLOURS.get(operation, BLACK)
+    """The colour of an operation; for one without its own, the one of the others that its name leads to."""
+    if operation in OPERATION_STYLES:
+        return OPERATION_STYLES[operation][1]
+    return OTHER_OPERATION_COLOURS[zlib.crc32(operation.encode()) % len(OTHER_OPERATION_COLOURS)]
 
 
 def operation_name(operation: str) -> str:
-    """The short name of an operation as it is written into figures, such as `sep 3×3` for sep_conv_3x3."""
-    words = [word for word in operation.split("_") if word not in ("conv", "pool", "connect")]
-    return re.sub(r"(?<=\d)x(?=\d)", "×", " ".join(words)) or operation
+    """The short name of an operation as it is written into figures, such as `sep 3×3`; else its name in words."""
+    if operation in OPERATION_STYLES:
+        return OPERATION_STYLES[operation][0]
+    return re.sub(r"(?<=\d)x(?=\d)", "×", operation.replace("_", " "))
 
 
 def method_colour(method: str) -> str:
@@ -224,6 +237,25 @@ def logarithmic(axes: Axes, direction: Literal["x", "y"] = "y") -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def whole_ticks(axis: Axis) -> None:
+    """Tick an axis at whole numbers only, such as depths: at each of a few, else at every second, fifth or tenth."""
+    # With two ticks at least, its default, it takes fractions where fewer whole numbers are in view.
+    axis.set_major_locator(MaxNLocator(8, steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
+
+
+def widen(axes: Axes, direction: Literal["x", "y"] = "y") -> None:
+    """Make an axis in percent at least `FEWEST_POINTS` long, so that half a point does not look large.
+
+    It grows about its middle, but not below 0 where it begins at or above that.
+    """
+    low, high = axes.get_xlim() if direction == "x" else axes.get_ylim()
+    if high - low >= FEWEST_POINTS:
+        return
+    start = (low + high - FEWEST_POINTS) / 2
+    start = max(start, 0.0) if low >= 0 else start
+    axes.set(**{f"{direction}lim": (start, start + FEWEST_POINTS)})
+
+
 def number(value: float) -> str:
     """A number for reading: four significant digits at most, no exponent for everyday sizes."""
     return f"{value:.4g}"
@@ -236,12 +268,6 @@ def span(values: Iterable[float]) -> str:
         return "unknown"
     low, high = min(present), max(present)
     return number(low) if low == high else f"{number(low)} to {number(high)}"
-
-
-def listed(words: Iterable[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    items = list(words)
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "none"
 
 
 @dataclass(frozen=True)
@@ -285,6 +311,17 @@ def sweeps(searches: pd.DataFrame) -> list[list[Sweep]]:
             panels.append(Sweep(f"{heading}\nL2 {number(fixed)}", "drop_path", group_rows[group_rows["l2"] == fixed]))
         found.append(panels)
     return found
+
+
+def early_end(curvature: pd.DataFrame) -> str:
+    """Why moving averages end before the measured values do, as a sentence for captions; empty where they do not."""
+    averaged = curvature.dropna(subset=["moving_average"])
+    if averaged.empty or averaged["moving_average_epoch"].max() >= curvature["epoch"].max():
+        return ""
+    return (
+        "An average belongs to the middle of its window of measurements, so its line ends half a window before the "
+        "last of them."
+    )
 
 
 def source(searches: pd.DataFrame) -> str:

@@ -43,6 +43,8 @@ class _Column:
     setting: Setting
     method: str
     errors: np.ndarray
+    again: np.ndarray
+    """which of the errors are of trainings that another column has, too"""
     diverged: int
     counts: dict[str, str]
 
@@ -82,11 +84,12 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
     if trainings.empty:
         return "No architecture that a search found has been trained from scratch yet, so there is nothing to draw."
     run = ["space", "data_set", "search", "run"]
-    diverged = int((trainings["outcome"] == "diverged").sum())
+    counted = trainings[trainings["same_as"].isna()]
+    diverged = int((counted["outcome"] == "diverged").sum())
     per_setting = trainings.groupby(["space", "data_set", _settings(trainings), "method"])["seed"].nunique()
-    per_architecture = trainings.groupby([*run, "method"])["evaluation_seed"].nunique()
+    per_architecture = counted.groupby([*run, "method"])["evaluation_seed"].nunique()
     parts = [
-        f"Test error at the last epoch of {style.count(len(trainings), 'training')} from scratch of "
+        f"Test error at the last epoch of {style.count(len(counted), 'training')} from scratch of "
         f"{style.count(len(per_architecture), 'architecture')} (search seeds per setting and "
         f"method: {style.span(per_setting)}; trainings per architecture: {style.span(per_architecture)}). "
         f"The networks have {style.span(trainings['parameters_millions'])} million parameters.",
@@ -96,6 +99,10 @@ def caption(tables: dict[str, pd.DataFrame]) -> str:
     ]
     if trainings["method"].isin(SELECTING).any():
         parts.append("R-DARTS has no setting: of a seed's searches it takes the one that is best after brief training.")
+    if len(counted) < len(trainings):
+        parts.append(
+            "A hollow dot is a training that is counted at another method or search, which took the same architecture."
+        )
     if diverged:
         parts.append(f"{style.count(diverged, 'training')} diverged and count in no mean.")
     with_setting = trainings[~trainings["method"].isin(SELECTING)]
@@ -162,20 +169,22 @@ def _draw_panel(axes: Axes, columns: list[_Column]) -> None:
         colour = style.method_colour(column.method)
         if len(column.errors):
             spread = np.linspace(-0.17, 0.17, len(column.errors)) if len(column.errors) > 1 else np.zeros(1)
-            axes.plot(
-                column.place + spread,
-                column.errors,
-                "o",
-                color=colour,
-                markersize=4.5,
-                markeredgecolor=style.WHITE,
-                markeredgewidth=0.5,
-                zorder=4,
-            )
+            for again, face, edge, width in ((False, colour, style.WHITE, 0.5), (True, style.WHITE, colour, 1.0)):
+                axes.plot(
+                    (column.place + spread)[column.again == again],
+                    column.errors[column.again == again],
+                    "o",
+                    color=face,
+                    markersize=4.5 if not again else 4.0,
+                    markeredgecolor=edge,
+                    markeredgewidth=width,
+                    zorder=4,
+                )
             axes.hlines(column.errors.mean(), column.place - 0.36, column.place + 0.36, color=style.INK, zorder=3)
     margin = (1 + _BETWEEN_SETTINGS) / 2
     axes.set_xlim(columns[0].place - margin, columns[-1].place + margin)
     axes.margins(y=0.12)
+    style.widen(axes)
     axes.set_xticks([])
     for one, other in pairwise(columns):
         if one.setting != other.setting:
@@ -184,14 +193,15 @@ def _draw_panel(axes: Axes, columns: list[_Column]) -> None:
 
 
 def _column(place: float, setting: Setting, method: str, rows: pd.DataFrame) -> _Column:
-    errors = style.floats(rows["test_error_percent"])
+    finished = rows.dropna(subset=["test_error_percent"]).sort_values("test_error_percent", kind="stable")
+    errors, again = style.floats(finished["test_error_percent"]), finished["same_as"].notna().to_numpy()
     cells = [parse_genotype(text) for text in rows.drop_duplicates(["search", "run"])["genotype"].dropna()]
     counts = {
         name: f"{np.mean([cell.count(name) for cell in cells]):.1f}".removesuffix(".0") if cells else "–"
         for name in DEGENERATE
     }
     diverged = int((rows["outcome"] == "diverged").sum())
-    return _Column(place, setting, method, np.sort(errors[np.isfinite(errors)]), diverged, counts)
+    return _Column(place, setting, method, errors, again, diverged, counts)
 
 
 def _table_below(axes: Axes, columns: list[_Column]) -> None:

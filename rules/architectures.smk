@@ -9,10 +9,11 @@ for group in PLAN.runs.searches:
         name:
             f"derive_architectures_{group}"
         input:
-            settings=PLAN.search_files(group)["settings"],
-            history=PLAN.search_files(group)["history"],
-            curvature=PLAN.search_files(group)["curvature"],
-            outcome=PLAN.search_files(group)["outcome"],
+            settings=PLAN.job("derive_architectures", group=group).inputs["settings"],
+            history=PLAN.job("derive_architectures", group=group).inputs["history"],
+            curvature=PLAN.job("derive_architectures", group=group).inputs["curvature"],
+            outcome=PLAN.job("derive_architectures", group=group).inputs["outcome"],
+            alphas=PLAN.job("derive_architectures", group=group).inputs["alphas"],
         output:
             architecture=PLAN.job("derive_architectures", group=group).outputs["architecture"],
         log:
@@ -28,7 +29,7 @@ for group in PLAN.runs.searches:
 # An architecture that the study holds as text. One job each, so that one more makes nothing else anew.
 rule given_architecture:
     output:
-        architecture=PLACES.given_architecture(),
+        architecture=PLACES.output("given_architecture", "architecture"),
     log:
         PLACES.log("given_architecture"),
     conda:
@@ -43,9 +44,9 @@ rule given_architecture:
 # architecture file changed.
 checkpoint group_architectures:
     input:
-        part=PLAN.inputs_of("group_architectures", "part"),
+        part=PLAN.inputs("group_architectures", "part"),
     output:
-        architectures=PLACES.architectures(),
+        architectures=PLACES.output("group_architectures", "architectures"),
     log:
         PLACES.log("group_architectures"),
     conda:
@@ -57,16 +58,12 @@ checkpoint group_architectures:
 
 
 # All architectures of the study in one file, for people and tools. No rule but figures and the report reads it.
-rule gather_architectures:
+use rule given_architecture as gather_architectures with:
     input:
-        part=PLAN.inputs_of("gather_architectures", "part"),
+        part=PLAN.inputs("gather_architectures", "part"),
     output:
-        architectures=PLACES.all_architectures(),
+        architectures=PLACES.output("gather_architectures", "architectures"),
     log:
         PLACES.log("gather_architectures"),
-    conda:
-        "../envs/environment.yaml"
     params:
         **job_params("gather_architectures"),
-    shell:
-        rule_command(RESULTS)

@@ -8,7 +8,7 @@
 
 checkpoint fetch_data:
     output:
-        data=PLACES.data(),
+        data=PLACES.output("fetch_data", "data"),
     log:
         PLACES.log("fetch_data"),
     localrule: True
@@ -38,18 +38,3 @@ for group in filter(PLAN.runs.is_published, PLAN.runs.searches):
             **job_params(PLAN.import_kind(group), group=group),
         shell:
             rule_command(RESULTS, access_option(PLAN.access()))
-
-
-# The test errors that the authors published.
-rule published_evaluations:
-    output:
-        published_evaluations=PLACES.table("published_evaluations"),
-    log:
-        PLACES.log("published_evaluations"),
-    localrule: True
-    conda:
-        "../envs/environment.yaml"
-    params:
-        **job_params("published_evaluations"),
-    shell:
-        rule_command(RESULTS, access_option(PLAN.access()))

@@ -8,7 +8,7 @@ rule depth_search:
             for data_set in PLAN.runs.depth_data_sets(w.group)
         ],
     output:
-        folder=directory(PLACES.depth()),
+        folder=directory(PLACES.output("depth_search", "folder")),
     log:
         PLACES.log("depth_search"),
     conda:

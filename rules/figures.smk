@@ -4,24 +4,23 @@
 # Snakemake wants what a rule says of its pictures to its own report (snakemake --report) without wildcards, and only some
 # figures have an animation: so each figure has a rule.
 for figure in PLAN.study.figures:
+    drawn = PLAN.job("figure", figure=figure)
+    shown = report(*drawn.outputs["png"], **snakemake_report_entry(figure, *drawn.outputs["caption"]))
 
     rule:
         name:
-            f"figure_{figure}"
+            drawn.name
         input:
-            tables=PLAN.job("figure", figure=figure).inputs["tables"],
+            tables=drawn.inputs["tables"],
         output:
-            **({"gif": PLACES.figure("gif", figure)} if is_animated(figure) else {}),
-            pdf=PLACES.figure("pdf", figure),
-            slide=PLACES.figure("slide.pdf", figure),
-            png=report(
-                PLACES.figure("png", figure),
-                **snakemake_report_entry(figure, PLACES.figure("rst", figure)),
-            ),
-            description=PLACES.figure("json", figure),
-            caption=PLACES.figure("rst", figure),
+            **({"gif": drawn.outputs["gif"]} if "gif" in drawn.outputs else {}),
+            pdf=drawn.outputs["pdf"],
+            slide=drawn.outputs["slide"],
+            png=shown,
+            description=drawn.outputs["description"],
+            caption=drawn.outputs["caption"],
         log:
-            PLAN.job("figure", figure=figure).log,
+            drawn.log,
         conda:
             "../envs/environment.yaml"
         params:
@@ -43,10 +42,10 @@ rule figures:
 # One depth network on one page, on request: snakemake results/<study>/run_pictures/<group>/<run>.png
 rule depth_run_picture:
     input:
-        folder=PLACES.depth(),
+        folder=PLACES.output("depth_search", "folder"),
     output:
-        pdf=PLACES.run_picture("pdf"),
-        png=PLACES.run_picture("png"),
+        pdf=PLACES.output("depth_run_picture", "pdf"),
+        png=PLACES.output("depth_run_picture", "png"),
     log:
         PLACES.log("depth_run_picture"),
     conda:

@@ -4,7 +4,7 @@
 
 checkpoint fetch_data:
     output:
-        data=PLACES.data(),
+        data=PLACES.output("made_up_data", "data"),
     log:
         PLACES.log("made_up_data"),
     localrule: True

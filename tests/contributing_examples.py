@@ -1,4 +1,4 @@
-"""The examples of CONTRIBUTING.md, taken from its text."""
+"""The examples of a change in a file, taken from the text of CONTRIBUTING.md and docs/extending.md."""
 
 import importlib.util
 import re
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 
 def example(file: str) -> str:
     """The example of a change in a file."""
-    text = (ROOT / "CONTRIBUTING.md").read_text()
+    text = (ROOT / "CONTRIBUTING.md").read_text() + (ROOT / "docs/extending.md").read_text()
     (found,) = re.findall(rf"^```python\n# {re.escape(file)}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return found
 

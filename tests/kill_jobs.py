@@ -25,11 +25,11 @@ from workflow_scripts.study.job_plan import Job, Plan
 from workflow_scripts.study.study import Study
 
 SEARCH = {
-    "epochs": 3,
+    "epochs": 5,
     "steps_per_epoch": 2,
     "batch_size": 4,
     "order": 1,
-    "init_channels": 2,
+    "init_channels": 16,  # whose loops are compiled: the curvature takes a tenth of the modules' time
     "layers": 3,
     "subset": 24,
     "validation_fraction": 0.5,
@@ -52,12 +52,12 @@ STUDY = {
             "batch_size": 50,
             "init_channels": 2,
             "layers": 3,
-            "subset": {"train": 200, "test": 200},
+            "subset": {"train": 100, "test": 100},
         },
     },
     "depth": {
         "experiments": {
-            "spirals": {"max_depths": [3, 4], "seeds": [1], "data": {"points": 200}, "training": {"epochs": 4000}},
+            "spirals": {"max_depths": [3, 4], "seeds": [1], "data": {"points": 200}, "training": {"epochs": 1500}},
         }
     },
 }
@@ -89,6 +89,12 @@ def start(job: Job) -> int:
     return child
 
 
+def wait_for_checkpoint(child: int, checkpoint: Path) -> None:
+    """Return when the job has saved a checkpoint or has ended."""
+    while not checkpoint.exists() and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        time.sleep(0.001)
+
+
 def finish(child: int) -> int:
     """Wait for a child; its exit status, negative for a signal."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -116,7 +122,11 @@ def kill_repeatedly(job: Job, kills: int, draws: random.Random) -> dict[str, obj
                 path.unlink()
         child = start(job)
         if hits < kills:
-            time.sleep(draws.uniform(0, 0.6 * whole))
+            # Every other kill waits for a checkpoint: on a busy machine all random moments may come before the first.
+            after_checkpoint = hits % 2 == 1
+            if after_checkpoint:
+                wait_for_checkpoint(child, checkpoint)
+            time.sleep(draws.uniform(0, (0.2 if after_checkpoint else 0.6) * whole))
             os.kill(child, signal.SIGKILL if draws.random() < 0.8 else signal.SIGTERM)
         status = finish(child)
         hits += status in (-signal.SIGKILL, run.TRY_AGAIN)

@@ -17,13 +17,16 @@ from pathlib import Path
 LIBRARIES = ("filelock", "pandas", "pydantic", "snakemake.cli", "snakemake.persistence.file", "snakemake.report", "yte")
 
 
-def run_module(tree: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_module(
+    tree: Path, module: str, *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """As `python -m MODULE ARGUMENTS` in the folder `tree`; what it printed and its exit status."""
     loaded = _loaded()
     assert loaded.stdin is not None and loaded.stdout is not None
     with tempfile.TemporaryDirectory() as folder:
         printed = [Path(folder) / name for name in ("output", "errors")]
-        print(json.dumps([str(tree), module, arguments, *map(str, printed)]), file=loaded.stdin, flush=True)
+        asked = [str(tree), module, arguments, environment or dict(os.environ), *map(str, printed)]
+        print(json.dumps(asked), file=loaded.stdin, flush=True)
         status = int(loaded.stdout.readline())
         return subprocess.CompletedProcess([module, *arguments], status, *(path.read_text() for path in printed))
 
@@ -53,8 +56,10 @@ def _serve() -> None:
     return None
 
 
-def _run(tree: str, module: str, arguments: list[str], output: str, errors: str) -> None:
+def _run(tree: str, module: str, arguments: list[str], environment: dict[str, str], output: str, errors: str) -> None:
     os.chdir(tree)
+    os.environ.clear()
+    os.environ.update(environment)
     nothing = os.open(os.devnull, os.O_RDONLY)
     written = [os.open(path, os.O_WRONLY | os.O_CREAT) for path in (output, errors)]
     for number, file in enumerate((nothing, *written)):

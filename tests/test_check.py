@@ -31,8 +31,8 @@ def test_a_study_that_does_not_exist_suggests_the_nearest() -> None:
     done = check("config/demp.yaml")
     assert done.returncode == 2
     assert done.stderr == (
-        "config/demp.yaml: there is no such study (did you mean demo?); known are demo, laptop, paper, "
-        "published, published_2024, small, spirals\n"
+        "config/demp.yaml: there is no such study (did you mean demo?); known are closed_form, demo, depth_images, "
+        "laptop, paper, published, published_2024, ranking, skips, small, spirals\n"
     )
 
 
@@ -75,16 +75,16 @@ STUDY = {
 }
 
 
-def told(capsys, folder, data_set="digits", space="s2", **cells):
+def checked(capsys, folder, data_set="digits", space="s2", **cells):
     """What `check` says of a study with these settings of the cell search, and its exit status."""
     grid = {**STUDY["cells"]["grids"][0], "data_sets": [data_set], "spaces": [space]}
     (folder / "mine.yaml").write_text(
         yaml.safe_dump({**STUDY, "cells": {"grids": [grid], "evaluation": None, **cells}})
     )
     status = command.main([str(folder / "mine.yaml")])
-    said = capsys.readouterr()
-    assert said.out == ""
-    return status, said.err.removeprefix(f"{folder}/mine.yaml: ")
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return status, captured.err.removeprefix(f"{folder}/mine.yaml: ")
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,31 @@ def told(capsys, folder, data_set="digits", space="s2", **cells):
     ],
 )
 def test_a_network_that_cannot_be_built_is_one_sentence(capsys, tmp_path, cells, sentence):
-    status, said = told(capsys, tmp_path, **cells)
-    assert (status, said[: len(sentence)]) == (2, sentence)
-    assert len(said.splitlines()) == 1
+    status, stderr = checked(capsys, tmp_path, **cells)
+    assert (status, stderr[: len(sentence)]) == (2, sentence)
+    assert len(stderr.splitlines()) == 1
 
 
 def test_small_networks_that_can_be_built_pass(capsys, tmp_path):
     small = {"search": {"init_channels": 2, "layers": 3}, "evaluation": {"init_channels": 2, "layers": 1}}
-    assert told(capsys, tmp_path, **small) == (0, "")
+    assert checked(capsys, tmp_path, **small) == (0, "")
+
+
+def test_given_architectures_alone_are_checked(capsys, tmp_path):
+    grid = {"source": "genotypes", "file": str(ROOT / "config/published_genotypes.txt"), "names": ["darts_pt_s4_1"]}
+    cells = {"grids": [grid | {"spaces": ["s4"], "data_sets": ["digits"]}], "image_size": 32}
+    study = {"study": "mine", "title": "T", "description": "D", "figures": ["found_cells"]}
+    said = []
+    for layers in (3, 1):  # with one cell the auxiliary head has no place
+        file = tmp_path / f"{layers}.yaml"
+        file.write_text(
+            yaml.safe_dump(study | {"cells": cells | {"evaluation": {"init_channels": 2, "layers": layers}}})
+        )
+        said.append((command.main([str(file)]), capsys.readouterr().err))
+    assert said[0] == (0, "")
+    assert (
+        said[1][0] == 2 and "cells.evaluation: the network of an architecture on digits cannot be built" in said[1][1]
+    )
 
 
 @pytest.fixture
@@ -119,9 +136,9 @@ def own_space(tmp_path, monkeypatch):
 
 def test_a_space_of_none_alone_is_refused(capsys, tmp_path, own_space):
     own_space(["none"])
-    status, said = told(capsys, tmp_path, space="own")
+    status, stderr = checked(capsys, tmp_path, space="own")
     why = "own.yaml: an edge has only the candidate none, so that no architecture can be read off it"
-    assert (status, said) == (2, f"cells.grids.0.spaces: {why}\n")
+    assert (status, stderr) == (2, f"cells.grids.0.spaces: {why}\n")
 
 
 def test_an_operation_that_cannot_be_built_is_told(capsys, tmp_path, own_space, monkeypatch):
@@ -129,17 +146,19 @@ def test_an_operation_that_cannot_be_built_is_told(capsys, tmp_path, own_space, 
     monkeypatch.setattr(search_spaces, "OPERATIONS", tmp_path / "operations.py")
     search_spaces.operation_names.cache_clear()
     own_space(["skip_connect", "mine"])
-    status, said = told(capsys, tmp_path, space="own", search={"init_channels": 4})
+    status, stderr = checked(capsys, tmp_path, space="own", search={"init_channels": 4})
     reason = "the network of the space own on digits cannot be built with these settings (unknown operation mine)"
-    assert (status, said) == (2, f"cells.search: {reason}\n")
+    assert (status, stderr) == (2, f"cells.search: {reason}\n")
 
 
 def test_an_operation_of_another_shape_is_told(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(operations.Zero, "forward", lambda self, x: x[:, :1, :1])
-    status, said = told(capsys, tmp_path, space="s3", search={"init_channels": 4})
+    status, stderr = checked(capsys, tmp_path, space="s3", search={"init_channels": 4})
     assert status == 2
-    assert said.startswith("cells.search: the network of the space s3 on digits cannot be built with these settings (")
-    assert len(said.splitlines()) == 1
+    assert stderr.startswith(
+        "cells.search: the network of the space s3 on digits cannot be built with these settings ("
+    )
+    assert len(stderr.splitlines()) == 1
 
 
 DIGITS = (ROOT / "workflow_scripts/data/sets/digits.py").read_text()
@@ -174,10 +193,10 @@ def test_a_broken_data_set_matters_where_it_is_named_and_nowhere_else(capsys, tm
     own_set(text)
     own_set("x = 1", name="not-a-name")
     search = {"init_channels": 4}
-    assert told(capsys, tmp_path, search=search) == (0, "")
-    assert told(capsys, tmp_path, data_set="own", search=search) == (2, f"cells.grids.0.data_sets: {sentence}\n")
+    assert checked(capsys, tmp_path, search=search) == (0, "")
+    assert checked(capsys, tmp_path, data_set="own", search=search) == (2, f"cells.grids.0.data_sets: {sentence}\n")
 
 
 def test_a_data_set_that_is_sound_is_one_file(capsys, tmp_path, own_set):
     own_set(DIGITS.replace('"digits"', '"own"'))
-    assert told(capsys, tmp_path, data_set="own", search={"init_channels": 4}) == (0, "")
+    assert checked(capsys, tmp_path, data_set="own", search={"init_channels": 4}) == (0, "")

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "findings").glob("*.md")])
+DOCUMENTS = sorted(path for folder in (".", "docs", "findings", "config") for path in (ROOT / folder).glob("*.md"))
 
 
 def anchors(text: str) -> set[str]:
@@ -69,9 +69,13 @@ def test_every_finding_is_listed_with_the_versions_that_it_installs() -> None:
     assert set(named) == {path.name for path in scripts}
 
 
-@pytest.mark.parametrize(
-    "command", ["audit", "status", "plan", "check", "conformance", "benchmark", "run", "gather_claims"]
+COMMANDS = (
+    *("audit", "status", "plan", "check", "conformance", "benchmark", "run", "gather_claims"),
+    *("export_network", "export_genotypes", "compare_studies", "publish"),
 )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, monkeypatch, capsys) -> None:
     monkeypatch.setattr(sys, "argv", [command, "--help"])
     with pytest.raises(SystemExit) as ended:

@@ -47,8 +47,8 @@ NARROW = "cells.search.init_channels=4 cells.evaluation.init_channels=4"
 def test_the_demo_is_planned_from_a_measurement():
     done = run("config/demo.yaml", "--devices", "2", "--calibrate", "--set", NARROW)
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^cell_search +2 .* calibrated$", done.stdout, re.MULTILINE)
-    assert re.search(r"^all +32 ", done.stdout, re.MULTILINE)
+    assert re.search(r"^cell_search +4 .* calibrated$", done.stdout, re.MULTILINE)
+    assert re.search(r"^all +35 ", done.stdout, re.MULTILINE)
     assert re.search(r"^On 2 devices: [\dhms]+ from start to end, at least\.$", done.stdout, re.MULTILINE)
     assert re.search(
         r"^checkpoints +[1-9]\d*\.\d +at most, of 2 jobs at once; one of cell_search has", done.stdout, re.MULTILINE
@@ -79,8 +79,8 @@ def test_more_work_takes_longer_by_the_same_measured_step(monkeypatch):
     monkeypatch.setattr("workflow_scripts.benchmark.calibration.seconds_added", lambda more, less, device: 0.02)
     training, calibration = job_of("evaluate_genotype"), Calibration(CPU)
     seconds = calibration.training(training, 1000, 797)
-    more = training.model_copy(update={"training": training.training.model_copy(update={"epochs": 80})})
-    assert training.training.epochs == 8
+    more = training.model_copy(update={"training": training.training.model_copy(update={"epochs": 60})})
+    assert training.training.epochs == 6
     assert calibration.training(more, 1000, 797) == pytest.approx(10 * seconds)
     assert calibration.training(training, 2000, 797) > 1.3 * seconds
     search = job_of("cell_search")

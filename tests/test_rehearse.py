@@ -14,6 +14,7 @@ def tree(tmp_path, monkeypatch):
     """A place for studies and config/local.yaml away from the repository's own."""
     for module in (rehearse, open_study):
         monkeypatch.setattr(module, "ROOT", tmp_path)
+        monkeypatch.setattr(module, "CONFIG", tmp_path / "config")
     monkeypatch.setattr(open_study, "LOCAL", tmp_path / "config" / "local.yaml")
     (tmp_path / "config").mkdir()
     (tmp_path / "config" / "tiny.yaml").write_bytes(TINY.read_bytes())
@@ -54,8 +55,8 @@ def test_a_rehearsal_is_a_study_file_beside_the_others(tree, started, capsys):
 def test_what_cannot_be_rehearsed_ends_in_one_sentence(local, arguments, sentence, tree, started, capsys):
     (tree / "config/local.yaml").write_text(local)
     assert rehearse.main([str(tree / "config/tiny.yaml"), *arguments]) == 2
-    said = capsys.readouterr()
-    assert said.err.startswith(sentence) and said.err.count("\n") == 1 and not said.out
+    captured = capsys.readouterr()
+    assert captured.err.startswith(sentence) and captured.err.count("\n") == 1 and not captured.out
     assert not started
 
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from loaded_python import run_module
 
 from workflow_scripts.provenance.code_digest import code_digests, combined
 from workflow_scripts.provenance.identity import Identity
@@ -141,23 +142,34 @@ class Tree:
         fixed = ["--root", "out", "--log", f"out/logs/{name}.log", "--job", identity]
         return [sys.executable, "-m", "workflow_scripts.run", *fixed, *arguments]
 
-    def start(self, identity, *arguments, **options):
+    def environment(self):
         variables = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+        return {**variables, "SECRET_TOKEN": SECRET, "SLURM_JOB_ID": "4242"}
+
+    def start(self, identity, *arguments, **options):
         # Ctrl-C is ignored by what a shell starts in the background, and so by what that starts.
         return subprocess.Popen(
             ["env", "--default-signal=INT", *self.command(identity, *arguments, **options)],
             cwd=self.root,
-            env={**variables, "SECRET_TOKEN": SECRET, "SLURM_JOB_ID": "4242"},
+            env=self.environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
     def run(self, *arguments, step="made_up", name="made_up/one", **settings):
-        """Run a job to its end; returns its exit status and what it printed on stderr."""
-        process = self.start(self.identity(step, **settings), *arguments, name=name)
-        _, said = process.communicate(timeout=60)
-        return process.returncode, said
+        """Run a job to its end; returns its exit status and what it printed on stderr.
+
+        A step that loads numerical libraries gets a new Python, in which nothing is loaded.
+        """
+        identity = self.identity(step, **settings)
+        if step == "made_up":
+            module, *rest = self.command(identity, *arguments, name=name)[2:]
+            done = run_module(self.root, module, *rest, environment=self.environment())
+            return done.returncode, done.stderr
+        process = self.start(identity, *arguments, name=name)
+        _, stderr = process.communicate(timeout=60)
+        return process.returncode, stderr
 
     def text(self, path):
         return (self.root / path).read_text()
@@ -388,8 +400,10 @@ def test_links_are_found_again_where_a_note_on_them_is_damaged(tree, note):
         path for path in (tree.root / "out/.producers").rglob("*") if path.is_file() and path.read_text() == "first"
     ]
     pointer.write_bytes(note)
-    status, said = tree.run("--input", "text", "out/a.txt", "--output", "text", "out/b.txt", text="two", name="second")
-    assert (status, "Traceback" in said) == (0, False)
+    status, stderr = tree.run(
+        "--input", "text", "out/a.txt", "--output", "text", "out/b.txt", text="two", name="second"
+    )
+    assert (status, "Traceback" in stderr) == (0, False)
     assert [read["record"] for read in tree.record("second")["inputs"]] == [digest_of(tree, "out/records/first.json")]
     assert pointer.read_text() == "first"
 
@@ -428,10 +442,10 @@ def test_a_failed_job_leaves_the_old_result_and_a_trace(tree, failure, sentence)
     both = (*ONE, "out/b.txt")
     assert tree.run(*both, text="one")[0] == 0
     before = {path: tree.text(path) for path in ("out/a.txt", "out/b.txt", "out/records/made_up/one.json")}
-    status, said = tree.run(*both, text="two", **failure)
+    status, stderr = tree.run(*both, text="two", **failure)
     assert status == 1
-    told = f"made_up/one failed: {sentence} (log: out/logs/made_up/one.log)"
-    assert said.splitlines() == ["  made_up/one  at work", told]
+    message = f"made_up/one failed: {sentence} (log: out/logs/made_up/one.log)"
+    assert stderr.splitlines() == ["  made_up/one  at work", message]
     assert {path: tree.text(path) for path in before} == before
     log = tree.text("out/logs/made_up/one.log")
     assert ("Traceback (most recent call last)" in log) == ("raises" in failure), "where it is of use"
@@ -450,9 +464,9 @@ def test_a_first_failure_leaves_no_output_and_no_record(tree):
 
 def test_a_gpu_that_was_asked_for_and_is_not_there(tree, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "99")
-    status, said = tree.run("--output", "text", "out/a.txt", "--gpu", "1", step="device_step")
+    status, stderr = tree.run("--output", "text", "out/a.txt", "--gpu", "1", step="device_step")
     assert status == 1
-    assert "a GPU was asked for (CUDA_VISIBLE_DEVICES=99), but torch sees none; check the driver, or unset it" in said
+    assert "a GPU was asked for (CUDA_VISIBLE_DEVICES=99), but torch sees none; check the driver, or unset it" in stderr
 
 
 @pytest.mark.parametrize(("visible", "given", "seen"), [("99", [], ""), ("-1", ["--gpu", "1"], "-1")])
@@ -465,8 +479,8 @@ def test_a_job_without_a_gpu_computes_on_the_processor(tree, monkeypatch, visibl
 
 @pytest.mark.parametrize("number", ["-1", "one", "0.5"])
 def test_a_number_of_gpus_that_is_none(tree, number):
-    status, said = tree.run(*ONE, f"--gpu={number}", text="one")
-    assert (status, said.splitlines()[-1].partition("error: ")[2]) == (
+    status, stderr = tree.run(*ONE, f"--gpu={number}", text="one")
+    assert (status, stderr.splitlines()[-1].partition("error: ")[2]) == (
         2,
         f"argument --gpu: '{number}' is not a number of devices",
     )
@@ -487,8 +501,8 @@ def test_a_disk_without_space_is_one_sentence(capsys):
     """/dev/full takes no byte, so that not even the log does."""
     with suppress(OSError), open("/dev/full", "a") as log:
         _report_failure(OSError(errno.ENOSPC, "no space", "out/a.txt"), "made_up/one", log)
-    [said] = capsys.readouterr().err.splitlines()
-    assert said.startswith("made_up/one failed: no space is left for out/a.txt; free some")
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("made_up/one failed: no space is left for out/a.txt; free some")
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
@@ -496,14 +510,14 @@ def test_a_job_that_is_asked_to_end_says_how_it_goes_on(tree, name):
     process = tree.start(tree.identity(text="one", ready="ready", go="go"), *ONE)
     wait_for((tree.root / "ready").exists, process)
     process.send_signal(signal.Signals[name])
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == TRY_AGAIN
-    told = f"it was stopped ({name}); started again, it goes on from its checkpoint where it keeps one"
+    message = f"it was stopped ({name}); started again, it goes on from its checkpoint where it keeps one"
     log = "out/logs/made_up/one.log"
-    assert said.splitlines() == ["  made_up/one  at work", f"made_up/one failed: {told} (log: {log})"]
+    assert stderr.splitlines() == ["  made_up/one  at work", f"made_up/one failed: {message} (log: {log})"]
     assert tree.attempts()[-1]["failed"] == "Stopped"
     assert not (tree.root / "out/.scratch/made_up/one").exists()
-    assert tree.text(log).endswith(f" failed: {told}\n")
+    assert tree.text(log).endswith(f" failed: {message}\n")
     assert "Traceback" not in tree.text(log), "Snakemake shows the logs of failed jobs"
 
 
@@ -515,9 +529,9 @@ def test_a_job_that_is_asked_to_end_while_its_modules_load(tree, name, module):
     process = tree.start(tree.identity(text="one"), *ONE)
     wait_for((tree.root / "ready").exists, process)
     process.send_signal(signal.Signals[name])
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == TRY_AGAIN
-    assert said == f"a job was stopped ({name}) before it began; start the workflow again\n"
+    assert stderr == f"a job was stopped ({name}) before it began; start the workflow again\n"
 
 
 def test_a_job_that_has_ended_is_not_stopped(tree):
@@ -526,36 +540,36 @@ def test_a_job_that_has_ended_is_not_stopped(tree):
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGTERM)
     (tree.root / "go").touch()
-    _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (0, "")
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (0, "")
     assert tree.attempts()[-1]["failed"] is None
 
 
 @pytest.mark.parametrize(
-    ("place", "told"),
+    ("place", "message"),
     [
         ("out", "out: there is a file where a folder should be; move it away, then start the workflow again"),
         ("out/logs", "out/logs: there is a file where a folder should be; move it away, then start the workflow again"),
         ("out/logs/made_up/one.log/x", "out/logs/made_up/one.log: there is a folder where a file should be; move it"),
     ],
 )
-def test_a_log_that_cannot_be_written_is_one_sentence(tree, place, told):
+def test_a_log_that_cannot_be_written_is_one_sentence(tree, place, message):
     (tree.root / place).parent.mkdir(parents=True, exist_ok=True)
     (tree.root / place).touch()
-    status, said = tree.run(*ONE, text="one")
+    status, stderr = tree.run(*ONE, text="one")
     assert status == 1
-    assert said.startswith(f"made_up/one failed: {told}")
-    assert len(said.splitlines()) == 1
+    assert stderr.startswith(f"made_up/one failed: {message}")
+    assert len(stderr.splitlines()) == 1
     assert not (tree.root / "out/a.txt").exists()
 
 
 def test_a_results_folder_that_cannot_be_written_is_one_sentence(tree):
     """Nobody, not even root, makes a file in a folder of the kernel's."""
     (tree.root / "out").symlink_to("/sys/kernel")
-    status, said = tree.run(*ONE, text="one")
+    status, stderr = tree.run(*ONE, text="one")
     assert status == 1
-    assert re.match(r"made_up/one failed: (out|/sys/kernel)/.*: (there is no permission|its file system)", said)
-    assert len(said.splitlines()) == 1
+    assert re.match(r"made_up/one failed: (out|/sys/kernel)/.*: (there is no permission|its file system)", stderr)
+    assert len(stderr.splitlines()) == 1
 
 
 OWN = ["out/.locks", "out/attempts", "out/.scratch", "out/records/made_up", "out/.producers", "out/.kept", "out/logs"]
@@ -569,9 +583,9 @@ def test_a_link_inside_a_results_folder_is_refused_before_anything_is_done(tree,
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     (tree.root / place).parent.mkdir(parents=True, exist_ok=True)
     (tree.root / place).symlink_to(elsewhere)
-    status, said = tree.run("--input", "text", "in.txt", "--output", "text", "out/sub/deep/a.txt", text="one")
+    status, stderr = tree.run("--input", "text", "in.txt", "--output", "text", "out/sub/deep/a.txt", text="one")
     what = "put what it leads to in its place, or make out itself the link, then start the workflow again"
-    assert (status, said) == (1, f"made_up/one failed: {place}: a link inside a results folder; {what}\n")
+    assert (status, stderr) == (1, f"made_up/one failed: {place}: a link inside a results folder; {what}\n")
     assert list(elsewhere.iterdir()) == []
 
 
@@ -635,8 +649,8 @@ def test_attempts_are_numbered_and_closed(tree):
 
 def test_a_missing_input_is_named(tree):
     (tree.root / "in.txt").unlink()
-    status, said = tree.run(*ONE, text="one")
-    assert (status, said) == (
+    status, stderr = tree.run(*ONE, text="one")
+    assert (status, stderr) == (
         1,
         "made_up/one failed: the input in.txt does not exist (log: out/logs/made_up/one.log)\n",
     )
@@ -646,9 +660,9 @@ def test_a_missing_input_is_named(tree):
 def test_a_job_of_other_code_is_refused(tree):
     identity = json.loads(tree.identity(text="one")) | {"code": "0" * 64}
     process = tree.start(json.dumps(identity), *ONE)
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
-    assert "failed: the code of this step changed after the workflow was started; start the workflow again (" in said
+    assert "failed: the code of this step changed after the workflow was started; start the workflow again (" in stderr
     assert not (tree.root / "out/a.txt").exists()
 
 
@@ -673,8 +687,8 @@ def test_a_waived_job_whose_input_changed_says_how_to_go_on(tree):
     waiver.parent.mkdir(parents=True)
     waiver.touch()
     process = tree.start(json.dumps(json.loads(tree.identity(text="one")) | {"code": "0" * 64}), *ONE)
-    said = process.communicate(timeout=60)[1]
-    assert "is kept by a waiver, but an input changed; delete out/waivers/made_up/one.json to make it anew" in said
+    stderr = process.communicate(timeout=60)[1]
+    assert "is kept by a waiver, but an input changed; delete out/waivers/made_up/one.json to make it anew" in stderr
 
 
 IDENTITY = {"step": "made_up", "settings": {}, "modules": [], "code": "0"}
@@ -691,10 +705,10 @@ IDENTITY = {"step": "made_up", "settings": {}, "modules": [], "code": "0"}
 )
 def test_an_identity_that_is_none(tree, identity):
     process = tree.start(identity, *ONE)
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert "error: --job: " in said.splitlines()[-1]
-    assert "Traceback" not in said
+    assert "error: --job: " in stderr.splitlines()[-1]
+    assert "Traceback" not in stderr
 
 
 # results that were removed from outside -------------------------------------------------------------------------------
@@ -716,9 +730,9 @@ def test_a_missing_output_is_put_back_and_not_computed(tree):
     tree.run(*BOTH, text="one")
     record, before = tree.text("out/records/made_up/one.json"), time.time_ns()
     (tree.root / "out/b.txt").unlink()
-    status, said = tree.run(*BOTH, text="one")
-    assert (status, said) == (0, f"  made_up/one  its output out/b.txt was {PUT_BACK}\n")
-    assert said.split("  ")[-1] in tree.text("out/logs/made_up/one.log")
+    status, stderr = tree.run(*BOTH, text="one")
+    assert (status, stderr) == (0, f"  made_up/one  its output out/b.txt was {PUT_BACK}\n")
+    assert stderr.split("  ")[-1] in tree.text("out/logs/made_up/one.log")
     assert tree.text("out/b.txt") == "one bread 1"
     assert (tree.root / "out/b.txt").stat().st_mtime_ns >= before - 10**9, "Snakemake takes old files for outdated"
     assert tree.text("out/records/made_up/one.json") == record
@@ -754,8 +768,8 @@ def test_folders_empty_files_and_equal_files_are_put_back(tree, removed):
     (tree.root / "out/results/.snakemake_timestamp").touch()
     gone = "out/results" if removed == "whole" else "out/results/deep"
     shutil.rmtree(tree.root / gone)
-    status, said = tree.run(*arguments, files=files)
-    assert (status, "nothing was computed" in said) == (0, True)
+    status, stderr = tree.run(*arguments, files=files)
+    assert (status, "nothing was computed" in stderr) == (0, True)
     found = {
         path.relative_to(tree.root / "out/results").as_posix(): path.read_text()
         for path in (tree.root / "out/results").rglob("*.txt")
@@ -811,8 +825,8 @@ def test_what_does_not_match_is_computed_and_the_log_says_why(tree, change, sett
         if file.read_text() != "one bread 0":
             file.unlink()
     change(tree.root)
-    status, said = tree.run(*BOTH, **({"text": "one"} | settings))
-    assert (status, said) == (0, "  made_up/one  at work\n")
+    status, stderr = tree.run(*BOTH, **({"text": "one"} | settings))
+    assert (status, stderr) == (0, "  made_up/one  at work\n")
     log = tree.text("out/logs/made_up/one.log")
     assert "no earlier result is put back, because " in log
     assert why in log
@@ -856,9 +870,9 @@ def test_other_outputs_than_recorded_are_computed(tree):
 def test_a_result_that_cannot_be_kept_is_a_result(tree):
     (tree.root / "out").mkdir()
     (tree.root / "out/.kept").touch()
-    status, said = tree.run(*ONE, text="one")
+    status, stderr = tree.run(*ONE, text="one")
     assert status == 0
-    assert "made_up/one  its outputs are not kept in out/.kept: " in said
+    assert "made_up/one  its outputs are not kept in out/.kept: " in stderr
     assert tree.text("out/a.txt") == "one bread 0"
     assert tree.attempts()[-1]["failed"] is None
 
@@ -934,8 +948,11 @@ def test_what_a_killed_job_left_is_not_taken_for_an_output(tree):
     left = tree.root / "out/.scratch/made_up/one/text/0"
     left.mkdir(parents=True)
     (left / "a.txt").write_text("left over by a killed job")
-    status, said = tree.run(*ONE, text="one", skip=0)
-    assert (status, said.splitlines()[-1].partition(" (")[0]) == (1, "made_up/one failed: the step did not write a.txt")
+    status, stderr = tree.run(*ONE, text="one", skip=0)
+    assert (status, stderr.splitlines()[-1].partition(" (")[0]) == (
+        1,
+        "made_up/one failed: the step did not write a.txt",
+    )
 
 
 def test_a_log_outside_the_results_folder_is_a_usage_error(tree):

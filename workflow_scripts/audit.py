@@ -17,7 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workflow_scripts.provenance import history
+from workflow_scripts.provenance.check_files import altered
 from workflow_scripts.provenance.compare import compared_files, differing_files
+from workflow_scripts.provenance.compare_tables import is_table, table_lines
 from workflow_scripts.provenance.findings import Verdict
 from workflow_scripts.provenance.ledger import Entry, Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.page_file import page_of
@@ -27,7 +29,7 @@ from workflow_scripts.provenance.signature_findings import check_signatures
 from workflow_scripts.provenance.study_of_results import planned_of, study_of
 from workflow_scripts.provenance.verify import require_sound, verify
 from workflow_scripts.provenance.waive import WaiverError, waive
-from workflow_scripts.runtime.command_line import documented_parser, print_error, print_lines, stop_writing
+from workflow_scripts.runtime.command_line import add_set, documented_parser, print_error, print_lines, stop_writing
 from workflow_scripts.runtime.folders import RECORDS
 from workflow_scripts.study.study import Study, StudyError
 
@@ -94,7 +96,9 @@ def _print_verdict(verdict: Verdict) -> None:
     print_lines(*verdict.signed)
     print_lines(f"{verdict.jobs} jobs, {verdict.files} files, {verdict.bytes / 1e6:.1f} MB hashed")
     print_lines(f"root digest {verdict.root_digest}")
-    print_lines(f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file matches its record")
+    unfinished = f"; {verdict.not_made} jobs of the study have no result" if verdict.not_made else ""
+    result = f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file matches its record"
+    print_lines(f"{result}{unfinished}")
 
 
 def _why(options: argparse.Namespace) -> int:
@@ -109,6 +113,10 @@ def _why(options: argparse.Namespace) -> int:
             print_lines(*history.why(ledger, path, options.all))
     except KeyError:
         raise AuditError(f"{path}: no record names this file{_unknown(ledger)}") from None
+    finding = altered(ledger, path)
+    if finding is not None:
+        print_error(f"This is the ancestry of another file: {finding}")
+        return FINDINGS
     return CLEAN
 
 
@@ -143,6 +151,9 @@ def _diff(options: argparse.Namespace) -> int:
         print_lines(*(f"  {cause}" for cause in shared[:SHOWN]))
         if len(shared) > SHOWN:
             print_lines(f"  ... and {len(shared) - SHOWN} more causes")
+        for name in names:
+            if is_table(name) and all((ledger.folder / name).exists() for ledger in (first, second)):
+                print_lines(*(f"  {line}" for line in table_lines(name, first.folder, second.folder)))
     if not found:
         some = compared_files(first)
         same = "every figure, table and architecture is the same bytes in both folders"
@@ -226,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     study.add_argument(
         "--configfile", type=Path, metavar="FILE", help="the study; config/<folder's name>.yaml otherwise"
     )
-    study.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
+    add_set(study)
 
     one = _command(commands, "verify", _verify, "re-hash every file, follow every link", "results/demo", [study])
     one.add_argument("folder", type=Path, metavar="DIR")
@@ -254,7 +265,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--all", action="store_true", help="name every file")
 
     one = _command(
-        commands, "diff", _diff, "figures and tables that differ, and the first cause", "results/demo other/demo"
+        commands,
+        "diff",
+        _diff,
+        "figures and tables that differ, row by row, and the first cause",
+        "results/demo other/demo",
     )
     one.add_argument("first", type=Path, metavar="DIR")
     one.add_argument("second", type=Path, metavar="DIR")

@@ -5,9 +5,9 @@ Small files are counted as a study of 26 jobs and 69 outputs left them on ext4, 
 
 from collections.abc import Iterator, Sequence
 
-from workflow_scripts.data.data_set import load_image_set
-from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob, SelectionJob
+from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob, SelectionJob, SupernetJob
 from workflow_scripts.study.depth_settings import DepthRun
+from workflow_scripts.study.image_sets import load_image_set
 from workflow_scripts.study.job_plan import Job
 
 RECORD, ATTEMPTS, LOG = 7_700, 4_100, 4_100
@@ -56,12 +56,14 @@ def beside_results(jobs: Sequence[Job], at_once: int) -> Iterator[str]:
 def checkpoint_bytes(job: Job) -> int:
     """Bytes of a job's checkpoint while it runs; 0 where its step keeps none. Loads torch where it keeps one."""
     settings = job.settings
-    if not isinstance(settings, SearchJob | EvaluationJob | SelectionJob) and job.step != "depth_search":
+    if not isinstance(settings, SearchJob | SupernetJob | EvaluationJob | SelectionJob) and job.step != "depth_search":
         return 0
     from workflow_scripts.benchmark import checkpoints
 
     if isinstance(settings, SearchJob):
         return checkpoints.search_checkpoint(settings)
+    if isinstance(settings, SupernetJob):
+        return checkpoints.search_checkpoint(settings.search)
     if isinstance(settings, EvaluationJob):
         return checkpoints.training_checkpoint(settings, image_counts(settings)[0])
     if isinstance(settings, SelectionJob):

@@ -73,7 +73,7 @@ def _write_documents(
         if folder not in studies:
             raise ValueError(f"{folder}/claims.json is not there; run make run STUDY={folder.name} first")
         if outdated[folder]:
-            raise ValueError(_outdated(folder, outdated[folder]))
+            raise ValueError(outdated_words(folder, outdated[folder]))
     for folder in folders:
         text = json.dumps(studies[folder], sort_keys=True, indent=1) + "\n"
         write_durably(COMMITTED / f"{folder.name}.json", text.encode())
@@ -83,7 +83,8 @@ def _write_documents(
     print_lines(*(readme_line(paper, claims_stated(), committed) for paper in PAPERS))
 
 
-def _outdated(folder: Path, changed: list[str]) -> str:
+def outdated_words(folder: Path, changed: list[str]) -> str:
+    """What is wrong with verdicts whose tables have changed, and what to do, in a sentence."""
     return (
         f"{folder}/claims.json is older than its tables ({', '.join(changed)}); run make run STUDY={folder.name} first"
     )
@@ -94,7 +95,7 @@ def _lines(studies: dict[Path, dict[str, Any]], outdated: dict[Path, list[str]])
     if not studies:
         yield f"No study has verdicts in {RESULTS} yet: make run STUDY=demo writes some."
         return
-    yield from (_outdated(folder, changed) for folder, changed in outdated.items() if changed)
+    yield from (outdated_words(folder, changed) for folder, changed in outdated.items() if changed)
     current = {folder.name: content for folder, content in studies.items() if not outdated[folder]}
     for claim in claims_stated():
         yield f"{PAPERS[claim['paper']]}, {claim['place']}: {claim['statement']}"

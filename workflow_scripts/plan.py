@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 from workflow_scripts.benchmark.durations import NotMeasured
 from workflow_scripts.disk import beside_results, image_counts, training_of
 from workflow_scripts.provenance.record import Record, RecordError, read_record
-from workflow_scripts.runtime.command_line import documented_parser, print_error
+from workflow_scripts.runtime.command_line import print_error, study_parser
 from workflow_scripts.runtime.progress import duration
-from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob, SelectionJob
+from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob, SelectionJob, SupernetJob
 from workflow_scripts.study.depth_settings import DepthRun
 from workflow_scripts.study.job_plan import Job, Plan
-from workflow_scripts.study.open_study import load
+from workflow_scripts.study.open_study import named_study
 from workflow_scripts.study.study import StudyError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     begun = time.monotonic()
     try:
-        study = load([options.file], {} if options.set is None else {"set": options.set})
+        study = named_study(options.file, options.set)
     except StudyError as error:
         print_error(error)
         return 2
@@ -136,6 +136,8 @@ class _Estimator:
         settings = job.settings
         if isinstance(settings, SearchJob):
             return self.calibration.search(settings)
+        if isinstance(settings, SupernetJob):
+            return None if settings.perturbation is None else self.calibration.supernet(settings)
         if isinstance(settings, EvaluationJob):
             return self.calibration.training(settings, *image_counts(settings))
         if isinstance(settings, SelectionJob):
@@ -179,11 +181,9 @@ def _print_stages(stages: dict[str, Stage], devices: int) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = documented_parser("plan", __doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
+    parser = study_parser("plan", __doc__)
     parser.add_argument("--devices", type=int, default=1, metavar="N", help="processors or GPUs at once (default 1)")
     parser.add_argument("--calibrate", action="store_true", help="measure, also where times are recorded")
-    parser.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
     return parser
 
 

@@ -18,17 +18,16 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-import yaml
-
 from workflow_scripts.check import check_profile
 from workflow_scripts.rehearsal import head_node
 from workflow_scripts.rehearsal.rehearsal_report import report
-from workflow_scripts.runtime.command_line import documented_parser, print_error, stop_writing
+from workflow_scripts.runtime.command_line import print_error, stop_writing, study_parser
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.study.job_plan import Plan
-from workflow_scripts.study.open_study import ROOT, load
+from workflow_scripts.study.open_study import CONFIG, ROOT, named_study
 from workflow_scripts.study.rehearsal import number_of_jobs, rehearsal_of, sample_of
 from workflow_scripts.study.study import Study, StudyError
+from workflow_scripts.study.study_text import study_text
 
 SECONDS_BETWEEN_LOOKS = 2.0
 HANDED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -38,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Rehearse the study on the command line; returns Snakemake's exit status, 2 for a mistake in the configuration."""
     options = _parser().parse_args(arguments)
     try:
-        study = load([options.file], {} if options.set is None else {"set": options.set})
-        file = ROOT / "config" / f"{rehearsal_of(study).study}.yaml"
+        study = named_study(options.file, options.set)
+        file = CONFIG / f"{rehearsal_of(study).study}.yaml"
         real, status = number_of_jobs(study), 0
         if not options.report_only:
             if options.profile is None:
@@ -49,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             part = f"{number_of_jobs(small):,} of the {real:,} jobs of {study.study}"
             print(f"Rehearsing {part}: {_shown(file)}", flush=True)
             status = _run(file, options.profile, f"results/{small.study}")
-        small = load([file], {})
+        small = named_study(file)
         print(*report(Plan(small).jobs, study.study, real, f"results/{small.study}"), sep="\n")
     except StudyError as error:
         print_error(error)
@@ -69,10 +68,9 @@ def _write(study: Study, jobs: int | None, file: Path) -> Study:
     if jobs is not None:
         small = sample_of(small, jobs)
     part = "" if jobs is None else f", {number_of_jobs(small)} of its jobs"
-    header = f"# Made of the study {study.study}{part} by workflow_scripts.rehearse, which writes it anew.\n"
-    settings = small.model_dump(mode="json", exclude_unset=True)
-    write_durably(file, (header + yaml.safe_dump(settings, sort_keys=False, allow_unicode=True)).encode())
-    if load([file], {}) != small:
+    comment = f"Made of the study {study.study}{part} by workflow_scripts.rehearse, which writes it anew."
+    write_durably(file, study_text(small, comment))
+    if named_study(file) != small:
         raise StudyError(
             f"config/local.yaml: it says otherwise than {_shown(file)}, so that no rehearsal can be made; move what it "
             "says besides data and resources into the study's own file"
@@ -113,12 +111,10 @@ def _shown(file: Path) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = documented_parser("rehearse", __doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
+    parser = study_parser("rehearse", __doc__)
     parser.add_argument("--profile", metavar="NAME", help="the profile it is to run with, a folder of profiles/")
     parser.add_argument("--jobs", type=_count, metavar="N", help="a sample of at most N jobs, of every kind")
     parser.add_argument("--report-only", action="store_true", help="run nothing; report on the rehearsal that is there")
-    parser.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
     return parser
 
 

@@ -37,8 +37,7 @@ from workflow_scripts.provenance.environment import git_state, machine, software
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
 from workflow_scripts.provenance.kept_outputs import Mismatch, keep, put_back, remove_outdated, same_job
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
-from workflow_scripts.provenance.new_record import new_record
-from workflow_scripts.provenance.record import file_facts, now
+from workflow_scripts.provenance.record import file_facts, new_record, now
 from workflow_scripts.runtime.command_line import documented_parser, print_lines
 from workflow_scripts.runtime.confined import confine, require_inside
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices
@@ -49,14 +48,13 @@ from workflow_scripts.runtime.folders import (
     CHECKPOINTS,
     INPUT_RECORDS,
     KEPT,
-    LOCKS,
     LOGS,
     PRODUCERS,
     RECORDS,
     SCRATCH,
     WAIVERS,
 )
-from workflow_scripts.runtime.job_lock import job_lock
+from workflow_scripts.runtime.job_lock import job_lock, lock_file
 from workflow_scripts.runtime.progress import Console, warnings_shown
 from workflow_scripts.runtime.writable_paths import check_places
 from workflow_scripts.study.step_needs import keeps_checkpoint, uses_gpu
@@ -123,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _own_files(root: Path, name: str) -> list[Path]:
     """The files and folders, besides log and outputs, that the wrapper writes for a job."""
     folders = [root / folder / name for folder in (SCRATCH, KEPT)]
-    files = [_record(root, name), _trace(root, name), _lock(root, name), _checkpoint_file(root, name)]
+    files = [_record(root, name), _trace(root, name), lock_file(root, name), _checkpoint_file(root, name)]
     return [*folders, *files, root / PRODUCERS, root / INPUT_RECORDS]
 
 
@@ -133,10 +131,6 @@ def _record(root: Path, name: str) -> Path:
 
 def _trace(root: Path, name: str) -> Path:
     return root / ATTEMPTS / f"{name}.jsonl"
-
-
-def _lock(root: Path, name: str) -> Path:
-    return root / LOCKS / f"{name.replace('/', '.')}.lock"
 
 
 def _checkpoint_file(root: Path, name: str) -> Path:
@@ -170,7 +164,7 @@ def _run(
     if missing:
         raise JobError(f"the input {missing[0]} does not exist")
 
-    with job_lock(_lock(root, name), progress.say) as waited, ExitStack() as stack:
+    with job_lock(lock_file(root, name), progress.say) as waited, ExitStack() as stack:
         if waited and _is_done(identity, inputs, _record(root, name)):
             progress.say("the other process made them, from the same settings, code and inputs; nothing is left to do")
             return

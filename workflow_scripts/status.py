@@ -3,7 +3,8 @@
     python -m workflow_scripts.status config/demo.yaml
 
 Compares every result with its record, its settings and its code, and with what `snakemake -n` would do; says where
-Snakemake alone would be wrong. Exit status: 0 also where jobs would run, 2 for a mistake in the configuration.
+Snakemake alone would be wrong. During a run it names the jobs that run, and leaves Snakemake out. Exit status: 0 also
+where jobs would run, 2 for a mistake in the configuration.
 """
 
 import argparse
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from workflow_scripts.provenance.failed_jobs import failures
 from workflow_scripts.provenance.staleness import (
+    RUNNING,
     RUNS,
     DryRunError,
     JobState,
@@ -24,10 +26,11 @@ from workflow_scripts.provenance.staleness import (
     study_options,
 )
 from workflow_scripts.provenance.study_of_results import planned_of
-from workflow_scripts.runtime.command_line import documented_parser, print_error, print_lines, stop_writing
+from workflow_scripts.runtime.command_line import print_error, print_lines, stop_writing, study_parser
 from workflow_scripts.runtime.progress import duration
-from workflow_scripts.study.open_study import load
+from workflow_scripts.study.open_study import named_study
 from workflow_scripts.study.study import StudyError
+from workflow_scripts.watching.job_log import read_progress
 
 SHOWN = 10
 
@@ -36,11 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the state of the study on the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        study = load([options.file], {} if options.set is None else {"set": options.set})
+        study = named_study(options.file, options.set)
         results = f"results/{study.study}"
         found = job_states(planned_of(study), results)
         _print_states(results, found, options.all)
         print_lines(*_failed(Path(results)))
+        if any(job_state.state == RUNNING for job_state in found):
+            print_lines("A run is under way: watch it (make watch), or ask again when it has ended.")
+            return 0
         snakemake = study_options(options.file, options.set)
         plan = snakemake_plan(snakemake)
     except (StudyError, DryRunError, ValueError) as error:
@@ -69,20 +75,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _print_states(results: str, found: list[JobState], everything: bool) -> None:
     counts = Counter(job_state.state for job_state in found)
     print_lines(f"{results}: {len(found)} jobs, " + ", ".join(f"{count} {state}" for state, count in counts.items()))
-    for state in (*RUNS, "waived"):
+    for state in (RUNNING, *RUNS, "waived"):
         those = [job_state for job_state in found if job_state.state == state]
         for job_state in those if everything else those[:SHOWN]:
-            cost = "" if job_state.seconds is None else f"  [{duration(job_state.seconds)}]"
-            print_lines(f"  {state}: {job_state.job.name}{cost}", *(f"      {reason}" for reason in job_state.reasons))
+            print_lines(
+                f"  {state}: {job_state.job.name}{_note(job_state)}",
+                *(f"      {reason}" for reason in job_state.reasons),
+            )
         if len(those) > SHOWN and not everything:
             print_lines(f"  {state}: ... and {len(those) - SHOWN} more (--all names each)")
     print_lines(_cost([job_state for job_state in found if job_state.state in RUNS]))
 
 
+def _note(job_state: JobState) -> str:
+    """How far a job is that runs; what running it would cost of any other."""
+    if job_state.state == RUNNING:
+        progress = read_progress(Path(job_state.job.log))
+        left = "" if progress is None or progress.left is None else f", {duration(progress.left)} left"
+        return "" if progress is None else f"  [{progress.done}/{progress.total}  {progress.note}{left}]"
+    return "" if job_state.seconds is None else f"  [{duration(job_state.seconds)}]"
+
+
 def _failed(results: Path) -> list[str]:
-    """The jobs whose last attempt left no result, and why."""
+    """The jobs whose last attempt left no result, and why; none that runs now."""
     lines = list(failures(results))
-    return [f"Failed, killed or running still in {results}:", *(f"  {line}" for line in lines)] if lines else []
+    return [f"Failed or killed in {results}:", *(f"  {line}" for line in lines)] if lines else []
 
 
 def _cost(runs: list[JobState]) -> str:
@@ -97,9 +114,7 @@ def _cost(runs: list[JobState]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = documented_parser("status", __doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
-    parser.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
+    parser = study_parser("status", __doc__)
     parser.add_argument("--all", action="store_true", help="name every job")
     return parser
 

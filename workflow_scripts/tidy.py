@@ -22,11 +22,12 @@ from pathlib import Path
 from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.record import Record, RecordError, read_record
 from workflow_scripts.provenance.study_of_results import planned_of
-from workflow_scripts.runtime.command_line import documented_parser, print_error, print_lines
+from workflow_scripts.runtime.command_line import print_error, print_lines, study_parser
 from workflow_scripts.runtime.folders import ATTEMPTS, CHECKPOINTS, KEPT, LOCKS, RECORDS, SCHEDULER, SCRATCH
+from workflow_scripts.runtime.job_lock import lock_file
 from workflow_scripts.runtime.locks import try_lock
 from workflow_scripts.runtime.untrusted_files import LINK, found_below
-from workflow_scripts.study.open_study import load
+from workflow_scripts.study.open_study import named_study
 from workflow_scripts.study.study import StudyError
 
 FREE_OF_LINKS = (CHECKPOINTS, SCRATCH, LOCKS, KEPT, SCHEDULER, RECORDS, ATTEMPTS)
@@ -72,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Tidy the results of the study on the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        study = load([options.file], {} if options.set is None else {"set": options.set})
+        study = named_study(options.file, options.set)
         root = Path(f"results/{study.study}")
         removed = tidy(root, {job.name for job in planned_of(study) if job.root == root.as_posix()}, options.dry_run)
     except (StudyError, TidyError) as error:
@@ -145,7 +146,7 @@ def _tidy_job(root: Path, job: str, removed: Removed) -> None:
 @contextmanager
 def _held(root: Path, job: str, removed: Removed) -> Iterator[bool]:
     """Hold a job's lock, so that it cannot run; yields False where it runs now."""
-    file = root / LOCKS / f"{job.replace('/', '.')}.lock"
+    file = lock_file(root, job)
     was_there = file.exists()
     with _lock(file) as held:
         if not held:
@@ -236,10 +237,8 @@ def _print_removed(root: Path, removed: Removed) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = documented_parser("tidy", __doc__)
-    parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
+    parser = study_parser("tidy", __doc__)
     parser.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
-    parser.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
     return parser
 
 

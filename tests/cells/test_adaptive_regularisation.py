@@ -7,6 +7,7 @@ import pytest
 import torch
 from cells.tiny import tiny_search, written_search
 
+from workflow_scripts.cells import bilevel_step
 from workflow_scripts.cells import search as searching
 from workflow_scripts.cells.adaptive_regularisation import Adaptation
 from workflow_scripts.cells.early_stopping import latest_stop, stop_epoch
@@ -102,13 +103,13 @@ def test_the_l2_factor_is_not_raised_beyond_the_largest(digits, rising):
 @pytest.mark.parametrize(("fidelity", "seen"), [("corrected", {3e-4, 0.01}), ("published", {3e-4})])
 def test_the_unrolled_step_sees_the_raised_l2_but_as_published_the_old(digits, rising, monkeypatch, fidelity, seen):
     rules = []
-    gradient = searching.second_order_gradient
+    gradient = bilevel_step.second_order_gradient
 
     def spy(network, alphas, train, valid, rule, *rest, **named):
         rules.append(rule.l2)
         return gradient(network, alphas, train, valid, rule, *rest, **named)
 
-    monkeypatch.setattr(searching, "second_order_gradient", spy)
+    monkeypatch.setattr(bilevel_step, "second_order_gradient", spy)
     searched(job_of(adaptive=Adaptive(factor=50, max_l2=0.01), order=2, fidelity=fidelity), digits)
     assert set(rules) == seen
 

@@ -1,12 +1,13 @@
-"""One more operation and one more metric, as CONTRIBUTING.md shows them: from one edited file to the tables."""
+"""One more operation and one more metric, as the documents show them: from one edited file to tables and figures."""
 
 import json
 import shutil
 import subprocess
 import sys
 
-from contributing_examples import ROOT, example
+from contributing_examples import ROOT, example, with_example
 
+from figures import style
 from workflow_scripts.provenance.code_digest import code_digests
 
 OPERATIONS = "workflow_scripts/cells/operations.py"
@@ -25,6 +26,15 @@ genotype = parse_genotype(history["genotype"].iloc[-1])
 files = evaluated(genotype, tiny_evaluation(epochs=1), Path(digits), Path(folder))
 print(tabled(files, Path(folder)).iloc[0].to_json())
 """
+
+
+def test_an_operation_has_a_name_and_a_colour_in_figures_and_can_have_its_own(tmp_path):
+    own = with_example("figures/style.py", tmp_path, before='    "noise": ("noise", ')
+    assert style.operation_name("conv_3x3") == "conv 3×3"
+    assert own.operation_name("conv_3x3") == "3×3"
+    colours = {colour for _, colour in style.OPERATION_STYLES.values()}
+    assert style.operation_colour("conv_3x3") not in colours | {style.BLACK}
+    assert own.operation_colour("conv_3x3") not in colours | set(style.OTHER_OPERATION_COLOURS)
 
 
 def test_one_more_operation_and_one_more_metric(digits, tmp_path):

@@ -294,7 +294,7 @@ def steady(errors, hessian=None):
 
 
 @pytest.mark.parametrize(
-    ("errors", "hessian", "said"),
+    ("errors", "hessian", "reason"),
     [
         ([81.0] * 10, None, "all images get one class: the validation error is 81.000 % in the last 10 epochs"),
         ([81.0] * 10, np.eye(2) * np.float32(0.001), "so that the dominant eigenvalue is 0.001"),
@@ -304,10 +304,10 @@ def steady(errors, hessian=None):
         (np.linspace(20, 10, 10).tolist(), np.eye(2) * 0.001, None),
     ],
 )
-def test_a_network_that_tells_no_images_apart(errors, hessian, said):
+def test_a_network_that_tells_no_images_apart(errors, hessian, reason):
     found = published_logs._degenerate(steady(errors, hessian))
-    assert (found is None) == (said is None)
-    assert said is None or found.endswith(said)
+    assert (found is None) == (reason is None)
+    assert reason is None or found.endswith(reason)
 
 
 def test_a_space_of_which_no_logs_were_published(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from cells.tiny import MEASURE, numbered_part, tiny_search, written_search
 
+from workflow_scripts.cells import bilevel_step
 from workflow_scripts.cells import search as search_module
 from workflow_scripts.cells.bilevel_step import weight_step
 from workflow_scripts.cells.search import run_search
@@ -131,13 +132,13 @@ def test_an_epoch_is_one_pass_unless_its_steps_are_given(digits, steps):
 
 def test_weights_and_alphas_see_disjoint_images(steps, monkeypatch):
     alpha_batches = []
-    gradient = search_module.first_order_gradient
+    gradient = bilevel_step.first_order_gradient
 
     def spy(network, alphas, valid, noise, published):
         alpha_batches.append(numbers(valid[0]))
         return gradient(network, alphas, valid, noise, published)
 
-    monkeypatch.setattr(search_module, "first_order_gradient", spy)
+    monkeypatch.setattr(bilevel_step, "first_order_gradient", spy)
     job = numbered_job(epochs=2, steps_per_epoch=None)
     run_search(job, numbered_part(job), Silent(), CPU)
     trained = [number for images, *_ in steps for number in numbers(images)]
@@ -187,8 +188,8 @@ def test_drop_path_rises_linearly_to_its_largest_value(digits, monkeypatch):
         seen.append(noise.drop_path)
         return gradient(network, alphas, valid, noise, published)
 
-    gradient = search_module.first_order_gradient
-    monkeypatch.setattr(search_module, "first_order_gradient", spy)
+    gradient = bilevel_step.first_order_gradient
+    monkeypatch.setattr(bilevel_step, "first_order_gradient", spy)
     searched(tiny_search(drop_path=0.4, epochs=5, steps_per_epoch=1), digits)
     assert seen == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
 

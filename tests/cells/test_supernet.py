@@ -1,5 +1,9 @@
 """The supernet: its genotype, what is random in it, and its BatchNorm statistics."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from cells.tiny import alphas_of, batch_of, supernet
@@ -323,3 +327,20 @@ def test_drop_path_on_chosen_edges_acts_in_training_only():
     assert not torch.allclose(first, other)
     network.eval()
     assert torch.equal(network.chosen(images, architecture, generator(), 0.5), network.chosen(images, architecture))
+
+
+REDUCTIONS = """
+import torch
+from workflow_scripts.cells.operations import FactorizedReduce
+torch.set_num_threads(1)
+for _ in range(40):
+    x = torch.randn(4, 4, 8, 8).contiguous(memory_format=torch.channels_last).requires_grad_()
+    FactorizedReduce(4, 4, affine=False).to(memory_format=torch.channels_last)(x).sum().backward()
+"""
+
+
+def test_a_reduction_of_few_channels_leaves_memory_as_it_was():
+    """glibc ends a process whose memory is damaged. On every processor, the code for those without AVX-512 runs."""
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"}
+    done = subprocess.run([sys.executable, "-c", REDUCTIONS], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

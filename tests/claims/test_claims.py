@@ -56,3 +56,11 @@ def test_a_claim_without_runs_is_not_measured(name):
     found = judged(name, worlds.empty())
     assert (found.word, found.findings) == ("undecided", ())
     assert found.reason.startswith("not measured: it needs ")
+
+
+@pytest.mark.parametrize("name", claim_names("depth"))
+def test_networks_whose_q_is_set_decide_no_claim_of_the_paper(name):
+    tables = worlds.depth(True)
+    for table in stated(name, "TABLES"):
+        tables[table].loc[tables[table]["model"].fillna("ldn") == "ldn", "closed_form_from"] = 0
+    assert judged(name, tables).word == "undecided"

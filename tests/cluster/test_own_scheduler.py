@@ -3,14 +3,14 @@
 import pytest
 from contributing_examples import with_example
 
-from workflow_scripts.runtime import schedulers
-from workflow_scripts.runtime.schedulers import scheduler_job, scheduler_name
+from workflow_scripts.runtime import scheduler_dialects as schedulers
+from workflow_scripts.runtime.scheduler_dialects import scheduler_job, scheduler_name
 
 
 @pytest.fixture
 def mine(monkeypatch, tmp_path):
     """The entry that CONTRIBUTING.md shows, which also reads why jobs ended and why they wait."""
-    changed = with_example("workflow_scripts/runtime/schedulers.py", tmp_path, before='    Scheduler("PBS"')
+    changed = with_example("workflow_scripts/runtime/scheduler_dialects.py", tmp_path, before='    Scheduler("PBS"')
     (shown,) = (each for each in changed.SCHEDULERS if each.name == "Mine")
     entry = shown._replace(queued="USERHOLD until", end=lambda number: f"Mine: job {number} was too large")
     monkeypatch.setattr(schedulers, "SCHEDULERS", (*schedulers.SCHEDULERS, entry))

@@ -10,7 +10,7 @@ import pytest
 from workflow_scripts.cluster import submit
 from workflow_scripts.cluster.left_running import cancel, left_running, numbers
 from workflow_scripts.cluster.submission_files import Submission, new_submission, register, registered, submissions
-from workflow_scripts.runtime.schedulers import job_number, listed, passes, stays
+from workflow_scripts.runtime.scheduler_dialects import job_number, listed, passes, stays
 
 PROPERTIES = {
     "type": "single",
@@ -81,19 +81,19 @@ def test_a_refusal_that_ends_by_itself_is_waited_out_and_told_once(here, capsys)
     fi
     echo 6"""
     assert submit.main([scheduler(here, body), "jobscript"]) == 0
-    said = capsys.readouterr()
-    assert said.out == "6\n"
-    assert said.err.count("\n") == 1
-    assert "the scheduler takes no job now (AssocMaxSubmitJobLimit; Batch job submission failed" in said.err
+    captured = capsys.readouterr()
+    assert captured.out == "6\n"
+    assert captured.err.count("\n") == 1
+    assert "the scheduler takes no job now (AssocMaxSubmitJobLimit; Batch job submission failed" in captured.err
     assert registered("6").facts["refused_seconds"] > 0
 
 
 def test_a_refusal_for_good_is_told_in_the_schedulers_words_and_kept(here, capsys):
     body = 'echo "sbatch: error: invalid partition specified: nowhere" >&2; exit 1'
     assert submit.main([scheduler(here, body), "jobscript"]) == 1
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err == "  cell_search/a/run 1: the scheduler refused it: invalid partition specified: nowhere\n"
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "  cell_search/a/run 1: the scheduler refused it: invalid partition specified: nowhere\n"
     (kept,) = submissions(Path("results/tiny"), "cell_search/a/run 1")
     assert kept.failure == "the scheduler refused it: invalid partition specified: nowhere"
 
@@ -136,7 +136,7 @@ def test_a_signal_to_the_script_reaches_the_command_and_its_status_is_kept(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("said", "number"),
+    ("output", "number"),
     [
         ("12\n", "12"),
         ("12;cluster\n", "12"),
@@ -147,8 +147,8 @@ def test_a_signal_to_the_script_reaches_the_command_and_its_status_is_kept(tmp_p
         ("sbatch: error: no\n", None),
     ],
 )
-def test_the_number_of_a_job_in_what_schedulers_say(said, number):
-    assert job_number(said) == number
+def test_the_number_of_a_job_in_what_schedulers_say(output, number):
+    assert job_number(output) == number
 
 
 def test_lists_of_schedulers():

@@ -94,6 +94,27 @@ def test_minibatches_test_points_and_the_best_snapshot_are_those_of_the_torch_pa
     assert max(relative(tensor, last[name]) for name, tensor in ours.state_dict().items()) < 1e-6
 
 
+@pytest.mark.parametrize("first", [0, 4])
+def test_the_closed_form_of_q_is_that_of_the_torch_path(first):
+    run = run_of("ldn", 3, epochs=12, batch_size=64, test_every=4, closed_form_from=first)
+    (ours, found), (theirs, expected) = (trained(module.train, run) for module in (compiled, training))
+    for a, b in zip(found.history, expected.history, strict=True):
+        assert a.elbo == pytest.approx(b.elbo, rel=1e-5)
+    assert found.best_epoch == expected.best_epoch >= first
+    assert max(relative(found.snapshot[name], expected.snapshot[name]) for name in expected.snapshot) < 1e-5
+    assert relative(ours.posterior.log_q(), theirs.posterior.log_q()) < 1e-5
+    plain = trained(compiled.train, run_of("ldn", 3, epochs=12, batch_size=64, test_every=4))[1]
+    assert [a.elbo == b.elbo for a, b in zip(found.history, plain.history, strict=True)][first : first + 2] == [
+        True,
+        False,
+    ]
+
+
+def test_a_network_of_fixed_depth_has_no_closed_form():
+    results = [trained(compiled.train, run_of("ddn", 3, epochs=6, **more))[1] for more in ({}, {"closed_form_from": 5})]
+    assert results[0].history == results[1].history and results[0].best_epoch == results[1].best_epoch
+
+
 def test_stops_where_the_torch_path_stops():
     run = run_of("ldn", 2, epochs=60, patience=3, learning_rate=3.0, momentum=0.0)
     (_, found), (_, expected) = (trained(module.train, run) for module in (compiled, training))

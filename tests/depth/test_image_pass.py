@@ -141,21 +141,24 @@ def test_lanes_change_no_byte(monkeypatch):
     assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
 
 
-def test_compiled_or_loaded_a_training_has_the_same_bytes(tmp_path):
-    first, second = printed_twice(PROGRAM, tmp_path)
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory):
+    """What the program prints when its loops are compiled, and when they are loaded."""
+    return printed_twice(PROGRAM, tmp_path_factory.mktemp("cache"))
+
+
+def test_compiled_or_loaded_a_training_has_the_same_bytes(printed):
+    first, second = printed
     assert len(first) > 1000
     assert second == first
 
 
-def test_no_loop_leaves_its_arrays(tmp_path):
+def test_no_loop_leaves_its_arrays(printed, tmp_path):
     """Checked bounds raise nothing, and change nothing."""
-    outputs = []
-    for checks in ({}, {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}):
-        environment = os.environ | {"PYTHONPATH": str(ROOT)} | checks
-        done = subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        outputs.append(done.stdout)
-    assert outputs[0] == outputs[1] != ""
+    checks = {"PYTHONPATH": str(ROOT), "NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=os.environ | checks, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == printed[0] != ""
 
 
 def test_the_arithmetic_of_both_layouts_is_counted():

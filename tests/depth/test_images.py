@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from workflow_scripts.depth.evaluation import evaluate
 from workflow_scripts.depth.networks import ConvolutionalNetwork, DepthBatchNorm, prune
 from workflow_scripts.depth.posterior import LearntPosterior
 from workflow_scripts.depth.prior import geometric_log_prior
@@ -168,11 +169,23 @@ def test_the_best_epoch_is_that_of_the_held_out_elbo(prepared):
     assert len(result.history) == min(8, result.best_epoch + 4)
 
 
+def test_the_closed_form_leaves_q_of_images_at_its_optimum(prepared):
+    run = runs_of()["ldn"]
+    data, model = load(run, prepared), build(run)
+    settings = run.training.model_copy(update={"closed_form_from": 1})
+    result = train(model, data.train, data.held_out, settings, torch.Generator().manual_seed(1))
+    model.load_state_dict(result.snapshot)
+    depths = evaluate(model, data.train, data.test).depths
+    assert max(abs(row["q"] - row["optimal_q"]) for row in depths) < 1e-5
+
+
+@pytest.mark.parametrize("closed_form_from", [None, 3])
 @pytest.mark.parametrize("widths", [(6, 3), (8, 8)])
-def test_a_training_goes_on_from_a_copy_of_its_state(widths, prepared):
+def test_a_training_goes_on_from_a_copy_of_its_state(widths, closed_form_from, prepared):
     run = runs_of(outer_width=widths[0], inner_width=widths[1])["ldn"]
     data = load(run, prepared)
-    training = TrainingState(build(run), run.training, torch.Generator().manual_seed(1))
+    settings = run.training.model_copy(update={"closed_form_from": closed_form_from})
+    training = TrainingState(build(run), settings, torch.Generator().manual_seed(1))
     for _ in range(2):
         training.run_epoch(data.train, data.held_out)
     again = TrainingState(build(run), training.settings, torch.Generator())

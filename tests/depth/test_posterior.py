@@ -80,6 +80,14 @@ def test_optimal_q_has_the_highest_elbo_for_fixed_weights():
         assert elbo(other) < elbo(best)
 
 
+def test_a_learnt_posterior_is_set_to_the_optimal_one():
+    log_prior, nll = geometric_log_prior(3, 0.85), probabilities(0.9, 0.2, 0.3, 30.0)
+    learnt = posterior.LearntPosterior(log_prior, 1e-10)
+    learnt.set_optimal(nll, 200)
+    torch.testing.assert_close(learnt.log_q().exp().double(), posterior.optimal_q(log_prior, nll, 200))
+    assert torch.isfinite(learnt.log_q()).all()
+
+
 def test_optimal_depth_is_the_first_near_the_maximum_and_no_percentile():
     assert posterior.optimal_depth(probabilities(0.10, 0.29, 0.30, 0.31)) == 2  # 0.29 < 0.95 * 0.31 < 0.30
     assert posterior.optimal_depth(probabilities(0.95, 1.0)) == 1  # exactly 0.95 of the maximum is not above it

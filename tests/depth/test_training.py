@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from workflow_scripts.depth import conformance
+from workflow_scripts.depth import compiled, conformance, training
+from workflow_scripts.depth.evaluation import evaluate
 from workflow_scripts.depth.posterior import FixedPosterior, LearntPosterior
 from workflow_scripts.depth.run_setup import build, load
 from workflow_scripts.depth.training import DepthModel, train
@@ -188,6 +189,26 @@ def test_initial_weights_follow_the_weight_seed_alone():
     )
     assert torch.equal(first, other_data)
     assert not torch.equal(first, other_weights)
+
+
+@pytest.mark.parametrize("train", [training.train, compiled.train])
+def test_the_closed_form_leaves_q_at_its_optimum_for_the_best_weights(train):
+    for first, reached in ((5, True), (None, False)):
+        run = small_run(epochs=30, closed_form_from=first)
+        model, data = build(run), load(run)
+        result = train(model, data.train, data.test, run.training, torch.Generator().manual_seed(2))
+        model.load_state_dict(result.snapshot)
+        depths = evaluate(model, data.train, data.test).depths
+        distance = max(abs(row["q"] - row["optimal_q"]) for row in depths)
+        assert (distance < 1e-5) is reached
+
+
+@pytest.mark.parametrize("train", [training.train, compiled.train])
+def test_patience_counts_from_the_epoch_of_the_closed_form(train):
+    run = small_run(epochs=40, patience=3, closed_form_from=20, learning_rate=1e-9)
+    data = load(run)
+    result = train(build(run), data.train, data.test, run.training, torch.Generator().manual_seed(2))
+    assert result.best_epoch >= 20 and len(result.history) > 23
 
 
 def test_training_learns_the_posterior():

@@ -112,6 +112,7 @@ CHANGED = {
     "hessian_spectra": ("spectra", "eigenvalue"),
     "eigenvalue_and_error": ("searches", "final_dominant_eigenvalue"),
     "test_error": ("evaluations", "test_error_percent"),
+    "ranking": ("evaluations", "test_error_percent"),
     "depth_posterior": ("depth_posteriors", "q"),
     "chosen_depth": ("depth_runs", "d_opt"),
     "depth_comparison": ("depth_runs", "test_error_d_opt_percent"),
@@ -157,7 +158,7 @@ def test_captions_state_how_many_and_what_is_missing() -> None:
     assert "1 search diverged" in captions["dominant_eigenvalue"]
     assert "6 architectures of 3 searches over 2 seeds" in captions["found_cells"]
     assert "1 search diverged" in captions["found_cells"]
-    assert "12 trainings from scratch of 6 architectures (" in captions["test_error"]
+    assert "10 trainings from scratch of 5 architectures (" in captions["test_error"]
     assert "2 trainings diverged" in captions["test_error"]
     assert "1 search has no training (1 diverged)" in captions["test_error"]
     assert "4 learnt depth networks (LDN), runs per panel: 2" in captions["depth_posterior"]

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from figures import style
+from figures import cell_graph, style
 from workflow_scripts.study.search_spaces import operation_names
 
 ROOT = Path(__file__).parents[2]
@@ -77,15 +79,16 @@ def test_a_setting_has_one_colour_in_every_study() -> None:
     assert len({style.l2_colour(value) for value in published}) == len(published)
     assert len({style.drop_path_colour(value) for value in (0, 0.2, 0.4, 0.6, 0.8)}) == 5
     assert style.l2_colour(0.0) == style.GREY
-    assert set(style.OPERATION_COLOURS) == set(operation_names())
-    assert len(set(style.OPERATION_COLOURS.values())) == len(style.OPERATION_COLOURS)
-    assert style.operation_colour("mine") not in style.OPERATION_COLOURS.values()
+    assert set(style.OPERATION_STYLES) == set(operation_names())
+    assert len({colour for _, colour in style.OPERATION_STYLES.values()}) == len(style.OPERATION_STYLES)
+    assert style.operation_colour("mine") == style.operation_colour("mine") in style.OTHER_OPERATION_COLOURS
+    assert {style.operation_colour(f"mine_{number}") for number in range(40)} == set(style.OTHER_OPERATION_COLOURS)
 
 
 def test_an_operation_has_a_short_name_of_its_own() -> None:
     short = ["none", "noise", "skip", "max 3×3", "avg 3×3", "sep 3×3", "sep 5×5", "sep 7×7", "dil 3×3", "dil 5×5"]
     assert [style.operation_name(name) for name in operation_names()] == [*short, "7×1 1×7"]
-    assert [style.operation_name(name) for name in ("an_unknown_one", "conv")] == ["an unknown one", "conv"]
+    assert [style.operation_name(name) for name in ("an_unknown_one", "conv_3x3")] == ["an unknown one", "conv 3×3"]
 
 
 @pytest.mark.parametrize(
@@ -143,7 +146,12 @@ TOGETHER = {
     "methods": list(style.METHOD_COLOURS.values()),
     "depth": list(style.DEPTH_COLOURS.values()),
     "operations of S1 to S4": [
-        style.OPERATION_COLOURS[name] for name in ("noise", "skip_connect", "none", "max_pool_3x3", "sep_conv_3x3")
+        style.operation_colour(name) for name in ("noise", "skip_connect", "none", "max_pool_3x3", "sep_conv_3x3")
+    ],
+    "operations of one's own and of S1 to S4": [
+        style.operation_colour("noise"),
+        *(style.operation_colour(name) for name in ("skip_connect", "none", "max_pool_3x3", "sep_conv_3x3")),
+        *style.OTHER_OPERATION_COLOURS,
     ],
     "five L2 factors": [style.l2_colour(value) for value in (3e-4, 9e-4, 27e-4, 81e-4, 243e-4)],
     "four drop paths": [style.drop_path_colour(value) for value in (0.0, 0.2, 0.4, 0.6)],
@@ -158,3 +166,43 @@ def test_colours_drawn_together_are_told_apart_by_everyone(group: str, sight: st
     for one, other in combinations(places, 2):
         # A difference of 2 is just noticed side by side; lines in a figure need several times that.
         assert np.linalg.norm(places[one] - places[other]) > 8, (one, other)
+
+
+@pytest.mark.parametrize(("low", "high", "shown"), [(0, 5, range(6)), (0, 20, range(0, 21, 5)), (9.8, 10.2, [10])])
+def test_depths_are_ticked_at_whole_numbers(low: float, high: float, shown: list[int]) -> None:
+    axes = Figure().add_subplot()
+    axes.set_xlim(low, high)
+    style.whole_ticks(axes.xaxis)
+    assert [tick for tick in axes.get_xticks() if low <= tick <= high] == list(shown)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"), [(20, 20.5, (17.75, 22.75)), (0.2, 0.7, (0, 5)), (-0.2, 0.2, (-2.5, 2.5)), (0, 9, (0, 9))]
+)
+def test_half_a_point_is_no_more_than_a_tenth_of_an_axis(low: float, high: float, shown: tuple[float, float]) -> None:
+    for direction in ("x", "y"):
+        axes = Figure().add_subplot()
+        axes.set(**{f"{direction}lim": (low, high)})
+        style.widen(axes, direction)
+        assert (axes.get_xlim() if direction == "x" else axes.get_ylim()) == pytest.approx(shown)
+
+
+def test_a_caption_says_why_an_average_ends_early() -> None:
+    curvature = pd.DataFrame(
+        {"epoch": [0, 1, 2], "moving_average": [None, 1.0, 1.0], "moving_average_epoch": [None, 0, 1]}
+    )
+    assert "ends half a window before the last of them" in style.early_end(curvature)
+    assert style.early_end(curvature.assign(moving_average_epoch=[None, 1, 2])) == ""
+    assert style.early_end(curvature[:1]) == ""
+
+
+@pytest.mark.parametrize("label", ["sep 3×3", "7×1 1×7", "an operation with a long name"])
+def test_the_label_of_a_box_is_inside_it(label: str) -> None:
+    figure = Figure(figsize=(1, 1), dpi=style.PNG_DOTS_PER_INCH)
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 1), ylim=(0, 1))
+    cell_graph.box(axes, (0.2, 0.5), 0.38, label, style.BLACK)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    text, frame = (each.get_window_extent(renderer) for each in (axes.texts[0], axes.patches[0]))
+    assert frame.x0 < text.x0 and text.x1 < frame.x1
+    shown = axes.texts[0].get_text()
+    assert shown == label or (shown.startswith("an o") and shown.endswith("ame") and axes.texts[0].get_fontsize() >= 4)

@@ -5,6 +5,7 @@ import errno
 from workflow_scripts.provenance.attempts import all_attempts, append, begin, read
 from workflow_scripts.provenance.failed_jobs import failures
 from workflow_scripts.runtime.failures import JobError, Stopped, sentence
+from workflow_scripts.runtime.job_lock import job_lock, lock_file
 
 MACHINE = {"host": "node1", "scheduler_job": "77"}
 
@@ -24,20 +25,27 @@ def test_failures_are_told_with_the_end_of_their_logs(tmp_path):
     log = tmp_path / "logs" / "broken.log"
     log.parent.mkdir()
     log.write_text("one\ntwo\nthree\nfour\n")
-    told = list(failures(tmp_path))
-    assert told == [
+    lines = list(failures(tmp_path))
+    assert lines == [
         "broken: no space is left for a; free some (2026-01-01T00:00:00+00:00)",
         f"    log: {log}",
         "    | two",
         "    | three",
         "    | four",
-        told[5],
+        lines[5],
         f"    log: {tmp_path / 'logs/group/killed.log'}",
     ]
-    assert told[5].startswith("group/killed: attempt 1 (")
-    assert "on node1, scheduler's job 77) did not end: it runs still, or was killed" in told[5]
+    assert lines[5].startswith("group/killed: attempt 1 (")
+    assert "on node1, scheduler's job 77) did not end: it was killed (by a time limit" in lines[5]
     assert [attempts.job for attempts in all_attempts(tmp_path)] == ["broken", "good", "group/killed", "mended"]
     assert len(read(tmp_path / "attempts/mended.jsonl", "mended").ended_well) == 1
+
+
+def test_a_job_that_runs_has_not_failed(tmp_path):
+    begin(tmp_path / "attempts/group/long.jsonl", MACHINE)
+    with job_lock(lock_file(tmp_path, "group/long"), print):
+        assert list(failures(tmp_path)) == []
+    assert next(failures(tmp_path)).startswith("group/long: attempt 1 (")
 
 
 def test_every_failure_is_a_sentence(tmp_path):

@@ -289,7 +289,7 @@ def test_what_stands_outside_is_declared_and_there():
         "workflow_scripts.runtime.durable",
         "workflow_scripts.runtime.locks",
         "workflow_scripts.runtime.module_code",
-        "workflow_scripts.runtime.schedulers",
+        "workflow_scripts.runtime.scheduler_dialects",
         "workflow_scripts.runtime.signals",
         "workflow_scripts.data.fetch",
     )
@@ -313,8 +313,10 @@ DECIDES_NO_NUMBER = {
     "canonical": "the form of identities themselves: with another, every job is stale",
     "method_names": "a job's settings name its methods; this only refuses others",
     "module_name": "names the module, which is digested as one that the job chose",
+    "mixing_module": "the same",
     "fetch": "what it fetches is checked against the checksum in the data set's module",
     "write_quickly": "how a file of the cache is written",
+    "write_durably": "how the listing of own pictures is written",
     "lock_if_possible": "who compiles first",
     "file_digests": "names what a compiled function was made from",
 }

@@ -232,13 +232,13 @@ def test_rocrate_and_runcrate_open_it(crate):
     report = next(action for action in actions if action["name"] == "report")
     assert [part.id for part in report["result"]] == [f"{ROOT}/report.html"]
     program = Path(sys.executable).with_name("runcrate")
-    told = subprocess.run([program, "report", crate], capture_output=True, text=True, check=True).stdout
-    assert told.count("action: ") == len(actions)
-    assert f"{ROOT}/figures/test_error.png" in told
+    output = subprocess.run([program, "report", crate], capture_output=True, text=True, check=True).stdout
+    assert output.count("action: ") == len(actions)
+    assert f"{ROOT}/figures/test_error.png" in output
 
 
-def test_roc_validator_finds_all_that_the_profiles_require(crate, tmp_path, monkeypatch):
-    """All 85 required checks of the five profiles, without a network.
+def required_by_the_profiles(crate, tmp_path, monkeypatch):
+    """What roc-validator misses of the 85 required checks of the five profiles, without a network.
 
     The two contexts, which the validator would fetch, are answered from a file: the terms that our crates use, and
     their addresses in those contexts. A term that is not in it is a finding.
@@ -268,8 +268,12 @@ def test_roc_validator_finds_all_that_the_profiles_require(crate, tmp_path, monk
     )
     monkeypatch.setattr(HttpRequester().session, "get", lambda address, **_: Answer(address))
     result = services.validate(asked)
-    assert [f"{issue.check.identifier}: {issue.message}" for issue in result.get_issues()] == []
     statistics = result.statistics.to_dict()
     assert statistics["total_skipped_checks"] == 0
-    assert statistics["total_passed_checks"] == statistics["total_checks"] >= 85
+    assert statistics["total_checks"] >= 85
     assert PROFILE in statistics["profiles"]
+    return [f"{issue.check.identifier}: {issue.message}" for issue in result.get_issues()]
+
+
+def test_roc_validator_finds_all_that_the_profiles_require(crate, tmp_path, monkeypatch):
+    assert required_by_the_profiles(crate, tmp_path, monkeypatch) == []

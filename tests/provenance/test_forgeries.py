@@ -205,12 +205,15 @@ def is_excluded(place, content):
 
 
 def may_be_forged(before, after, changed):
-    """Whether all that changed are records that nothing links to, or later runs with the same bytes, and their outputs.
+    """Whether all that changed are records that nothing links to, later runs with the same bytes, or later runs from
+    something else that wrote what others read as before; and their outputs.
 
     Of these the documents say that only the root digest tells.
     """
     allowed = set()
-    linked = {read["record"] for content in _records(before) + _records(after) for read in content["inputs"]}
+    inputs = [each for content in _records(before) + _records(after) for each in content["inputs"]]
+    linked = {each["record"] for each in inputs}
+    read = {each["path"].removeprefix(f"{ROOT}/") for each in inputs}
     for place in (place for place in changed if place.startswith("records/")):
         old, new = (_parsed(each.get(place)) for each in (before, after))
         if old is None:
@@ -220,6 +223,8 @@ def may_be_forged(before, after, changed):
             allowed |= {place} | outputs
         elif new is not None and new["outputs"] == old["outputs"]:
             allowed |= {place}
+        elif new is not None and any(new.get(key) != old[key] for key in ("step", "settings", "code", "inputs")):
+            allowed |= {place} | outputs - read
     unlinked = {place for place in changed if place.startswith("linked_records/") and Path(place).stem not in linked}
     copied = {f"linked_records/{digest_of(before[place])}.json" for place in allowed if place in before}
     return changed <= allowed | unlinked | copied

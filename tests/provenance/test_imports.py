@@ -17,32 +17,38 @@ MAY_IMPORT = {
     "reference": set(),
     "data": {"runtime", "tables"},
     "cluster": {"runtime"},
-    "report": {"tables"},
+    "report": {"tables", "runtime.page_template"},
     "verdicts": {"tables"},
     "claims": {"tables", "verdicts"},
-    "figures": {"tables"},
-    "study": {"tables", "data.data_set", "data.mirrors", "runtime.folders", "runtime.printable"},
+    "figures": {"tables", "verdicts.evidence"},
+    "study": {"tables", "data.data_set", "data.mirrors", "data.own", "runtime.folders", "runtime.printable"},
     "provenance": {
-        *("study", "tables", "data.data_set", "data.fetch", "cluster.submission_files"),
+        *("study", "tables", "data.data_set", "data.fetch", "data.own.facts", "cluster.submission_files"),
         *(
             f"runtime.{name}"
             for name in ("command_line", "durable", "folders", "job_command", "untrusted_files", "writable_paths")
         ),
-        *(f"runtime.{name}" for name in ("module_code", "printable", "schedulers")),
+        *(
+            f"runtime.{name}"
+            for name in ("job_lock", "module_code", "page_template", "printable", "scheduler_dialects")
+        ),
     },
     "cells": BASE | {"data"},
     "depth": BASE | {"data"},
     "steps": BASE | {"cells", "depth", "data", "report", "verdicts"},
     "rehearsal": {"runtime", "study", "provenance", "cluster.submission_files"},
+    "publishing": {"runtime", "study", "data.data_set", "provenance"},
+    "watching": {"runtime", "study", "tables", "provenance"},
     "benchmark": BASE | {"cells", "depth", "data", "provenance", "reference", "rehearsal.made_up_results"},
-    "commands": BASE | {"cells", "depth", "data", "report", "provenance", "cluster", "rehearsal", "benchmark"},
+    "commands": BASE
+    | {"cells", "depth", "data", "report", "provenance", "cluster", "rehearsal", "watching", "benchmark", "publishing"},
 }
 """What each package imports besides its own modules, from the lowest floor up: only what comes before it here.
 
 `commands` are the modules of `workflow_scripts` itself; nothing imports them but each other.
 """
 # Commands a person types; the others have nothing to do with records.
-WITH_RECORDS = {"run", "audit", "status", "plan", "rehearse", "tidy"}
+WITH_RECORDS = {"run", "audit", "status", "plan", "publish", "rehearse", "tidy", "watch", "board"}
 LIGHT = (
     "workflow_scripts.cluster.left_running",
     "workflow_scripts.study",
@@ -136,7 +142,7 @@ def test_the_two_systems_never_import_each_other():
 
 
 def test_figures_import_their_style_tables_and_libraries():
-    below = ["tables", "figures.style", "figures.cell_graph", "figures.over_seeds"]
+    below = ["tables", "verdicts.evidence", "figures.style", "figures.cell_graph", "figures.over_seeds"]
     for path in files_of("figures"):
         wrong = [name for name in first_party(path) if not under(name, below)]
         assert wrong == [], path.name
@@ -149,7 +155,13 @@ def test_only_the_wrapper_and_commands_on_records_import_provenance():
         for path in [*files_of("workflow_scripts"), *files_of("figures")]
         if any(under(name, ["workflow_scripts.provenance"]) for name in imports_of(path))
     }
-    aside = ("workflow_scripts/provenance/", "workflow_scripts/benchmark/", "workflow_scripts/rehearsal/")
+    aside = (
+        "workflow_scripts/provenance/",
+        "workflow_scripts/benchmark/",
+        "workflow_scripts/rehearsal/",
+        "workflow_scripts/watching/",
+        "workflow_scripts/publishing/",
+    )
     outside = {name for name in importers if not name.startswith(aside)}
     assert "workflow_scripts/run" in outside
     assert outside <= {f"workflow_scripts/{name}" for name in WITH_RECORDS}

@@ -117,21 +117,21 @@ def test_a_data_set_is_put_back_too():
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         (lambda: shutil.rmtree(ROOT / ".kept"), "cannot be put back, because the bytes of "),
         (lambda: (FOLDER / "alphas.npz").write_text("1"), f"; remove {FOLDER}/alphas.npz, then run `snakemake "),
         (lambda: begin(ROOT / "attempts" / f"{SEARCH}.jsonl", MACHINE), "went when the job was started again, and "),
     ],
 )
-def test_what_cannot_be_put_back_is_told_with_what_to_type(change, told):
+def test_what_cannot_be_put_back_is_told_with_what_to_type(change, message):
     before = snapshot(FOLDERS)
     attempt()
     (FOLDER / "alphas.npz").unlink()
     change()
     [_, line] = put_back_missing(before, FOLDERS)
     assert line.startswith(f"  {SEARCH}: {FOLDER}/alphas.npz ")
-    assert told in line
+    assert message in line
     assert line.endswith(f"run `snakemake {FOLDER}/alphas.npz` with the same options after it")
 
 
@@ -152,8 +152,8 @@ def test_many_jobs_are_counted():
     for job in jobs:
         attempt(job)
         next((ROOT / "cells/searches" / job.removeprefix("cell_search/")).iterdir()).unlink()
-    told = put_back_missing(before, FOLDERS)
+    lines = put_back_missing(before, FOLDERS)
     assert len(jobs) > MOST
-    assert [line.split(": ")[0] for line in told[1:-1]] == [f"  {job}" for job in jobs[:MOST]]
-    assert told[-1] == f"  and {len(jobs) - MOST} more jobs"
+    assert [line.split(": ")[0] for line in lines[1:-1]] == [f"  {job}" for job in jobs[:MOST]]
+    assert lines[-1] == f"  and {len(jobs) - MOST} more jobs"
     assert put_back_missing(before, FOLDERS) == [], "those not named are put back, too"

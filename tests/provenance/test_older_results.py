@@ -39,6 +39,8 @@ TRAINING = f"cells/evaluations/s4_digits/darts/{RUN}/seed-1"
 DEPTH = "depth/max_depth_seed-1_spirals_ldn_D0-15_width-20"
 DEPTH_RUN = f"{DEPTH}/max_depth_ldn_D2_width-20_seed-1"
 SELECTION = "select_architecture/s4_digits/r_darts_l2/seed-1"
+WITH_MORE_COLUMNS_NOW = ("evaluations", "depth_runs", "depth_posteriors", "depth_calibration")
+"""Tables that are made again, because they have columns that the older version did not know."""
 
 
 @pytest.fixture(scope="session")
@@ -70,9 +72,9 @@ def unsound(folder: Path) -> dict[tuple[str, str], str]:
 
 def audit(capsys: pytest.CaptureFixture[str], *arguments: object, status: int = 0) -> str:
     assert main([str(argument) for argument in arguments]) == status
-    said = capsys.readouterr()
-    assert said.err == ""
-    return said.out
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
 
 
 # verify ---------------------------------------------------------------------------------------------------------------
@@ -98,10 +100,10 @@ def test_what_their_study_says_otherwise_is_told_for_its_job(unpacked):
 def test_their_root_digest_is_the_one_they_had(unpacked, capsys):
     folder = unpacked / "first" / ROOT
     assert read_ledger(folder).root_digest == ROOT_DIGEST
-    said = audit(capsys, "verify", folder, "--against", ROOT_DIGEST, status=1)
-    assert "root:" not in said
-    assert f"waived: {SELECTION}: The longer training would choose the same architecture." in said
-    assert "made again since they were read, with the same bytes: space_table" in said
+    output = audit(capsys, "verify", folder, "--against", ROOT_DIGEST, status=1)
+    assert "root:" not in output
+    assert f"waived: {SELECTION}: The longer training would choose the same architecture." in output
+    assert "made again since they were read, with the same bytes: space_table" in output
 
 
 def test_the_records_beside_data_sets_are_read(older):
@@ -192,10 +194,10 @@ def test_names_that_the_code_at_hand_does_not_have_make_a_result_stale_and_nothi
 
 def test_why_tells_the_whole_ancestry(unpacked, capsys):
     folder = unpacked / "first" / ROOT
-    said = audit(capsys, "why", folder / "report.html", "--all")
+    output = audit(capsys, "why", folder / "report.html", "--all")
     for entry in read_ledger(folder).entries():
-        assert f" {entry.record.job} " in said
-    assert "source: data/sources/fashion_mnist/train-images-idx3-ubyte.gz, 26421856 bytes" in said
+        assert f" {entry.record.job} " in output
+    assert "source: data/sources/fashion_mnist/train-images-idx3-ubyte.gz, 26421856 bytes" in output
 
 
 def test_why_hands_out_records_as_they_stand(unpacked, capsys):
@@ -208,21 +210,23 @@ def test_why_hands_out_records_as_they_stand(unpacked, capsys):
     "what", ["data/digits.npz", f"{ROOT}/{SEARCH}", "workflow_scripts.cells.search", "search.learning_rate=0.025"]
 )
 def test_affected_follows_files_modules_and_settings(unpacked, capsys, what):
-    said = audit(capsys, "affected", what, unpacked / "first" / ROOT)
-    assert f"  {ROOT}/tables/searches.csv" in said
-    assert f"  {ROOT}/report.html" in said
+    output = audit(capsys, "affected", what, unpacked / "first" / ROOT)
+    assert f"  {ROOT}/tables/searches.csv" in output
+    assert f"  {ROOT}/report.html" in output
 
 
 def test_diff_names_the_first_cause(unpacked, older, capsys):
     first, again = (unpacked / name / ROOT for name in ("first", "again"))
     same = "every figure, table and architecture is the same bytes in both folders\n"
     assert audit(capsys, "diff", first, first) == same
-    assert audit(capsys, "diff", first, again, status=1) == (
+    found = audit(capsys, "diff", first, again, status=1)
+    assert found.startswith(
         "tables/depth_calibration.csv, tables/depth_posteriors.csv, tables/depth_runs.csv\n"
         f"  depth_search/{Path(DEPTH).name}: setting runs.{Path(DEPTH_RUN).name}.training.epochs: 3 -> 4\n"
+        "  tables/depth_calibration.csv: 12 rows with other values\n"
     )
     change(older / "tables/searches.csv", b"darts", b"DARTS")
-    assert audit(capsys, "diff", first, older, status=1) == (
+    assert audit(capsys, "diff", first, older, status=1).startswith(
         f"tables/searches.csv\n  in {older} it does not match its record; see verify\n"
     )
 
@@ -267,7 +271,11 @@ def test_status_misses_only_the_data_sets_and_the_verdicts(older):
 def test_their_tables_are_read(unpacked):
     folder = unpacked / "first" / ROOT
     for file in (folder / "tables").rglob("*.csv"):
-        TABLES[file.stem].read(file)
+        if file.stem in WITH_MORE_COLUMNS_NOW:
+            with pytest.raises(ValueError, match=f"not a readable table {file.stem} .*run the study again"):
+                TABLES[file.stem].read(file)
+        else:
+            TABLES[file.stem].read(file)
     assert len(EVALUATION_HISTORY.read(folder / TRAINING / "history.csv")) == 1
     assert len(CANDIDATES.read(folder / "cells/selections/s4_digits/r_darts_l2/seed-1/candidates.csv")) == 2
     assert len(read_architectures(folder / "architectures.yaml")) == 5
@@ -293,7 +301,7 @@ def test_tables_are_made_of_their_searches_and_trainings(unpacked, tmp_path, gro
         "architectures": [cells / f"architectures/{group}.yaml", *(cells / "selections" / group).rglob("*.yaml")],
     }
     table = tmp_path / "evaluations.csv"
-    evaluation_table.run({}, inputs, {"evaluations": [table]}, Silent())
+    evaluation_table.run({"epochs": [1] * len(inputs["outcome"])}, inputs, {"evaluations": [table]}, Silent())
     assert len(TABLES["evaluations"].read(table)) == len(inputs["outcome"])
 
 

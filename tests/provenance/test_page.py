@@ -194,9 +194,13 @@ def test_the_page_is_the_same_but_for_its_time(folder):
 def test_whether_files_were_hashed_is_said(folder):
     ledger = read_ledger(folder)
     verdict = verify(ledger, None)
-    assert "No file was hashed again" in page(ledger, verdict, "Made up", rehashed=False)
+    unhashed = page(ledger, verdict, "Made up", rehashed=False)
+    assert "No file was hashed again" in unhashed
+    assert "There are no findings among the records; no file was hashed." in unhashed
+    assert f"<dd>{len(verdict.findings)} among the records</dd>" in unhashed
     text = page(ledger, verdict, "Made up")
     assert "All files were hashed again" in text
+    assert "There are no findings." in text and "among the records" not in text
     assert "python -m workflow_scripts.audit verify results/made_up" in text
     assert verdict.root_digest in text
 

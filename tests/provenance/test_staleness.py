@@ -8,6 +8,7 @@ import pytest
 
 from workflow_scripts.provenance.staleness import JobState, commands, job_states, study_options
 from workflow_scripts.rehearsal.made_up_results import Writer
+from workflow_scripts.runtime.job_lock import job_lock, lock_file
 from workflow_scripts.study.job_plan import Job
 
 RESULTS = "results/made_up"
@@ -79,6 +80,19 @@ def test_a_result_that_is_now_a_link_is_altered():
     output.symlink_to(Path("elsewhere.csv").absolute())
     [job_state] = job_states([table("a")], RESULTS)
     assert (job_state.state, job_state.reasons) == ("altered", (f"{output} was altered after it was made",))
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_job_that_runs_is_named_as_running_and_what_reads_it_follows(is_there):
+    drawn = Job("figure_a", "figure", {}, {"tables": table("a").writes}, {"png": [f"{RESULTS}/a.png"]}, RESULTS)
+    make(table("a"))
+    Writer().job(drawn.root, drawn.name, drawn.step, {}, drawn.inputs, drawn.writes)
+    if not is_there:
+        Path(table("a").writes[0]).unlink()
+    with job_lock(lock_file(Path(RESULTS), table("a").name), print):
+        found = job_states([table("a"), drawn], RESULTS)
+    assert [each.state for each in found] == ["running", "follows"]
+    assert found[0].reasons[0].startswith("host ")
 
 
 @pytest.mark.parametrize(("step", "state"), [("given_architecture", "fresh"), ("derive_architectures", "may follow")])

@@ -181,9 +181,9 @@ def test_missing_and_stale_sources_are_told():
     make_sources(3)
     [record] = Path("results/made_up/records/depth_search").glob("a_seed-2_spirals_ldn_D0-15_width-20.json")
     record.unlink()
-    told = source_warnings(plan(prior_decay=0.9))
+    lines = source_warnings(plan(prior_decay=0.9))
     reason = "setting runs.a_ldn_D1_width-20_seed-1.prior_decay: 0.85 -> 0.9"
-    assert told == [
+    assert lines == [
         "missing: depth search results/made_up/depth/a_seed-4_spirals_ldn_D0-15_width-20",
         f"stale: depth_search/a_seed-1_spirals_ldn_D0-15_width-20 ({reason})",
         "without a record: depth_search/a_seed-2_spirals_ldn_D0-15_width-20",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from provenance.forging import (
+    FIGURE,
     ROOT,
     SEARCH_RECORD,
     TRAINING,
@@ -124,6 +125,20 @@ def test_an_output_that_nobody_read_exchanged_with_its_record_is_found(results, 
     assert (kind, place) == ("record", f"{ROOT}/{TRAINING_RECORD}")
     assert cause.startswith(f"it names another {path} than the record that evaluation_table/s1_cifar10 links to")
     assert not any("same bytes" in note for note in notes(results))
+
+
+def test_a_job_made_again_from_other_settings_may_change_one_of_its_outputs(results):
+    """As when a stop rule changes: readers of the outputs that stayed the same are put back, with the earlier link."""
+    keep_linked(results / TRAINING_RECORD, results)
+    path = f"{ROOT}/{TRAINING}/weights.pt"
+    (results / TRAINING / "weights.pt").write_bytes(b"other weights\n")
+    record = json.loads((results / TRAINING_RECORD).read_bytes())
+    forge(
+        results / TRAINING_RECORD,
+        settings=record["settings"] | {"changed": 1},
+        outputs=restated(record["outputs"], path, b"other weights\n"),
+    )
+    assert findings(results) == {}
 
 
 def test_a_link_to_another_study_is_no_source(results):
@@ -345,12 +360,12 @@ def test_a_name_that_no_terminal_shows_is_shown_escaped(results, capsys):
     (results / "tables" / os.fsdecode(b"\xff.csv")).write_text("1")
     change(results / "report.html")
     assert audit.main(["verify", str(results)]) == 1
-    said = capsys.readouterr().out
-    assert "\x1b" not in said
-    assert f"unrecorded: {ROOT}/tables/a\\x1b[2Kclean\\nb.csv: no record" in said
-    assert f"unrecorded: {ROOT}/tables/\\udcff.csv: no record" in said
-    assert f"altered: {ROOT}/report.html" in said
-    assert said.splitlines()[-1] == "3 findings"
+    output = capsys.readouterr().out
+    assert "\x1b" not in output
+    assert f"unrecorded: {ROOT}/tables/a\\x1b[2Kclean\\nb.csv: no record" in output
+    assert f"unrecorded: {ROOT}/tables/\\udcff.csv: no record" in output
+    assert f"altered: {ROOT}/report.html" in output
+    assert output.splitlines()[-1] == "3 findings"
 
 
 def test_a_terminal_that_cannot_show_a_name_loses_no_finding(results):
@@ -366,9 +381,9 @@ def test_words_of_a_record_are_shown_escaped(results, capsys):
     forge(results / REPORT_RECORD, settings={"title": "a\x1b[2K\u202e"})
     assert audit.main(["why", str(results / "report.html")]) == 0
     assert audit.main(["affected", "title=a\x1b[2K\u202e", str(results)]) in (0, 2)
-    said = "".join(capsys.readouterr())
-    assert "\x1b" not in said
-    assert "\u202e" not in said
+    output = "".join(capsys.readouterr())
+    assert "\x1b" not in output
+    assert "\u202e" not in output
 
 
 @pytest.mark.parametrize("content", ["{}", "[" * 100_000, '{"job": "../../x"}'])
@@ -532,3 +547,13 @@ def test_a_confined_process_changes_nothing_elsewhere(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
     assert done.returncode == 0, done.stderr
     assert snapshot(outside) == before
+
+
+def test_why_says_of_an_altered_file_that_this_is_not_its_ancestry(results, capsys):
+    assert audit.main(["why", str(results / FIGURE)]) == 0
+    assert capsys.readouterr().err == ""
+    (results / FIGURE).write_bytes(b"another picture")
+    assert audit.main(["why", str(results / FIGURE)]) == 1
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{ROOT}/{FIGURE}\n")
+    assert f"This is the ancestry of another file: altered: {ROOT}/{FIGURE}: " in said.err

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from workflow_scripts.runtime.device_lease import device_lease, devices_to_lend, named_devices
+from workflow_scripts.runtime.device_lease import POLL_SECONDS, device_lease, devices_to_lend, named_devices
 
 ROOT = Path(__file__).parents[2]
 JOB = """
@@ -73,9 +73,23 @@ def test_forty_jobs_three_devices_random_kills(folder):
 
 
 def test_jobs_share_a_device_where_they_may(folder):
-    jobs = [start(folder, "7", 1.5, share=2) for _ in range(2)]
-    assert [job.wait(timeout=30) for job in jobs] == [0, 0]
-    assert sorted(line.split()[1] for line in (folder / "log").read_text().splitlines()) == ["0", "1"]
+    jobs = [start(folder, "7", 600, share=2) for _ in range(3)]
+    try:
+        deadline = time.monotonic() + 60
+        while len(list((folder / "held").iterdir())) < 2:
+            assert time.monotonic() < deadline, "two jobs hold the device at once"
+            time.sleep(0.05)
+        time.sleep(3 * POLL_SECONDS)
+        holding = {int(path.name.split("-")[1]) for path in (folder / "held").iterdir()}
+        assert len(holding) == 2, "the third job waits"
+        next(job for job in jobs if job.pid in holding).kill()
+        while len(list((folder / "held").iterdir())) < 3:
+            assert time.monotonic() < deadline, "the third job takes what the killed one held"
+            time.sleep(0.05)
+    finally:
+        for job in jobs:
+            job.kill()
+            job.wait()
 
 
 def test_a_device_is_visible_inside_only(tmp_path, monkeypatch):

@@ -11,8 +11,8 @@ import pytest
 
 from workflow_scripts.runtime.device_lease import device_lease
 from workflow_scripts.runtime.failures import JobError
-from workflow_scripts.runtime.job_lock import job_lock
-from workflow_scripts.runtime.locks import lock_problem, mount_of, try_lock
+from workflow_scripts.runtime.job_lock import holder, job_lock, lock_file
+from workflow_scripts.runtime.locks import is_held, lock_problem, mount_of, try_lock
 
 ROOT = Path(__file__).parents[2]
 ERRORS = [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP]
@@ -49,6 +49,22 @@ def test_a_lock_is_held_by_one_and_freed(tmp_path):
     again = try_lock(tmp_path / "a.lock")
     assert again is not None
     again.release()
+
+
+def test_who_holds_a_lock_is_seen_without_taking_it(tmp_path):
+    file = lock_file(tmp_path, "group/job")
+    assert holder(tmp_path, "group/job") is None
+    with job_lock(file, print):
+        assert f"process {os.getpid()}" in holder(tmp_path, "group/job")
+    assert holder(tmp_path, "group/job") is None
+    file.with_suffix(".owner").write_text("left by a kill")
+    assert holder(tmp_path, "group/job") is None
+    held = try_lock(file)
+    assert holder(tmp_path, "group/job") == "its owner is not known"
+    held.release()
+    file.unlink()
+    file.symlink_to(tmp_path)
+    assert not is_held(file), "a link"
 
 
 def test_what_a_soft_lock_of_an_earlier_version_left_locks_nothing(tmp_path):

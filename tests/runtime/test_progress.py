@@ -97,11 +97,11 @@ def test_silent_says_nothing(capsys):
 
 
 def test_what_modules_warn_of_is_said_while_the_job_runs():
-    said = []
+    messages = []
 
     class Heard(Silent):
         def say(self, text):
-            said.append(text)
+            messages.append(text)
 
     logger = logging.getLogger("workflow_scripts.runtime.compilation")
     with warnings_shown(Heard()):
@@ -109,4 +109,4 @@ def test_what_modules_warn_of_is_said_while_the_job_runs():
         logger.info("nothing to say")
         logging.getLogger("numba").warning("not ours")
     logger.warning("afterwards")
-    assert said == ["x.nbc is damaged"]
+    assert messages == ["x.nbc is damaged"]

@@ -46,6 +46,35 @@ def test_the_last_job_that_is_asked_for_runs_also_behind_a_checkpoint(tmp_path, 
     assert "Nothing to be done" in snakemake(tmp_path, *options)[1]
 
 
+LOGGING = f"""
+import sys
+sys.path.insert(0, {str(ROOT)!r})
+from workflow_scripts.runtime.snakemake_start import one_line_per_job
+one_line_per_job()
+rule table:
+    input: "results/x/a"
+    output: "table"
+    shell: "cp {{input}} {{output}}"
+rule a:
+    output: "results/x/a"
+    log: "results/x/logs/group/a.log"
+    shell: "echo 1 >{{output}}"
+"""
+
+
+def test_a_line_says_that_a_job_ended_and_which(tmp_path):
+    (tmp_path / "Snakefile").write_text(LOGGING)
+    status, printed = snakemake(tmp_path, "--quiet", "rules", "host")
+    assert status == 0, printed
+    lines = printed.splitlines()
+    begun = lines.index("total        2")
+    assert [line for line in lines[begun + 1 :] if line][:2] == ["1 of 2 jobs done: group/a", "2 of 2 jobs done: table"]
+    (tmp_path / "table").unlink()
+    status, printed = snakemake(tmp_path, "--quiet", "progress")
+    assert status == 0, printed
+    assert "jobs done" not in printed
+
+
 COLLECTING = f"""
 import gc, sys
 sys.path.insert(0, {str(ROOT)!r})
@@ -66,8 +95,8 @@ def test_no_garbage_is_collected_until_the_first_job(tmp_path):
     (tmp_path / "Snakefile").write_text(COLLECTING)
     status, printed = snakemake(tmp_path)
     assert status == 0, printed
-    said = [line for line in printed.splitlines() if line.startswith(("read", "before", "started"))]
-    assert said == ["read False", "before False", "started True True"]
+    lines = [line for line in printed.splitlines() if line.startswith(("read", "before", "started"))]
+    assert lines == ["read False", "before False", "started True True"]
 
 
 def test_the_snakefile_collects_garbage_from_its_start_on():
@@ -122,10 +151,10 @@ onsuccess: print("after a run")
 
 def test_what_follows_a_run_also_follows_one_with_nothing_to_do(tmp_path):
     (tmp_path / "Snakefile").write_text(IDLE)
-    for arguments, said in (((), ["after a run"]), ((), ["after an idle run"]), (("-n",), [])):
+    for arguments, expected in (((), ["after a run"]), ((), ["after an idle run"]), (("-n",), [])):
         status, printed = snakemake(tmp_path, *arguments)
         assert status == 0, printed
-        assert [line for line in printed.splitlines() if line.startswith("after a")] == said
+        assert [line for line in printed.splitlines() if line.startswith("after a")] == expected
 
 
 STUDY = ROOT / "config" / "spirals.yaml"

@@ -48,7 +48,7 @@ def test_a_job_that_ends_early_goes_on_to_the_same_bytes(sge, tree, undisturbed,
     process = Run(tree, sge.environment, "generic", TARGET)
     process.wait_for(lambda: epochs_done(tree) >= 10)
     if how == "killed":
-        for pid in processes_of_the_search():
+        for pid in processes_of_the_search(tree):
             os.kill(pid, signal.SIGKILL)
     else:
         sge.run("qdel", *sge.jobs())

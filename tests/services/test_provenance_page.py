@@ -40,6 +40,17 @@ def large(tmp_path_factory):
     return written(make_results(tmp_path_factory.mktemp("large"), 740))
 
 
+# The lines of the boxes in the drawing that are wider than their boxes.
+TOO_WIDE = """() => {
+    const pen = document.createElement("canvas").getContext("2d");
+    return provenanceGraph.nodes().toArray().flatMap(node => {
+        pen.font = `${node.style("font-size")} ${node.style("font-family")}`;
+        const lines = node.isParent() ? [] : (node.data("label") ?? "").split("\\n");
+        return lines.filter(line => pen.measureText(line).width > node.width());
+    });
+}"""
+
+
 class Opened:
     """A page that is open, and what it asked for and complained of."""
 
@@ -344,3 +355,16 @@ def test_axe_finds_no_serious_violation(browser, small, scheme, width):
     page.tab.locator("#panel details").evaluate_all("all => all.forEach(each => { each.open = true })")
     assert page.selected == SEARCH
     assert serious(page.tab) == []
+
+
+def test_labels_are_inside_their_boxes_and_cut_in_the_middle(browser, small, tmp_path):
+    named_long = small.read_text().replace("evaluate_genotype", "evaluate_genotype_of_every_search")
+    (tmp_path / "long.html").write_text(named_long)
+    opened = Opened(browser, tmp_path / "long.html")
+    for _ in range(2):  # open, and folded
+        assert opened.tab.evaluate(TOO_WIDE) == []
+        opened.tab.click("#fold")
+    labels = "provenanceGraph.nodes().toArray().flatMap(node => (node.data('label') ?? '').split('\\n'))"
+    ends = [line.split("…") for line in opened.tab.evaluate(labels) if "…" in line]
+    assert ends
+    assert all(len(start) - len(end) in (0, 1) for start, end in ends)

@@ -73,6 +73,22 @@ def test_every_figure_is_there_and_not_blank(browser, every_figure, width):
     assert quiet(tab), tab.heard
 
 
+@pytest.mark.parametrize(("width", "medium"), [(1024, "screen"), (1440, "screen"), (718, "print")])
+def test_nothing_is_cut_off(browser, every_figure, width, medium):
+    tab = opened(browser, every_figure, width)  # 718 pixels are the width of A4 within its margins
+    tab.emulate_media(media=medium)
+    cut = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.getAttribute('aria-label'))"
+    assert tab.locator(".scroll").evaluate_all(cut) == []
+
+
+@pytest.mark.parametrize("name", ["every_figure", "real"])
+def test_no_table_is_empty(browser, name, request):
+    found = request.getfixturevalue(name)
+    tab = opened(browser, found if found.is_file() else found / "report.html")
+    assert tab.locator("tbody").evaluate_all("all => all.map(one => one.rows.length)").count(0) == 0
+    assert tab.locator("tbody td[colspan]").count() == 0
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_violation(browser, every_figure, width, scheme):

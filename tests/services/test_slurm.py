@@ -139,7 +139,7 @@ def test_a_job_killed_at_a_random_moment_goes_on(start, tree, undisturbed):
     process = start()
     moment = random.Random(7).randint(5, EPOCHS - 20)
     process.wait_for(lambda: epochs_done(tree) >= moment)
-    for pid in processes_of_the_search():
+    for pid in processes_of_the_search(tree):
         os.kill(pid, signal.SIGKILL)
     process.finish()
     assert same_bytes(tree, undisturbed)
@@ -179,20 +179,20 @@ def test_a_job_at_its_time_limit_goes_on(start, tree, undisturbed):
     edit(tree / "config/tiny.yaml", "depth:\n", "resources: {cell_search: {runtime: 1, mem_mb: 2000}}\ndepth:\n")
     process = start()
     process.wait_for(lambda: epochs_done(tree) >= 10)
-    for pid in processes_of_the_search():
+    for pid in processes_of_the_search(tree):
         os.kill(pid, signal.SIGSTOP)
-    said = process.finish()
+    output = process.finish()
     assert same_bytes(tree, undisturbed)
     assert "going on from the checkpoint" in (tree / LOG).read_text()
-    assert "it reached its time limit" in said
+    assert "it reached its time limit" in output
 
 
 def test_ctrl_c_cancels_the_jobs_and_says_so_without_a_traceback(start, tree, undisturbed, slurm_cluster):
     process = start()
     process.wait_for(lambda: epochs_done(tree) >= 5)
     os.killpg(process.process.pid, signal.SIGINT)
-    said = process.finish(well=False, seconds=60)
-    assert "Traceback" not in said
+    output = process.finish(well=False, seconds=60)
+    assert "Traceback" not in output
     deadline = time.monotonic() + 30
     while slurm_cluster.jobs():
         assert time.monotonic() < deadline, "the job was not cancelled"
@@ -246,10 +246,10 @@ def test_the_controller_is_away_for_minutes_while_a_job_ends(start, tree, undist
         assert (tree / f"results/tiny/records/{JOB}.json").exists(), "the job ended meanwhile"
     finally:
         slurm_cluster.start_controller()
-    said = process.finish()
+    output = process.finish()
     assert same_bytes(tree, undisturbed)
     assert starts(tree) == 1, "no attempt is used up"
-    assert "the scheduler does not answer" in said or "the scheduler takes no job now" in said
+    assert "the scheduler does not answer" in output or "the scheduler takes no job now" in output
 
 
 def test_the_database_is_away_from_before_a_job_ends_until_the_run_has_ended(start, tree, undisturbed, accounts):
@@ -270,9 +270,9 @@ def test_a_preempted_job_that_is_not_requeued_is_submitted_again(start, tree, un
     process.wait_for(lambda: epochs_done(tree) >= 10)
     urgent = ["sbatch", "--partition=urgent", "--nodelist=n2", "--exclusive", "--output=/dev/null", "--wrap=sleep 5"]
     assert slurm_cluster.run(*urgent).returncode == 0
-    said = process.finish()
+    output = process.finish()
     assert same_bytes(tree, undisturbed)
-    assert "PREEMPTED" in said
+    assert "PREEMPTED" in output
     assert starts(tree) == 2
 
 
@@ -293,34 +293,34 @@ def test_a_preempted_job_that_is_requeued_goes_on(start, tree, undisturbed, slur
 def test_a_limit_on_submitted_jobs_is_waited_out(start, tree, accounts, environment):
     accounts.set_limit(MaxSubmitJobs=2)
     try:
-        told = check(tree, environment)
-        assert told.returncode == 0
-        assert "the cluster takes 2 jobs of yours at a time, fewer than the 100" in told.stderr
-        said = start("results/tiny/tables/s4_digits/searches.csv", "results/tiny/tables/depth_runs.csv").finish()
+        result = check(tree, environment)
+        assert result.returncode == 0
+        assert "the cluster takes 2 jobs of yours at a time, fewer than the 100" in result.stderr
+        output = start("results/tiny/tables/s4_digits/searches.csv", "results/tiny/tables/depth_runs.csv").finish()
     finally:
         accounts.set_limit(MaxSubmitJobs=-1)
-    assert "AssocMaxSubmitJobLimit" in said and "waiting until it does" in said
+    assert "AssocMaxSubmitJobLimit" in output and "waiting until it does" in output
     files = sorted((tree / "results/tiny/attempts").rglob("*.jsonl"))
     assert len(files) >= 6
     assert all(file.read_text().count('"started"') == 1 for file in files), "no attempt is used up"
-    assert "Trying to restart" not in said
+    assert "Trying to restart" not in output
 
 
 def test_a_wrong_partition_is_told_before_the_start_and_during_it(start, tree, environment):
     ask_for(tree, "--partition=nowhere")
-    told = check(tree, environment)
-    assert told.returncode == 2
-    assert "the cluster refuses jobs of other rules: invalid partition specified: nowhere" in told.stderr
-    said = start(TARGET, "--retries", "1").finish(well=False)
-    assert f"{JOB}: the scheduler refused it: invalid partition specified: nowhere" in said
+    result = check(tree, environment)
+    assert result.returncode == 2
+    assert "the cluster refuses jobs of other rules: invalid partition specified: nowhere" in result.stderr
+    output = start(TARGET, "--retries", "1").finish(well=False)
+    assert f"{JOB}: the scheduler refused it: invalid partition specified: nowhere" in output
     assert "the scheduler refused it: invalid partition specified: nowhere" in status(tree)
 
 
 def test_a_time_above_the_partitions_is_told_before_the_start_and_in_the_queue(start, tree, environment):
     ask_for(tree, "--partition=short")
-    told = check(tree, environment)
-    assert told.returncode == 2
-    assert "60 minutes are asked for, and the partition short allows 1; jobs would wait forever" in told.stderr
+    result = check(tree, environment)
+    assert result.returncode == 2
+    assert "60 minutes are asked for, and the partition short allows 1; jobs would wait forever" in result.stderr
     process = start()
     process.wait_for(lambda: "waits, and will until something changes: PENDING PartitionTimeLimit" in process.console)
     assert "waits, and will until something changes: PENDING PartitionTimeLimit" in status_of_results(tree)
@@ -337,16 +337,16 @@ def test_a_job_that_is_killed_for_memory_says_so(start, tree, slurm_cluster):
     if not slurm_cluster.memory_limited:
         pytest.skip("memory is not limited here: no cgroups")
     edit(tree / "config/tiny.yaml", "depth:\n", "resources: {cell_search: {runtime: 5, mem_mb: 60}}\ndepth:\n")
-    said = start(TARGET, "--retries", "0").finish(well=False)
-    assert "OUT_OF_MEMORY" in said and "raise mem_mb of its rule" in said
+    output = start(TARGET, "--retries", "0").finish(well=False)
+    assert "OUT_OF_MEMORY" in output and "raise mem_mb of its rule" in output
     assert "OUT_OF_MEMORY" in status(tree)
 
 
 def test_a_job_that_fails_before_its_wrapper_begins_is_told_with_the_schedulers_log(start, tree):
     (tree / "workflow_scripts/run.py").write_text("raise SystemExit('this node has no Python packages')\n")
-    said = start(TARGET, "--retries", "0").finish(well=False)
-    assert "ended with status 1 before the job's wrapper began" in said
-    assert "this node has no Python packages" in said
+    output = start(TARGET, "--retries", "0").finish(well=False)
+    assert "ended with status 1 before the job's wrapper began" in output
+    assert "this node has no Python packages" in output
     assert "this node has no Python packages" in status(tree)
 
 
@@ -371,8 +371,8 @@ def test_devices_are_asked_for_in_the_sites_form(start, tree, form):
     edit(
         tree / "config/tiny.yaml", "depth:\n", "resources: {cell_search: {runtime: 5, mem_mb: 2000, gpu: 1}}\ndepth:\n"
     )
-    said = start(TARGET, "--retries", "0").finish(well=False)
-    assert re.search(r"a GPU was asked for \(CUDA_VISIBLE_DEVICES=[01]\), but torch sees none", said), said
+    output = start(TARGET, "--retries", "0").finish(well=False)
+    assert re.search(r"a GPU was asked for \(CUDA_VISIBLE_DEVICES=[01]\), but torch sees none", output), output
 
 
 # ---- disks -----------------------------------------------------------------------------------------------------------
@@ -395,8 +395,8 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(start, tree, undisturbed)
     if mounted.returncode != 0:
         skip_or_fail(f"no small file system can be mounted here: {mounted.stderr.strip()}")
     try:
-        said = start(TARGET, "--retries", "0").finish(well=False)
-        assert "no space is left for " in said, said
+        output = start(TARGET, "--retries", "0").finish(well=False)
+        assert "no space is left for " in output, output
         subprocess.run(["mount", "-o", "remount,size=100m", str(results)], check=True)
         start().finish()
         assert same_bytes(tree, undisturbed)

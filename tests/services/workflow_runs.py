@@ -24,6 +24,7 @@ def undisturbed_tree(folder: Path) -> Path:
     """The tree of the study, whose search ran on this machine without a scheduler."""
     tree = copy_workflow(folder / "tree")
     edit(tree / "config/tiny.yaml", "epochs: 6\n", f"epochs: {EPOCHS}\n")
+    edit(tree / "config/tiny.yaml", "init_channels: 16", "init_channels: 2")  # no loops are compiled for so few
     command = [str(PROGRAM), TARGET, "--profile", "profiles/local", "--configfile", "config/tiny.yaml"]
     subprocess.run(command, cwd=tree, check=True, capture_output=True, timeout=300)
     return tree
@@ -95,16 +96,16 @@ def same_bytes(tree: Path, undisturbed: Path) -> bool:
     )
 
 
-def processes_of_the_search() -> list[int]:
-    """The processes that compute a search, on any node."""
+def processes_of_the_search(tree: Path) -> list[int]:
+    """The processes that compute a search of this tree, on any node; none of another study on the machine."""
     found = subprocess.run(
         ["pgrep", "-f", r"workflow_scripts\.run .*cell_search"], capture_output=True, text=True, check=False
     )
-    return [pid for pid in map(int, found.stdout.split()) if _is_python(pid)]
+    return [pid for pid in map(int, found.stdout.split()) if _is_python_in(pid, tree)]
 
 
-def _is_python(pid: int) -> bool:
+def _is_python_in(pid: int, folder: Path) -> bool:
     try:
-        return "python" in os.readlink(f"/proc/{pid}/exe")
+        return "python" in os.readlink(f"/proc/{pid}/exe") and os.path.samefile(f"/proc/{pid}/cwd", folder)
     except OSError:
         return False

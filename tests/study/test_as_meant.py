@@ -73,10 +73,10 @@ UNCLEAR = [
 
 @pytest.mark.parametrize(("written", "numbers"), UNCLEAR)
 def test_a_number_that_may_mean_another_is_refused(refusal, written, numbers):
-    told = f'{written} may be read in several ways; write {numbers} or "{written}" in quotes where text is meant'
-    assert refusal(seeds=f"[{written}]") == f"FILE, line 6: {told}"
-    assert refusal(title=written) == f"FILE, line 2: {told}"
-    assert refusal(f"cells.search.epochs={written}") == f"SET: cells.search.epochs: {told}"
+    message = f'{written} may be read in several ways; write {numbers} or "{written}" in quotes where text is meant'
+    assert refusal(seeds=f"[{written}]") == f"FILE, line 6: {message}"
+    assert refusal(title=written) == f"FILE, line 2: {message}"
+    assert refusal(f"cells.search.epochs={written}") == f"SET: cells.search.epochs: {message}"
 
 
 @pytest.mark.parametrize("written", ["0x_", "1__", "0_", "=", "2024-13-45"])
@@ -120,8 +120,8 @@ def test_a_number_of_thousands_of_digits(refusal):
 @pytest.mark.parametrize("key", ["null", "true", "~"])
 def test_a_key_that_is_no_text(refusal, local, key):
     local.write_text(f"depth: {{experiments: {{{key}: {{max_depths: [1]}}}}}}\n")
-    told = f"config/local.yaml, line 1: this is not valid YAML (the key {key} is not text; write it in quotes)"
-    assert refusal() == told
+    message = f"config/local.yaml, line 1: this is not valid YAML (the key {key} is not text; write it in quotes)"
+    assert refusal() == message
 
 
 def test_a_value_that_holds_itself(refusal):
@@ -220,8 +220,8 @@ def test_an_empty_mapping_empties(load, refusal, local):
 def test_a_study_without_experiments_searches_no_depth(load, refusal, local):
     local.write_text("depth: {experiments: {}}\n")
     assert load().depth is None
-    told = refusal("figures=[depth_posterior]")
-    assert told.endswith("which only a study with the key depth makes")
+    message = refusal("figures=[depth_posterior]")
+    assert message.endswith("which only a study with the key depth makes")
 
 
 @pytest.fixture
@@ -238,9 +238,9 @@ def opened(load, tmp_path):
     return jobs
 
 
-@pytest.mark.parametrize(("said", "meant"), [("no", False), ("false", False), ("off", False), ("yes", True)])
-def test_figures_only(opened, said, meant):
-    assert opened(f"figures_only={said}").runs.existing_only is meant
+@pytest.mark.parametrize(("value", "meant"), [("no", False), ("false", False), ("off", False), ("yes", True)])
+def test_figures_only(opened, value, meant):
+    assert opened(f"figures_only={value}").runs.existing_only is meant
 
 
 def test_settings_of_config_keep_their_kinds(opened):

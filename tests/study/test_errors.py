@@ -83,8 +83,8 @@ UNKNOWN_KEYS = [
     ("titel", "did you mean title?); known are study, title, description, data, resources, cells, depth, figures"),
     (
         "cells.serach",
-        "did you mean search?); known are grids, image_size, search, fidelity, stop, adaptive, random_ws, selection, "
-        "evaluation, evaluation_for",
+        "did you mean search?); known are grids, image_size, search, fidelity, stop, adaptive, random_ws, "
+        "perturbation, selection, evaluation, evaluation_for",
     ),
     ("cells.search.epoch", "did you mean epochs?); known are epochs, steps_per_epoch, batch_size,"),
     ("cells.search.Epochs", "did you mean epochs?); known are epochs,"),
@@ -107,13 +107,13 @@ def test_an_unknown_key(load, key, hint):
 
 
 def test_an_unknown_key_like_no_other(load):
-    told = load({"cells.evaluation.zzz": 1})
-    assert told.startswith("FILE: cells.evaluation.zzz is not a known key; known are epochs, batch_size,")
+    message = load({"cells.evaluation.zzz": 1})
+    assert message.startswith("FILE: cells.evaluation.zzz is not a known key; known are epochs, batch_size,")
 
 
 def test_an_unknown_key_is_told_before_the_key_it_was_meant_to_be(load):
-    told = load({"cells.grids.0.spacs": ["s4"], "cells.grids.0.spaces": ABSENT})
-    assert told.startswith("FILE: cells.grids.0.spacs is not a known key (did you mean spaces?)")
+    message = load({"cells.grids.0.spacs": ["s4"], "cells.grids.0.spaces": ABSENT})
+    assert message.startswith("FILE: cells.grids.0.spacs is not a known key (did you mean spaces?)")
 
 
 def test_a_key_that_is_no_text(load):
@@ -223,7 +223,6 @@ WRONG_VALUES = [
     ("figures", [], "KEY is []; allowed: a list of 1 or more"),
     ("cells.grids", [], "KEY is []; allowed: a list of 1 or more"),
     ("cells.grids.0.spaces", [], "KEY is []; allowed: a list of 1 or more"),
-    ("cells.grids.0.methods", [], "KEY is []; allowed: a list of 1 or more"),
     ("cells.grids.0.drop_path", [], "KEY is []; allowed: a list of 1 or more"),
     ("cells.evaluation.seeds", [], "KEY is []; allowed: a list of 1 or more"),
     ("depth.experiments.deep.max_depths", [], "KEY is []; allowed: a list of 1 or more"),
@@ -283,7 +282,7 @@ SECRETS = [
 
 @pytest.mark.parametrize("mirror", SECRETS)
 def test_a_password_in_a_mirror_is_refused_and_never_shown(load, mirror):
-    for told in (
+    for message in (
         load({"data.mirrors": [mirror]}),
         load({"data.mirrors": mirror}),
         load({"data.mirror": [mirror]}),
@@ -293,7 +292,7 @@ def test_a_password_in_a_mirror_is_refused_and_never_shown(load, mirror):
         load({}, {"set": f"data..mirrors={mirror}"}),
         load({}, {"set": [{"data": mirror}]}),
     ):
-        assert "secret" not in told and "sec/ret" not in told
+        assert "secret" not in message and "sec/ret" not in message
 
 
 @pytest.mark.parametrize(
@@ -329,14 +328,15 @@ def test_a_missing_key_is_explained(load, key, meaning):
 
 
 def test_a_study_without_work(load):
-    told = load({"cells": ABSENT, "depth": ABSENT})
-    assert told == "FILE: a study needs the key cells, the key depth, or both"
+    message = load({"cells": ABSENT, "depth": ABSENT})
+    assert message == "FILE: a study needs the key cells, the key depth, or both"
 
 
 def test_a_figure_whose_tables_the_study_does_not_make(load):
-    told = load({"depth": ABSENT})
+    message = load({"depth": ABSENT})
     assert re.fullmatch(
-        r"FILE: figures: depth_posterior draws the table depth_\w+, which only a study with the key depth makes", told
+        r"FILE: figures: depth_posterior draws the table depth_\w+, which only a study with the key depth makes",
+        message,
     )
     assert "only a study with the key cells makes" in load({"cells": ABSENT})
 
@@ -370,12 +370,12 @@ def test_a_method_file(load, tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text("SEARCH = 'published'\n")
     monkeypatch.setattr(method_modules, "FOLDER", tmp_path)
     method_modules.search_of.cache_clear()
-    told = load({"cells.grids.0.methods": ["Not-one"]})
-    assert told == (
+    message = load({"cells.grids.0.methods": ["Not-one"]})
+    assert message == (
         "FILE: cells.grids.0.methods: Not-one is not a known method; known are darts, r_darts_dp, r_darts_l2, odd"
     )
-    told = load({"cells.grids.0.methods": ["odd"]})
-    assert told == (
+    message = load({"cells.grids.0.methods": ["odd"]})
+    assert message == (
         "FILE: cells.grids.0.methods: odd.py: SEARCH is published; a method reads one of darts, darts_ada, random_ws"
     )
 
@@ -384,7 +384,7 @@ def test_two_pairs_of_space_and_data_set_with_one_folder(load, tmp_path, monkeyp
     for name in ("s4", "s4_inverted"):
         (tmp_path / f"{name}.yaml").write_text("every_edge: [none, skip_connect]\n")
     monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
-    monkeypatch.setattr("workflow_scripts.study.data_sets.image_set_names", lambda: ["digits", "inverted_digits"])
+    monkeypatch.setattr("workflow_scripts.study.name_checks.image_set_names", lambda: ["digits", "inverted_digits"])
     grid = STUDY["cells"]["grids"][0] | {"spaces": ["s4", "s4_inverted"], "data_sets": ["digits", "inverted_digits"]}
     assert load({"cells.grids": [grid]}) == (
         "FILE: cells.grids: s4 on inverted_digits and s4_inverted on digits would share the folder s4_inverted_digits; "
@@ -393,15 +393,15 @@ def test_two_pairs_of_space_and_data_set_with_one_folder(load, tmp_path, monkeyp
 
 
 def test_searches_that_end_when_stopped_give_nothing_but_the_stop_epoch(load):
-    told = load({"cells.search.end_when_stopped": True})
-    assert told.startswith("FILE: cells.grids.0.methods: search.end_when_stopped leaves darts no architecture")
+    message = load({"cells.search.end_when_stopped": True})
+    assert message.startswith("FILE: cells.grids.0.methods: search.end_when_stopped leaves darts no architecture")
 
 
 def test_a_broken_space_file(load, tmp_path, monkeypatch):
     (tmp_path / "s9.yaml").write_text("every_edge: [nothing]\n")
     monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
-    told = load({"cells.grids.0.spaces": ["s9"]})
-    assert told.startswith("FILE: cells.grids.0.spaces: s9.yaml: unknown operation nothing; known are none, noise,")
+    message = load({"cells.grids.0.spaces": ["s9"]})
+    assert message.startswith("FILE: cells.grids.0.spaces: s9.yaml: unknown operation nothing; known are none, noise,")
 
 
 @pytest.mark.parametrize("name", ["a b", "$(touch here)", "s4;x", "S5", "s-5", "5s", "a.b", "ä"])
@@ -410,19 +410,19 @@ def test_a_file_whose_name_would_be_part_of_a_command(load, tmp_path, monkeypatc
     (tmp_path / "s4.yaml").write_text("every_edge: [none, skip_connect]\n")
     monkeypatch.setattr(search_spaces, "FOLDER", tmp_path)
     rule = "is named with lower-case letters, digits and _, with a letter first"
-    told = load({"cells.grids.0.spaces": [name]})
-    assert told == f"FILE: cells.grids.0.spaces: {name} cannot be used: a search space {rule}"
+    message = load({"cells.grids.0.spaces": [name]})
+    assert message == f"FILE: cells.grids.0.spaces: {name} cannot be used: a search space {rule}"
     assert name not in load({"cells.grids.0.spaces": ["s44"]}).partition("known are")[2].split(", ")
 
     (tmp_path / f"{name}.py").write_text("TABLES, TITLE, CATEGORY = ['found_cells'], 'odd', 'cells'\n")
     monkeypatch.setattr(figure_modules, "FOLDER", tmp_path)
     assert load({"figures": [name]}) == f"FILE: figures: {name} cannot be used: a figure {rule}"
 
-    monkeypatch.setattr("workflow_scripts.study.data_sets.image_set_names", lambda: ["digits", name])
-    told = load({"cells.grids.0.data_sets": [name]})
-    assert told == f"FILE: cells.grids.0.data_sets: {name} cannot be used: a data set {rule}"
-    told = load({"depth.experiments.deep.images": {"data_sets": [name]}})
-    assert told.endswith(f"{name} cannot be used: a data set {rule}")
+    monkeypatch.setattr("workflow_scripts.study.name_checks.image_set_names", lambda: ["digits", name])
+    message = load({"cells.grids.0.data_sets": [name]})
+    assert message == f"FILE: cells.grids.0.data_sets: {name} cannot be used: a data set {rule}"
+    message = load({"depth.experiments.deep.images": {"data_sets": [name]}})
+    assert message.endswith(f"{name} cannot be used: a data set {rule}")
 
 
 @pytest.mark.parametrize(

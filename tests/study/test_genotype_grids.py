@@ -28,7 +28,7 @@ def study_of(*grids, **cells):
     return load_study([Layer("FILE", given)])
 
 
-def told(*grids, **cells):
+def error_of(*grids, **cells):
     with pytest.raises(StudyError) as error:
         study_of(*grids, **cells)
     return str(error.value)
@@ -47,6 +47,32 @@ def test_each_architecture_is_trained_with_every_seed():
     assert not [job for job in plan.jobs if job.step in ("cell_search", "derive_architectures", "search_tables")]
 
 
+def test_each_length_is_a_training_of_its_own():
+    plan = Plan(study_of({"names": NAMES[:1], "epochs": [3, 9]}, evaluation={"seeds": [4, 5]}))
+    trainings = [job for job in plan.jobs if job.step == "evaluate_genotype"]
+    runs = [f"{NAMES[0]}_epochs-{epochs}" for epochs in (3, 9)]
+    assert [job.name.removeprefix(f"evaluate_genotype/{GROUP}/") for job in trainings] == [
+        f"genotypes/{run}/seed-{seed}" for run in runs for seed in (4, 5)
+    ]
+    assert [job.settings.training.epochs for job in trainings] == [3, 3, 9, 9]
+    table = plan.job("evaluation_table", group=GROUP).settings
+    assert table["epochs"] == [3, 3, 9, 9]
+    texts = {plan.job("given_architecture", group=GROUP, run=run).settings["genotype"] for run in runs}
+    assert len(texts) == 1
+
+
+def test_a_figure_of_published_errors_needs_their_table_and_no_search_of_theirs():
+    values = study_of().model_dump(mode="json", exclude_unset=True) | {"figures": ["ranking", "found_cells"]}
+    study = load_study([Layer("FILE", values)])
+    for plan in (Plan(study), Plan(study, existing_only=True)):
+        drawn = plan.job("figure", figure="ranking").inputs["tables"]
+        assert set(drawn) <= {path for job in plan.jobs for path in job.writes}
+    assert rehearsal_of(study).figures == ["found_cells"]
+    alone = load_study([Layer("FILE", values | {"figures": ["ranking"]})])
+    with pytest.raises(StudyError, match="draws published test errors alone, which have no made-up form"):
+        rehearsal_of(alone)
+
+
 def test_one_more_changes_no_other_training():
     one, two = ({job.name: job for job in Plan(study_of({"names": NAMES[:count]})).jobs} for count in (1, 2))
     changed = {name for name in one if canonical(one[name].settings) != canonical(two[name].settings)}
@@ -54,11 +80,11 @@ def test_one_more_changes_no_other_training():
     assert {two[name].step for name in two.keys() - one.keys()} == {"given_architecture", "evaluate_genotype"}
 
 
-def test_the_grid_of_the_readme(monkeypatch):
+def test_the_grid_of_the_document(monkeypatch):
     monkeypatch.chdir(ROOT)  # its file is named from there, as in a study
-    (block,) = re.findall(r"```yaml\n(cells:.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (block,) = re.findall(r"```yaml\n(cells:.*?)```", (ROOT / "docs/extending.md").read_text(), re.DOTALL)
     given = yaml.safe_load(block) | {"study": "made_up", "title": "T", "description": "D", "figures": ["found_cells"]}
-    plan = Plan(load_study([Layer("README.md", given)]))
+    plan = Plan(load_study([Layer("docs/extending.md", given)]))
     assert [key.run for key in plan.runs.genotypes["s4_cifar10_genotypes"]] == NAMES
 
 
@@ -92,6 +118,9 @@ def test_the_architecture_file(tmp_path):
 def test_a_rehearsal_trains_them_and_a_sample_fewer():
     rehearsal = rehearsal_of(study_of())
     assert len(Plan(rehearsal).runs.trainings[GROUP]) == 2
+    lengths = rehearsal_of(study_of({"epochs": [50, 500]}))
+    assert [key.epochs for key in Plan(lengths).runs.trainings[GROUP]] == [1, 2, 1, 2]
+    assert number_of_jobs(sample_of(lengths, 1)) == number_of_jobs(rehearsal) - 2
     assert number_of_jobs(sample_of(rehearsal, 1)) == number_of_jobs(rehearsal) - 2
 
 
@@ -110,20 +139,21 @@ def test_a_rehearsal_trains_them_and_a_sample_fewer():
         ({"spaces": ["s3", "s4"]}, "cells.grids.0.spaces: the genotypes of a grid are of one search space"),
         ({"methods": ["darts"]}, "cells.grids.0.methods: a grid with source genotypes has no such key"),
         ({"seeds": [1]}, "cells.grids.0.seeds: a grid with source genotypes has no such key"),
+        ({"epochs": [0]}, "cells.grids.0.epochs.0 is 0; allowed: 1 or more"),
         ({"source": "own"}, "cells.grids.0.file: a grid with source own has no such key"),
     ],
 )
 def test_a_grid_with_a_mistake(change, sentence):
-    assert told(change).removeprefix("FILE: ").replace(FILE, "FILE").startswith(sentence)
+    assert error_of(change).removeprefix("FILE: ").replace(FILE, "FILE").startswith(sentence)
 
 
 def test_genotypes_that_nothing_trains():
-    assert told(evaluation=None) == "FILE: cells.grids.0.source: genotypes are trained only, and evaluation is null"
+    assert error_of(evaluation=None) == "FILE: cells.grids.0.source: genotypes are trained only, and evaluation is null"
 
 
 def test_one_name_for_two_genotypes(tmp_path):
     other = tmp_path / "other.txt"
     text = next(line for line in Path(FILE).read_text().splitlines() if line.startswith("c10_s4_pgd"))
     other.write_text(text.replace("c10_s4_pgd", "darts_pt_s4_1"))
-    sentence = told({}, {"file": str(other), "names": ["darts_pt_s4_1"]})
+    sentence = error_of({}, {"file": str(other), "names": ["darts_pt_s4_1"]})
     assert sentence == f"FILE: cells.grids.1.file: darts_pt_s4_1 is another genotype in {FILE}; rename one of them"

@@ -81,6 +81,17 @@ def test_two_grids_are_united_without_duplicates_in_the_order_of_first_mention()
     assert list(found.values()) == [["darts"], ["darts", "darts_es"], ["darts_es"]]
 
 
+def test_a_grid_without_methods_is_searched_and_nothing_of_it_trained():
+    plan = plan_of({"seeds": [1]}, {"seeds": [1, 2], "methods": []})
+    assert len([job for job in plan.jobs if job.step == "cell_search"]) == 2
+    assert [job.name for job in plan.jobs if job.step == "evaluate_genotype"] == [
+        "evaluate_genotype/s4_digits/darts/l2-0.0003_drop-0_seed-1/seed-1"
+    ]
+    read_off = plan.job("derive_architectures", group="s4_digits")
+    assert [entry["methods"] for entry in read_off.settings["runs"]] == [["darts"], ["darts"]]
+    assert unmade(plan) <= {"config/published_values.csv"}
+
+
 def test_grids_that_write_a_number_differently_name_the_same_search():
     found = searches(cells_of({"l2": [3e-4], "drop_path": [0]}, {"l2": ["3e-4"], "drop_path": [0.0]}, {"l2": [0.0003]}))
     assert len(found) == 1
@@ -276,7 +287,30 @@ def test_every_file_that_a_job_reads_is_made_by_another(name):
 def test_a_selection_finds_the_architectures_it_chooses_from(methods):
     plan = plan_of({"methods": methods, "l2": [3e-4, 9e-4]})
     assert unmade(plan) <= {"config/published_values.csv"}
-    assert len(plan.selected_architectures("s4_digits")) == len(set(methods) & {"r_darts_l2", "r_darts_dp"})
+    assert len(plan._own_architectures("s4_digits")) == len(set(methods) & {"r_darts_l2", "r_darts_dp"})
+
+
+def test_only_searches_whose_supernet_a_method_computes_with_keep_its_weights():
+    plan = plan_of({"methods": ["darts", "darts_pt", "darts_ada"]}, {"spaces": ["s3"], "methods": ["darts"]})
+    searches = {job.name: job.settings.model_dump(mode="json") for job in plan.jobs if job.step == "cell_search"}
+    keeping = {name for name, settings in searches.items() if settings.get("keeps_weights")}
+    assert keeping == {"cell_search/s4_digits/darts/l2-0.0003_drop-0_seed-1"}
+    assert sum("keeps_weights" in settings for settings in searches.values()) == 1, (
+        "other identities are what they were"
+    )
+    (job,) = [job for job in plan.jobs if job.step == "supernet_architecture"]
+    assert job.settings.search.model_dump(mode="json") == searches[min(keeping)]
+    assert job.settings.perturbation.tuning_epochs == 10
+    assert job.modules == ("workflow_scripts.cells.methods.darts_pt",)
+    assert unmade(plan) <= {"config/published_values.csv"}
+    (derived,) = [job for job in plan.jobs if job.name == "derive_architectures_s4_digits"]
+    assert set(derived.writes).isdisjoint(job.writes)
+    readers = {each.step for each in plan.jobs if set(job.writes) & set(each.reads)}
+    assert readers == {"evaluate_genotype", "evaluation_table", "gather_architectures"}
+    with pytest.raises(ValueError, match="darts_pt computes with a supernet, and published logs hold no weights"):
+        cells_of({"source": "confopt", "methods": ["darts", "darts_pt"]})
+    settings = plan.study.model_dump(mode="json")["cells"]
+    assert "perturbation" not in settings, "the reports of other studies stay what they are"
 
 
 def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monkeypatch):
@@ -290,7 +324,15 @@ def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monk
     half = tmp_path / searches / "l2-0.0003_drop-0_seed-2" / "settings.json"
     half.parent.mkdir(parents=True)
     half.touch()
-    (tmp_path / everything.places.depth("deep_seed-1_spirals_ldn_D2-3_width-20")).mkdir(parents=True)
+    deep = everything.job("depth_search", group="deep_seed-1_spirals_ldn_D2-3_width-20")
+    (tmp_path / deep.writes[0]).mkdir(parents=True)
+
+    plan = plan_of({"methods": ["darts_pt"]}, existing_only=True)
+    assert "architecture results/made_up/cells/architectures/s4_digits/darts_pt/l2-0.0003_drop-0_seed-1.yaml" in (
+        plan.runs.missing
+    )
+    (key,) = plan.runs.searches["s4_digits"]
+    assert (plan.runs.supernet_methods(key), plan.runs.keeps_weights(key)) == ([], True)
 
     plan = plan_of({"seeds": [1, 2]}, depth=DEPTH, existing_only=True)
     assert [key.place for key in plan.runs.searches["s4_digits"]] == ["darts/l2-0.0003_drop-0_seed-1"]

@@ -59,8 +59,8 @@ def test_what_no_job_uses_is_left_out() -> None:
 
 def test_small_studies_tell_their_scale() -> None:
     demo = of("demo")
-    assert demo["grids: number of seeds"] == ("1", "3")
+    assert demo["grids: number of seeds"] == ("2", "3")
     assert demo["search.order"] == ("1", "2")
-    assert demo["evaluation.epochs"] == ("8", "600")
+    assert demo["evaluation.epochs"] == ("6", "600")
     assert demo["training.epochs"] == ("1000", "8000")
-    assert of("small")["images.train_images"] == ("5000", "absent")
+    assert of("depth_images")["images.train_images"] == ("5000", "absent")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.provenance.code_digest import code_digests
-from workflow_scripts.study.job_resources import RULES
 from workflow_scripts.study.step_needs import FOLDER, keeps_checkpoint, uses_gpu
+from workflow_scripts.study.study import RULES
 
 STEPS = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))
 

@@ -56,6 +56,20 @@ def test_a_rank_correlation_is_spearmans_and_its_interval_holds_it():
     assert wider[0] < low < high < wider[1]
 
 
+def test_the_interval_of_a_rank_correlation_is_never_narrower_than_fishers():
+    x, y = np.arange(12.0), np.array([1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10.0])
+    fisher = stats.pearsonr(x, y).confidence_interval(0.95)
+    low, high = interval(goes_with("x", "search", x, y), 0.95)
+    assert low <= fisher.low and fisher.high <= high
+
+
+def test_perfect_order_of_four_decides_nothing_and_of_six_does():
+    low, high = interval(goes_with("x", "search", range(4), range(4)), 0.95)
+    assert low < 0 < high == 1
+    assert interval(goes_with("x", "search", range(6), range(6)), 0.95)[0] > 0
+    assert interval(goes_with("x", "search", range(6), range(0, -6, -1)), 0.95)[1] < 0
+
+
 @pytest.mark.parametrize(
     "evidence",
     [

@@ -62,10 +62,10 @@ def test_the_planned_jobs_are_those_of_snakemake(study: str, tmp_path: Path) -> 
     blocks = re.split(r"^(?:local)?(?:rule|checkpoint) \w+:$", done.stdout + done.stderr, flags=re.MULTILINE)[1:]
     theirs = {}
     for block in blocks:
-        told = dict(re.findall(r"^    (input|output|log): (.*)$", block, re.MULTILINE))
-        if "log" in told:
-            theirs[told["log"]] = {
-                key: set(told.get(key, "").split(", ")) - {"", "<TBD>"} for key in ("input", "output")
+        fields = dict(re.findall(r"^    (input|output|log): (.*)$", block, re.MULTILINE))
+        if "log" in fields:
+            theirs[fields["log"]] = {
+                key: set(fields.get(key, "").split(", ")) - {"", "<TBD>"} for key in ("input", "output")
             }
     ours = {job.log: job for job in Plan(open_study.load([ROOT / "config" / f"{study}.yaml"], {})).jobs}
     assert ours.keys() == theirs.keys()
@@ -91,15 +91,15 @@ def test_the_rules_ran_what_the_plan_says(finished: Path) -> None:
 
 
 def test_a_finished_study_is_clean_here_and_copied_away(tree: Path, tmp_path: Path) -> None:
-    said = audit(tree, "verify", TINY)
-    assert "clean: every file matches its record" in said
-    assert "views, made from records and results for reading: report.html, provenance.html" in said
-    digest = re.search(r"root digest (\w{64})", said)
+    output = audit(tree, "verify", TINY)
+    assert output.endswith("\nclean: every file matches its record\n")
+    assert "views, made from records and results for reading: report.html, provenance.html" in output
+    digest = re.search(r"root digest (\w{64})", output)
     assert digest is not None
     shutil.copytree(tree / TINY, tmp_path / "away")
-    said = audit(ROOT, "verify", str(tmp_path / "away"), "--against", digest[1])
-    assert "not looked at, because the folder lies apart from the workflow" in said
-    assert "data/digits.npz" in said
+    output = audit(ROOT, "verify", str(tmp_path / "away"), "--against", digest[1])
+    assert "not looked at, because the folder lies apart from the workflow" in output
+    assert "data/digits.npz" in output
 
 
 def test_altered_results_and_data_are_named_and_nothing_else(tree: Path) -> None:
@@ -121,21 +121,27 @@ def test_altered_results_and_data_are_named_and_nothing_else(tree: Path) -> None
 def test_a_changed_setting_and_a_changed_module_are_named_with_old_and_new(tree: Path) -> None:
     edit(tree / "config/tiny.yaml", "epochs: 6", "epochs: 7")
     edit(tree / "figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
-    said = audit(tree, "verify", TINY, status=1)
-    assert "stale: cell_search/s4_digits/darts/l2-0.0003_drop-0_seed-1: setting search.epochs: 6 -> 7" in said
-    assert re.search(r"stale: figure_test_error: code of figures.test_error: \w{8} -> \w{8}", said)
+    output = audit(tree, "verify", TINY, status=1)
+    assert "stale: cell_search/s4_digits/darts/l2-0.0003_drop-0_seed-1: setting search.epochs: 6 -> 7" in output
+    assert re.search(r"stale: figure_test_error: code of figures.test_error: \w{8} -> \w{8}", output)
+
+
+def test_jobs_that_are_not_done_are_counted_in_the_last_line(tree: Path) -> None:
+    one_seed_more = "cells.evaluation.seeds=[1,2]"
+    output = audit(tree, "verify", TINY, "--set", one_seed_more, status=1)
+    assert re.search(r"^\d+ findings; \d+ jobs of the study have no result\n\Z", output, re.MULTILINE)
 
 
 def test_a_folder_that_cannot_be_read(tree: Path) -> None:
-    told = audit(tree, "verify", "results/tini", status=2)
-    assert told == "results/tini: there is no such folder (did you mean tiny?); known are tiny\n"
+    output = audit(tree, "verify", "results/tini", status=2)
+    assert output == "results/tini: there is no such folder (did you mean tiny?); known are tiny\n"
 
 
 # why, affected, diff, replay ------------------------------------------------------------------------------------------
 
 
 def test_why_tells_the_whole_ancestry(tree: Path) -> None:
-    said = audit(tree, "why", f"{TINY}/figures/test_error.png")
+    output = audit(tree, "why", f"{TINY}/figures/test_error.png")
     for part in (
         "figure_test_error",
         "join_tables/evaluations",
@@ -147,19 +153,19 @@ def test_why_tells_the_whole_ancestry(tree: Path) -> None:
         "workflow_scripts.cells.supernet",
         "torch 2.",
     ):
-        assert part in said, part
-    assert "depth_search" not in said
+        assert part in output, part
+    assert "depth_search" not in output
     ancestors = json.loads(audit(tree, "why", f"{TINY}/figures/test_error.png", "--json"))
     assert {record["step"] for record in ancestors} >= {"figure", "evaluate_genotype", "cell_search", "fetch_data"}
-    said = audit(tree, "why", f"{TINY}/figures/nothing.png", status=2)
-    assert said == f"{TINY}/figures/nothing.png: no record names this file\n"
+    output = audit(tree, "why", f"{TINY}/figures/nothing.png", status=2)
+    assert output == f"{TINY}/figures/nothing.png: no record names this file\n"
 
 
 def test_affected_names_what_derives_from_data_search_module_and_setting(tree: Path) -> None:
     for what in ("data/digits.npz", f"{TINY}/{SEARCH}", "workflow_scripts/cells/supernet.py", "search.order=1"):
-        said = audit(tree, "affected", what)
-        assert f"{TINY}/figures/test_error.png" in said, what
-        assert "depth_posterior" not in said, what
+        output = audit(tree, "affected", what)
+        assert f"{TINY}/figures/test_error.png" in output, what
+        assert "depth_posterior" not in output, what
     assert "4 figure (4 of them directly)" in audit(tree, "affected", "figures/style.py")
     assert "no record in results/tiny names such a file" in audit(tree, "affected", "l3=2", status=2)
 
@@ -169,14 +175,16 @@ def test_diff_names_the_first_cause_upstream(tree: Path, finished: Path) -> None
     assert audit(tree, "diff", TINY, str(finished / TINY)) == same
     edit(tree / "workflow_scripts/cells/supernet.py", "1e-3 * torch.randn", "2e-3 * torch.randn")
     build(tree, f"{TINY}/figures/dominant_eigenvalue.png")
-    said = audit(tree, "diff", str(finished / TINY), TINY, status=1)
-    assert "figures/dominant_eigenvalue.pdf, figures/dominant_eigenvalue.png" in said
-    assert "tables/s4_digits/searches.csv" in said
-    assert "depth_posterior" not in said
+    output = audit(tree, "diff", str(finished / TINY), TINY, status=1)
+    assert "figures/dominant_eigenvalue.pdf, figures/dominant_eigenvalue.png" in output
+    assert "tables/s4_digits/searches.csv" in output
+    assert "depth_posterior" not in output
     searches = [f"cell_search/s4_digits/darts/l2-{l2}_drop-0_seed-1" for l2 in ("0.0003", "0.06")]
-    for line in (line for line in said.splitlines() if line.startswith("  ")):
+    assert "  tables/searches.csv: 2 rows with other values" in output
+    assert re.search(r"^    space s4, .*: train_error_percent \S+ -> \S+;", output, re.MULTILINE)
+    for line in (line for line in output.splitlines() if re.match(r"  (?!  |tables/)", line)):
         cause = re.fullmatch(r"  (\S+): code of workflow_scripts\.cells\.supernet: \w{8} -> \w{8}", line)
-        assert cause is not None, said
+        assert cause is not None, output
         assert cause[1] in searches
 
 
@@ -184,21 +192,21 @@ def test_diff_names_the_first_cause_upstream(tree: Path, finished: Path) -> None
 def test_replay_writes_the_same_bytes(finished: Path, path: str) -> None:
     if path == "depth":
         path = next((finished / TINY / path).iterdir()).relative_to(finished / TINY).as_posix()
-    said = audit(finished, "replay", f"{TINY}/{path}")
-    counts = re.search(r"(\d+) of (\d+) files are the same bytes", said)
+    output = audit(finished, "replay", f"{TINY}/{path}")
+    counts = re.search(r"(\d+) of (\d+) files are the same bytes", output)
     assert counts is not None
     assert counts[1] == counts[2] != "0"
-    assert "not as then" not in said
+    assert "not as then" not in output
 
 
 def test_replay_says_what_differs(tree: Path) -> None:
     edit(tree / "figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
-    said = audit(tree, "replay", f"{TINY}/figures/test_error.png", status=1)
-    assert f"different: {TINY}/figures/test_error.json" in said
-    assert "not as then: code of figures.test_error" in said
+    output = audit(tree, "replay", f"{TINY}/figures/test_error.png", status=1)
+    assert f"different: {TINY}/figures/test_error.json" in output
+    assert "not as then: code of figures.test_error" in output
     (tree / TINY / "tables/evaluations.csv").write_text("altered")
-    said = audit(tree, "replay", f"{TINY}/figures/test_error.png", status=2)
-    assert "its input results/tiny/tables/evaluations.csv is not what it was when the job read it" in said
+    output = audit(tree, "replay", f"{TINY}/figures/test_error.png", status=2)
+    assert "its input results/tiny/tables/evaluations.csv is not what it was when the job read it" in output
 
 
 def test_a_record_from_a_stranger_runs_nothing_of_its_own(tree: Path) -> None:
@@ -234,13 +242,13 @@ def test_a_waiver_keeps_a_result_until_code_changes_again(tree: Path) -> None:
     )
     edit(supernet, "\nimport ", "\nCHANGED = 1\nimport ")
     assert planned(tree)["cell_search"] == 2
-    said = audit(tree, "waive", f"{TINY}/cells/searches", "--reason", "a constant that nothing uses")
-    assert said.count("kept: ") == 2
+    output = audit(tree, "waive", f"{TINY}/cells/searches", "--reason", "a constant that nothing uses")
+    assert output.count("kept: ") == 2
     assert "cell_search" not in planned(tree)
-    said = audit(tree, "verify", TINY)
-    assert said.count("waived: cell_search/") == 2
-    assert "a constant that nothing uses" in said
-    assert "stale: cell_search/" not in said
+    output = audit(tree, "verify", TINY)
+    assert output.count("waived: cell_search/") == 2
+    assert "a constant that nothing uses" in output
+    assert "stale: cell_search/" not in output
     assert "  waived: cell_search/" in status(tree)
     build(tree)
     assert planned(tree) == {}
@@ -251,8 +259,8 @@ def test_a_waiver_keeps_a_result_until_code_changes_again(tree: Path) -> None:
 def test_an_altered_result_cannot_be_waived(tree: Path) -> None:
     edit(tree / "workflow_scripts/cells/supernet.py", "\nimport ", "\nCHANGED = 1\nimport ")
     (tree / TINY / SEARCH / "history.csv").write_text("altered")
-    said = audit(tree, "waive", f"{TINY}/{SEARCH}", "--reason", "x", status=2)
-    assert f"{TINY}/{SEARCH}/history.csv does not match its record" in said
+    output = audit(tree, "waive", f"{TINY}/{SEARCH}", "--reason", "x", status=2)
+    assert f"{TINY}/{SEARCH}/history.csv does not match its record" in output
     assert not (tree / TINY / "waivers").exists()
 
 
@@ -260,19 +268,19 @@ def test_an_altered_result_cannot_be_waived(tree: Path) -> None:
 
 
 def test_status_of_a_finished_study(finished: Path) -> None:
-    said = status(finished)
-    assert "Nothing would run.\nSnakemake would run nothing either.\n" in said
-    assert "type" not in said
+    output = status(finished)
+    assert "Nothing would run.\nSnakemake would run nothing either.\n" in output
+    assert "type" not in output
 
 
 def agreed_status(tree: Path) -> str:
     """What `status` prints where jobs would run; it must name as many jobs as Snakemake would run."""
-    said = status(tree)
-    counts = re.search(r"Snakemake would run the same jobs \((\d+)\)\.", said)
-    assert counts is not None, said
+    output = status(tree)
+    counts = re.search(r"Snakemake would run the same jobs \((\d+)\)\.", output)
+    assert counts is not None, output
     assert int(counts[1]) == sum(planned(tree).values()) - 1, "all jobs but the target itself"
-    assert re.search(r"Running \d+ jobs would cost \w+ of one core", said)
-    return said
+    assert re.search(r"Running \d+ jobs would cost \w+ of one core", output)
+    return output
 
 
 @pytest.mark.parametrize(
@@ -298,32 +306,34 @@ def test_status_agrees_with_snakemake(tree: Path, file: str, old: str, new: str)
 def test_trainings_of_architectures_that_stay_the_same_may_follow_and_do_not(tree: Path, file: str, old: str) -> None:
     module = tree / "workflow_scripts" / file
     module.write_text(module.read_text().replace(old, f"\nCHANGED = 1{old}", 1))
-    said = agreed_status(tree)
-    assert len(re.findall(r"^  may follow: evaluate_genotype/", said, re.MULTILINE)) == 4
-    assert "  follows: evaluate_genotype/" not in said
-    assert ("  follows: group_architectures/s4_digits" in said) == (file == "cells/methods/darts_es.py")
+    output = agreed_status(tree)
+    assert len(re.findall(r"^  may follow: evaluate_genotype/", output, re.MULTILINE)) == 4
+    assert "  follows: evaluate_genotype/" not in output
+    assert ("  follows: group_architectures/s4_digits" in output) == (file == "cells/methods/darts_es.py")
     done = build(tree, f"{TINY}/tables/evaluations.csv")
-    assert "(Rule: group_architectures)" in done
-    assert "(Rule: evaluate_genotype)" not in done
+    assert "jobs done: group_architectures/" in done
+    assert "jobs done: evaluate_genotype/" not in done
     assert "evaluate_genotype" not in planned(tree)
     assert planned(tree, f"{TINY}/tables/evaluations.csv") == {}
 
 
 def test_status_tells_reason_and_cost(tree: Path) -> None:
     edit(tree / "figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
-    said = agreed_status(tree)
-    assert re.search(r"  stale: figure_test_error  \[\d+s\]\n      code of figures.test_error: \w{8} -> \w{8}\n", said)
-    assert "  follows: report" in said
-    assert "reads what figure_test_error makes" in said
+    output = agreed_status(tree)
+    assert re.search(
+        r"  stale: figure_test_error  \[\d+s\]\n      code of figures.test_error: \w{8} -> \w{8}\n", output
+    )
+    assert "  follows: report" in output
+    assert "reads what figure_test_error makes" in output
 
 
 def test_status_knows_better_than_snakemake(tree: Path) -> None:
     (tree / TINY / "tables/evaluations.csv").write_text("altered\n")
-    said = status(tree)
-    assert "join_tables/evaluations is altered, but Snakemake would not run it: it keeps no digest of outputs" in said
+    output = status(tree)
+    assert "join_tables/evaluations is altered, but Snakemake would not run it: it keeps no digest of outputs" in output
     assert (
         f"\n  rm -r {TINY}/tables/evaluations.csv\n  .venv/bin/snakemake {TINY}/tables/evaluations.csv --profile"
-        in said
+        in output
     )
 
 
@@ -344,15 +354,15 @@ def test_what_status_says_to_type_brings_a_deleted_result_back(tree: Path) -> No
 def test_status_after_the_metadata_was_lost(tree: Path) -> None:
     shutil.rmtree(tree / ".snakemake")
     edit(tree / "figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
-    said = status(tree)
-    assert "figure_test_error is stale, but Snakemake would not run it: it has lost its metadata" in said
+    output = status(tree)
+    assert "figure_test_error is stale, but Snakemake would not run it: it has lost its metadata" in output
 
 
 def test_status_after_outputs_were_marked_by_touch(tree: Path) -> None:
     edit(tree / "figures/test_error.py", 'TITLE = "', 'TITLE = "Changed: ')
     build(tree, "--touch", "--forceall")
-    said = status(tree)
-    assert "figure_test_error is stale, but Snakemake would not run it" in said
+    output = status(tree)
+    assert "figure_test_error is stale, but Snakemake would not run it" in output
     assert planned(tree) == {}
 
 

@@ -51,7 +51,7 @@ def test_a_run_during_which_a_finished_output_is_removed_puts_it_back_and_fails(
     command = [str(PROGRAM), "figures", *OPTIONS, "--cores", "2"]
     with subprocess.Popen(command, cwd=tree, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         try:
-            printed = list(_printed_until(process, "(Rule: figure_test_error)"))
+            printed = list(_printed_until(process, "jobs done: figure_test_error"))
             content = (tree / FILE).read_bytes()
             (tree / FILE).unlink()
         finally:

@@ -1,4 +1,4 @@
-"""Every command of the README runs, and what it leaves is there; every example of adding to the project works."""
+"""Every command of the README runs, and what it leaves is there; every example of docs/extending.md works."""
 
 import html
 import json
@@ -76,28 +76,37 @@ def test_a_found_network_predicts(tree: Path) -> None:
 
 GATHERING = r"(join_tables/\w+|comparison_table|gather_architectures|space_table|figure_\w+|claims|report)"
 ADDED = {
-    "workflow_scripts/cells/spaces/pools.yaml": ("spaces: [s4]", "spaces: [s4, pools]", r"\w+[_/]pools_digits(/.*)?"),
+    "workflow_scripts/cells/spaces/pools.yaml": (
+        "spaces: [s4]",
+        "spaces: [s4, pools]",
+        r"\w+[_/]pools_fashion_mnist_8x8(/.*)?",
+    ),
     "workflow_scripts/cells/methods/lowest_error.py": (
         "methods: [darts, darts_es]",
         "methods: [darts, darts_es, lowest_error]",
-        r"derive_architectures_s4_digits|(group_architectures|evaluation_table)/s4_digits|"
-        r"evaluate_genotype/s4_digits/lowest_error/.*",
+        r"derive_architectures_s4_fashion_mnist_8x8|(group_architectures|evaluation_table)/s4_fashion_mnist_8x8|"
+        r"evaluate_genotype/s4_fashion_mnist_8x8/lowest_error/.*",
     ),
     "workflow_scripts/data/sets/inverted_digits.py": (
-        "data_sets: [digits]",
-        "data_sets: [digits, inverted_digits]",
+        "data_sets: [fashion_mnist_8x8]",
+        "data_sets: [fashion_mnist_8x8, inverted_digits]",
         r"inverted_digits|\w+[_/]s4_inverted_digits(/.*)?",
     ),
     "figures/size_and_error.py": ("depth_posterior]", "depth_posterior, size_and_error]", None),
 }
 """File: what a study says before and after, and the jobs that are new; for a figure only its own and the report."""
+SEARCHES = (
+    *("workflow_scripts/cells/mixings/fair_darts.py", "workflow_scripts/cells/mixings/darts_minus.py"),
+    "workflow_scripts/cells/methods/fair_darts.py",
+)
+"""Files of kinds of search, which tests/cells/test_edge_mixing.py runs."""
 TOGETHER = "\n    - {spaces: [pools], data_sets: [inverted_digits], methods: [lowest_error], l2: [3.0e-4], seeds: [1]}"
 
 
 @pytest.fixture(scope="module")
 def extended(tree: Path) -> Path:
     """The finished demo with the files of all examples added, none of them used."""
-    assert set(examples()) == set(ADDED)
+    assert set(examples()) == {*ADDED, *SEARCHES}
     for path, content in examples().items():
         (tree / path).write_text(content)
     return tree
@@ -140,8 +149,8 @@ def test_the_examples_run_together(extended: Path) -> None:
     done = run(extended, "make run STUDY=demo")
     printed = done.stdout + done.stderr
     assert done.returncode == 0, printed
-    assert printed.count("(Rule: cell_search)") == 1
-    assert printed.count("(Rule: evaluate_genotype)") == 2, (
+    assert printed.count("jobs done: cell_search/") == 1
+    assert printed.count("jobs done: evaluate_genotype/") == 2, (
         "the new method once, the new space on the new data set once"
     )
     results = extended / "results/demo"

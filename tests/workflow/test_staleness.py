@@ -44,7 +44,7 @@ def test_results_are_complete(tree: Path) -> None:
 def test_what_changes_no_number_reruns_nothing(tree: Path) -> None:
     module = tree / "workflow_scripts" / "cells" / "supernet.py"
     edit(module, "class Supernet(CellNetwork):", "# a remark\n\n\nclass Supernet(CellNetwork):")
-    edit(module, '"""The genotype of the largest alphas."""', '"""Reworded."""')
+    edit(module, '"""The genotype of the largest weights that the alphas lead to."""', '"""Reworded."""')
     edit(module, "self.nodes = nodes\n        self.stem", "self.nodes = (nodes)\n        self.stem")
     config = tree / "config" / "tiny.yaml"
     edit(config, "study: tiny", "# a remark\nstudy:   tiny")
@@ -125,13 +125,13 @@ def test_a_new_stop_rule_trains_only_architectures_that_changed(finished: Path, 
     tree = tmp_path / "copy"
     before = results(tree, "cells/architectures/**/*.yaml")
     edit(tree / "config" / "tiny.yaml", "start: 0", "start: 900")
-    said = build(tree)
+    output = build(tree)
     after = results(tree, "cells/architectures/**/*.yaml")
     changed = [name for name in after if "/darts" in name and after[name] != before[name]]
     assert changed, "the tiny study's rule must stop a search, or this shows nothing"
-    assert said.count("(Rule: cell_search)") == 0
-    assert said.count("(Rule: derive_architectures_s4_digits)") == 1
-    assert said.count("(Rule: evaluate_genotype)") == len(changed)
+    assert output.count("jobs done: cell_search/") == 0
+    assert output.count("jobs done: derive_architectures_s4_digits") == 1
+    assert output.count("jobs done: evaluate_genotype/") == len(changed)
     assert not any("/darts/" in name for name in changed)
     assert planned(tree) == {}
 
@@ -141,18 +141,18 @@ def test_one_more_seed_keeps_every_finished_training(finished: Path, tmp_path: P
     tree = tmp_path / "copy"
     another = "\n    - {spaces: [s4], data_sets: [digits], methods: [darts, darts_es], l2: [3.0e-4], seeds: [2]}"
     edit(tree / "config" / "tiny.yaml", "seeds: [1]}\n  search:", f"seeds: [1]}}{another}\n  search:")
-    said = build(tree, "results/tiny/tables/evaluations.csv")
-    assert said.count("(Rule: cell_search)") == 1
-    assert said.count("(Rule: evaluate_genotype)") == 2
+    output = build(tree, "results/tiny/tables/evaluations.csv")
+    assert output.count("jobs done: cell_search/") == 1
+    assert output.count("jobs done: evaluate_genotype/") == 2
 
 
 def test_a_fresh_study_runs_up_to_one_rule_and_for_one_file(finished: Path, tmp_path: Path) -> None:
     tree = copy_workflow(tmp_path / "fresh")
     shutil.copytree(finished / "data", tree / "data")
     assert planned(tree, "--until", "cell_search") == {"cell_search": 2}
-    said = build(tree, "results/tiny/tables/search_spaces.csv")
-    assert "Provenance: results/tiny/provenance.html" in said
-    assert "Report: " not in said
+    output = build(tree, "results/tiny/tables/search_spaces.csv")
+    assert "Provenance: results/tiny/provenance.html" in output
+    assert "Report: " not in output
 
 
 def test_figures_are_drawn_from_the_runs_that_are_there(finished: Path, tmp_path: Path) -> None:
@@ -167,10 +167,10 @@ def test_figures_are_drawn_from_the_runs_that_are_there(finished: Path, tmp_path
     assert "missing: training results/tiny/cells/evaluations/s4_digits/darts_es/l2-0.0003" in done.stderr
     assert "stale: evaluate_genotype/s4_digits/darts/l2-0.0003_drop-0_seed-1/seed-1" in done.stderr
     assert "code of workflow_scripts.cells.genotype_training" in done.stderr
-    said = done.stdout + done.stderr
-    assert "(Rule: cell_search)" not in said
-    assert "(Rule: evaluate_genotype)" not in said
-    assert "(Rule: figure_dominant_eigenvalue)" in said
+    output = done.stdout + done.stderr
+    assert "jobs done: cell_search/" not in output
+    assert "jobs done: evaluate_genotype/" not in output
+    assert "jobs done: figure_dominant_eigenvalue" in output
     assert (tree / "results/tiny/records/figure_dominant_eigenvalue.json").exists()
     searches = (tree / "results/tiny/tables/searches.csv").read_text()
     assert "l2-0.0003" in searches
@@ -185,10 +185,10 @@ def test_a_failing_job_is_one_sentence_and_keeps_the_rest(finished: Path, tmp_pa
     for figure in ("depth_posterior", "test_error"):
         edit(tree / "figures" / f"{figure}.py", 'TITLE = "', 'TITLE = "Changed: ')
     done = snakemake(tree, "figures")
-    said = [line for line in (done.stdout + done.stderr).splitlines() if "figure_depth_posterior failed:" in line]
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if "figure_depth_posterior failed:" in line]
     assert done.returncode != 0
-    assert len(said) == 1
-    assert "depth_runs.csv: this is not a readable table depth_runs (its columns are ['not', 'a', 'table']" in said[0]
+    assert len(lines) == 1
+    assert "depth_runs.csv: this is not a readable table depth_runs (its columns are ['not', 'a', 'table']" in lines[0]
     assert b"Changed" in (tree / "results/tiny/figures/test_error.json").read_bytes(), "other figures are drawn"
 
 
@@ -197,9 +197,9 @@ def test_a_run_that_fails_before_the_study_has_results_says_where_to_look(tmp_pa
     edit(tree / "workflow_scripts/data/sets/digits.py", "TRAIN_IMAGES = 1000", "TRAIN_IMAGES = 2000")
     done = snakemake(tree, "--until", "fetch_data")
     assert done.returncode != 0
-    said = done.stdout + done.stderr
-    assert "digits failed: " in said
-    assert "Failed:\nno job left a trace in results/tiny; the lines above say why\n" in said
+    output = done.stdout + done.stderr
+    assert "digits failed: " in output
+    assert "Failed:\nno job left a trace in results/tiny; the lines above say why\n" in output
 
 
 def test_the_repository_has_no_default_profile() -> None:

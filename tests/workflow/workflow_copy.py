@@ -7,16 +7,24 @@ import sys
 from pathlib import Path
 
 import torch
+import yaml
 from loaded_python import run_module
 
+from workflow_scripts.cells.search import run_search
+from workflow_scripts.data.image_batches import Part
 from workflow_scripts.depth import compiled
 from workflow_scripts.depth.run_setup import build as build_model
 from workflow_scripts.depth.run_setup import load
+from workflow_scripts.runtime.progress import Silent
+from workflow_scripts.study.cell_grids import searches
+from workflow_scripts.study.cell_job_settings import search_job
 from workflow_scripts.study.depth_settings import DepthRun
+from workflow_scripts.study.study import Study
 
 ROOT = Path(__file__).parents[2]
+TINY = Path(__file__).with_name("tiny.yaml")
 PARTS = ("Snakefile", "rules", "workflow_scripts", "figures", "config", "envs", "profiles")
-COMPILED = "workflow_scripts/depth/__pycache__"
+COMPILED = ("workflow_scripts/cells/__pycache__", "workflow_scripts/depth/__pycache__")
 RUN = {
     "model": "ldn",
     "max_depth": 1,
@@ -39,17 +47,23 @@ def copy_workflow(folder: Path) -> Path:
             )
         else:
             shutil.copy2(source, folder / part)
-    shutil.copy2(Path(__file__).with_name("tiny.yaml"), folder / "config" / "tiny.yaml")
-    if (ROOT / COMPILED).exists():
-        shutil.copytree(ROOT / COMPILED, folder / COMPILED, ignore=shutil.ignore_patterns("*.pyc", ".*"))
+    shutil.copy2(TINY, folder / "config" / "tiny.yaml")
+    for loops in COMPILED:
+        if (ROOT / loops).exists():
+            shutil.copytree(ROOT / loops, folder / loops, ignore=shutil.ignore_patterns("*.pyc", "*.lock", ".*"))
     return folder
 
 
 def compile_loops() -> None:
-    """Compile, in this checkout, the loops that the tiny study's depth search runs."""
+    """Compile, in this checkout, the loops that the searches of the tiny study run."""
     run = DepthRun.model_validate(RUN)
     data = load(run)
     compiled.train(build_model(run), data.train, data.test, run.training, torch.Generator())
+    cells = Study.model_validate(yaml.safe_load(TINY.read_text())).cells
+    assert cells is not None
+    job = search_job(cells, next(iter(searches(cells))))
+    images = torch.randint(0, 256, (40, 1, 8, 8), generator=torch.Generator(), dtype=torch.uint8)
+    run_search(job, Part(images, torch.arange(40) % 10, job.images), Silent(), torch.device("cpu"))
 
 
 def snakemake(tree: Path, *arguments: str, study: str = "tiny") -> subprocess.CompletedProcess[str]:

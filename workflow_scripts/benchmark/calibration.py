@@ -23,11 +23,11 @@ from workflow_scripts.depth.run_setup import RunData, build, load
 from workflow_scripts.depth.run_setup import train as train_depth
 from workflow_scripts.runtime.multiply_adds import count_multiply_adds
 from workflow_scripts.runtime.progress import Silent
-from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob
+from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob, SupernetJob
 from workflow_scripts.study.depth_settings import DepthRun, ImageRun, SpiralData
 from workflow_scripts.tables.genotype import Genotype
 
-OWN_SIZE = 400_000_000
+OWN_SIZE = 600_000_000
 """Multiply-adds of a batch's forward pass up to which a step is measured at its own size."""
 SMALL_CHANNELS, SMALL_CELLS, SMALL_SIDE = 8, 3, 16
 FORWARDS_OF_STEP = {1: 6.0, 2: 15.0}
@@ -35,6 +35,8 @@ FORWARDS_OF_STEP = {1: 6.0, 2: 15.0}
 FORWARDS_OF_TRAINING = 3.0
 PRODUCTS_OF_LANCZOS = 11.0
 """Hessian-vector products of one dominant eigenvalue, of which a full Hessian needs one for every alpha."""
+DECISIONS, EDGES_OF_NODES = 17, 12
+"""Of DARTS-PT: 14 edges and 3 nodes; the edges that are removed in turn from these nodes, 3, 4 and 5."""
 STEPS = (1, 4)
 EPOCHS = (20, 100)
 SHALLOW, NARROW = 20, 50
@@ -52,6 +54,28 @@ class Calibration:
 
     def search(self, job: SearchJob) -> float:
         """Seconds of a search, of any kind."""
+        step, curvature = self._step(job)
+        steps = job.search.steps_per_epoch or math.ceil(job.weight_images / job.search.batch_size)
+        validation = job.alpha_images / job.search.batch_size / FORWARDS_OF_STEP[job.search.order]
+        epochs = job.search.epochs
+        if job.random_ws is not None:
+            scored = job.random_ws.samples * job.random_ws.batches / FORWARDS_OF_TRAINING
+            return step * (epochs * steps + scored)
+        return step * epochs * (steps + validation) + curvature * _measurements(job) * _curvature_work(job)
+
+    def supernet(self, job: SupernetJob) -> float:
+        """Seconds of a selection by perturbation (DARTS-PT)."""
+        assert job.perturbation is not None
+        search = job.search.search
+        step, _ = self._step(job.search)
+        tuning = (DECISIONS - 1) * job.perturbation.tuning_epochs
+        steps = tuning * (search.steps_per_epoch or math.ceil(job.search.weight_images / search.batch_size))
+        operations = sum(len(names) for names in (*job.search.normal, *job.search.reduce))
+        removals = (operations + 2 * EDGES_OF_NODES) * job.search.alpha_images / search.batch_size
+        return step * (steps + removals / FORWARDS_OF_STEP[search.order])
+
+    def _step(self, job: SearchJob) -> tuple[float, float]:
+        """Seconds of a step of a search, and of a dominant eigenvalue on one batch."""
         size = _search_size(job)
         base = job if size <= OWN_SIZE else _smaller(job)
         random = job.random_ws is not None
@@ -60,14 +84,8 @@ class Calibration:
         if key not in self.searches:
             self.searches[key] = self._search(base)
         scale = size / _search_size(base)
-        step, curvature = (seconds * scale for seconds in self.searches[key])
-        steps = job.search.steps_per_epoch or math.ceil(job.weight_images / job.search.batch_size)
-        validation = job.alpha_images / job.search.batch_size / FORWARDS_OF_STEP[job.search.order]
-        epochs = job.search.epochs
-        if job.random_ws is not None:
-            scored = job.random_ws.samples * job.random_ws.batches / FORWARDS_OF_TRAINING
-            return step * (epochs * steps + scored)
-        return step * epochs * (steps + validation) + curvature * _measurements(job) * _curvature_work(job)
+        step, curvature = self.searches[key]
+        return step * scale, curvature * scale
 
     def _search(self, job: SearchJob) -> tuple[float, float]:
         """Seconds of a step, and of a dominant eigenvalue on one batch."""

@@ -100,6 +100,29 @@ def second_order_gradient(
     )
 
 
+def alpha_step(
+    network: Supernet,
+    alphas: Alphas,
+    train: Batch,
+    valid: Batch,
+    rule: WeightRule,
+    optimizers: tuple[Optimizer, Optimizer],
+    randomness: Randomness,
+    order: int,
+    published: bool = False,
+) -> None:
+    """One step of the alphas by the gradient of an order; `optimizers` are those of the weights and of the alphas."""
+    of_weights, of_alphas = optimizers
+    if order == 1:
+        gradient = first_order_gradient(network, alphas, valid, randomness, published)
+    else:
+        buffers = momentum_buffers(network, of_weights)
+        gradient = second_order_gradient(network, alphas, train, valid, rule, buffers, randomness, published=published)
+    for alpha, part in zip(alphas, gradient, strict=True):
+        alpha.grad = part
+    of_alphas.step()
+
+
 @contextmanager
 def fixed_weights(network: Supernet) -> Iterator[None]:
     """Passes inside have no gradient with respect to the weights, which saves computing it."""

@@ -4,6 +4,7 @@ The same function as the modules of `operations.py`, in fewer passes over memory
 """
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,25 +13,11 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from workflow_scripts.cells import pass_kernels as kernels
 from workflow_scripts.cells.operations import drop_path_mask
-from workflow_scripts.cells.pass_kernels import (
-    AVERAGE_POOL,
-    MAX_POOL,
-    NUMBERS_AT_ONCE,
-    Array,
-    Gradients,
-    Numbers,
-    Scratch,
-    Tangents,
-    backward,
-    forward,
-)
+from workflow_scripts.cells.pass_kernels import Array, Gradients, Scratch, Tangents
 from workflow_scripts.cells.pass_table import WINDOWS, CellEdges, Places, State, Table
 from workflow_scripts.runtime.vectors import lanes_for
-
-EIGHT = (0,) * 8
-NOTHING: Any = None
-NO_TANGENTS = Tangents(NOTHING, NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 class Mode(NamedTuple):
@@ -46,13 +33,11 @@ class Mode(NamedTuple):
 class Plan:
     """A table with what its calls need, for one type of numbers."""
 
-    def __init__(self, table: Table, dtype: np.dtype[Any], compiled_for: tuple[Any, ...]) -> None:
+    def __init__(self, table: Table, dtype: np.dtype[Any]) -> None:
         self.table, self.dtype, self.scratch_sizes = table, dtype, _scratch_sizes(table)
-        self.compiled_for = compiled_for
         self.norms = np.zeros(4 * table.channels, dtype)
         for count, channel in table.identities.items():
-            self.norms[4 * channel : 4 * channel + count] = 1
-            self.norms[4 * channel + 2 * count : 4 * channel + 3 * count] = 1
+            self.norms[4 * channel : 4 * channel + 4 * count].reshape(4, count)[::2] = 1
 
 
 def lanes_of(cells: nn.ModuleList) -> tuple[int, ...]:
@@ -62,11 +47,11 @@ def lanes_of(cells: nn.ModuleList) -> tuple[int, ...]:
 
 
 def windows_of(cells: nn.ModuleList) -> tuple[tuple[int, ...] | None, ...]:
-    """Zeros for each tap of the windows of the cells' operations, by kernel and for pools; None for what they lack."""
+    """Zeros for each tap of the cells' kernels, by kernel, and for pools; None for what they lack."""
     modules = list(cells.modules())
-    kernels = {module.kernel_size[0] for module in modules if isinstance(module, nn.Conv2d)}
+    sides = {module.kernel_size[0] for module in modules if isinstance(module, nn.Conv2d)}
     pools = any(isinstance(module, nn.MaxPool2d | nn.AvgPool2d) for module in modules)
-    return (*((0,) * kernel**2 if kernel in kernels else None for kernel in WINDOWS), (0,) * 9 if pools else None)
+    return (*((0,) * kernel**2 if kernel in sides else None for kernel in WINDOWS), (0,) if pools else None)
 
 
 class Workspace:
@@ -101,10 +86,11 @@ def _scratch_sizes(table: Table) -> list[int]:
     frames = chunk = taps = weights = channels = 0
     for row in table.row_list:
         border, inputs = row.dilation * (row.kernel - 1), row.parts * row.inputs
-        together = max(1, NUMBERS_AT_ONCE // (row.height * row.width * inputs))
+        together = max(1, kernels.NUMBERS_AT_ONCE // (row.height * row.width * inputs))
         frames = max(frames, together * (row.height + border) * (row.width + border) * inputs)
-        rows = row.height if row.kind in (MAX_POOL, AVERAGE_POOL) else 1  # that go through together at least
-        chunk = max(chunk, NUMBERS_AT_ONCE, rows * row.width * max(row.outputs, row.stride * inputs))
+        # rows that go through together at least
+        rows = row.height if row.kind in (kernels.MAX_POOL, kernels.AVERAGE_POOL) else 1
+        chunk = max(chunk, kernels.NUMBERS_AT_ONCE, rows * row.width * max(row.outputs, row.stride * inputs))
         taps = max(taps, 2 * row.kernel**2 * row.outputs)
         weights, channels = max(weights, taps + row.outputs * inputs), max(channels, 5 * row.outputs)
     return [frames, frames, chunk, chunk, chunk, taps, weights, weights, channels]
@@ -117,43 +103,40 @@ def aligned(size: int, dtype: np.dtype[Any]) -> Array:
     return memory[start : start + size * dtype.itemsize].view(dtype)
 
 
-class Pass:
+class ForwardPass:
     """A forward pass, all its draws included; it keeps what a backward pass needs."""
 
-    def __init__(
-        self, workspace: Workspace, plan: Plan, mode: Mode, stem: Tensor, factors: Tensor, vector: Tensor,
-        running: Tensor, norm: nn.BatchNorm2d,
-    ) -> None:  # fmt: skip
-        self.plan, self.workspace, self.training, self.images = plan, workspace, mode.training, len(stem)
-        table, dtype = plan.table, plan.dtype
-        self.values = workspace.take(table.size * self.images, dtype)
-        self.numbers = Numbers(
-            self.values, plan.norms.copy(), vector.detach().numpy(), factors.detach().numpy(),
-            np.empty(table.masks * self.images, dtype), running.numpy(), np.zeros(2 * table.channels), norm.eps,
+    def __init__(self, cells: "CompiledCells", plan: Plan, mode: Mode, stem: Tensor, factors: Tensor) -> None:
+        self.cells, self.plan, self.images = cells, plan, len(stem)
+        table, dtype, norm, moves = plan.table, plan.dtype, cells.norms[0], mode.training and mode.tracks
+        self.values = cells.workspace.take(table.size * self.images, dtype)
+        sums = np.zeros(3 * table.channels)
+        self.kept = kernels.Pass(
+            self.images, mode.training, (norm.momentum or 0.0) if moves else 0.0, norm.eps, self.values,
+            plan.norms.copy(), cells.vector.detach().numpy(), factors.detach().numpy(),
+            np.empty(table.masks * self.images, dtype), cells.running.numpy(), sums,
+            cells.workspace.scratch(plan.scratch_sizes, dtype), cells.lanes, self.values, sums,
         )  # fmt: skip
-        self.scratch = workspace.scratch(plan.scratch_sizes, dtype)
         self.at(table.stem).copy_(stem.detach().permute(0, 2, 3, 1))
-        momentum = norm.momentum or 0.0 if mode.training and mode.tracks else 0.0
         first = 0
-        for cell, end in enumerate(table.ends):
-            self._draw(cell, mode)
+        for draws, end in zip(table.draws, table.ends, strict=True):
+            self._draw(draws, mode)
             if end == len(table.rows) or not table.keeps:
-                forward(
-                    table.rows, first, end, table.terms, self.images, self.numbers, self.scratch, mode.training,
-                    momentum, self.values, NO_TANGENTS, *plan.compiled_for,
-                )  # fmt: skip
+                kernels.forward(table.rows, first, end, table.terms, self.kept, None, *cells.windows)
                 first = end
+        if moves:
+            cells.count(table.norms)
 
-    def _draw(self, cell: int, mode: Mode) -> None:
+    def _draw(self, draws: list[State | int], mode: Mode) -> None:
         """Draw a cell's noise and masks, in the order of its operations."""
         n = self.images
-        for draw in self.plan.table.draws[cell]:
+        for draw in draws:
             if isinstance(draw, State):
                 place = self.at(draw)
                 torch.randn(place.shape, generator=mode.generator, dtype=place.dtype, out=place)
             else:
                 mask = drop_path_mask(torch.from_numpy(self.values[:n]), mode.drop_path, mode.generator)
-                self.numbers.masks[draw * n : (draw + 1) * n] = mask.reshape(-1).numpy()
+                self.kept.masks[draw * n : (draw + 1) * n] = mask.reshape(-1).numpy()
 
     def at(self, state: State, array: Array | None = None, place: int | None = None) -> Tensor:
         """A state's images (n, height, width, channels) in an array, by default in the values, at a place there."""
@@ -171,32 +154,41 @@ class Pass:
             found.append(torch.cat(parts, 3).permute(0, 3, 1, 2))
         return tuple(found)
 
+    def gradients(self, values: Array, parameters: int) -> Gradients:
+        """Where a backward pass writes, with so many gradients of parameters."""
+        places, factors = self.plan.table.places, np.zeros(len(self.kept.factors))
+        written = np.zeros(len(places), np.int64)
+        return Gradients(values, values, places, written, factors, np.zeros(parameters, self.plan.dtype))
+
     def backward(
         self, gradients: Gradients, grads: Sequence[Tensor | None], with_factors: bool, with_all: bool,
-        tangents: Tangents = NO_TANGENTS,
+        tangents: Tangents | None = None,
     ) -> Array:  # fmt: skip
         """Fill the gradients, or their tangents, for those of the outputs; returns which rows ran."""
-        table, ran = self.plan.table, np.zeros(len(self.plan.table.rows), np.bool_)
-        target = gradients.values if tangents.gradients is None else tangents.gradients
+        table, kept, ran = self.plan.table, self.kept, np.zeros(len(self.plan.table.rows), np.bool_)
+        if tangents is not None:
+            kept, gradients = _along(kept, tangents), gradients._replace(out=tangents.gradients)
         gradients.written[:], gradients.factors[:] = 0, 0
         for state, grad in zip(table.outputs, grads, strict=True):
             if grad is None:
                 continue
             for number, part in enumerate(grad.detach().split(state.channels, 1), state.gradient):
-                place = self.at(state, target, int(table.places[number]))
+                place = self.at(state, gradients.out, int(table.places[number]))
                 place.copy_(part.permute(0, 2, 3, 1))
                 gradients.written[number] = 1
-        backward(
-            table.rows, ran, table.terms, self.images, self.numbers, gradients, self.scratch, self.training,
-            with_factors, with_all, target, tangents, *self.plan.compiled_for,
-        )  # fmt: skip
+        kernels.backward(
+            table.rows, ran, table.terms, kept, gradients, tangents, with_factors, with_all, *self.cells.windows
+        )
         return ran
 
-    def gradients(self, values: Array, parameters: int) -> Gradients:
-        """Where a backward pass writes, with so many gradients of parameters."""
-        places, factors = self.plan.table.places, np.zeros(len(self.numbers.factors))
-        written = np.zeros(len(places), np.int64)
-        return Gradients(values, places, written, factors, np.zeros(parameters, self.plan.dtype))
+    def of_factors(self, gradients: Gradients) -> Tensor:
+        """The gradients of the factors, in the precision of these."""
+        return torch.from_numpy(gradients.factors.astype(self.plan.dtype))
+
+
+def _along(kept: kernels.Pass, tangents: Tangents) -> kernels.Pass:
+    """A pass that computes tangents."""
+    return kept._replace(out=tangents.values, out_sums=tangents.sums)
 
 
 class CompiledCells:
@@ -220,9 +212,10 @@ class CompiledCells:
         views = iter(self.running.split([len(one) for one in statistics]))
         for norm, count in zip(norms, self.counts, strict=True):
             norm.running_mean, norm.running_var, norm.num_batches_tracked = next(views), next(views), count
-        sizes = [(parameter, parameter.numel()) for parameter in self.parameters]
-        self.compiled_for = (*windows_of(cells), EIGHT, lanes_of(cells))
-        self.places = Places(_starts(sizes), _starts([(norm, 2 * norm.num_features) for norm in self.norms]))
+        self.windows, self.lanes = windows_of(cells), lanes_of(cells)
+        parameters = _starts(self.parameters, [parameter.numel() for parameter in self.parameters])
+        norms_at = _starts(norms, [2 * norm.num_features for norm in norms])
+        self.places = Places(parameters | {id(self.vector): 0}, norms_at)
 
     def __call__(
         self,
@@ -242,43 +235,39 @@ class CompiledCells:
         key = (stem.shape[1:], stem.dtype, torch.is_grad_enabled(), mode.drop_path > 0, tuple(read))
         plan = None if alone else self.plans.get(key)
         if plan is None:
-            table = Table(edges(), (*stem.shape[2:], stem.shape[1]), self.places, read, torch.is_grad_enabled())
-            plan = Plan(table, stem.detach().numpy().dtype, self.compiled_for)
-            if not alone:
-                self.plans[key] = plan
+            plan = self._plan(edges, stem, read, torch.is_grad_enabled())
+        weights: list[Tensor] = [self.vector]
         if alone:
             weights = [parameter for parameter in self.parameters if id(parameter) in plan.table.owners]
-            outputs: tuple[Tensor, ...] = _Cells.apply(self, plan, mode, stem, factors, *weights)
         else:
-            outputs = _Cells.apply(self, plan, mode, stem, factors, self.vector)
+            self.plans[key] = plan
+        outputs: tuple[Tensor, ...] = _Cells.apply(self, plan, mode, stem, factors, *weights)
         return outputs
 
-    def run(self, workspace: Workspace, plan: Plan, mode: Mode, stem: Tensor, factors: Tensor) -> Pass:
-        """A forward pass."""
-        done = Pass(workspace, plan, mode, stem, factors, self.vector, self.running, self.norms[0])
-        if mode.training and mode.tracks:
-            if len(plan.table.norms) == len(self.norms):
-                self.counts += 1
-            else:
-                torch._foreach_add_([norm.num_batches_tracked for norm in plan.table.norms], 1)
-        return done
+    def _plan(
+        self, edges: Callable[[], list[CellEdges]], stem: Tensor, read: Sequence[int] = (), keeps: bool = True,
+        keeps_gradients: bool = False,
+    ) -> Plan:  # fmt: skip
+        shape = (*stem.shape[2:], stem.shape[1])
+        return Plan(Table(edges(), shape, self.places, read, keeps, keeps_gradients), stem.detach().numpy().dtype)
+
+    def count(self, norms: list[Any]) -> None:
+        """Count a batch in those BatchNorms."""
+        if len(norms) == len(self.norms):
+            self.counts += 1
+        else:
+            torch._foreach_add_([norm.num_batches_tracked for norm in norms], 1)
 
     def linearised(
         self, edges: Callable[[], list[CellEdges]], stem: Tensor, factors: Tensor, mode: Mode
     ) -> "LinearisedPass":
         """A pass and its derivatives along directions of the factors, all parameters fixed."""
-        table = Table(edges(), (*stem.shape[2:], stem.shape[1]), self.places, keeps_gradients=True)
-        plan = Plan(table, stem.detach().numpy().dtype, self.compiled_for)
-        return LinearisedPass(self.run(self.workspace, plan, mode, stem, factors))
+        return LinearisedPass(ForwardPass(self, self._plan(edges, stem, keeps_gradients=True), mode, stem, factors))
 
 
-def _starts(sizes: list[tuple[Any, int]]) -> dict[int, int]:
+def _starts(things: Sequence[Any], sizes: list[int]) -> dict[int, int]:
     """Where things of those sizes begin that lie one after the other, by their identity."""
-    starts, at = dict[int, int](), 0
-    for thing, size in sizes:
-        starts[id(thing)] = at
-        at += size
-    return starts
+    return dict(zip(map(id, things), accumulate(sizes, initial=0), strict=False))
 
 
 class _Cells(Function):
@@ -286,11 +275,11 @@ class _Cells(Function):
     def forward(
         ctx: Any, cells: CompiledCells, plan: Plan, mode: Mode, stem: Tensor, factors: Tensor, *weights: Tensor
     ) -> tuple[Tensor, ...]:
-        done = cells.run(cells.workspace, plan, mode, stem, factors)
+        done = ForwardPass(cells, plan, mode, stem, factors)
         outputs = done.outputs(done.values)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*weights)  # so that a change before the backward pass is noticed
-        ctx.done, ctx.cells = done, cells
+        ctx.done = done
         if not plan.table.keeps:
             ctx.done = None
             cells.workspace.give(done.values)
@@ -302,30 +291,25 @@ class _Cells(Function):
         done, weights = ctx.done, ctx.saved_tensors
         if done is None:
             raise RuntimeError("the gradients of a compiled pass can be taken once; run the pass again")
-        ctx.done, table, cells = None, done.plan.table, ctx.cells
-        wanted: Sequence[bool] = ctx.needs_input_grad
-        with_stem, with_factors, with_weights = wanted[3], wanted[4], any(wanted[5:])
-        space = done.workspace.take(table.gradient_size * done.images, done.plan.dtype)
+        ctx.done, table, cells = None, done.plan.table, done.cells
+        with_stem, with_factors, *with_each = ctx.needs_input_grad[3:]
+        with_weights = any(with_each)
+        space = cells.workspace.take(table.gradient_size * done.images, done.plan.dtype)
         gradients = done.gradients(space, len(cells.vector) if with_weights else 0)
         ran = done.backward(gradients, grads, with_factors, with_stem or with_weights)
         of_stem = None
         if with_stem and gradients.written[table.stem.gradient]:
             place = int(table.places[table.stem.gradient])
             of_stem = done.at(table.stem, space, place).permute(0, 3, 1, 2).clone()
-        done.workspace.give(done.values)
-        done.workspace.give(space)
-        of_factors = torch.from_numpy(gradients.factors.astype(done.plan.dtype)) if with_factors else None
-        of_weights: list[Tensor | None] = [None] * len(weights)
-        if with_weights:
-            vector = torch.from_numpy(gradients.parameters)
-            of_weights = [vector]
-            if weights[0] is not cells.vector:
-                starts = [(weight, cells.places.parameters[id(weight)]) for weight in weights]
-                of_weights = [
-                    vector[at : at + weight.numel()].view(weight.shape) if ran[table.owners[id(weight)]] else None
-                    for weight, at in starts
-                ]
-        return None, None, None, of_stem, of_factors, *of_weights
+        cells.workspace.give(done.values)
+        cells.workspace.give(space)
+        vector, of_weights = torch.from_numpy(gradients.parameters), list[Tensor | None]()
+        for weight in weights if with_weights else ():
+            at, owner = cells.places.parameters[id(weight)], table.owners.get(id(weight))
+            reached = owner is None or ran[owner]  # the vector of all has no owner
+            of_weights.append(vector[at : at + weight.numel()].view(weight.shape) if reached else None)
+        of_weights += [None] * (len(weights) - len(of_weights))
+        return None, None, None, of_stem, done.of_factors(gradients) if with_factors else None, *of_weights
 
 
 class LinearisedPass:
@@ -335,34 +319,30 @@ class LinearisedPass:
     handed back: it goes with the object.
     """
 
-    def __init__(self, done: Pass) -> None:
+    def __init__(self, done: ForwardPass) -> None:
         self.done, table, n, dtype = done, done.plan.table, done.images, done.plan.dtype
         (self.output,) = done.outputs(done.values)
-        self.gradients = done.gradients(done.workspace.take(table.gradient_size * n, dtype), 0)
+        self.gradients = done.gradients(done.cells.workspace.take(table.gradient_size * n, dtype), 0)
         self.tangents = Tangents(
-            aligned(table.size * n, dtype), np.zeros(table.channels), np.zeros(len(done.numbers.factors), dtype),
+            aligned(table.size * n, dtype), np.zeros(table.channels), np.zeros(len(done.kept.factors), dtype),
             np.zeros(3 * table.channels), aligned(table.gradient_size * n, dtype),
         )  # fmt: skip
 
     def gradient(self, grad: Tensor) -> Tensor:
         """The gradient of the factors for that of the output; it is taken first, and once."""
         self.done.backward(self.gradients, [grad], True, False)
-        return self._of_factors()
+        return self.done.of_factors(self.gradients)
 
     def tangent(self, direction: Tensor) -> Tensor:
         """The derivative of the output along a direction of the factors."""
-        done, table = self.done, self.done.plan.table
-        self.tangents.factors[:] = direction.numpy()
-        forward(
-            table.rows, 0, len(table.rows), table.terms, done.images, done.numbers, done.scratch, True, 0.0,
-            self.tangents.values, self.tangents, *done.plan.compiled_for,
-        )  # fmt: skip
-        return done.outputs(self.tangents.values)[0]
+        done, table, tangents = self.done, self.done.plan.table, self.tangents
+        tangents.factors[:] = direction.numpy()
+        kernels.forward(
+            table.rows, 0, len(table.rows), table.terms, _along(done.kept, tangents), tangents, *done.cells.windows
+        )
+        return done.outputs(tangents.values)[0]
 
     def gradient_tangent(self, grad_tangent: Tensor) -> Tensor:
         """The derivative of the factors' gradient along the last direction, for that of the output's gradient."""
         self.done.backward(self.gradients, [grad_tangent], True, False, self.tangents)
-        return self._of_factors()
-
-    def _of_factors(self) -> Tensor:
-        return torch.from_numpy(self.gradients.factors.astype(self.done.plan.dtype))
+        return self.done.of_factors(self.gradients)

@@ -70,7 +70,7 @@ def _read(text: str, file: str, space: str, candidates: Space, data_set: str, se
         genotype = None
         if epoch in alphas:
             cells = (
-                strongest_edges(candidates[kind], torch.from_numpy(values), NODES)
+                strongest_edges(candidates[kind], torch.from_numpy(values).softmax(-1), NODES)
                 for kind, values in alphas[epoch].items()
             )
             genotype = Genotype(*cells).text()

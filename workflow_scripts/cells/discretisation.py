@@ -7,13 +7,13 @@ from workflow_scripts.tables.genotype import Edge
 KEPT = 2  # edges into each node
 
 
-def strongest_edges(candidates: list[list[str]], alpha: Tensor, nodes: int) -> tuple[Edge, ...]:
+def strongest_edges(candidates: list[list[str]], mixed: Tensor, nodes: int) -> tuple[Edge, ...]:
     """Per node the two strongest incoming edges, strongest first, each with its strongest operation.
 
-    `candidates` has the names of each edge's operations, `alpha` (edges, operations) their logits. The strength of an
-    edge is its largest softmax weight; `none` never counts. Ties keep the lower index.
+    `candidates` has the names of each edge's operations, `mixed` (edges, operations) the weights of these. The strength
+    of an edge is its largest weight; `none` never counts. Ties keep the lower index.
     """
-    weights = alpha.detach().softmax(-1).tolist()
+    weights = mixed.tolist()
     chosen: list[Edge] = []
     edge = 0
     for node in range(nodes):

@@ -7,9 +7,9 @@ import torch
 
 from workflow_scripts.cells.genotype_network import AUXILIARY_SIDE, EvaluationNetwork
 from workflow_scripts.cells.supernet import Alphas, Supernet
-from workflow_scripts.data.data_set import load_image_set
-from workflow_scripts.study.cell_grids import searches
+from workflow_scripts.study.cell_grids import GenotypeKey, SearchKey, genotypes, searches
 from workflow_scripts.study.cell_settings import Cells, Search, Training
+from workflow_scripts.study.image_sets import load_image_set
 from workflow_scripts.study.name_checks import Mistake
 from workflow_scripts.study.search_spaces import NODES, load_space
 from workflow_scripts.tables.display_names import PUBLISHED_LOGS, SELECTING
@@ -29,7 +29,8 @@ def check_networks(cells: Cells) -> None:
     """Raise Mistake, in one sentence, for the first network of a study that cannot be built."""
     torch.set_num_threads(1)  # several would wait for each other longer than they compute
     keys = list(searches(cells))
-    data_sets = list(dict.fromkeys(key.data_set for key in keys))
+    whole: list[SearchKey | GenotypeKey] = [*keys, *genotypes(cells)]
+    data_sets = list(dict.fromkeys(key.data_set for key in whole))
     shapes = {name: (load_image_set(name).channels, cells.side(name)) for name in data_sets}
     builds: dict[object, tuple[str, str, Callable[[], None]]] = {}
     for space, name in dict.fromkeys((key.space, key.data_set) for key in keys if key.search not in PUBLISHED_LOGS):
@@ -39,7 +40,7 @@ def check_networks(cells: Cells) -> None:
     trainings = [("selection.training", cells.selection.training, name) for name in data_sets if _selects(cells)]
     if cells.evaluation is not None:
         trainings += [("evaluation", cells.evaluation_of(name), name) for name in data_sets]
-    genotype = _genotype(list(dict.fromkeys(key.space for key in keys)))
+    genotype = _genotype(list(dict.fromkeys(key.space for key in whole)))
     for setting, training, name in trainings:
         kind = (shapes[name], training.init_channels, training.layers, training.auxiliary_weight > 0)
         what = f"the network of an architecture on {name}"

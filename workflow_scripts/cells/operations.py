@@ -22,18 +22,21 @@ class ReLUConvBN(nn.Module):
 
 
 class FactorizedReduce(nn.Module):
-    """Halve the resolution by two stride-2 1x1 convolutions, the second on the input shifted by one pixel."""
+    """Halve the resolution by two stride-2 1x1 convolutions, the second on the input shifted by one pixel.
+
+    The stride is taken before the convolutions: torch's own damaged memory on some processors (docs/behaviour.md).
+    """
 
     def __init__(self, inputs: int, outputs: int, affine: bool) -> None:
         super().__init__()
         self.relu = nn.ReLU()
-        self.conv_1 = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
-        self.conv_2 = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
+        self.conv_1 = nn.Conv2d(inputs, outputs // 2, 1, bias=False)
+        self.conv_2 = nn.Conv2d(inputs, outputs // 2, 1, bias=False)
         self.bn = _norm(outputs, affine)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(x)
-        return self.bn(torch.cat([self.conv_1(x), self.conv_2(x[:, :, 1:, 1:])], dim=1))
+        return self.bn(torch.cat([self.conv_1(x[:, :, ::2, ::2]), self.conv_2(x[:, :, 1::2, 1::2])], dim=1))
 
 
 class Zero(nn.Module):

@@ -10,14 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import Tensor, nn
 
-from workflow_scripts.cells.operations import (
-    DilConv,
-    FactorizedReduce,
-    Noise,
-    ReLUConvBN,
-    SepConv,
-    Zero,
-)
+from workflow_scripts.cells.operations import DilConv, FactorizedReduce, Noise, ReLUConvBN, SepConv, Zero
 from workflow_scripts.cells.pass_kernels import AVERAGE_POOL, MAX_POOL, POINTWISE, SEPARABLE, SUM, Array
 
 NAMES = {POINTWISE: "pointwise", SEPARABLE: "separable", MAX_POOL: "max pool", AVERAGE_POOL: "average pool", SUM: "sum"}
@@ -25,25 +18,41 @@ WINDOWS = (3, 5, 7)  # kernels that are compiled
 ALIGNED = 16  # numbers; a vector that begins elsewhere may lie in two lines of the cache
 
 
+class State(NamedTuple):
+    """Images that operations read: one node or a cell's input, or `parts` nodes one after the other."""
+
+    x: int  # place of the first
+    channel: int  # the first, for its scale and shift
+    gradient: int  # number of the first one's
+    height: int
+    width: int
+    channels: int  # of one
+    depends: int = 0  # whether it depends on the weights of terms
+    parts: int = 1
+
+
 class Row(NamedTuple):
     """One operation, on a state or on several of the same shape, one after the other."""
 
     kind: int
-    height: int  # of the input, as width
+    x: int  # the input, as the fields of its `State` say
+    x_channel: int
+    x_gradient: int
+    height: int
     width: int
-    inputs: int  # channels of one input state
-    outputs: int  # channels
-    parts: int = 1  # input states
+    inputs: int
+    depends: int
+    parts: int
+    y: int  # the output
+    channel: int
+    y_gradient: int  # for a term that of its sum
+    out_height: int
+    out_width: int
+    outputs: int
     kernel: int = 1
     stride: int = 1
     dilation: int = 1
-    x: int = 0  # place of the first input state
-    x_channel: int = 0  # first of its channels, for its scale and shift
-    x_gradient: int = -1  # number of its gradient
     x_summed: int = 0  # whether the sums of its gradient are taken when that is written: nothing else reads it
-    y: int = 0  # place of the output
-    channel: int = 0  # first channel of the output
-    y_gradient: int = 0  # number of the output's gradient, which for a term is that of its sum
     state: int = 0  # whether several others read the output
     first: int = 0  # place of the first convolution's weights in the vector of all parameters
     second: int = 0  # place of the second convolution's
@@ -51,7 +60,6 @@ class Row(NamedTuple):
     running: int = -1  # place of BatchNorm's running statistics; -1 without BatchNorm
     factor: int = 0  # which weight the output's gradient has in that of its sum
     mask: int = -1  # which drop-path mask; -1 for none; of a sum: whether any term has one
-    depends: int = 0  # whether the input depends on the weights of terms
     first_term: int = 0
     last_term: int = 0
 
@@ -90,19 +98,6 @@ class Places(NamedTuple):
 
     parameters: dict[int, int]
     norms: dict[int, int]
-
-
-class State(NamedTuple):
-    """Images that operations read: one node or a cell's input, or `parts` nodes one after the other."""
-
-    x: int
-    channel: int
-    gradient: int
-    height: int
-    width: int
-    channels: int
-    depends: int
-    parts: int = 1
 
 
 def has_rows(module: nn.Module) -> bool:
@@ -148,7 +143,7 @@ class Table:
         self.free, self.temporary = list[tuple[int, int]](), list[tuple[int, int]]()
         height, width, channels = shape
         place, gradient = self._place(height * width * channels), self._gradient(height * width * channels)
-        states = [State(place, self._identity(channels), gradient, height, width, channels, 0)]
+        states = [State(place, self._identity(channels), gradient, height, width, channels)]
         self.stem, self.temporary = states[0], []
         for number, cell in enumerate(cells):
             states.append(self._cell(cell, states[max(0, number - 1)], states[number]))
@@ -178,25 +173,18 @@ class Table:
 
     def _cell(self, cell: CellEdges, s0: State, s1: State) -> State:
         self.draws.append([])
-        states = [self._input(operation, state) for operation, state in zip(cell.inputs, (s0, s1), strict=True)]
+        states = [self._block(blocks_of(one, 0)[0], state) for one, state in zip(cell.inputs, (s0, s1), strict=True)]
         height, width, channels = states[0].height, states[0].width, states[0].channels
         if cell.reduction:
             height, width = height // 2, width // 2
         size, count = height * width * channels, len(cell.nodes)
-        place, kept = self._place(count * size), self.temporary.pop()
-        first = len(self.gradients)
-        for _ in range(count):
-            self._gradient(size)
+        place, (first, *_) = self._place(count * size), [self._gradient(size) for _ in cell.nodes]
+        self.temporary.pop()  # the nodes outlive the cell
         for number, edges in enumerate(cell.nodes):
             node = State(place + number * size, self._identity(channels), first + number, height, width, channels, 1)
             self._sum(edges, states, node)
             states.append(node)
-        assert kept[0] == place
         return State(place, self._identity(channels), first, height, width, channels, 1, count)
-
-    def _input(self, operation: nn.Module, state: State) -> State:
-        """The row that brings an input of a cell to its width."""
-        return self._block(blocks_of(operation, 0)[0], state, None, 0, -1)
 
     def _sum(self, edges: list[Edge], states: list[State], node: State) -> None:
         """The rows of a node: those of its operations, and their sum."""
@@ -210,13 +198,8 @@ class Table:
                 self.draws[-1].append(mask)
                 self.masks, masked = self.masks + 1, True
         self.term_list += terms
-        self.row_list.append(
-            Row(
-                SUM, node.height, node.width, node.channels, node.channels, y=node.x, channel=node.channel,
-                y_gradient=node.gradient, mask=0 if masked else -1, depends=1, first_term=first,
-                last_term=len(self.term_list),
-            )
-        )  # fmt: skip
+        of_terms = {"mask": 0 if masked else -1, "first_term": first, "last_term": len(self.term_list)}
+        self.row_list.append(Row(SUM, *node, *node[:6], **of_terms))
 
     def _terms(self, operation: nn.Module, factor: int, state: State, node: State, mask: int) -> list[Term]:
         """The term of an operation on a state, whose rows are added; none for `none`."""
@@ -231,41 +214,40 @@ class Table:
             return [Term(place, self._identity(node.channels), self._channel(node.channels), -1, factor, mask, 0, 0)]
         *before, last = blocks_of(operation, state.channels)
         for block in before:
-            state = self._block(block, state, None, 0, -1, between=True)
+            state = self._block(block, state, between=True)
         made = self._block(last, state, node.gradient, factor, mask)
         normed = last.norm is not None
         sums = made.channel if normed else self._channel(node.channels)
         return [Term(made.x, made.channel, sums, -1, factor, mask, int(normed), state.depends)]
 
     def _block(
-        self, block: "Block", state: State, gradient: int | None, factor: int, mask: int, between: bool = False
-    ) -> State:
-        """Add the row of a block on a state, whose output's gradient is its own or that of a sum; its output."""
+        self, block: "Block", state: State, of_sum: int | None = None, factor: int = 0, mask: int = -1,
+        between: bool = False,
+    ) -> State:  # fmt: skip
+        """Add the row of a block on a state; its output, whose gradient is that `of_sum` or its own."""
         height, width = 1 + (state.height - 1) // block.stride, 1 + (state.width - 1) // block.stride
-        size = height * width * block.outputs
+        size, norm = height * width * block.outputs, block.norm
         place = self._place(size)
-        if gradient is None:
-            own = self._gradient(size, between)
-        channel = self._identity(block.outputs) if block.norm is None else self._channel(block.outputs)
-        places = [self._parameter(convolution.weight) for convolution in block.convolutions] + [0, 0]
+        gradient = self._gradient(size, between) if of_sum is None else of_sum
+        channel = self._identity(block.outputs) if norm is None else self._channel(block.outputs)
+        made = State(place, channel, gradient, height, width, block.outputs, state.depends)
+        first, second, *_ = [self._parameter(convolution.weight) for convolution in block.convolutions] + [0, 0]
         gain, running = -1, -1
-        if block.norm is not None:
-            self.norms.append(block.norm)
-            running = self.stored.norms[id(block.norm)]
-            if block.norm.affine:
-                gain = self._parameter(block.norm.weight)
-                self._parameter(block.norm.bias)
+        if norm is not None:
+            self.norms.append(norm)
+            running = self.stored.norms[id(norm)]
+            if norm.affine:
+                gain = self._parameter(norm.weight)
+                self._parameter(norm.bias)
+        summed = int(state.parts == 1 and self.gradients[state.gradient][1])
+        several = int(of_sum is None and not between)
         self.row_list.append(
             Row(
-                block.kind, state.height, state.width, state.channels, block.outputs, state.parts, block.kernel,
-                block.stride, block.dilation, state.x, state.channel, state.gradient,
-                int(state.parts == 1 and self.gradients[state.gradient][1]), place, channel,
-                own if gradient is None else gradient, int(gradient is None and not between), places[0], places[1],
-                gain, running, factor, mask, state.depends,
+                block.kind, *state, *made[:6], block.kernel, block.stride, block.dilation, summed, several, first,
+                second, gain, running, factor, mask,
             )
         )  # fmt: skip
-        own = own if gradient is None else gradient
-        return State(place, channel, own, height, width, block.outputs, state.depends)
+        return made
 
     def _parameter(self, tensor: Tensor) -> int:
         """The place of a parameter of the next row."""
@@ -301,10 +283,8 @@ class Table:
 
     def _gradient_places(self) -> tuple[Array, int]:
         """The place of each gradient, and the size of all; those that are read next share one place."""
-        places, at = list[int](), 0
-        shared = max((size for size, between in self.gradients if between), default=0)
-        if not self.keeps_gradients:
-            at = shared
+        shared = 0 if self.keeps_gradients else max((size for size, between in self.gradients if between), default=0)
+        places, at = list[int](), shared
         for size, between in self.gradients:
             alone = self.keeps_gradients or not between
             places.append(at if alone else 0)

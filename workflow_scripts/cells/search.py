@@ -16,13 +16,12 @@ from workflow_scripts.cells.bilevel_step import (
     Batch,
     Randomness,
     WeightRule,
-    first_order_gradient,
-    momentum_buffers,
-    second_order_gradient,
+    alpha_step,
     weight_step,
 )
 from workflow_scripts.cells.curvature import dominant_eigenvalue, full_hessian, hessian_product, largest_eigenvalue
 from workflow_scripts.cells.early_stopping import latest_stop
+from workflow_scripts.cells.edge_mixing import mixing_of
 from workflow_scripts.cells.optimizers import alpha_optimizer, l2_of, weight_optimizer, weight_rate
 from workflow_scripts.cells.search_result import CurvatureRecord, EpochRecord, SearchResult
 from workflow_scripts.cells.split import split
@@ -55,6 +54,7 @@ class _Search:
         self.published = job.fidelity == "published"
         self.weight_part, self.alpha_part = split(train, job)
         self.network = supernet_of(job, device)
+        self.network.strengths = mixing_of(job, self.network.candidates, 1.0)  # what is left at the end
         self.alphas = self.network.initial_alphas(stream(job.seed, "alphas"))
         self.weight_optimizer = weight_optimizer(self.network, job.search, job.l2)
         self.alpha_optimizer = alpha_optimizer(self.alphas, job.search)
@@ -110,6 +110,8 @@ class _Search:
                 break
         else:
             result.discretised_valid_error_percent = self._discretised_error()
+            if job.keeps_weights:
+                result.weights = {name: value.detach().cpu() for name, value in self.network.state_dict().items()}
         result.final_l2 = l2_of(self.weight_optimizer)
         return result
 
@@ -139,12 +141,17 @@ class _Search:
         # DARTS-ADA as published unrolls with the L2 factor it started with
         rule = WeightRule(rate, search.momentum, job.l2 if self.published else l2)
         randomness, cutout = self._randomness(epoch, self.network_generator), self._ramp(epoch)
+        self.network.mixing = mixing_of(job, self.network.candidates, epoch / max(1, search.epochs - 1))
         self.network.train()
         losses, wrong, seen = [], torch.zeros((), dtype=torch.long, device=self.device), 0
         for _ in range(search.steps_per_epoch or math.ceil(job.weight_images / search.batch_size)):
             train = self.weight_part.batch(next(self.weight_batches), self._transform(), cutout)
             self.alpha_batch = self._draw_alpha_batch(cutout)
-            self._alpha_step(train, self.alpha_batch, rule, randomness)
+            optimizers = self.weight_optimizer, self.alpha_optimizer
+            alpha_step(
+                *(self.network, self.alphas, train, self.alpha_batch, rule, optimizers, randomness),
+                *(search.order, self.published),
+            )
             step = weight_step(self.network, self.alphas, train, self.weight_optimizer, search.grad_clip, randomness)
             losses.append(step.loss)
             wrong += step.wrong
@@ -162,18 +169,6 @@ class _Search:
             genotype=self.network.genotype(self.alphas).text(),
         )
         return record, broken_step(loss, sound=math.isfinite(valid_loss))
-
-    def _alpha_step(self, train: Batch, valid: Batch, rule: WeightRule, randomness: Randomness) -> None:
-        if self.job.search.order == 1:
-            gradient = first_order_gradient(self.network, self.alphas, valid, randomness, self.published)
-        else:
-            buffers = momentum_buffers(self.network, self.weight_optimizer)
-            gradient = second_order_gradient(
-                self.network, self.alphas, train, valid, rule, buffers, randomness, published=self.published
-            )
-        for alpha, part in zip(self.alphas, gradient, strict=True):
-            alpha.grad = part
-        self.alpha_optimizer.step()
 
     def _draw_alpha_batch(self, cutout: float) -> Batch:
         """A fresh random subset of the alpha images."""

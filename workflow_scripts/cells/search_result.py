@@ -45,7 +45,7 @@ class SearchResult:
     """The history of a search and how it ended; `diverged_at` is (epoch, step), both from 0.
 
     `alphas` are those at the end of each epoch, on the CPU. `stopped_at` is the epoch after which a search ended
-    because the stop rule fired.
+    because the stop rule fired. `weights` is the state of the supernet at the end, where the job keeps it.
     """
 
     epochs: History[EpochRecord] = field(default_factory=lambda: History(EpochRecord))
@@ -57,6 +57,7 @@ class SearchResult:
     stopped_at: int | None = None
     final_l2: float = 0.0
     discretised_valid_error_percent: float | None = None
+    weights: dict[str, Tensor] = field(default_factory=dict)
 
     def go_back(self, rollback: Rollback) -> None:
         """Put aside the epochs that the search went back on."""

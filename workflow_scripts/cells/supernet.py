@@ -1,9 +1,9 @@
-"""The supernet of the cell search: every edge of a cell carries all its candidates, mixed by softmax(alpha).
+"""The supernet of the cell search: every edge of a cell carries all its candidates, mixed by weights made of alphas.
 
 Liu et al. (ICLR 2019), section 2; RobustDARTS, section 2.1. Parameter names are those of the published state dicts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -38,6 +38,14 @@ class Alphas(NamedTuple):
 
     normal: Tensor
     reduce: Tensor
+
+
+Mixing = Callable[[Alphas], Alphas]  # from alphas to the weights with which an edge sums its operations
+
+
+def softmax(alphas: Alphas) -> Alphas:
+    """The weights of DARTS: of each edge they sum to 1."""
+    return Alphas(*(alpha.softmax(-1) for alpha in alphas))
 
 
 class DiscreteArchitecture(NamedTuple):
@@ -189,6 +197,8 @@ class Supernet(CellNetwork):
         layout: Layout = "modules",
     ) -> None:
         super().__init__(layout)
+        self.mixing: Mixing = softmax  # what passes see
+        self.strengths: Mixing = softmax  # what the genotype is read off
         self.candidates = {"normal": normal, "reduce": reduce}
         self.nodes = nodes
         self.stem = nn.Sequential(
@@ -213,7 +223,7 @@ class Supernet(CellNetwork):
         self, images: Tensor, alphas: Alphas, drop_path: float = 0.0, generator: torch.Generator | None = None
     ) -> Tensor:
         """Logits (n, classes) of images (n, channels, side, side); noise and drop path are drawn from `generator`."""
-        return self.mix(images, Alphas(*(alpha.softmax(-1) for alpha in alphas)), drop_path, generator)
+        return self.mix(images, self.mixing(alphas), drop_path, generator)
 
     def mix(
         self, images: Tensor, weights: Alphas, drop_path: float = 0.0, generator: torch.Generator | None = None
@@ -322,9 +332,10 @@ class Supernet(CellNetwork):
         )
 
     def genotype(self, alphas: Alphas) -> Genotype:
-        """The genotype of the largest alphas."""
-        cells = zip(("normal", "reduce"), alphas, strict=True)
-        return Genotype(*(strongest_edges(self.candidates[kind], alpha, self.nodes) for kind, alpha in cells))
+        """The genotype of the largest weights that the alphas lead to."""
+        with torch.no_grad():
+            cells = zip(("normal", "reduce"), self.strengths(alphas), strict=True)
+            return Genotype(*(strongest_edges(self.candidates[kind], mixed, self.nodes) for kind, mixed in cells))
 
 
 @contextmanager

@@ -3,20 +3,23 @@
 from pathlib import Path
 from workflow_scripts.cells.trained_network import load_found_network
 
-folder = "results/demo/cells/evaluations/s4_digits/darts/l2-0.06_drop-0_seed-1/seed-1"
+folder = "results/demo/cells/evaluations/s4_fashion_mnist_8x8/darts/l2-0.1_drop-0_seed-1/seed-1"
 network = load_found_network(Path(folder))
 probabilities = network.predict(images)  # uint8 tensor (n, channels, side, side)
 """
 
+import copy
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
+from workflow_scripts.cells.operations import Noise
 from workflow_scripts.data.augment import normalise
+from workflow_scripts.data.normalised import Normalised, require_images
 from workflow_scripts.study.cell_job_settings import Images
 from workflow_scripts.tables.files import read_json
 from workflow_scripts.tables.genotype import parse_genotype
@@ -32,11 +35,32 @@ class FoundNetwork:
     @torch.no_grad()
     def predict(self, images: Tensor) -> Tensor:
         """Class probabilities (n, classes) of uint8 images (n, channels, side, side). Raises ValueError for others."""
-        shape = (self.images.channels, self.images.side, self.images.side)
-        if images.dtype != torch.uint8 or images.shape[1:] != shape:
-            raise ValueError(f"images are {images.dtype} {tuple(images.shape)}, this network takes uint8 (n, {shape})")
+        require_images(images, self.images.channels, self.images.side)
         self.network.eval()
         logits, _ = self.network(normalise(images, self.images.mean, self.images.deviation), 0.0, torch.Generator())
+        return logits.softmax(1)
+
+    def module(self) -> nn.Module:
+        """The same as one plain module in evaluation mode, with copies of the weights: from uint8 images, normalised
+        inside, to class probabilities (n, classes).
+
+        Raises ValueError for an architecture with the operation noise, whose output is another for the same image.
+        """
+        if any(isinstance(operation, Noise) for operation in self.network.operations()):
+            reason = "draws new numbers for each image, so there is no one output to hand on"
+            raise ValueError(f"its architecture has the operation noise, which {reason}")
+        network = copy.deepcopy(self.network)
+        network.auxiliary_head = None  # for training only
+        return Normalised(_Probabilities(network), self.images.mean, self.images.deviation).eval()
+
+
+class _Probabilities(nn.Module):
+    def __init__(self, network: EvaluationNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.network(x)[0]
         return logits.softmax(1)
 
 

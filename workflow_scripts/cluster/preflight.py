@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from workflow_scripts.cluster.submission_files import one_line
-from workflow_scripts.runtime.schedulers import passes
+from workflow_scripts.runtime.scheduler_dialects import passes
 
 Request = Mapping[str, int]
 """What the jobs of a rule ask for: `runtime` in minutes, `mem_mb`, `gpu`."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workflow_scripts.cluster.submission_files import REGISTER, Submission, digits_of, now, one_line, registered, write
-from workflow_scripts.runtime.schedulers import end_of, has_ended, listed, stays
+from workflow_scripts.runtime.scheduler_dialects import end_of, has_ended, listed, stays
 
 LISTED = REGISTER / "listed"
 UNANSWERED = REGISTER / "unanswered"

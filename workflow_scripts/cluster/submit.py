@@ -25,7 +25,7 @@ from typing import Any
 
 from workflow_scripts.cluster.submission_files import Submission, new_submission, now, one_line, register
 from workflow_scripts.runtime.job_command import ANEW, job_command
-from workflow_scripts.runtime.schedulers import job_number, passes
+from workflow_scripts.runtime.scheduler_dialects import job_number, passes
 
 PROPERTIES = "# properties = "
 DEPLOYED = "--software-deployment-method"

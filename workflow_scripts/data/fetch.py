@@ -9,10 +9,10 @@ import os
 import shutil
 import tarfile
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 import requests
@@ -43,6 +43,8 @@ class Access:
     folder: Path = Path("data/sources")
     mirrors: tuple[str, ...] = ()
     offline: bool = False
+    own: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    """by name, where pictures of one's own lie and how they are read: the fields of `own.source.Source`"""
 
 
 class FetchError(ValueError):

@@ -14,7 +14,7 @@ from torch import Tensor
 from workflow_scripts.depth.kernels import Array, NetworkShape, evaluate_points, train_epochs
 from workflow_scripts.depth.networks import FullyConnectedNetwork
 from workflow_scripts.depth.posterior import LearntPosterior
-from workflow_scripts.depth.training import DepthModel, Epoch, EpochCallback, Points, Result, epoch_of
+from workflow_scripts.depth.training import DepthModel, Epoch, EpochCallback, Points, Result, closed_form_from, epoch_of
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint
 from workflow_scripts.runtime.epochs import History, Parts, Tensors, resumed
 from workflow_scripts.study.depth_settings import DepthTraining
@@ -66,6 +66,7 @@ def train(
             rates,
             (prior, clamp),
             (first, int(best_at[0]), float(best_at[1]), settings.patience),
+            closed_form_from(model, settings),
             measured,
         )
         best_at[:] = best_epoch, best_elbo
@@ -133,5 +134,5 @@ def _columns(x: Tensor) -> Array:
 def _test(vector: Array, statistics: Array, shape: NetworkShape, learnt: bool, points: Points) -> tuple[float, float]:
     """Negative log-likelihood and error in percent of the mixed prediction, evaluation mode."""
     y = points[1].numpy()
-    nll, wrong = evaluate_points(vector, statistics, shape, learnt, _columns(points[0]), y)
+    nll, wrong, _ = evaluate_points(vector, statistics, shape, learnt, _columns(points[0]), y)
     return nll, 100 * wrong / len(y)

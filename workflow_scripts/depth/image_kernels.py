@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 from workflow_scripts.runtime.compilation import compiled, inlined
 from workflow_scripts.runtime.vectors import (
+    EIGHT,
+    FOUR,
+    ONE,
+    TWO,
     add,
     add_outer,
     add_products,
@@ -19,18 +23,16 @@ from workflow_scripts.runtime.vectors import (
     load_many,
     multiply,
     multiply_add,
+    repeat,
     spread,
     store,
     store_many,
     subtract,
     where_positive,
-    zeros,
 )
 
 Array = NDArray[Any]
 Lanes = tuple[int, ...]
-
-MANY, FOUR, TWO, ONE = (0,) * 8, (0,) * 4, (0,) * 2, (0,)  # how many vectors a loop keeps in registers
 
 
 @compiled
@@ -46,7 +48,7 @@ def _products(
     x: Array, at: int, places: Array, p: int, rows: int, line: int, reach: int, weights: Array, c: int, channels: int,
     many: Lanes, lanes: Lanes,
 ) -> Any:  # fmt: skip
-    sums = zeros(x, many, lanes)
+    sums = repeat(spread(x.dtype.type(0), lanes), many)
     for r in range(rows):
         for k in range(reach):
             weight = load(weights, (r * reach + k) * channels + c, lanes)
@@ -63,10 +65,10 @@ def multiply_windows(
 
     A window is `rows` lines, `line` numbers from one to the next, of which it has `reach` consecutive numbers.
     """
-    whole = pixels - pixels % len(MANY)
+    whole = pixels - pixels % len(EIGHT)
     for c in range(0, channels, len(lanes)):
-        for p in range(0, whole, len(MANY)):
-            sums = _products(x, at, places, p, rows, line, reach, weights, c, channels, MANY, lanes)
+        for p in range(0, whole, len(EIGHT)):
+            sums = _products(x, at, places, p, rows, line, reach, weights, c, channels, EIGHT, lanes)
             store_many(out, to + p * channels + c, channels, sums)
         for p in range(whole, pixels):
             last = _products(x, at, places, p, rows, line, reach, weights, c, channels, ONE, lanes)
@@ -93,14 +95,14 @@ def add_outer_products(
 
     The gradient of a product's weights. `reach` is even.
     """
-    whole = reach - reach % len(MANY)
+    whole = reach - reach % len(EIGHT)
     for c in range(0, channels, len(lanes)):
         for r in range(rows):
             here, to = at + r * line, r * reach * channels + c
-            for k in range(0, whole, len(MANY)):
+            for k in range(0, whole, len(EIGHT)):
                 _outer(
                     sums, to + k * channels, x, here + k, places, gradient, g_at + c, g_places, pixels, channels,
-                    MANY, lanes,
+                    EIGHT, lanes,
                 )  # fmt: skip
             for k in range(whole, reach, len(TWO)):
                 _outer(

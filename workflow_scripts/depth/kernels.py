@@ -298,6 +298,46 @@ def _step(
 
 
 @compiled
+def evaluate_points(
+    vector: Array, statistics: Array, shape: NetworkShape, learnt: bool, x: Array, y: Array
+) -> tuple[float, int, Array]:
+    """Of points x (F, N), y (N,) in evaluation mode: negative log-likelihood and number wrong of the mixed prediction,
+    and the sum of the cross entropies of each depth (D+1,), in float64."""
+    _, width, classes, depth = shape
+    input_weight, input_bias, head_weight, head_bias, weight, bias, scale, shift, q_logits = _views(vector, shape)
+    running = statistics.reshape(2, depth, width)
+    q, nll, wrong, of_depths = _posterior(q_logits, depth), 0.0, 0, np.zeros(depth + 1)
+    for start in range(0, len(y), POINTS_PER_PASS):
+        part = np.ascontiguousarray(x[:, start : start + POINTS_PER_PASS])
+        classes_of = y[start : start + POINTS_PER_PASS]
+        points = len(classes_of)
+        state, product = np.empty((width, points), vector.dtype), np.empty((width, points), vector.dtype)
+        logits, mixture = np.empty((classes, points), vector.dtype), np.zeros((classes, points), vector.dtype)
+        likelihood = np.full(points, -np.inf)  # log of the true class's probability, all depths mixed
+        np.dot(input_weight, part, state)
+        _add_bias(state, input_bias)
+        for d in range(depth + 1):
+            if learnt or d == depth:
+                np.dot(head_weight, state, logits)
+                _add_bias(logits, head_bias)
+                _add_log_likelihood(likelihood, np.log(q[d]), logits, classes_of)
+                of_depths[d] += _softmax(logits, classes_of)
+                _add_scaled(mixture, q[d], logits)
+            if d < depth:
+                np.dot(weight[d], state, product)
+                for j in range(width):
+                    factor = scale[d, j] / np.sqrt(running[1, d, j] + vector.dtype.type(EPSILON))
+                    offset, b = shift[d, j] - running[0, d, j] * factor, bias[d, j]
+                    row, into = product[j], state[j]
+                    for n in range(points):
+                        value = row[n] + b
+                        into[n] += factor * (vector.dtype.type(0) if value < 0 else value) + offset
+        nll -= likelihood.sum()
+        wrong += _count_wrong(mixture, classes_of)
+    return nll / len(y), wrong, of_depths
+
+
+@compiled
 def train_epochs(
     arrays: tuple[Array, ...],
     shape: NetworkShape,
@@ -305,9 +345,12 @@ def train_epochs(
     rates: Array,
     kl_terms: tuple[Array, float],
     stopping: tuple[int, int, float, int],
+    closed_form_from: int,
     measured: Array,
 ) -> tuple[int, bool, int, int, float]:
     """Train for len(measured) epochs at most, changing `arrays`; `measured` (epochs, steps, 3) takes nll, KL, wrong.
+
+    From the epoch `closed_form_from` on, where it is not -1, q is set to q* after each epoch's steps.
 
     Returns the epochs completed, whether to go on, the step that was not finite or -1, best epoch and best ELBO.
     """
@@ -350,49 +393,15 @@ def train_epochs(
             nll_sum += (stop - start) * nll
             kl_sum += (stop - start) * kl
         elbo = -(nll_sum + kl_sum / total)
-        if elbo > best_elbo:
+        if 0 <= closed_form_from <= first + number:
+            of_depths = evaluate_points(vector, statistics, shape, True, x, y)[2]
+            scores = np.log(prior.astype(np.float64)) - of_depths
+            scores -= scores.max()
+            vector[len(vector) - len(prior) :] = scores - np.log(np.exp(scores).sum())
+        if elbo > best_elbo and first + number >= closed_form_from:
             best_epoch, best_elbo = first + number, elbo
             best[:] = vector
             best_statistics[:] = statistics
-        if first + number - best_epoch > patience:
+        if first + number - max(best_epoch, closed_form_from) > patience:
             return number + 1, False, -1, best_epoch, best_elbo
     return len(measured), True, -1, best_epoch, best_elbo
-
-
-@compiled
-def evaluate_points(
-    vector: Array, statistics: Array, shape: NetworkShape, learnt: bool, x: Array, y: Array
-) -> tuple[float, int]:
-    """Negative log-likelihood and number wrong of the mixed prediction on points x (F, N), y (N,), evaluation mode."""
-    _, width, classes, depth = shape
-    input_weight, input_bias, head_weight, head_bias, weight, bias, scale, shift, q_logits = _views(vector, shape)
-    running = statistics.reshape(2, depth, width)
-    q, nll, wrong = _posterior(q_logits, depth), 0.0, 0
-    for start in range(0, len(y), POINTS_PER_PASS):
-        part = np.ascontiguousarray(x[:, start : start + POINTS_PER_PASS])
-        classes_of = y[start : start + POINTS_PER_PASS]
-        points = len(classes_of)
-        state, product = np.empty((width, points), vector.dtype), np.empty((width, points), vector.dtype)
-        logits, mixture = np.empty((classes, points), vector.dtype), np.zeros((classes, points), vector.dtype)
-        likelihood = np.full(points, -np.inf)  # log of the true class's probability, all depths mixed
-        np.dot(input_weight, part, state)
-        _add_bias(state, input_bias)
-        for d in range(depth + 1):
-            if learnt or d == depth:
-                np.dot(head_weight, state, logits)
-                _add_bias(logits, head_bias)
-                _add_log_likelihood(likelihood, np.log(q[d]), logits, classes_of)
-                _softmax(logits, classes_of)
-                _add_scaled(mixture, q[d], logits)
-            if d < depth:
-                np.dot(weight[d], state, product)
-                for j in range(width):
-                    factor = scale[d, j] / np.sqrt(running[1, d, j] + vector.dtype.type(EPSILON))
-                    offset, b = shift[d, j] - running[0, d, j] * factor, bias[d, j]
-                    row, into = product[j], state[j]
-                    for n in range(points):
-                        value = row[n] + b
-                        into[n] += factor * (vector.dtype.type(0) if value < 0 else value) + offset
-        nll -= likelihood.sum()
-        wrong += _count_wrong(mixture, classes_of)
-    return nll / len(y), wrong

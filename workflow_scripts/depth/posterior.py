@@ -32,6 +32,12 @@ class LearntPosterior(nn.Module):
         prior = self.log_prior.exp().to(self.q_logits.dtype)
         return kl_divergence(torch.softmax(self.q_logits, dim=0), prior, self.kl_clamp)
 
+    @torch.no_grad()
+    def set_optimal(self, per_depth_nll: Tensor, train_size: int) -> None:
+        """Make q the q* of `optimal_q`."""
+        best = optimal_logits(self.log_prior.to(per_depth_nll), per_depth_nll, train_size)
+        self.q_logits.copy_(torch.log_softmax(best, dim=0))
+
 
 class FixedPosterior(nn.Module):
     """q one-hot at the largest depth: the DDN's. It has no parameters and no prior, so no divergence."""
@@ -77,10 +83,16 @@ def expected_negative_log_likelihood(logits: Tensor, y: Tensor, q: Tensor) -> Te
 def optimal_q(log_prior: Tensor, per_depth_nll: Tensor, train_size: int) -> Tensor:
     """q* (D+1,), the posterior that maximises the ELBO for fixed weights.
 
+    Of all q, sum_d q_d (-N nll_d) - KL(q || p) = log Z - KL(q || q*), with Z the sum over d of p_d exp(-N nll_d). So
     q*_d is proportional to p_d exp(-N nll_d), with nll_d (D+1,) the mean training cross entropy of depth d in
     evaluation mode, nats, and N the number of training points.
     """
-    return torch.softmax(log_prior - train_size * per_depth_nll, dim=0)
+    return torch.softmax(optimal_logits(log_prior, per_depth_nll, train_size), dim=0)
+
+
+def optimal_logits(log_prior: Tensor, per_depth_nll: Tensor, train_size: int) -> Tensor:
+    """log q* (D+1,), see `optimal_q`, but for a constant."""
+    return log_prior - train_size * per_depth_nll
 
 
 def optimal_depth(q: Tensor) -> int:

@@ -26,6 +26,11 @@ def read_part(path: Path) -> dict[str, Any]:
     return read_json(path)
 
 
+def read_settings(folder: Path) -> DepthRun:
+    """The settings of a run. Raises ValueError, in one sentence, where its folder has none."""
+    return _settings(read_part(folder / "settings.json").get("settings"), folder / "settings.json")
+
+
 def _settings(stored: Any, file: Path) -> DepthRun:
     try:
         return DepthRun.model_validate(stored)
@@ -52,4 +57,5 @@ def _keys(depth_run: DepthRun) -> dict[str, Any]:
         **shape,
         "data_seed": depth_run.data_seed,
         "weight_seed": depth_run.weight_seed,
+        "closed_form_from": depth_run.training.closed_form_from if depth_run.model == "ldn" else None,
     }

@@ -5,6 +5,9 @@ The objective per training point is nll + KL(q || p) / N with nll = sum_d q_d me
 ELBO is -N times it. An epoch's ELBO is measured before its steps, and the snapshot that counts as the best holds the
 weights after the last step of the epoch with the highest ELBO. Images choose that epoch by points held out of the
 training: their ELBO is -N times their mean nll after the epoch's steps plus the epoch's KL(q || p) per training point.
+
+With `closed_form_from`, which is ours, training from that epoch on is a coordinate ascent on the ELBO: an epoch of
+gradient steps, then q is set to q*, the optimum for these weights in evaluation mode. The best epoch is one of these.
 """
 
 import math
@@ -20,9 +23,11 @@ from workflow_scripts.depth.metrics import error_percent, log_likelihood
 from workflow_scripts.depth.networks import DepthNetwork
 from workflow_scripts.depth.posterior import (
     FixedPosterior,
+    LearntPosterior,
     Posterior,
     expected_negative_log_likelihood,
     mixture_log_probabilities,
+    negative_log_likelihoods,
 )
 from workflow_scripts.runtime.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from workflow_scripts.runtime.epochs import History, Parts, broken_step, resumed
@@ -132,6 +137,7 @@ class TrainingState:
     def __init__(self, model: DepthModel, settings: DepthTraining, generator: torch.Generator) -> None:
         """Before the first epoch. `generator`, on the CPU, orders the minibatches where there are several."""
         self.model, self.settings, self.generator = model, settings, generator
+        self.closed_form_from = closed_form_from(model, settings)
         self.optimiser = SGD(
             model.parameters(), settings.learning_rate, settings.momentum, settings.weight_decay, fused=True
         )
@@ -145,7 +151,8 @@ class TrainingState:
     @property
     def is_out_of_patience(self) -> bool:
         """Whether the best epoch is too long ago."""
-        return len(self.history) - 1 - (self.best.epoch or 0) > self.settings.patience
+        since = max(self.best.epoch or 0, self.closed_form_from)
+        return len(self.history) - 1 - since > self.settings.patience
 
     def run_epoch(self, train_points: Points, held_out: Points | None) -> int | None:
         """Train for one epoch and note it. Returns the step whose objective was not finite, and then notes nothing."""
@@ -163,10 +170,13 @@ class TrainingState:
         diverged_step = broken_step(measured)
         if diverged_step is not None:
             return diverged_step
+        if 0 <= self.closed_form_from <= number and isinstance(self.model.posterior, LearntPosterior):
+            self.model.posterior.set_optimal(per_depth_nll(self.model, x, y), len(x))
         test = measure(self.model, *held_out) if held_out and number % settings.test_every == 0 else (None, None)
         record = epoch_of(number, measured.tolist(), len(x), settings.batch_size, test)
         self.history.append(record)
-        self.best.offer(number, self._elbo(record, held_out))
+        if number >= self.closed_form_from:
+            self.best.offer(number, self._elbo(record, held_out))
         return None
 
     def _elbo(self, record: Epoch, held_out: Points | None) -> float | None:
@@ -211,6 +221,12 @@ def train(
         diverged_epoch = len(history) - 1 if best.epoch is None else best.epoch
         return Result("diverged", history, best.epoch, best.elbo, None, diverged_epoch, last_step)
     return Result("finished", history, best.epoch, best.elbo, best.weights)
+
+
+def closed_form_from(model: DepthModel, settings: DepthTraining) -> int:
+    """The epoch from which on q is set to q*; -1 where it never is."""
+    first = settings.closed_form_from
+    return -1 if first is None or not isinstance(model.posterior, LearntPosterior) else first
 
 
 class BestEpoch:
@@ -268,3 +284,12 @@ def measure(model: DepthModel, x: Tensor, y: Tensor) -> tuple[float, float]:
     model.eval()
     predictions = torch.cat([model.predict(part) for part in x.split(POINTS_PER_PASS)])
     return -log_likelihood(predictions, y).item(), error_percent(predictions, y).item()
+
+
+@torch.no_grad()
+def per_depth_nll(model: DepthModel, x: Tensor, y: Tensor) -> Tensor:
+    """Mean cross entropy of each depth (D+1,) in float64, nats, evaluation mode."""
+    model.eval()
+    parts = zip(x.split(POINTS_PER_PASS), y.split(POINTS_PER_PASS), strict=True)
+    sums = [negative_log_likelihoods(model.logits(part).double(), of_part) * len(of_part) for part, of_part in parts]
+    return torch.stack(sums).sum(0) / len(x)

@@ -33,14 +33,17 @@ class Attempts:
 
     @property
     def failure(self) -> str | None:
-        """Why the last attempt left no result; None where it did, and where there was none."""
+        """Why the last attempt left no result; None where it did, and where there was none.
+
+        Of a job that runs now this is not asked: its last attempt has not ended either.
+        """
         if not self.entries:
             return None
         last = self.entries[-1]
         if "started" in last:
             where = f"on {last.get('host')}" + (f", scheduler's job {last['job']}" if last.get("job") else "")
             return (
-                f"attempt {last['attempt']} ({last['started']}, {where}) did not end: it runs still, or was killed"
+                f"attempt {last['attempt']} ({last['started']}, {where}) did not end: it was killed"
                 " (by a time limit, for memory, or with its machine)"
             )
         failed = last.get("failed")
@@ -66,8 +69,14 @@ def read(file: Path, job: str, start: int = 0) -> Attempts:
 
     Raises UnreadableError where there is a file that cannot be read.
     """
+    try:
+        content = read_regular(file)
+    except FileNotFoundError:
+        content = b""
+    except UnreadableError as error:
+        raise UnreadableError(f"{file}: {error}") from None
     entries = []
-    for line in _content(file)[start:].decode(errors="replace").splitlines():
+    for line in content[start:].decode(errors="replace").splitlines():
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):
@@ -75,15 +84,6 @@ def read(file: Path, job: str, start: int = 0) -> Attempts:
         if isinstance(value, dict) and isinstance(value.get("attempt"), int):
             entries.append(value)
     return Attempts(job, entries)
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return read_regular(file)
-    except FileNotFoundError:
-        return b""
-    except UnreadableError as error:
-        raise UnreadableError(f"{file}: {error}") from None
 
 
 def all_attempts(root: Path) -> Iterator[Attempts]:

@@ -1,13 +1,11 @@
 """The recorded files as they are now: looked at and hashed again, and compared with their records."""
 
-import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from workflow_scripts.provenance.differences import DIGITS
 from workflow_scripts.provenance.findings import Finding, Verdict
-from workflow_scripts.provenance.hashing import sha256_of_files
+from workflow_scripts.provenance.hashing import regular_size, sha256_of_files
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.notes import first_few
 from workflow_scripts.provenance.record import OutputFile, lies_at
@@ -42,7 +40,8 @@ def current_files(ledger: Ledger, verdict: Verdict, rehash: bool) -> Files:
     away = sorted(recorded.keys() - places.keys())
     if away:
         verdict.notes.append(f"not looked at, because the folder lies apart from the workflow: {first_few(away)}")
-    sizes = {path: _size(place, lies_at(path, ledger.root)) for path, place in places.items()}
+    # Data sets may be links, results are none.
+    sizes = {path: regular_size(place, follow=not lies_at(path, ledger.root)) for path, place in places.items()}
     there = {path: size for path, size in sizes.items() if size is not None}
     verdict.files, verdict.bytes = len(there), sum(there.values())
     known = {each.bytes for each in recorded.values()}
@@ -53,13 +52,13 @@ def current_files(ledger: Ledger, verdict: Verdict, rehash: bool) -> Files:
     return {path: CurrentFile(there[path], digests[path]) if path in there else None for path in places}
 
 
-def _size(file: Path, of_results: bool) -> int | None:
-    """The size of a regular file, in bytes; None where there is none. Data sets may be links, results are none."""
-    try:
-        state = file.stat(follow_symlinks=not of_results)
-    except OSError:
+def altered(ledger: Ledger, path: str) -> Finding | None:
+    """What is wrong with one recorded output, if it is there and is not what was recorded. Only this file is read."""
+    place = ledger.location(path)
+    size = None if place is None else regular_size(place, follow=not lies_at(path, ledger.root))
+    if place is None or size is None:
         return None
-    return state.st_size if stat.S_ISREG(state.st_mode) else None
+    return next(check_outputs(ledger, {path: CurrentFile(size, sha256_of_files([place])[place])}), None)
 
 
 def in_force(ledger: Ledger) -> Iterator[tuple[OutputFile, Entry]]:

@@ -47,7 +47,7 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
     if maker.record.root != ledger.root and read.record not in ledger.input_records:
         cause = f"{reader} links to it, and the results folder's copy of it is not there"
         return Finding("missing", f"{ledger.root}/{INPUT_RECORDS}/{read.record}.json", cause, reader)
-    written = ledger.outputs(maker).get(read.path)
+    written = maker.outputs.get(read.path)
     if written is None or (written.sha256, written.bytes) != (read.sha256, read.bytes):
         cause = f"it does not name {read.path} (sha256 {read.sha256[:DIGITS]}), although {reader} says so"
         return Finding("record", shown(maker.file, ledger), cause, maker.record.job)
@@ -55,11 +55,12 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
         return Finding("missing", read.path, f"{reader} read it, and no record in force states it any more", reader)
     if now is maker:
         return None
-    if ledger.outputs(now)[read.path].sha256 != read.sha256:
+    if now.outputs[read.path].sha256 != read.sha256:
         cause = f"{read.path} was made anew by {now.record.job} ({now.record.ended}) after {reader} read it"
         return Finding("stale", reader, cause, reader)
     # A forger may exchange an output that nobody read, with the record, and leave the true record where it was linked.
-    exchanged = ledger.first_difference(maker, now)
+    # A job that was made again from something else may well write this output as before, and another one not.
+    exchanged = ledger.first_difference(maker, now) if _making(maker) == _making(now) else None
     if exchanged is not None:
         cause = (
             f"it names another {exchanged} than the record that {reader} links to: the file was "
@@ -67,6 +68,12 @@ def _link(ledger: Ledger, entry: Entry, read: InputFile, files: Files) -> Findin
         )
         return Finding("record", shown(now.file, ledger), cause, now.record.job)
     return None
+
+
+def _making(entry: Entry) -> tuple[object, ...]:
+    """What decides a job's outputs: its step, settings and code, and the content of its inputs."""
+    record = entry.record
+    return record.step, record.settings, record.code, {(read.path, read.sha256) for read in record.inputs}
 
 
 def _could_be_linked(file: Path, read: InputFile, ledger: Ledger) -> bool:

@@ -14,7 +14,10 @@ def compare_with_study(ledger: Ledger, planned: Iterable[Job] | None, verdict: V
     """Add to a verdict which results are stale or waived, and which jobs and results have no counterpart."""
     waivers = Waivers(ledger.folder)
     if planned is None:
-        verdict.notes.append("the study's configuration is not at hand: settings were not compared")
+        verdict.notes.append(
+            "the study's configuration is not at hand: settings were not compared "
+            "(of a study that was run with SET, `make study` writes it)"
+        )
         for entry in ledger.entries():
             _add(record_state_by_code(entry.record, entry.sha256, waivers), verdict)
         return
@@ -27,6 +30,7 @@ def compare_with_study(ledger: Ledger, planned: Iterable[Job] | None, verdict: V
             _add(record_state(job, made.record, waivers if of_results else None), verdict)
         elif of_results and not job.on_request:
             not_made.append(name)
+    verdict.not_made = len(not_made)
     if not_made:
         verdict.notes.append(f"jobs of the study that have no result: {first_few(not_made)}")
     others = sorted(name for name in ledger.jobs if (ledger.root, name) not in expected)

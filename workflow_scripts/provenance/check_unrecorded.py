@@ -7,7 +7,7 @@ from pathlib import Path
 from workflow_scripts.cluster.submission_files import is_trace
 from workflow_scripts.provenance.check_files import in_force
 from workflow_scripts.provenance.findings import Finding
-from workflow_scripts.provenance.kept_outputs import kept_files
+from workflow_scripts.provenance.kept_outputs import kept_at
 from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.provenance.record import MARK
 from workflow_scripts.provenance.signature import signatures_in
@@ -32,10 +32,10 @@ def unrecorded_files(ledger: Ledger) -> Iterator[Finding]:
     recorded = {ledger.location(output.path) for output, _ in in_force(ledger)}
     recorded |= {signature.file for signature in signatures_in(ledger.folder)}
     kept = {
-        file
+        kept_at(ledger.folder, job, each.sha256)
         for job, entry in ledger.jobs.items()
         if entry.record.job == job
-        for file in kept_files(entry.record, ledger.folder)
+        for each in entry.record.outputs
     }
     for part in sorted(ledger.folder.iterdir()):
         for found in found_below(part):

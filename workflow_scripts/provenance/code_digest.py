@@ -22,7 +22,7 @@ OUTSIDE = (
     "workflow_scripts.runtime.durable",
     "workflow_scripts.runtime.locks",
     "workflow_scripts.runtime.module_code",
-    "workflow_scripts.runtime.schedulers",
+    "workflow_scripts.runtime.scheduler_dialects",
     "workflow_scripts.runtime.signals",
     "workflow_scripts.data.fetch",
 )

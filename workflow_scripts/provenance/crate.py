@@ -8,7 +8,7 @@ https://w3id.org/ro/wfrun/provenance/0.5 and those it rests on.
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from workflow_scripts.provenance.ledger import Entry, Ledger, read_ledger
-from workflow_scripts.provenance.record import OutputFile
+from workflow_scripts.provenance.record import OutputFile, lies_at
 from workflow_scripts.provenance.safe_copy import copy_regular
 from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.verify import require_sound
@@ -40,11 +40,15 @@ PLAIN = str.maketrans("<>", "\u2039\u203a")
 COMPLETED = "http://schema.org/CompletedActionStatus"
 
 
-def export(ledger: Ledger, target: Path) -> None:
+def export(
+    ledger: Ledger, target: Path, authors: Sequence[str] = (), documents: Mapping[str, str] | None = None
+) -> None:
     """Write the crate of a results folder into a new folder `target`, which is there whole or not at all.
 
-    Raises ValueError where that is not empty or lies in the results folder, where a file does not match its
-    record, since a crate states checksums, where it is not a regular file, and where a report's title is not text.
+    A crate with `documents`, text by file name, is one that is handed on: it has them in its root, and no data sets,
+    whose terms may forbid that. Raises ValueError where `target` is not empty or lies in the results folder, where a
+    file does not match its record, since a crate states checksums, where it is not a regular file, and where a
+    report's title is not text.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{target}: it exists already; name a new folder for the crate")
@@ -55,7 +59,7 @@ def export(ledger: Ledger, target: Path) -> None:
     aside = place.with_name(f".{place.name}.{os.getpid()}")
     try:
         aside.mkdir(parents=True)
-        _Builder(ledger, aside).crate.metadata.write(aside)
+        _Builder(ledger, aside, authors, documents).crate.metadata.write(aside)
         if read_ledger(aside / ledger.root).root_digest != ledger.root_digest:
             raise ValueError(f"{ledger.folder}: its records changed while they were copied; export it again")
         os.replace(aside, place)
@@ -70,14 +74,17 @@ def export(ledger: Ledger, target: Path) -> None:
 class _Builder:
     """The crate, entity by entity, and its files, which are copied into `folder`."""
 
-    def __init__(self, ledger: Ledger, folder: Path) -> None:
-        self.ledger, self.folder = ledger, folder
+    def __init__(
+        self, ledger: Ledger, folder: Path, authors: Sequence[str], documents: Mapping[str, str] | None
+    ) -> None:
+        self.ledger, self.folder, self.with_data = ledger, folder, documents is None
         self.crate = ROCrate(version="1.1")  # the version that the profiles rest on
         self.entries = list(ledger.entries())
         self._describe()
         about = {"@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"], "name": "Snakefile"}
         (folder / self.crate.metadata.id).touch()  # its place is taken, by no file of a record
         copy_regular(ROOT, "Snakefile", folder / "Snakefile")
+        self._add_documents(authors, documents or {})
         self.workflow = self.crate.add_workflow(dest_path="Snakefile", main=True, lang="snakemake", properties=about)
         self.files = {key: self._file(each) for key, each in self._all_files().items()}
         self._add_records()
@@ -89,20 +96,29 @@ class _Builder:
         self._whole_run(controls)
 
     def _describe(self) -> None:
-        stated = {"title": self.ledger.root, "description": f"Results of {self.ledger.root}, with their provenance"}
-        for report in [entry.record for entry in self.entries if entry.record.step == "report"][:1]:
-            for key in stated.keys() & report.settings.keys():
-                if not isinstance(text := report.settings[key], str):
-                    raise ValueError(f"{report.job}: its record's {key} is not text, so no crate is made of it")
-                stated[key] = text
-        self.crate.name, self.crate.description = _text(stated["title"]), _text(stated["description"])
+        self.crate.name, self.crate.description = stated_title(self.ledger)
         self.crate.license = LICENCE
         self.crate.datePublished = max(entry.record.ended for entry in self.entries)
         for address, name in PROFILES.items():
-            properties = {"@type": "CreativeWork", "name": name, "version": address.rpartition("/")[2]}
-            profile = self.crate.add(ContextEntity(self.crate, address, properties=properties))
+            profile = self._add(address, "CreativeWork", name, version=address.rpartition("/")[2])
             self.crate.root_dataset.append_to("conformsTo", profile)
         self.crate.metadata.extra_contexts.append(TERMS)
+
+    def _add_documents(self, authors: Sequence[str], documents: Mapping[str, str]) -> None:
+        """Texts in the root of the crate, before all that is copied to it; and who made the results."""
+        for name, content in documents.items():
+            (self.folder / name).write_text(content, encoding="utf-8")
+            form = "text/markdown" if name.endswith(".md") else "text/plain"
+            added = self.crate.add_file(dest_path=name, properties={"name": name, "encodingFormat": form})
+            if name == "README.md":
+                added["about"] = self.crate.root_dataset
+        if authors:
+            people = enumerate(authors, start=1)
+            self.crate.root_dataset["author"] = [self._add(f"#author-{n}", "Person", _text(name)) for n, name in people]
+
+    def _add(self, identifier: str, kind: str, name: str, **more: Any) -> Any:
+        properties = {"@type": kind, "name": name, **more}
+        return self.crate.add(ContextEntity(self.crate, identifier, properties=properties))
 
     def _all_files(self) -> dict[tuple[str, str], OutputFile]:
         """Every content that a record names, by path and sha256: a stale job read another than there is now."""
@@ -114,8 +130,9 @@ class _Builder:
         properties = {"name": _text(each.path), "contentSize": str(each.bytes), "sha256": each.sha256}
         place, maker = self.ledger.location(each.path), self.ledger.makers.get(each.path)
         is_now = maker is None or maker.record.sha256_of(each.path) == each.sha256
+        handed_on = self.with_data or not lies_at(each.path, DATA_ROOT)
         # A source may be thrown away; what a job wrote is there, or was when it was verified.
-        if is_now and place is not None and (maker is not None or os.path.lexists(place)):
+        if handed_on and is_now and place is not None and (maker is not None or os.path.lexists(place)):
             properties["contentSize"] = str(self._copy(place, each.path, each.sha256))
             return self.crate.add_file(dest_path=each.path, properties=properties)
         identifier = f"#sha256-{each.sha256}"
@@ -137,7 +154,7 @@ class _Builder:
         files = [file for file in found if file.suffix == ".json"]
         files += [each.file for each in signatures_in(here)]
         added = {f"{self.ledger.root}/{file.relative_to(here).as_posix()}": file for file in files}
-        for entry in self.ledger.data.values():
+        for entry in self.ledger.data.values() if self.with_data else ():
             added[f"{DATA_ROOT}/{RECORDS}/{entry.record.job}.json"] = entry.file
         digests = {entry.file: entry.sha256 for entry in self.ledger.by_sha256.values()}
         for path, file in added.items():
@@ -146,8 +163,7 @@ class _Builder:
 
     @cache  # noqa: B019  the builder lives as long as one export
     def _tool(self, step: str) -> Any:
-        properties = {"@type": "SoftwareApplication", "name": f"workflow_scripts.steps.{step}"}
-        return self.crate.add(ContextEntity(self.crate, f"#tool-{step}", properties=properties))
+        return self._add(f"#tool-{step}", "SoftwareApplication", f"workflow_scripts.steps.{step}")
 
     @cache  # noqa: B019
     def _parameter(self, step: str, direction: str, key: str) -> Any:
@@ -157,8 +173,7 @@ class _Builder:
         return parameter
 
     def _step(self, number: int, step: str) -> Any:
-        properties = {"@type": "HowToStep", "name": step, "position": str(number)}
-        entity = self.crate.add(ContextEntity(self.crate, f"#step-{step}", properties=properties))
+        entity = self._add(f"#step-{step}", "HowToStep", step, position=str(number))
         entity["workExample"] = self._tool(step)
         return entity
 
@@ -180,8 +195,7 @@ class _Builder:
                 entities.append(entity)
             if entities:
                 action["object" if key == "input" else "result"] = entities
-        control = {"@type": "ControlAction", "name": f"orchestrate {_text(record.job)}"}
-        entity = self.crate.add(ContextEntity(self.crate, f"#control-{name}", properties=control))
+        entity = self._add(f"#control-{name}", "ControlAction", f"orchestrate {_text(record.job)}")
         entity["instrument"] = self.steps[record.step]
         entity["object"] = action
         return entity
@@ -199,13 +213,26 @@ class _Builder:
             run["object"] = [self.files[key] for key in sources]
         run["result"] = [self.files[key] for key in results]
         version = next((record.software.packages.get("snakemake") for record in records), None)
-        engine = {"@type": "SoftwareApplication", "name": "Snakemake", "softwareVersion": _text(version or "unknown")}
-        organise = {"@type": "OrganizeAction", "name": f"Snakemake ran {self.ledger.root}", **times}
-        entity = self.crate.add(ContextEntity(self.crate, "#organize", properties=organise))
-        entity["instrument"] = self.crate.add(ContextEntity(self.crate, "#snakemake", properties=engine))
+        software = {"softwareVersion": _text(version or "unknown")}
+        entity = self._add("#organize", "OrganizeAction", f"Snakemake ran {self.ledger.root}", **times)
+        entity["instrument"] = self._add("#snakemake", "SoftwareApplication", "Snakemake", **software)
         entity["object"] = controls
         entity["result"] = run
         self.crate.root_dataset["mentions"] = run
+
+
+def stated_title(ledger: Ledger) -> tuple[str, str]:
+    """Title and description of the report, as plain text; of results without one, what they are.
+
+    Raises ValueError where a record states something else than text.
+    """
+    stated = {"title": ledger.root, "description": f"Results of {ledger.root}, with their provenance"}
+    for report in [entry.record for entry in ledger.entries() if entry.record.step == "report"][:1]:
+        for key in stated.keys() & report.settings.keys():
+            if not isinstance(text := report.settings[key], str):
+                raise ValueError(f"{report.job}: its record's {key} is not text, so no crate is made of it")
+            stated[key] = text
+    return _text(stated["title"]), _text(stated["description"])
 
 
 def _key(each: OutputFile) -> tuple[str, str]:

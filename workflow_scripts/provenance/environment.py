@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.runtime.module_code import ROOT
-from workflow_scripts.runtime.schedulers import scheduler_job
+from workflow_scripts.runtime.scheduler_dialects import scheduler_job
 from workflow_scripts.tables.files import sha256_of
 
 PACKAGES = (

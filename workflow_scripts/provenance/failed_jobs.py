@@ -1,30 +1,55 @@
-"""Every job that left no result, and why: from its attempts, and from what its scheduler reported."""
+"""Every job that left no result, and why: from its attempts, and from what its scheduler reported.
+
+A job that runs now has left nothing yet, so it is not among them.
+"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from workflow_scripts.cluster.submission_files import Submission, latest_submissions
 from workflow_scripts.provenance.attempts import Attempts, all_attempts
 from workflow_scripts.runtime.folders import LOGS
+from workflow_scripts.runtime.job_lock import holder
 from workflow_scripts.runtime.untrusted_files import UnreadableError, end_of_regular
 
 LOG_LINES, END_BYTES = 3, 10_000
 WIDTH = 160
 
 
-def failures(root: Path) -> Iterator[str]:
-    """Every job whose last attempt or submission left no result, with why, and the last lines of its log."""
+@dataclass(frozen=True)
+class FailedJob:
+    """A job without a result: why, and its logs by what they are."""
+
+    job: str
+    why: str
+    logs: dict[str, Path]
+
+    def lines(self) -> Iterator[str]:
+        """Why, and the last lines of every log."""
+        yield f"{self.job}: {self.why}"
+        for name, log in self.logs.items():
+            yield f"    {name}: {log}"
+            yield from _end_of(log)
+
+
+def failed_jobs(root: Path) -> Iterator[FailedJob]:
+    """Every job whose last attempt or submission left no result, and that does not run now; sorted by name."""
     attempts = {each.job: each for each in all_attempts(root)}
     submissions = latest_submissions(root)
     for job in sorted({*attempts, *submissions}):
         submission = submissions.get(job)
         reasons = list(_reasons(attempts.get(job, Attempts(job, [])), submission))
-        if reasons:
-            yield f"{job}: {'; '.join(reasons)}"
-            logs = [("log", root / LOGS / f"{job}.log")]
-            for name, log in logs if submission is None else [*logs, ("scheduler's log", submission.output)]:
-                yield f"    {name}: {log}"
-                yield from _end_of(log)
+        if reasons and holder(root, job) is None:
+            logs = {"log": root / LOGS / f"{job}.log"}
+            logs |= {} if submission is None else {"scheduler's log": submission.output}
+            yield FailedJob(job, "; ".join(reasons), logs)
+
+
+def failures(root: Path) -> Iterator[str]:
+    """The lines of all failed jobs of a results folder."""
+    for failed in failed_jobs(root):
+        yield from failed.lines()
 
 
 def _reasons(attempts: Attempts, submission: Submission | None) -> Iterator[str]:

@@ -47,7 +47,8 @@ def sha256_of_recorded(sizes: Mapping[Path, int], folder: Path) -> dict[Path, st
     A file that is no longer what it was may claim any size. Below the results folder `folder`, what is a link or lies
     behind one is not read; elsewhere, as among data sets, links are followed. Raises as `sha256_of_files`.
     """
-    as_recorded = (path for path, size in sizes.items() if _size(path, folder) == size)
+    here = (path for path in sizes if not behind_link(path, folder))
+    as_recorded = (path for path in here if regular_size(path) == sizes[path])
     return dict.fromkeys(sizes) | sha256_of_files(as_recorded)
 
 
@@ -58,10 +59,10 @@ def behind_link(path: Path, folder: Path) -> bool:
     return any(map(os.path.islink, (path, *path.parents)[: len(path.parts) - len(folder.parts)]))
 
 
-def _size(path: Path, folder: Path) -> int | None:
-    """The size of a regular file, in bytes; None where there is none."""
+def regular_size(path: Path, follow: bool = True) -> int | None:
+    """The size of a regular file, in bytes; None where there is none. A link counts only with `follow`."""
     try:
-        state = path.stat()
+        state = path.stat(follow_symlinks=follow)
     except OSError:
         return None
-    return state.st_size if stat.S_ISREG(state.st_mode) and not behind_link(path, folder) else None
+    return state.st_size if stat.S_ISREG(state.st_mode) else None

@@ -2,7 +2,7 @@
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -68,25 +68,24 @@ def why(ledger: Ledger, path: str, everything: bool = False) -> Iterator[str]:
     entry = maker_of(ledger, path)
     if entry is None:
         raise KeyError(path)
-    labels = _Labels(ancestors(ledger, entry))
+    tree = _Tree(ledger, ancestors(ledger, entry), everything)
     yield path
-    yield from _tree(ledger, entry, labels, "", True, everything, set())
+    yield from tree.lines(entry)
     yield ""
-    yield from labels.lines()
+    yield from tree.legend()
 
 
-class _Labels:
-    """Short names for what many jobs share: versions, machines, and the modules they ran."""
+class _Tree:
+    """The lines of a tree, with short names for what many of its jobs share: versions, machines, and modules."""
 
-    def __init__(self, entries: list[Entry]) -> None:
+    def __init__(self, ledger: Ledger, entries: list[Entry], everything: bool) -> None:
+        self.ledger, self.everything = ledger, everything
         self.software = _numbered("v", (_versions(entry.record) for entry in entries))
         self.machines = _numbered("m", (_machine(entry.record) for entry in entries))
         self.modules = sorted({item for entry in entries for item in entry.record.modules.items()})
+        self.shown: set[str] = set()
 
-    def of(self, record: Record) -> str:
-        return f"[{self.machines[_machine(record)]}] [{self.software[_versions(record)]}]"
-
-    def lines(self) -> Iterator[str]:
+    def legend(self) -> Iterator[str]:
         for known in (self.machines, self.software):
             for text, label in known.items():
                 yield f"[{label}] {text}"
@@ -94,32 +93,29 @@ class _Labels:
         for name, digest in self.modules:
             yield f"  {digest[:DIGITS]}  {name}"
 
-
-def _tree(
-    ledger: Ledger, entry: Entry, labels: _Labels, indent: str, last: bool, everything: bool, shown_jobs: set[str]
-) -> Iterator[str]:
-    record = entry.record
-    line = f"{indent}{'└─' if last else '├─'} {record.job}"
-    if entry.sha256 in shown_jobs:
-        yield f"{line}  (shown above)"
-        return
-    yield f"{line}  {record.ended}, {record.seconds:g} s  {labels.of(record)}"
-    inner = f"{indent}{'   ' if last else '│  '}"
-    shown_jobs.add(entry.sha256)
-    made = parents(ledger, entry)
-    sources = [read for read in record.inputs if ledger.maker(read) is None and read.path not in ledger.makers]
-    bar = f"{inner}{'│' if made else ' '}  "
-    yield from _wrapped(f"settings: {', '.join(flat(record.settings)) or 'none'}", bar)
-    yield f"{bar}code: {record.code[:DIGITS]} ({len(record.modules)} modules)"
-    yield from (f"{bar}wrote: {line}" for line in _written(record, everything))
-    for read in sources:
-        yield f"{bar}source: {read.path}, {read.bytes} bytes, sha256 {read.sha256}"
-    shown, hidden = (made, Counter[str]()) if everything else _few(made)
-    for number, parent in enumerate(shown):
-        is_last = number == len(shown) - 1 and not hidden
-        yield from _tree(ledger, parent, labels, inner, is_last, everything, shown_jobs)
-    for number, (step, count) in enumerate(hidden.items()):
-        yield f"{inner}{'└─' if number == len(hidden) - 1 else '├─'} and {count} more of {step} (--all shows each)"
+    def lines(self, entry: Entry, indent: str = "", last: bool = True) -> Iterator[str]:
+        record = entry.record
+        line = f"{indent}{'└─' if last else '├─'} {record.job}"
+        if entry.sha256 in self.shown:
+            yield f"{line}  (shown above)"
+            return
+        labels = f"[{self.machines[_machine(record)]}] [{self.software[_versions(record)]}]"
+        yield f"{line}  {record.ended}, {record.seconds:g} s  {labels}"
+        inner = f"{indent}{'   ' if last else '│  '}"
+        self.shown.add(entry.sha256)
+        made, makers = parents(self.ledger, entry), self.ledger.makers
+        sources = [read for read in record.inputs if self.ledger.maker(read) is None and read.path not in makers]
+        bar = f"{inner}{'│' if made else ' '}  "
+        yield from _wrapped(f"settings: {', '.join(flat(record.settings)) or 'none'}", bar)
+        yield f"{bar}code: {record.code[:DIGITS]} ({len(record.modules)} modules)"
+        yield from (f"{bar}wrote: {line}" for line in _written(record, self.everything))
+        for read in sources:
+            yield f"{bar}source: {read.path}, {read.bytes} bytes, sha256 {read.sha256}"
+        shown, hidden = (made, Counter[str]()) if self.everything else _few(made)
+        for number, parent in enumerate(shown):
+            yield from self.lines(parent, inner, last=number == len(shown) - 1 and not hidden)
+        for number, (step, count) in enumerate(hidden.items()):
+            yield f"{inner}{'└─' if number == len(hidden) - 1 else '├─'} and {count} more of {step} (--all shows each)"
 
 
 def _written(record: Record, everything: bool) -> Iterator[str]:
@@ -182,31 +178,21 @@ def started_by(ledger: Ledger, what: str) -> list[Entry]:
     A module is a path below the repository or a dotted name. A setting is a dotted key, as records hold it or the last
     parts of it, with or without `=value`.
     """
-    for found in (_made_or_read(ledger, what), _run(ledger, what), _set(ledger, what)):
-        if found:
-            return found
-    return []
-
-
-def _made_or_read(ledger: Ledger, path: str) -> list[Entry]:
-    entries = list(ledger.entries())
-    made = [entry for entry in entries if any(lies_at(output.path, path) for output in entry.record.outputs)]
-    return made or [entry for entry in entries if any(lies_at(read.path, path) for read in entry.record.inputs)]
-
-
-def _run(ledger: Ledger, what: str) -> list[Entry]:
-    name = ".".join(PurePosixPath(what.removesuffix(".py").removesuffix("/__init__")).parts)
-    return [entry for entry in ledger.entries() if name in entry.record.modules]
-
-
-def _set(ledger: Ledger, what: str) -> list[Entry]:
+    module = ".".join(PurePosixPath(what.removesuffix(".py").removesuffix("/__init__")).parts)
     key, equals, value = what.partition("=")
 
-    def holds(setting: str) -> bool:
+    def is_meant(setting: str) -> bool:
         name, _, is_value = setting.partition("=")
         return (name == key or name.endswith(f".{key}")) and (not equals or is_value == value)
 
-    return [entry for entry in ledger.entries() if any(map(holds, flat(entry.record.settings)))]
+    ways: tuple[Callable[[Record], bool], ...] = (
+        lambda record: any(lies_at(output.path, what) for output in record.outputs),
+        lambda record: any(lies_at(read.path, what) for read in record.inputs),
+        lambda record: module in record.modules,
+        lambda record: any(map(is_meant, flat(record.settings))),
+    )
+    found = ([entry for entry in ledger.entries() if way(entry.record)] for way in ways)
+    return next(filter(None, found), [])
 
 
 def affected(ledger: Ledger, what: str, everything: bool = False) -> Iterator[str]:

@@ -8,7 +8,7 @@ from the record, so that the audit knows every kept file (docs/provenance.md).
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -161,11 +161,6 @@ def _checked_kept_files(gone: Mapping[str, str], root: Path, job: str) -> dict[P
         if sha256_of(kept) != gone[path.as_posix()]:
             raise Mismatch(f"the kept bytes of {path} were altered ({kept})")
     return missing
-
-
-def kept_files(record: Record, folder: Path) -> Iterator[Path]:
-    """Where a recorded job's outputs may be kept, in the results folder at `folder`."""
-    yield from (kept_at(folder, record.job, each.sha256) for each in record.outputs)
 
 
 def _link(source: Path, target: Path, kept: Path) -> None:

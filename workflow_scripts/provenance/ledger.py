@@ -31,6 +31,11 @@ class Entry:
     sha256: str
     record: Record
 
+    @cached_property
+    def outputs(self) -> dict[str, OutputFile]:
+        """The outputs by path."""
+        return {each.path: each for each in self.record.outputs}
+
 
 @dataclass(eq=False)
 class Ledger:
@@ -48,7 +53,6 @@ class Ledger:
     data: dict[str, Entry] = field(default_factory=dict)
     input_records: dict[str, Entry] = field(default_factory=dict)
     unreadable: dict[Path, str] = field(default_factory=dict)
-    _outputs: dict[str, dict[str, OutputFile]] = field(default_factory=dict)
 
     @cached_property
     def by_sha256(self) -> dict[str, Entry]:
@@ -79,16 +83,10 @@ class Ledger:
         """The records of the data sets by job; where one is not at hand, the linked copy."""
         return {entry.record.job: entry for entry in self._data_set_input_records} | self.data
 
-    def outputs(self, entry: Entry) -> dict[str, OutputFile]:
-        """The outputs of a record by path."""
-        if entry.sha256 not in self._outputs:
-            self._outputs[entry.sha256] = {each.path: each for each in entry.record.outputs}
-        return self._outputs[entry.sha256]
-
     @cache  # noqa: B019  a ledger lives as long as one question
     def first_difference(self, before: Entry, after: Entry) -> str | None:
         """The first output that two records of a job do not state alike; None where they state the same ones."""
-        first, second = self.outputs(before), self.outputs(after)
+        first, second = before.outputs, after.outputs
         return min((path for path in first.keys() | second.keys() if first.get(path) != second.get(path)), default=None)
 
     @cached_property
@@ -117,10 +115,8 @@ class Ledger:
 
     def recorded_path(self, path: Path) -> str:
         """A path as records state it, from a path a person typed: from here, from `base`, or in the folder."""
-        for candidate, start in (
-            (path.resolve(), self.folder.resolve()),
-            (self.folder.resolve() / path, self.folder.resolve()),
-        ):
+        start = self.folder.resolve()
+        for candidate in (path.resolve(), start / path):
             if candidate.is_relative_to(start) and candidate.exists():
                 return (PurePosixPath(self.root) / candidate.relative_to(start).as_posix()).as_posix()
         if self.base is not None and _absolute(path).is_relative_to(self.base):
@@ -157,8 +153,7 @@ def read_ledger(folder: Path) -> Ledger:
         raise LedgerError(f"{folder}: this is not a results folder: it has no folder {RECORDS}/")
     ledger = Ledger(folder)
     entries, ledger.unreadable = _read(folder / RECORDS)
-    for entry in entries:
-        ledger.jobs[_name(entry.file, folder / RECORDS)] = entry
+    ledger.jobs = {_name(entry.file, folder / RECORDS): entry for entry in entries}
     entries, unreadable = _read(folder / INPUT_RECORDS)
     ledger.unreadable |= unreadable
     for entry in entries:

@@ -13,10 +13,9 @@ TIMES = ("started", "ended", "seconds")
 
 def notes_on(ledger: Ledger) -> list[str]:
     """Versions, machines and attempts worth knowing."""
-    notes = []
     here = software()
     records = [entry.record for entry in ledger.jobs.values()]
-    notes += _versions("python", here["python"], (record.software.python for record in records))
+    notes = _versions("python", here["python"], (record.software.python for record in records))
     for package, version in here["packages"].items():
         if version is not None:
             notes += _versions(package, version, (record.software.packages.get(package) for record in records))

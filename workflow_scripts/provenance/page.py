@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from workflow_scripts.provenance.findings import Verdict
 from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.provenance.page_data import KINDS, page_data
 from workflow_scripts.provenance.record import now
+from workflow_scripts.runtime.page_template import page_template
 from workflow_scripts.tables.page_colours import PAGE_COLOURS
 
 FOLDER = Path(__file__).parent / "web"
+STYLES = ("colours", "page")
 LIBRARY = Path(__file__).parent / "vendor" / "cytoscape.min.js"
 PARTS = (
     *("records", "selection", "words", "address", "elements", "layout", "edges", "drawing_style", "drawing"),
@@ -34,18 +34,11 @@ def page(ledger: Ledger, verdict: Verdict, title: str, rehashed: bool = True, ma
     `rehashed` says whether files were hashed again for the verdict. `made` is the time to state, now if None; all else
     is decided by the records and the verdict.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     library = LIBRARY.read_text(encoding="utf-8")
     script = "\n".join((FOLDER / f"{part}.js").read_text(encoding="utf-8") for part in PARTS)
     records = [entry.record for entry in ledger.entries()]
     data = page_data(ledger, verdict)
-    text = environment.get_template("page.html.j2").render(
+    text = page_template(FOLDER / "page.html.j2").render(
         title=title,
         root=ledger.root,
         verdict=verdict,
@@ -58,7 +51,7 @@ def page(ledger: Ledger, verdict: Verdict, title: str, rehashed: bool = True, ma
         files=len({each.path for record in records for each in (*record.inputs, *record.outputs)}),
         kinds=KINDS,
         counts={kind: sum(node["state"] == kind for node in data["nodes"]) for kind in KINDS},
-        style=f"{PAGE_COLOURS}\n{(FOLDER / 'page.css').read_text(encoding='utf-8')}",
+        style="\n".join([PAGE_COLOURS, *((FOLDER / f"{part}.css").read_text(encoding="utf-8") for part in STYLES)]),
         library=library,
         script=script,
         allowed=" ".join(f"'sha256-{_source_hash(source)}'" for source in (library, script)),

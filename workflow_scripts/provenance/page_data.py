@@ -47,7 +47,7 @@ def page_data(ledger: Ledger, verdict: Verdict) -> dict[str, Any]:
         "folders": list(graph.folders),
         "files": graph.files,
         "findings": findings,
-        "shapes": graph.shared.shapes,
+        "shapes": list(graph.shared.shapes),
         "shared": graph.shared.items,
     }
 
@@ -61,19 +61,14 @@ class Shared:
 
     def __init__(self) -> None:
         self.items: list[Any] = []
+        self.shapes: dict[tuple[str, ...], int] = {}
         self._numbers: dict[str, int] = {}
-        self._shapes: dict[tuple[str, ...], int] = {}
-
-    @property
-    def shapes(self) -> list[tuple[str, ...]]:
-        """The keys of the mappings."""
-        return list(self._shapes)
 
     def add(self, value: Any) -> int:
         """The number of a value, which is kept if it is new."""
         item: Any
         if isinstance(value, dict):
-            item = [self._shapes.setdefault(tuple(value), len(self._shapes)), *map(self.add, value.values())]
+            item = [self.shapes.setdefault(tuple(value), len(self.shapes)), *map(self.add, value.values())]
         elif isinstance(value, int) and abs(value) > LARGEST_EXACT:
             item = {"is": str(value)}
         else:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
 from workflow_scripts.provenance.code_digest import combined
+from workflow_scripts.provenance.identity import Identity
 from workflow_scripts.runtime.folders import RESERVED
 from workflow_scripts.runtime.module_code import FIRST_PARTY
 from workflow_scripts.runtime.untrusted_files import UnreadableError, files_below, read_regular
@@ -43,13 +44,6 @@ def _relative(path: str) -> str:
     return path
 
 
-def _visible(job: str) -> str:
-    """A job's name, none of whose parts begins with a dot: such names are those of the wrapper's own work."""
-    if any(part.startswith(".") for part in job.split("/")):
-        raise ValueError("no part of a job's name begins with a dot")
-    return job
-
-
 def _printable(text: str) -> str:
     """Text that a terminal shows as it is."""
     if not text.isprintable():
@@ -63,7 +57,8 @@ def _time(text: str) -> str:
 
 
 RelativePath = Annotated[str, AfterValidator(_relative)]
-JobName = Annotated[RelativePath, AfterValidator(_visible)]
+JobName = Annotated[RelativePath, StringConstraints(pattern=r"^[^./][^/]*(/[^./][^/]*)*$")]
+"""No part of it begins with a dot: such names are those of the wrapper's own work."""
 Text = Annotated[str, StringConstraints(max_length=1000), AfterValidator(_printable)]
 Time = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00$"), AfterValidator(_time)]
 Version = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,60}$")]
@@ -227,6 +222,44 @@ def canonical_bytes(value: Mapping[str, Any]) -> bytes:
 def sealed(fields: Mapping[str, Any]) -> dict[str, Any]:
     """A record's fields with the digest over them."""
     return {**fields, "digest": digest_of(canonical_bytes(fields))}
+
+
+def new_record(
+    identity: Identity,
+    modules: Mapping[str, str],
+    root: str,
+    job: str,
+    *,
+    inputs: NamedPaths,
+    outputs: NamedPaths,
+    read: Facts,
+    written: Facts,
+    conditions: Mapping[str, Any],
+    times: Mapping[str, Any],
+) -> bytes:
+    """The bytes of a job's record; its fields are those of `Record`.
+
+    `modules` are the digests of what ran. `inputs` and `outputs` are the paths the job was called with, `read` and
+    `written` the facts of their files, those read with the record of their making. `conditions` are the fields
+    software, machine, device, threads and git; `times` are attempt, started, ended and seconds.
+    """
+    fields = {
+        "version": VERSION,
+        "root": root,
+        "job": job,
+        "step": identity.step,
+        "settings": identity.settings,
+        "chosen_modules": list(identity.modules),
+        "code": identity.code,
+        "modules": modules,
+        "arguments": {"inputs": plain_paths(inputs), "outputs": plain_paths(outputs)},
+        "inputs": read,
+        "outputs": written,
+        "seed": identity.settings.get("seed"),
+        **conditions,
+        **times,
+    }
+    return canonical_bytes(sealed(fields))
 
 
 def parse_record(content: bytes) -> Record:

@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from workflow_scripts.data.own.facts import FOLDER as OWN
+from workflow_scripts.data.own.facts import noted_sources
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.differences import differences, module_changes
 from workflow_scripts.provenance.environment import machine, software
 from workflow_scripts.provenance.hashing import behind_link, sha256_of_recorded
 from workflow_scripts.provenance.identity import Identity, step_code, text_of
 from workflow_scripts.provenance.ledger import Entry, Ledger
-from workflow_scripts.provenance.record import MARK, Record, read_record
+from workflow_scripts.provenance.record import MARK, read_record
 from workflow_scripts.runtime.folders import LOGS, RECORDS
 from workflow_scripts.runtime.module_code import ROOT, module_path
 from workflow_scripts.runtime.untrusted_files import found_below
@@ -23,7 +25,7 @@ from workflow_scripts.study.study import STUDY_NAME
 
 AGAIN = "again"
 """The results folder of the job that runs again, in the scratch folder."""
-FETCHING = ("fetch_data", "import_published_logs", "import_confopt_logs", "published_evaluations")
+FETCHING = ("fetch_data", "own_data", "import_published_logs", "import_confopt_logs", "published_evaluations")
 """The steps that read source files of their own."""
 
 
@@ -50,7 +52,8 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     record = entry.record
     if ledger.base is None:
         raise ReplayError(f"{ledger.folder}: a job runs again only where the workflow made it, at {ledger.root}")
-    if re.fullmatch(f"data|results/{STUDY_NAME}", record.root) is None or not _is_in_place(ledger, entry):
+    in_place = (ledger.jobs if record.root == ledger.root else ledger.data).get(record.job) is entry
+    if re.fullmatch(f"data|results/{STUDY_NAME}", record.root) is None or not in_place:
         raise ReplayError(f"{entry.file}: this record is not in its place, so its job is not run")
     if module_path(f"workflow_scripts.steps.{record.step}") is None:
         raise ReplayError(f"{record.job}: the code at hand has no step {record.step}")
@@ -65,10 +68,14 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
         arguments += ["--output", key, *(_in_scratch(path, record.root) for path in paths)]
     if record.step in FETCHING:  # from copies of the source files that are there already
         sources = str((ledger.base / "data/sources").resolve())
-        arguments += ["--access", json.dumps({"mirrors": [sources], "offline": True})]
+        own = noted_sources(ledger.base / OWN)
+        arguments += ["--access", json.dumps({"mirrors": [sources], "offline": True, "own": own})]
     if record.device is not None and record.device.get("kind") == "cuda":
         arguments += ["--gpu", "1"]
-    _lay_out(ledger, record, scratch)
+    # The scratch folder looks like the one the workflow runs in, with links to what the job was given to read.
+    for part in {PurePosixPath(path).parts[0] for paths in record.arguments.inputs.values() for path in paths}:
+        if part != AGAIN and (ledger.base / part).is_dir():
+            (scratch / part).symlink_to((ledger.base / part).resolve())
     # -P: no module is taken from the folder it runs in, where the results of a stranger are linked.
     command = [sys.executable, "-P", "-m", "workflow_scripts.run", "--within", str(scratch), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -83,11 +90,6 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
         place = _in_scratch(output.path, record.root)
         (result.same if found.get(place) == output.sha256 else result.different).append(output.path)
     return result
-
-
-def _is_in_place(ledger: Ledger, entry: Entry) -> bool:
-    known = ledger.jobs if entry.record.root == ledger.root else ledger.data
-    return known.get(entry.record.job) is entry
 
 
 def _check_inputs(ledger: Ledger, entry: Entry) -> None:
@@ -123,14 +125,6 @@ def _files_of(ledger: Ledger, path: str) -> Iterator[tuple[str, str | None]]:
         yield name, None if not of_results and found.path.is_file() else found.fault
 
 
-def _lay_out(ledger: Ledger, record: Record, scratch: Path) -> None:
-    """Make `scratch` look like the folder the workflow runs in, with links to what the job was given to read."""
-    assert ledger.base is not None
-    for part in {PurePosixPath(path).parts[0] for paths in record.arguments.inputs.values() for path in paths}:
-        if part != AGAIN and (ledger.base / part).is_dir():
-            (scratch / part).symlink_to((ledger.base / part).resolve())
-
-
 def _in_scratch(path: str, root: str) -> str:
     return (PurePosixPath(AGAIN) / PurePosixPath(path).relative_to(root)).as_posix()
 
@@ -141,7 +135,7 @@ def _conditions(entry: Entry, code: dict[str, str]) -> Iterator[str]:
     yield from module_changes(record.modules, code)
     here = software()
     yield from (f"version of {line}" for line in differences(record.software.packages, here["packages"]))
-    yield from (f"{line}" for line in differences({"python": record.software.python}, {"python": here["python"]}))
+    yield from differences({"python": record.software.python}, {"python": here["python"]})
     compared = {"processor", "system", "gpu_driver"}
     now = {key: value for key, value in machine().items() if key in compared}
     yield from (f"machine: {line}" for line in differences(record.machine.model_dump(include=compared), now))

@@ -114,6 +114,14 @@ def check(folder: Path, text: bytes, signers: Path) -> list[Checked]:
         return [_checked(each, text, Path(scratch), signers) for each in signatures_in(folder)]
 
 
+def made_over(signature: Signature, text: bytes) -> bool:
+    """Whether a signature is over `text`, whoever made it. Raises SignatureError."""
+    with TemporaryDirectory(prefix="signature-") as scratch:
+        file = Path(scratch, "signature")
+        file.write_bytes(signature.content)
+        return _ssh_keygen("check-novalidate", "-n", NAMESPACE, "-s", str(file), stdin=text).returncode == 0
+
+
 def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> Checked:
     file, signers = scratch / "signature", scratch / "signers"
     file.write_bytes(signature.content)
@@ -139,11 +147,8 @@ def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> C
 
 
 def _ssh_keygen(what: str, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    command = ["ssh-keygen", "-Y", what, *arguments]
-    try:
-        if stdin is None:  # it may ask on the terminal
-            return subprocess.run(command, capture_output=True, check=False)
-        return subprocess.run(command, input=stdin, capture_output=True, check=False)
+    try:  # without `stdin` it may ask on the terminal
+        return subprocess.run(["ssh-keygen", "-Y", what, *arguments], input=stdin, capture_output=True, check=False)
     except FileNotFoundError:
         raise SignatureError("ssh-keygen is not there; install OpenSSH (8.2 or later)") from None
 

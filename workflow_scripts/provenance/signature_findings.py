@@ -25,9 +25,8 @@ def check_signatures(ledger: Ledger, signers: Path | None, verdict: Verdict) -> 
     if not checked:
         verdict.findings.append(Finding("signature", place, "there is no signature in it"))
     for each in checked:
-        signature = each.signature
         if each.fault is not None:
-            verdict.findings.append(Finding("signature", f"{place}/{signature.file.name}", each.fault))
+            verdict.findings.append(Finding("signature", f"{place}/{each.signature.file.name}", each.fault))
         else:
-            who = f"{', '.join(each.signers)} with the key {signature.fingerprint}"
+            who = f"{', '.join(each.signers)} with the key {each.signature.fingerprint}"
             verdict.signed.append(f"signed by {who}, over the root digest {ledger.root_digest}")

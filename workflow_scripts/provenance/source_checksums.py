@@ -3,7 +3,7 @@
 import importlib
 from pathlib import PurePosixPath
 
-from workflow_scripts.data.data_set import DataSet, Form, SourceFile, data_set_names, module_name
+from workflow_scripts.data.data_set import DataSet, data_set_names, module_name
 from workflow_scripts.provenance.differences import DIGITS
 from workflow_scripts.provenance.record import InputFile, Record
 
@@ -14,6 +14,10 @@ def checksum_fault(record: Record, read: InputFile) -> str | None:
     None, too, where the module is not at hand or cannot be imported: then the record's code is not the code at hand,
     which is a finding of its own.
     """
+    from workflow_scripts.data.fetch import CHECKOUT  # not above: it loads the library for downloads
+
+    if record.step == "own_data":
+        return None if read.sha256 == record.settings.get("sha256") else "it is not the list of files that was planned"
     modules = [name for name in (*record.chosen_modules, *record.modules) if name.startswith(module_name(""))]
     if not modules:
         return f"its step {record.step} fetches no file"
@@ -21,18 +25,13 @@ def checksum_fault(record: Record, read: InputFile) -> str | None:
     if not entries:
         return None
     name = PurePosixPath(read.path).name
-    forms = [form for entry in entries for file in entry.files for form in _forms(file) if form.name == name]
+    known = [(*file.forms, *([CHECKOUT] if file.folder else ())) for entry in entries for file in entry.files]
+    forms = [form for each in known for form in each if form.name == name]
     if not forms:
         return f"the data set's module names no file {name}"
     if any(form.sha256 in (None, read.sha256) and form.bytes in (None, read.bytes) for form in forms):
         return None
     return f"its sha256 is {read.sha256[:DIGITS]} ({read.bytes} bytes), which the data set's module does not name"
-
-
-def _forms(file: SourceFile) -> tuple[Form, ...]:
-    from workflow_scripts.data.fetch import CHECKOUT  # not above: it loads the library for downloads
-
-    return (*file.forms, CHECKOUT) if file.folder else file.forms
 
 
 def _entry(module: str) -> DataSet | None:

@@ -5,7 +5,7 @@ import shlex
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +13,16 @@ from workflow_scripts.provenance.hashing import sha256_of_recorded
 from workflow_scripts.provenance.record import Record, lies_at
 from workflow_scripts.provenance.standing import record_or_fault, result_state
 from workflow_scripts.provenance.waivers import Waivers
+from workflow_scripts.runtime.job_lock import holder
 from workflow_scripts.study.job_plan import Job
-from workflow_scripts.study.places import Places
+from workflow_scripts.study.places import GROUP_ARCHITECTURES, Places
 
+RUNNING = "running"
 RUNS = ("missing", "without a record", "stale", "follows", "may follow", "altered")
 """States of jobs that should run before results are what they claim to be."""
 NOT_MISSED = ("missing", "without a record", "stale", "altered")
 """States of a job's own result that Snakemake may not see."""
-CHECKPOINTS = ("fetch_data", "made_up_data", "gather_architectures")
+CHECKPOINTS = ("fetch_data", "own_data", "made_up_data", "gather_architectures")
 """Steps after which Snakemake looks again: what reads a file of theirs that was there runs only where it changed."""
 AFTER_ARCHITECTURES = ("evaluate_genotype", "select_architecture")
 """Steps that Snakemake looks at again once the architectures of their group are gathered, where searches found them."""
@@ -40,27 +42,42 @@ class JobState:
     damaged: tuple[str, ...] = ()
 
 
-def job_states(planned: Sequence[Job], results: str, folder: Path = Path()) -> list[JobState]:
+def job_states(
+    planned: Sequence[Job],
+    results: str,
+    folder: Path = Path(),
+    *,
+    read: Callable[[Path], Record | str | None] = record_or_fault,
+    by_content: bool = True,
+) -> list[JobState]:
     """The state of every job, in the order of `planned`, which is that in which data flows. Paths are from `folder`.
 
-    Jobs on request are left out where they have no record.
+    Jobs on request are left out where they have no record. `read` reads a record. Unless `by_content`, no output is
+    read, and none is found altered.
 
     States: `fresh`; `missing`, `without a record`, `stale` and `altered` for what is wrong with its own result;
-    `follows` where it reads what will be made anew, `may follow` where that depends on what is found; `waived`.
+    `follows` where it reads what will be made anew, `may follow` where that depends on what is found; `waived`; and
+    `running`, of which nothing else is asked.
     """
     planned = [job for job in planned if not job.on_request or (folder / job.record).exists()]
-    records = {job.record: record_or_fault(folder / job.record) for job in planned}
+    # Asked before their records are read, so that a job that ends meanwhile is not taken for one that never began.
+    runners = {job.record: holder(folder / job.root, job.name) for job in planned}
+    records = {job.record: read(folder / job.record) for job in planned}
     times = _times(planned, records)
     waivers = Waivers(folder / results)
     waivers.require_sound()
-    damages = _damages(planned, records, folder, results)
+    damages = _damages(planned, records, folder, results) if by_content else {}
     given = {path for job in planned if job.step == "given_architecture" for path in job.writes}
     running: dict[str, str] = {}  # outputs that will be made anew, and the job that makes them
     perhaps: dict[str, str] = {}
     found = []
     for job in planned:
-        own = result_state(job, records[job.record], waivers, folder)
-        state, reasons = own.state, own.reasons
+        runner = runners[job.record]
+        if runner is None:
+            own = result_state(job, records[job.record], waivers, folder)
+            state, reasons = own.state, own.reasons
+        else:
+            state, reasons = RUNNING, (runner,)
         damaged = damages.get(job.name, {}) if state == "fresh" else {}
         if damaged:
             state, reasons = "altered", tuple(f"{path} {what} after it was made" for path, what in damaged.items())
@@ -69,12 +86,12 @@ def job_states(planned: Sequence[Job], results: str, folder: Path = Path()) -> l
             maybe = sorted({maker for path in job.reads if (maker := perhaps.get(path))})
             waits = job.step in AFTER_ARCHITECTURES and given.isdisjoint(job.reads)
             if waits and all((folder / path).exists() for path in job.reads):
-                gathering = Places(job.root).architectures(group=job.name.split("/")[1])
+                gathering = Places(job.root).at(GROUP_ARCHITECTURES, group=job.name.split("/")[1])
                 again = {maker for made in (running, perhaps) if (maker := made.get(gathering))}
                 maybe, sure = sorted({*maybe, *sure, *again}), []
             if sure or maybe:
                 state, reasons = ("follows", _reads(sure)) if sure else ("may follow", _reads(maybe))
-        if state in RUNS:
+        if state in (*RUNS, RUNNING):
             for path in job.writes:
                 may_stay = job.step in CHECKPOINTS and (folder / path).exists()
                 (perhaps if may_stay or state == "may follow" else running)[path] = job.name
@@ -89,14 +106,12 @@ Records = dict[str, Record | str | None]
 
 def _times(planned: Iterable[Job], records: Records) -> dict[str, float]:
     """Seconds by record file, and the median by step."""
-    times: dict[str, float] = {}
-    steps: dict[str, list[float]] = {}
+    times: dict[str, list[float]] = {}
     for job in planned:
-        record = records[job.record]
-        if isinstance(record, Record):
-            times[job.record] = record.seconds
-            steps.setdefault(job.step, []).append(record.seconds)
-    return times | {step: statistics.median(each) for step, each in steps.items()}
+        if isinstance(record := records[job.record], Record):
+            times[job.record] = [record.seconds]
+            times.setdefault(job.step, []).append(record.seconds)
+    return {name: statistics.median(each) for name, each in times.items()}
 
 
 def _damages(planned: Iterable[Job], records: Records, folder: Path, results: str) -> dict[str, dict[str, str]]:

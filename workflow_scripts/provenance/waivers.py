@@ -60,8 +60,8 @@ class Waivers:
 
     def require_sound(self) -> None:
         """Raise ValueError, in one sentence, for the first file that is not a waiver."""
-        for fault in self.faults:
-            raise ValueError(fault)
+        if self.faults:
+            raise ValueError(self.faults[0])
 
     @cached_property
     def _read(self) -> dict[Path, Waiver | None]:
@@ -78,7 +78,9 @@ class Waivers:
         """A job's identity as Snakemake should take it: as it is now, or, under a waiver, as it was made with."""
         now = planned_identity(job)
         kept = self.kept(job.name, now)
-        return now if kept is None else text_of(identity_of(kept))
+        if kept is None:
+            return now
+        return text_of(Identity(kept.step, kept.settings, tuple(kept.chosen_modules), kept.code))
 
     def kept(self, job: str, now: str) -> Record | None:
         """The record that a waiver keeps for a job whose identity text is `now`; None where none holds."""
@@ -92,10 +94,7 @@ class Waivers:
         if digest_of(content) != waiver.record:
             return None
         outputs = (Path(path) for paths in record.arguments.outputs.values() for path in paths)
-        return record if all(self._at(path, record).exists() for path in outputs) else None
-
-    def _at(self, path: Path, record: Record) -> Path:
-        return self.root / path.relative_to(record.root)
+        return record if all((self.root / path.relative_to(record.root)).exists() for path in outputs) else None
 
     def _file(self, job: str) -> Path:
         return self.root / WAIVERS / f"{job}.json"
@@ -113,13 +112,6 @@ class Waivers:
 def open_waivers(root: str) -> Waivers:
     """The waivers of a results folder; ends the program, in one sentence, for a file that is not a waiver."""
     waivers = Waivers(root)
-    try:
-        waivers.require_sound()
-    except ValueError as error:
-        sys.exit(visible(str(error)))
+    if waivers.faults:
+        sys.exit(visible(waivers.faults[0]))
     return waivers
-
-
-def identity_of(record: Record) -> Identity:
-    """The identity a job was made with."""
-    return Identity(record.step, record.settings, tuple(record.chosen_modules), record.code)

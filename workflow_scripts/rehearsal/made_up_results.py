@@ -10,8 +10,7 @@ from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.environment import machine, software
 from workflow_scripts.provenance.identity import Identity, step_code
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
-from workflow_scripts.provenance.new_record import new_record
-from workflow_scripts.provenance.record import file_facts
+from workflow_scripts.provenance.record import file_facts, new_record
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import RECORDS
 

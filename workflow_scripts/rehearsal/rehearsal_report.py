@@ -52,7 +52,7 @@ def _steps(facts: Sequence[JobFacts]) -> Iterator[str]:
 def _failures(facts: Sequence[JobFacts], root: Path) -> Iterator[str]:
     failed = list(failures(root))
     if failed:
-        yield "Failed, killed or running still:"
+        yield "Failed or killed:"
         yield from (f"  {line}" for line in failed)
     lost = Counter(reason for each in facts for reason in each.lost)
     if lost:

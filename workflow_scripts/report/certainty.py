@@ -24,16 +24,21 @@ def repeated(tables: dict[str, pd.DataFrame]) -> list[str]:
             f"{_diverged(searches)}"
         )
     evaluations = tables.get("evaluations", EVALUATIONS.frame([]))
-    if len(trainings := evaluations[evaluations["outcome"].isin(TRAINED)]):
+    trained = evaluations[evaluations["outcome"].isin(TRAINED)]
+    if len(trainings := trained[trained["same_as"].isna()]):
         per_architecture = trainings.groupby(_ARCHITECTURE, dropna=False)["evaluation_seed"].nunique()
         paragraphs.append(
-            f"Trainings from scratch: {len(trainings)} of {count(len(per_architecture), 'architecture')} (an "
-            "architecture that two methods take counts for each), "
+            f"Trainings from scratch: {len(trainings)} of {count(len(per_architecture), 'architecture')}, "
             f"{number_formats.span(per_architecture)} of each, which differ in the initial weights and the order of "
             "images."
             f"{_diverged(trainings)}"
         )
-    if lost := len(evaluations) - len(trainings):
+    if again := len(trained) - len(trainings):
+        paragraphs.append(
+            f"{count(again, 'row')} of the table evaluations {'is' if again == 1 else 'are'} not counted again: "
+            "another method or search took the same architecture, so the training is the same."
+        )
+    if lost := len(evaluations) - len(trained):
         paragraphs.append(f"{lost} more could not be trained, because the search gave no architecture.")
     if len(networks := tables.get("depth_runs", pd.DataFrame())):
         setting = ["experiment", "model", "max_depth", *DEPTH_SETTINGS]

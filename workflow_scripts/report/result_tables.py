@@ -14,6 +14,7 @@ from workflow_scripts.tables.display_names import (
     GENOTYPES,
     PUBLISHED_LOGS,
     SELECTING,
+    listed,
     method_name,
     method_order,
 )
@@ -68,16 +69,29 @@ def _test_results(tables: dict[str, pd.DataFrame]) -> dict[str, Any]:
         space, data_set, l2, drop_path, _, shown = values
         cells = [parse_genotype(text) for text in trainings.drop_duplicates("run")["genotype"].dropna()]
         counts = [number_formats.mean_count([cell.count(operation) for cell in cells]) for operation in DEGENERATE]
-        error = number_formats.spread(trainings["test_error_percent"], 1)
+        error, counted = _counted(trainings)
         seeds = str(trainings["seed"].nunique() or number_formats.DASH)
         setting = [*number_formats.group(space, data_set), l2, drop_path, shown]
-        rows.append([*setting, error, *counts, seeds, number_formats.finished(trainings)])
+        rows.append([*setting, error, *counts, seeds, counted])
     names = "space,data set,L2,drop path,method,test error (%),noise ops,skip ops,search seeds,trainings"
     note = (
         "Test error at the last epoch of a training from scratch, mean ± standard deviation over all trainings of the "
-        "setting. Noise and skip ops: mean number in the normal cell."
+        "setting. Noise and skip ops: mean number in the normal cell. Same as: the architecture is the one that this "
+        "method or search took, so the training is the same one, and it is counted there."
     )
     return {"title": "Test error of the architectures found", "columns": names.split(","), "rows": rows, "note": note}
+
+
+def _counted(trainings: pd.DataFrame) -> tuple[str, str]:
+    """The test error and the number of the trainings of a row, or whose they are; none is counted in two rows."""
+    own = trainings[trainings["same_as"].isna()]
+    method = trainings["method"].iloc[0]
+    others = [each.partition("/")[0] for each in trainings["same_as"].dropna()]
+    same = f"same as {listed(method_name(each) for each in sorted(set(others), key=method_order))}"
+    if own.empty and method not in others:
+        return same, number_formats.DASH
+    error = number_formats.spread(trainings["test_error_percent"], 1)
+    return error, number_formats.finished(own) + (f", {len(others)} {same}" if len(others) else "")
 
 
 def _order(values: Sequence[str]) -> tuple:

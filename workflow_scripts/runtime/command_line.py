@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 from typing import TextIO
 
 from workflow_scripts.runtime.printable import visible
@@ -15,6 +16,19 @@ def documented_parser(command: str, text: str | None) -> argparse.ArgumentParser
         description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+
+
+def study_parser(command: str, text: str | None) -> argparse.ArgumentParser:
+    """The parser of a command on a study: its `file`, and `set`, the settings that are changed."""
+    parser = documented_parser(command, text)
+    parser.add_argument("file", type=Path, metavar="FILE", help="a study, config/NAME.yaml")
+    add_set(parser)
+    return parser
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Let a command take changed settings."""
+    parser.add_argument("--set", metavar="'KEY=VALUE ...'", help="settings changed, as for make run SET=")
 
 
 def stop_writing() -> None:

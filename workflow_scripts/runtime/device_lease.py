@@ -21,7 +21,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from workflow_scripts.runtime.locks import try_lock
-from workflow_scripts.runtime.schedulers import scheduler_name
+from workflow_scripts.runtime.scheduler_dialects import scheduler_name
 
 POLL_SECONDS = 0.2
 DEVICE = re.compile(r"0|[1-9]\d*|(GPU|MIG)-\S+")

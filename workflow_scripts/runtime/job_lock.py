@@ -8,11 +8,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workflow_scripts.runtime.locks import try_lock
-from workflow_scripts.runtime.schedulers import scheduler_job, scheduler_name
+from workflow_scripts.runtime.folders import LOCKS
+from workflow_scripts.runtime.locks import is_held, try_lock
+from workflow_scripts.runtime.scheduler_dialects import scheduler_job, scheduler_name
+from workflow_scripts.runtime.untrusted_files import UnreadableError, read_regular
 
 REPORT_EVERY_SECONDS = 600.0
 POLL_SECONDS = 0.2
+
+
+def lock_file(root: Path, job: str) -> Path:
+    """The lock of a job whose results are in `root`."""
+    return root / LOCKS / f"{job.replace('/', '.')}.lock"
+
+
+def holder(root: Path, job: str) -> str | None:
+    """The process that runs a job now, as `host a, process 12`; None where the job does not run. Only looks.
+
+    Its name is written once it has the lock and stays where it is killed, so only a lock with a name is looked at.
+    """
+    file = lock_file(root, job)
+    owner = file.with_suffix(".owner")
+    return _owner(owner) if os.path.lexists(owner) and is_held(file) else None
 
 
 @contextmanager
@@ -45,7 +62,7 @@ def _me() -> dict[str, str | int | None]:
 
 def _owner(file: Path) -> str:
     try:
-        facts = json.loads(file.read_text())
+        facts = json.loads(read_regular(file))
         return ", ".join(f"{key} {value}" for key, value in facts.items() if value is not None)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, UnreadableError, ValueError, AttributeError, RecursionError):
         return "its owner is not known"

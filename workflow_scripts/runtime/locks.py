@@ -21,6 +21,8 @@ from workflow_scripts.runtime.failures import JobError, sentence
 MOUNTS = Path("/proc/self/mounts")
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}
 """What a file system answers that has no locks, or whose lock server does not answer."""
+HELD = {errno.EACCES, errno.EAGAIN}
+"""What a file system answers while another process holds a lock."""
 LUSTRE = "have it mounted with `-o flock`"
 NFS = "have it mounted without `nolock` and `local_lock`, with the lock service (rpc.statd) of its server running"
 ELSEWHERE = "use a folder on another file system"
@@ -55,6 +57,25 @@ def try_lock(file: Path) -> FileLock | None:
             raise JobError(_refusal(file.parent, error, MOUNTS)) from error
         raise
     return lock
+
+
+def is_held(file: Path) -> bool:
+    """Whether a process holds a lock, here or on another machine that shares the file system; only looks.
+
+    The shared lock that it asks for is had at once, or not at all. A file that is not there, or is none of ours, is
+    held by nobody.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in HELD
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @contextmanager

@@ -1,17 +1,21 @@
 """What the Snakefile does before the first job, whatever the study."""
 
 import gc
+import logging
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.runtime.folders import LOGS
 from workflow_scripts.runtime.job_command import ANEW
 from workflow_scripts.runtime.locks import lock_problem
 
 ROOT = Path(__file__).parents[2]
+SELECTING = "Select jobs to execute..."
+"""What Snakemake says before it looks which jobs can start."""
 
 
 def require_own_start(workflow: Any) -> None:
@@ -104,6 +108,50 @@ def look_for_last_outputs() -> None:
 
     DAG.set_until_jobs = look_after(DAG.set_until_jobs)
     DAG.delete_omitfrom_jobs = look_after(DAG.delete_omitfrom_jobs)
+
+
+def one_line_per_job() -> None:
+    """Make Snakemake say that a job ended in one line, which names it, instead of in three that do not.
+
+    Nor does it say any more, each time, that it selects and executes jobs. None of its options leaves out these lines
+    alone: `quiet: progress` also leaves out the list of jobs that a dry run is for.
+    """
+    from snakemake.logging import logger
+
+    logger.addFilter(_OneLine().filter)
+
+
+class _OneLine:
+    """Rewrites the records of Snakemake's log as they come, before any handler decides whether it shows them."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self.finished: list[str] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is kept."""
+        from snakemake.settings.enums import Quietness
+        from snakemake_interface_logger_plugins.common import LogEvent
+
+        event, facts = getattr(record, "event", None), vars(record)
+        if event == LogEvent.JOB_INFO:
+            self.names[facts["jobid"]] = _job_name(facts["log"]) or facts["rule_name"]
+        elif event == LogEvent.JOB_FINISHED:
+            self.finished.append(self.names.pop(facts["job_id"], f"job {facts['job_id']}"))
+            return False
+        elif event == LogEvent.PROGRESS:
+            names = ", ".join(self.finished)
+            self.finished.clear()
+            record.msg = f"{facts['done']} of {facts['total']} jobs done: {names}"
+            # Without its event it is shown as it is, and with its quietness not at all where a person asks for that.
+            facts.update(event=None, quietness=Quietness.PROGRESS)
+        return event != LogEvent.JOB_STARTED and record.msg != SELECTING
+
+
+def _job_name(logs: Sequence[str]) -> str | None:
+    """The name of a job by the path of its log."""
+    parts = logs[0].partition(f"/{LOGS}/") if logs else ("", "", "")
+    return parts[2].removesuffix(".log") or None
 
 
 def after_idle_runs(act: Callable[[], None]) -> None:

@@ -15,7 +15,7 @@ from workflow_scripts.runtime.device import compute_device
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.study.cell_job_settings import SearchJob
 from workflow_scripts.tables.files import write_arrays
-from workflow_scripts.tables.search_run import DISCARDED, HISTORY, SearchRun, write_search_run
+from workflow_scripts.tables.search_run import DISCARDED, HISTORY, WEIGHTS, SearchRun, write_search_run
 
 USES_GPU = True
 KEEPS_CHECKPOINT = True
@@ -29,8 +29,8 @@ def run(
     checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> None:
     """`settings` is a SearchJob; reads the input `data`, writes the outputs settings, history, curvature, outcome,
-    alphas: arrays `normal` and `reduce` (epochs, edges, operations) after each epoch, and discarded: the epochs that
-    DARTS-ADA went back on."""
+    alphas: arrays `normal` and `reduce` (epochs, edges, operations) after each epoch, and where the job keeps weights
+    those of the supernet at the end; and discarded: the epochs that DARTS-ADA went back on."""
     job = SearchJob.model_validate(settings)
     device = compute_device()
     train = load_part(inputs["data"][0], "train", job.images, device)
@@ -49,10 +49,9 @@ def run(
     )
     DISCARDED.write(DISCARDED.frame([asdict(record) for record in result.discarded]), outputs["discarded"][0])
     kinds = Alphas._fields
-    write_arrays(
-        outputs["alphas"][0],
-        {kind: np.array([getattr(alphas, kind).numpy() for alphas in result.alphas]) for kind in kinds},
-    )
+    arrays = {kind: np.array([getattr(alphas, kind).numpy() for alphas in result.alphas]) for kind in kinds}
+    arrays |= {f"{WEIGHTS}{name}": np.ascontiguousarray(value.numpy()) for name, value in result.weights.items()}
+    write_arrays(outputs["alphas"][0], arrays)
 
 
 def _hessians(result: SearchResult) -> np.ndarray | None:

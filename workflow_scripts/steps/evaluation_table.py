@@ -5,7 +5,8 @@ from typing import Any
 
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.architectures import Architecture, read_architectures
-from workflow_scripts.tables.cell_tables import EVALUATIONS
+from workflow_scripts.tables.cell_tables import EVALUATIONS, TRAINED
+from workflow_scripts.tables.display_names import method_order
 from workflow_scripts.tables.evaluation_metrics import METRICS
 from workflow_scripts.tables.files import read_json
 
@@ -15,14 +16,20 @@ def run(
 ) -> None:
     """Reads the inputs `outcome` and `architectures`, writes the output `evaluations`.
 
+    `settings` holds the `epochs` of each training, in the order of the outcomes.
     A training of an architecture that its search no longer gives, as after a change of the stop rule, is left out.
     """
     now = {
         _name(entry): entry["genotype_text"] for path in inputs["architectures"] for entry in read_architectures(path)
     }
     found = [read_json(path) for path in inputs["outcome"]]
-    rows = [_row(outcome) for outcome in found if _is_of(outcome["architecture"], now)]
-    EVALUATIONS.write(EVALUATIONS.frame(rows), outputs["evaluations"][0])
+    trained = zip(found, settings["epochs"], strict=True)
+    rows = [_row(outcome, epochs) for outcome, epochs in trained if _is_of(outcome["architecture"], now)]
+    same = _same_as(rows)
+    EVALUATIONS.write(
+        EVALUATIONS.frame([{**row, "same_as": each} for row, each in zip(rows, same, strict=True)]),
+        outputs["evaluations"][0],
+    )
     progress.say(f"{len(rows)} trainings, {len(found) - len(rows)} left out because their architecture has changed")
 
 
@@ -35,12 +42,30 @@ def _is_of(trained: Architecture, now: dict[tuple[str, str], str | None]) -> boo
     return name in now and now[name] == trained["genotype_text"]
 
 
-def _row(outcome: dict[str, Any]) -> dict[str, object]:
+def _same_as(rows: list[dict[str, Any]]) -> list[str | None]:
+    """For each row the method/run of the one whose training it is again, None where it is the first of its kind.
+
+    A training follows from data, architecture, seed and length: where methods or searches share an architecture it is
+    the same one. It counts at the method that the paper lists first, and of several runs at the first.
+    """
+    first: dict[tuple[Any, ...], int] = {}
+    same: list[str | None] = [None] * len(rows)
+    for place in sorted(range(len(rows)), key=lambda place: method_order(rows[place]["method"])):
+        row = rows[place]
+        if row["outcome"] in TRAINED:
+            counted = first.setdefault((row["genotype"], row["evaluation_seed"], row["evaluation_epochs"]), place)
+            if counted != place:
+                same[place] = f"{rows[counted]['method']}/{rows[counted]['run']}"
+    return same
+
+
+def _row(outcome: dict[str, Any], epochs: int) -> dict[str, Any]:
     architecture = outcome["architecture"]
     keys = ("space", "data_set", "search", "run", "l2", "drop_path", "seed", "method", "epoch")
     return {
         **{key: architecture[key] for key in keys},
         "evaluation_seed": outcome["seed"],
+        "evaluation_epochs": epochs,
         "outcome": outcome["outcome"],
         **{metric.column.name: outcome.get(metric.column.name) for metric in METRICS},
         "train_error_percent": outcome.get("train_error_percent"),

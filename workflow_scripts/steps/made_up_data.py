@@ -18,16 +18,24 @@ from workflow_scripts.tables.files import write_arrays
 def run(
     settings: dict[str, Any], inputs: dict[str, list[Path]], outputs: dict[str, list[Path]], progress: Progress
 ) -> None:
-    """`settings` holds `module`, the data set's module, and `images`, how many a part has; writes the output `data`."""
-    if settings["module"] not in {module_name(name) for name in image_set_names()}:
-        raise ValueError(f"{settings['module']} is not the module of an image data set")
-    entry: ImageSet = importlib.import_module(settings["module"]).DATA_SET
-    seed = int.from_bytes(hashlib.sha256(entry.name.encode()).digest()[:8])
+    """`settings` holds `images`, how many a part has, and `module`, the data set's; writes the output `data`.
+
+    Of a data set of one's own, `own` has its name, channels, side and number of classes instead of a module.
+    """
+    facts = settings["own"] if "own" in settings else _facts(settings["module"])
+    seed = int.from_bytes(hashlib.sha256(facts["name"].encode()).digest()[:8])
     generator, count = np.random.default_rng(seed), settings["images"]
-    shape = (count, entry.channels, entry.side, entry.side)
+    shape = (count, facts["channels"], facts["side"], facts["side"])
     arrays = {}
     for part in ("train", "test"):
         arrays[f"{part}_images"] = generator.integers(0, 256, shape, dtype=np.uint8)
-        arrays[f"{part}_labels"] = generator.integers(0, entry.classes, count, dtype=np.int64)
+        arrays[f"{part}_labels"] = generator.integers(0, facts["classes"], count, dtype=np.int64)
     write_arrays(outputs["data"][0], arrays)
     progress.say(f"{count} training and {count} test images, made up")
+
+
+def _facts(module: str) -> dict[str, Any]:
+    if module not in {module_name(name) for name in image_set_names()}:
+        raise ValueError(f"{module} is not the module of an image data set")
+    entry: ImageSet = importlib.import_module(module).DATA_SET
+    return vars(entry)

@@ -8,7 +8,6 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pandas as pd
 import yaml
 from PIL import Image
@@ -17,6 +16,7 @@ from workflow_scripts.report import number_formats
 from workflow_scripts.report.certainty import repeated
 from workflow_scripts.report.claim_rows import COLUMNS, RULE, comparison, numbers
 from workflow_scripts.report.result_tables import results
+from workflow_scripts.runtime.page_template import page_template
 from workflow_scripts.runtime.progress import Progress
 from workflow_scripts.tables.architectures import read_architectures
 from workflow_scripts.tables.catalogue import TABLES
@@ -25,7 +25,7 @@ from workflow_scripts.tables.files import read_json
 from workflow_scripts.tables.page_colours import PAGE_COLOURS
 from workflow_scripts.tables.schema import Table
 
-_FIRST_ROWS = 8
+_FIRST_ROWS = 3
 _READABLE_SCALE, _LARGEST_SCALE = 0.34, 0.64
 """Pixels on the page per pixel of a picture: narrower screens scroll it, wider ones do not blow it up."""
 _PNG_PIXELS_PER_GIF_PIXEL = 200 / 130
@@ -44,15 +44,8 @@ def run(
     paths = {path.stem: path for path in inputs["tables"]}
     tables = {name: table.read(paths[name]) for name, table in TABLES.items() if name in paths}
     architectures = [each for path in inputs.get("architectures", []) for each in read_architectures(path)]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     figures = _figures(settings["figures"], inputs)
-    page = environment.get_template("report.html.j2").render(
+    page = page_template(Path(__file__).with_name("report.html.j2")).render(
         colours=PAGE_COLOURS,
         study=settings["study"],
         title=settings["title"],
@@ -124,15 +117,19 @@ def _cell_parts(tables: dict[str, pd.DataFrame]) -> set[str]:
 
 
 def _extract(table: Table, frame: pd.DataFrame, path: Path) -> dict[str, Any]:
-    """A table's first rows for reading, its columns with their meaning; long texts stay in the file."""
-    shown = [column for column in table.columns if column.name != "genotype"]
-    rows = [
-        [number_formats.cell(row[column.name]) for column in shown] for _, row in frame.head(_FIRST_ROWS).iterrows()
-    ]
+    """A table's columns, each with its meaning and its values in the first rows; long texts stay in the file."""
+    shown, first = [column for column in table.columns if column.name != "genotype"], frame.head(_FIRST_ROWS)
     return {
         "name": table.name,
-        "columns": [{"name": column.name, "meaning": column.meaning} for column in shown],
-        "rows": rows,
+        "columns": [
+            {
+                "name": column.name,
+                "meaning": column.meaning,
+                "first": [number_formats.cell(value) for value in first[column.name]],
+            }
+            for column in shown
+        ],
+        "shown": len(first),
         "length": len(frame),
         "hidden": [column.name for column in table.columns if column not in shown],
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),

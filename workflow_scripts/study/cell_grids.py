@@ -1,13 +1,11 @@
 """The grids of the cell search, expanded: every search and every selection, and the name of each."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
 
 from workflow_scripts.study.cell_settings import Cells, Selection
 from workflow_scripts.study.grid_settings import group_of
-from workflow_scripts.study.method_modules import SearchKind, search_of
+from workflow_scripts.study.method_modules import search_of
 from workflow_scripts.study.settings_model import Count, Model, NonNegative, Probability
 from workflow_scripts.tables.display_names import GENOTYPES, PUBLISHED_LOGS, SELECTING
 from workflow_scripts.tables.genotype import Genotype
@@ -18,7 +16,7 @@ class SearchKey(Model):
 
     space: str
     data_set: str
-    search: SearchKind | Literal["published", "confopt", "confopt_lora"] = "darts"
+    search: str = "darts"
     l2: NonNegative
     drop_path: Probability
     seed: Count
@@ -76,9 +74,16 @@ class GenotypeKey:
 
     space: str
     data_set: str
-    run: str
-    """its name in the file; file name in its group"""
+    name: str
+    """its name in the file"""
     genotype: Genotype
+    epochs: int | None = None
+    """length of its trainings, where the grid says one"""
+
+    @property
+    def run(self) -> str:
+        """File name in its group, one for each length."""
+        return self.name if self.epochs is None else f"{self.name}_epochs-{self.epochs}"
 
     @property
     def group(self) -> str:
@@ -89,11 +94,12 @@ class GenotypeKey:
 def genotypes(cells: Cells) -> list[GenotypeKey]:
     """Every architecture that the grids hold as text, in their order."""
     found = [
-        GenotypeKey(space, data_set, name, genotype)
+        GenotypeKey(space, data_set, name, genotype, epochs)
         for grid in cells.grids
         if grid.source == GENOTYPES
         for space, data_set in product(grid.spaces, grid.data_sets)
         for name, genotype in grid.genotypes().items()
+        for epochs in grid.epochs or (None,)
     ]
     return list(dict.fromkeys(found))
 
@@ -101,13 +107,20 @@ def genotypes(cells: Cells) -> list[GenotypeKey]:
 def searches(cells: Cells) -> dict[SearchKey, list[str]]:
     """Every search of the grids, in their order, with the methods read off it; then the candidates of selections.
 
-    A candidate that no grid names has no method: its architecture is wanted, but not its training from scratch.
+    A candidate that no grid names has no method, and neither has a search whose grids name none: its architecture is
+    wanted, but not its training from scratch.
     """
     found: dict[SearchKey, list[str]] = {}
-    for key, method in _combinations(cells):
-        wanted = found.setdefault(key, [])
-        if method not in wanted:
-            wanted.append(method)
+    for grid in cells.grids:
+        for space, data_set, l2, drop_path, seed, method in product(
+            grid.spaces, grid.data_sets, grid.l2, grid.drop_path, grid.seeds, grid.methods or (None,)
+        ):
+            if method not in SELECTING:
+                search = grid.source if grid.source in PUBLISHED_LOGS else search_of(method or "darts")
+                key = SearchKey(space=space, data_set=data_set, search=search, l2=l2, drop_path=drop_path, seed=seed)
+                wanted = found.setdefault(key, [])
+                if method is not None and method not in wanted:
+                    wanted.append(method)
     for selection in selections(cells):
         for key in selection.candidates(cells.selection):
             found.setdefault(key, [])
@@ -125,14 +138,3 @@ def selections(cells: Cells) -> list[SelectionKey]:
         if method in SELECTING
     ]
     return list(dict.fromkeys(found))
-
-
-def _combinations(cells: Cells) -> Iterator[tuple[SearchKey, str]]:
-    for grid in cells.grids:
-        for space, data_set, l2, drop_path, seed, method in product(
-            grid.spaces, grid.data_sets, grid.l2, grid.drop_path, grid.seeds, grid.methods
-        ):
-            if method not in SELECTING:
-                search = grid.source if grid.source in PUBLISHED_LOGS else search_of(method)
-                key = SearchKey(space=space, data_set=data_set, search=search, l2=l2, drop_path=drop_path, seed=seed)
-                yield key, method

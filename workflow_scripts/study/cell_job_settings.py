@@ -1,12 +1,25 @@
 """The settings that decide each job of the cell search."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from workflow_scripts.data.data_set import load_image_set
+from pydantic import Field
+
+from workflow_scripts.data.data_set import Normalisation
 from workflow_scripts.study.cell_grids import SearchKey, SelectionKey
-from workflow_scripts.study.cell_settings import Adaptive, Cells, Fidelity, RandomSearch, Search, StopRule, Training
+from workflow_scripts.study.cell_settings import (
+    Adaptive,
+    Cells,
+    Fidelity,
+    Perturbation,
+    RandomSearch,
+    Search,
+    StopRule,
+    Training,
+)
+from workflow_scripts.study.image_sets import load_image_set
+from workflow_scripts.study.method_modules import has_mixing
 from workflow_scripts.study.search_spaces import load_space
-from workflow_scripts.study.settings_model import Count, CountOrZero, Model, NonNegative, Probability
+from workflow_scripts.study.settings_model import Count, CountOrZero, Model, NonNegative, Probability, is_absent
 
 Layout = Literal["compiled", "modules"]
 COMPILED_CHANNELS = 8  # the compiled loops fill vector instructions where channels are a multiple of this
@@ -36,7 +49,18 @@ class Images(Model):
     """side of the cutout square, pixels"""
 
 
-class SearchJob(Model):
+class ImageJob(Model):
+    """What every job of the cell search has that computes on images."""
+
+    images: Images
+    """the images it sees"""
+    seed: Count
+    """seed of everything random in it; of a selection also that of the candidates' searches"""
+    layout: Layout
+    """how training passes are computed on a CPU: by compiled loops or by torch's modules; decided by tensor shapes"""
+
+
+class SearchJob(ImageJob):
     """Everything that decides one search."""
 
     space: str
@@ -45,8 +69,6 @@ class SearchJob(Model):
     """candidate operations of each of the 14 edges of the normal cell"""
     reduce: list[list[str]]
     """the same of the reduction cell"""
-    images: Images
-    """the images it sees"""
     weight_images: Count
     """training images that train the weights, from the first on"""
     alpha_images: Count
@@ -55,8 +77,6 @@ class SearchJob(Model):
     """L2 factor of the weights"""
     drop_path: Probability
     """largest drop-path probability, reached linearly at the end; 0 also switches cutout off"""
-    seed: Count
-    """seed of everything random in it"""
     search: Search
     """the settings all searches share"""
     fidelity: Fidelity = "corrected"
@@ -67,28 +87,35 @@ class SearchJob(Model):
     """DARTS-ADA, where the search is one"""
     random_ws: RandomSearch | None = None
     """RS-ws, where the search is one"""
-    layout: Layout
-    """how training passes are computed on a CPU: by compiled loops or by torch's modules; decided by tensor shapes"""
+    mixing: Annotated[str | None, Field(exclude_if=is_absent)] = None
+    """the kind of search whose mixing of an edge's operations it has; absent: softmax"""
+    keeps_weights: Annotated[bool, Field(exclude_if=is_absent)] = False
+    """whether the supernet's weights are kept, which a method of the study computes with"""
 
 
-class EvaluationJob(Model):
+class SupernetJob(Model):
+    """Everything that decides an architecture which a method computes with a search's supernet."""
+
+    search: SearchJob
+    """the search"""
+    run: str
+    """name of the search"""
+    method: str
+    """the method"""
+    perturbation: Annotated[Perturbation | None, Field(exclude_if=is_absent)] = None
+    """DARTS-PT, where the method is that"""
+
+
+class EvaluationJob(ImageJob):
     """Everything but the genotype that decides one training from scratch."""
 
-    images: Images
-    """the images it sees"""
     training: Training
     """its settings"""
-    seed: Count
-    """seed of everything random in it"""
-    layout: Layout
-    """how its passes are computed on a CPU, as for a search"""
 
 
-class SelectionJob(Model):
+class SelectionJob(ImageJob):
     """Everything but the candidates' genotypes that decides one selection (R-DARTS)."""
 
-    images: Images
-    """the images it sees"""
     weight_images: Count
     """training images that trained the search's weights, and train here"""
     alpha_images: Count
@@ -97,34 +124,42 @@ class SelectionJob(Model):
     """r_darts_l2 or r_darts_dp"""
     training: Training
     """the brief training; its `subset` plays no part"""
-    seed: Count
-    """seed of everything random in it, and of the candidates' searches"""
     candidates: list[str]
     """the runs whose architectures it chooses from, in order"""
-    layout: Layout
-    """how its passes are computed on a CPU, as for a search"""
 
 
 def images_of(cells: Cells, data_set: str, augment: bool) -> Images:
     """The image settings of a job; padding and cutout scale with the image side, and are those the data set allows."""
     entry, side = load_image_set(data_set), cells.side(data_set)
+    augmentation = {
+        "padding": 4 * side // PAPER_SIDE if augment and entry.crop else 0,
+        "flip": entry.flip and augment,
+        "cutout": 16 * side // PAPER_SIDE if augment and entry.cutout else 0,
+    }
+    return plain_images(data_set, side, entry.normalisation).model_copy(update=augmentation)
+
+
+def plain_images(data_set: str, side: int, normalisation: Normalisation) -> Images:
+    """The image settings of a job without augmentation."""
+    entry = load_image_set(data_set)
     return Images(
         data_set=data_set,
         channels=entry.channels,
         side=side,
         classes=entry.classes,
-        mean=entry.normalisation.mean,
-        deviation=entry.normalisation.std,
-        padding=4 * side // PAPER_SIDE if augment and entry.crop else 0,
-        flip=entry.flip and augment,
-        cutout=16 * side // PAPER_SIDE if augment and entry.cutout else 0,
+        mean=normalisation.mean,
+        deviation=normalisation.std,
+        padding=0,
+        flip=False,
+        cutout=0,
     )
 
 
-def search_job(cells: Cells, key: SearchKey) -> SearchJob:
-    """The settings of one search."""
+def search_job(cells: Cells, key: SearchKey, keeps_weights: bool = False) -> SearchJob:
+    """The settings of one search; `keeps_weights`: a method of the study computes with its supernet."""
     space = load_space(key.space)
     weights, alphas = cells.split(key.data_set)
+    mixing = key.search if has_mixing(key.search) else None
     return SearchJob(
         space=key.space,
         normal=space["normal"],
@@ -140,8 +175,17 @@ def search_job(cells: Cells, key: SearchKey) -> SearchJob:
         stop=cells.stop if key.search == "darts_ada" or cells.search.end_when_stopped else None,
         adaptive=cells.adaptive if key.search == "darts_ada" else None,
         random_ws=cells.random_ws if key.search == "random_ws" else None,
-        layout=layout_of(cells.search.init_channels),
+        layout="modules" if mixing else layout_of(cells.search.init_channels),  # whose curvature knows softmax alone
+        mixing=mixing,
+        keeps_weights=keeps_weights,
     )
+
+
+def supernet_job(cells: Cells, key: SearchKey, method: str) -> SupernetJob:
+    """The settings of one architecture that a method computes with the supernet of a search."""
+    perturbation = (cells.perturbation or Perturbation()) if method == "darts_pt" else None
+    search = search_job(cells, key, keeps_weights=True)
+    return SupernetJob(search=search, run=key.run, method=method, perturbation=perturbation)
 
 
 def layout_of(*channels: int) -> Layout:
@@ -165,9 +209,9 @@ def selection_job(cells: Cells, key: SelectionKey) -> SelectionJob:
     )
 
 
-def evaluation_job(cells: Cells, data_set: str, seed: int) -> EvaluationJob:
-    """The settings of one training from scratch."""
-    evaluation = cells.evaluation_of(data_set)
-    training = Training.model_validate(evaluation.model_dump(exclude={"seeds"}))
+def evaluation_job(cells: Cells, data_set: str, seed: int, epochs: int | None = None) -> EvaluationJob:
+    """The settings of one training from scratch, of another length than the study's where one is given."""
+    settings = cells.evaluation_of(data_set).model_dump(exclude={"seeds"})
+    training = Training.model_validate(settings if epochs is None else settings | {"epochs": epochs})
     images = images_of(cells, data_set, training.augment)
     return EvaluationJob(images=images, training=training, seed=seed, layout=layout_of(training.init_channels))

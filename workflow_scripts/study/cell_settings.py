@@ -9,10 +9,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from workflow_scripts.data.data_set import load_image_set
-from workflow_scripts.study.data_sets import require_image_sets
 from workflow_scripts.study.grid_settings import Grid, group_of
-from workflow_scripts.study.name_checks import Mistake, require_known
+from workflow_scripts.study.image_sets import load_image_set
+from workflow_scripts.study.name_checks import Mistake, image_sets, require_known
 from workflow_scripts.study.settings_model import (
     Count,
     CountOrZero,
@@ -22,6 +21,7 @@ from workflow_scripts.study.settings_model import (
     Positive,
     Probability,
     Share,
+    is_absent,
 )
 from workflow_scripts.tables.display_names import GENOTYPES
 from workflow_scripts.tables.genotype import Genotype
@@ -114,6 +114,17 @@ class RandomSearch(Model):
     """best of them, scored on all validation images; the best of these is the result"""
 
 
+class Perturbation(Model):
+    """DARTS-PT: of each edge the operation stays without which the supernet errs most (Wang et al., ICLR 2021)."""
+
+    tuning_epochs: CountOrZero = 10
+    """epochs of the search's steps between two decisions; 17 are made of each cell: 14 edges, then 3 nodes"""
+    learning_rate: Positive = 0.0025
+    """of the weights in the first of them; falls to learning_rate_min as a cosine over all"""
+    learning_rate_min: NonNegative = 0.001
+    """of the weights at the end of the cosine"""
+
+
 class Subset(Model):
     """Which images a training from scratch sees; absent: all."""
 
@@ -176,6 +187,9 @@ def _changes(changes: dict[str, Any]) -> dict[str, Any]:
     return Evaluation.model_validate(changes).model_dump(exclude_unset=True)
 
 
+Changes = Annotated[dict[str, Any], AfterValidator(_changes)]
+
+
 class Evaluation(Training):
     """How found genotypes are evaluated: by training them from scratch, once for each seed."""
 
@@ -200,11 +214,13 @@ class Cells(Model):
     """darts_ada"""
     random_ws: RandomSearch = RandomSearch()
     """random_ws"""
+    perturbation: Annotated[Perturbation | None, Field(exclude_if=is_absent)] = None
+    """darts_pt; absent: the paper's values"""
     selection: Selection = Selection()
     """r_darts_l2 and r_darts_dp"""
     evaluation: Evaluation | None = Evaluation()
     """every training from scratch; null: none"""
-    evaluation_for: dict[str, Annotated[dict[str, Any], AfterValidator(_changes)]] = Field(default_factory=dict)
+    evaluation_for: Annotated[dict[str, Changes], AfterValidator(image_sets)] = Field(default_factory=dict)
     """per data set, keys of `evaluation` that differ there"""
 
     @field_validator("grids")
@@ -219,12 +235,6 @@ class Cells(Model):
                     both = f"{other} on {on} and {space} on {data_set}"
                     raise ValueError(f"{both} would share the folder {group}; rename one of their files")
         return grids
-
-    @field_validator("evaluation_for")
-    @classmethod
-    def _evaluated_data_sets_exist(cls, changes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        require_image_sets(list(changes), "data set")
-        return changes
 
     @model_validator(mode="after")
     def _stop_rule_has_eigenvalues(self) -> Self:

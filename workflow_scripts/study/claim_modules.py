@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from workflow_scripts.data.data_set import NAME
-from workflow_scripts.study.module_literals import literal
+from workflow_scripts.study import module_literals
 from workflow_scripts.tables.claims_file import PAPERS, claim_order
 
 FOLDER = Path(__file__).parents[1] / "claims"
@@ -26,11 +26,8 @@ def claim_names(paper: str | None = None) -> list[str]:
 @cache
 def stated(claim: str, name: str) -> str | tuple[str, ...]:
     """A literal of `STATED` of a claim module. Raises ValueError, in one sentence, where it is absent or unknown."""
-    value: str | tuple[str, ...] | None = literal(FOLDER / f"{claim}.py", name)
-    if value is None:
-        raise ValueError(f"workflow_scripts/claims/{claim}.py does not state its {name}")
-    if name == "PAPER" and value not in PAPERS:
-        raise ValueError(f"workflow_scripts/claims/{claim}.py: its PAPER is {value}; known are {', '.join(PAPERS)}")
+    place, allowed = f"workflow_scripts/claims/{claim}.py", PAPERS if name == "PAPER" else None
+    value: str | tuple[str, ...] = module_literals.stated(FOLDER / f"{claim}.py", name, place, allowed)
     return value
 
 

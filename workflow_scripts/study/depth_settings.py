@@ -8,13 +8,13 @@ network, whose q is one-hot at the largest depth D.
 from itertools import product
 from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, field_validator, model_validator
 
-from workflow_scripts.data.data_set import NAME, load_image_set
-from workflow_scripts.study.cell_job_settings import Images, Layout, layout_of
+from workflow_scripts.data.data_set import NAME
+from workflow_scripts.study.cell_job_settings import Images, Layout, layout_of, plain_images
 from workflow_scripts.study.cell_settings import Fidelity
-from workflow_scripts.study.data_sets import require_image_sets
-from workflow_scripts.study.name_checks import Mistake
+from workflow_scripts.study.image_sets import load_image_set
+from workflow_scripts.study.name_checks import Mistake, image_sets
 from workflow_scripts.study.settings_model import (
     Count,
     CountOrZero,
@@ -83,11 +83,24 @@ class DepthTraining(Model):
     )
     test_every: Count = Field(20, description="Epochs between two measurements on held-out points (published scripts).")
     learning_rate_cut: Count | None = Field(None, description="Epochs after which the learning rate is cut to a tenth.")
+    closed_form_from: CountOrZero | None = Field(
+        None,
+        description="Epoch from which on q of an LDN is set to q*, its optimum for the weights, after each epoch's "
+        "steps, and may be the best; ours. Absent: q is trained as the weights are (paper).",
+    )
     chosen_by: Literal["training", "held_out"] = Field(
         "training",
         description="Points whose ELBO decides which epoch is the best: of spirals the training points (published "
         "scripts), of images always those held out.",
     )
+
+    @model_validator(mode="after")
+    def _closed_form_is_reached(self) -> Self:
+        if self.closed_form_from is not None and self.closed_form_from >= self.epochs:
+            raise Mistake(
+                "closed_form_from", f"{self.closed_form_from} is not one of the {self.epochs} epochs from 0 on"
+            )
+        return self
 
 
 # What the published scripts train image networks with, where it differs.
@@ -98,7 +111,9 @@ PUBLISHED_DDN_CUT = 30  # epochs after which the published scripts cut the learn
 class ImageData(Model):
     """Images, from which convolutional networks learn."""
 
-    data_sets: tuple[str, ...] = Field(min_length=1, description="Image data sets, each with networks of its own.")
+    data_sets: Annotated[tuple[str, ...], AfterValidator(image_sets)] = Field(
+        min_length=1, description="Image data sets, each with networks of its own."
+    )
     image_size: Annotated[int, Field(strict=True, ge=8, multiple_of=4)] | None = Field(
         None, description="Side in pixels that images are resized to by area; absent: the data set's own."
     )
@@ -116,11 +131,7 @@ class ImageData(Model):
     bfloat16: bool = Field(False, description="Mixed precision; for GPUs that are faster with it.")
 
     @model_validator(mode="after")
-    def _images_are_there(self) -> Self:
-        try:
-            require_image_sets(self.data_sets, "data set")
-        except ValueError as error:
-            raise Mistake("data_sets", str(error)) from None
+    def _images_suffice(self) -> Self:
         for name in self.data_sets:
             entry = load_image_set(name)
             for key, available in (("train_images", entry.train_images), ("test_images", entry.test_images)):
@@ -137,21 +148,10 @@ class ImageData(Model):
     def of(self, name: str, fidelity: Fidelity) -> "ImageRun":
         """What one run needs to know of its images."""
         entry = load_image_set(name)
-        normalisation = entry.depth_normalisation or entry.normalisation
         total = self.train_images or entry.train_images
         held_out = 0 if fidelity == "published" else round(total * self.held_out_fraction)
         return ImageRun(
-            images=Images(
-                data_set=name,
-                channels=entry.channels,
-                side=self.image_size or entry.side,
-                classes=entry.classes,
-                mean=normalisation.mean,
-                deviation=normalisation.std,
-                padding=0,
-                flip=False,
-                cutout=0,
-            ),
+            images=plain_images(name, self.image_size or entry.side, entry.depth_normalisation or entry.normalisation),
             train_images=total - held_out,
             held_out_images=held_out,
             test_images=self.test_images or entry.test_images,

@@ -1,10 +1,11 @@
 """What a figure module says of itself, read by parsing so that no plotting library is loaded."""
 
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.study.module_literals import literal
+from workflow_scripts.study.module_literals import literal, stated
 
 FOLDER = Path(__file__).parents[2] / "figures"
 SHARED = ("__init__", "style", "cell_graph", "over_seeds", "depth_run")
@@ -33,10 +34,7 @@ def figure_title(figure: str) -> str:
 @cache
 def figure_category(figure: str) -> str:
     """The literal `CATEGORY` of a figure module. Raises ValueError when it states none that is known."""
-    category = str(_stated(figure, "CATEGORY"))
-    if category not in CATEGORIES:
-        raise ValueError(f"figures/{figure}.py: its CATEGORY is {category}; known are {', '.join(CATEGORIES)}")
-    return category
+    return str(_stated(figure, "CATEGORY", CATEGORIES))
 
 
 def snakemake_report_entry(figure: str, caption: str) -> dict[str, Any]:
@@ -55,8 +53,5 @@ def is_animated(figure: str) -> bool:
     return literal(FOLDER / f"{figure}.py", "ANIMATION") is True
 
 
-def _stated(figure: str, name: str) -> str | tuple[str, ...]:
-    value: str | tuple[str, ...] | None = literal(FOLDER / f"{figure}.py", name)
-    if value is None:
-        raise ValueError(f"figures/{figure}.py does not state its {name}")
-    return value
+def _stated(figure: str, name: str, allowed: Collection[str] | None = None) -> Any:
+    return stated(FOLDER / f"{figure}.py", name, f"figures/{figure}.py", allowed)

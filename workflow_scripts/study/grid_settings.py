@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from workflow_scripts.study.data_sets import require_image_sets
-from workflow_scripts.study.method_modules import method_names, search_of
-from workflow_scripts.study.name_checks import Lacking, Mistake, require_known, suggestion
+from workflow_scripts.study.method_modules import method_names, needs_weights, search_of
+from workflow_scripts.study.name_checks import Lacking, Mistake, image_sets, require_known, suggestion
 from workflow_scripts.study.search_spaces import load_space, misfit, space_names
 from workflow_scripts.study.settings_model import Count, Model, NonNegative, Probability
 from workflow_scripts.tables.display_names import GENOTYPES, PUBLISHED_LOGS, SELECTING
@@ -17,6 +16,7 @@ from workflow_scripts.tables.genotype_file import read_genotypes
 
 Source = Literal["own", "published", "confopt", "confopt_lora", "genotypes"]
 SEARCH_KEYS, GENOTYPE_KEYS = ("methods", "l2", "seeds"), ("file",)
+GENOTYPE_OPTIONS = ("names", "epochs")
 
 
 class Grid(Model):
@@ -24,15 +24,16 @@ class Grid(Model):
 
     spaces: Annotated[list[str], Field(min_length=1)]
     """search spaces"""
-    data_sets: Annotated[list[str], Field(min_length=1)]
+    data_sets: Annotated[list[str], Field(min_length=1), AfterValidator(image_sets)]
     """image data sets"""
     source: Source = "own"
     """own: searches that are run; published: the search logs the authors published; confopt, confopt_lora: logs of
     DARTS and LoRA-DARTS by others, of 2024, which have no eigenvalues; genotypes: architectures of `file`,
     which are trained from scratch and have no methods, l2, drop_path and seeds"""
-    methods: Annotated[list[str], Field(default_factory=list, min_length=1)]
+    methods: list[str] = Field(default_factory=list)
     """darts (last epoch of a search), darts_es (its stop epoch), darts_ada, r_darts_l2 and r_darts_dp (best of a seed's
-    candidates, whatever the lists l2 and drop_path say), random_ws; or another file of cells/methods"""
+    candidates, whatever the lists l2 and drop_path say), random_ws, darts_pt (computed with the supernet of a search);
+    or another file of cells/methods. []: DARTS searches alone, of which nothing is trained from scratch"""
     l2: Annotated[list[NonNegative], Field(default_factory=list, min_length=1)]
     """L2 factors of the weights"""
     drop_path: Annotated[tuple[Probability, ...], Field(min_length=1)] = (0.0,)
@@ -43,22 +44,23 @@ class Grid(Model):
     """genotypes: the file of their texts, in the form of a published genotypes.py"""
     names: Annotated[list[str], Field(min_length=1)] | None = None
     """genotypes: which of the file's; absent: all"""
+    epochs: Annotated[list[Count], Field(min_length=1)] | None = None
+    """genotypes: lengths of their trainings, each with every seed; absent: that of `evaluation`"""
 
     @model_validator(mode="after")
     def _has_what_its_source_needs(self) -> Self:
         of_texts = self.source == GENOTYPES
-        needed, foreign = (GENOTYPE_KEYS, SEARCH_KEYS) if of_texts else (SEARCH_KEYS, (*GENOTYPE_KEYS, "names"))
+        needed, foreign = (
+            (GENOTYPE_KEYS, SEARCH_KEYS) if of_texts else (SEARCH_KEYS, (*GENOTYPE_KEYS, *GENOTYPE_OPTIONS))
+        )
         for name in foreign:
             if getattr(self, name):
                 raise Mistake(name, f"a grid with source {self.source} has no such key")
         for name in needed:
-            if not getattr(self, name):
+            given_empty = name == "methods" and name in self.model_fields_set
+            if not getattr(self, name) and not given_empty:
                 raise Lacking(name)
-        return self
-
-    @model_validator(mode="after")
-    def _genotypes_are_there(self) -> Self:
-        if self.source == GENOTYPES:
+        if of_texts:
             self.genotypes()
         return self
 
@@ -89,6 +91,9 @@ class Grid(Model):
         unpublished = [method for method in self.methods if method in SELECTING or search_of(method) != "darts"]
         if self.source in PUBLISHED_LOGS and unpublished:
             raise Mistake("methods", f"the published logs are of DARTS searches and hold no {unpublished[0]}")
+        computing = [method for method in self.methods if needs_weights(method)]
+        if self.source in PUBLISHED_LOGS and computing:
+            raise Mistake("methods", f"{computing[0]} computes with a supernet, and published logs hold no weights")
         return self
 
     @field_validator("methods")
@@ -98,6 +103,7 @@ class Grid(Model):
         for name in names:
             if name not in SELECTING:
                 search_of(name)
+                needs_weights(name)
         return names
 
     @field_validator("spaces")
@@ -106,12 +112,6 @@ class Grid(Model):
         require_known(names, space_names(), "search space")
         for name in names:
             load_space(name)
-        return names
-
-    @field_validator("data_sets")
-    @classmethod
-    def _data_sets_exist(cls, names: list[str]) -> list[str]:
-        require_image_sets(names, "data set")
         return names
 
 

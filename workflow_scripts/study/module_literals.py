@@ -1,6 +1,7 @@
 """What a module states about itself, read by parsing so that nothing heavy is imported."""
 
 import ast
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,19 @@ def literal(path: Path, name: str) -> Any:
     """
     value = _assigned(path, name)
     return None if value is None else _evaluated(path, name, value)
+
+
+def stated(path: Path, name: str, place: str, allowed: Collection[str] | None = None) -> Any:
+    """The literal that a module has to assign to `name`; `place` is how the module is named in an error.
+
+    Raises ValueError, in one sentence, as `literal`, where it assigns none, and for a value that is not allowed.
+    """
+    value = literal(path, name)
+    if value is None:
+        raise ValueError(f"{place} does not state its {name}")
+    if allowed is not None and value not in allowed:
+        raise ValueError(f"{place}: its {name} is {value}; known are {', '.join(allowed)}")
+    return value
 
 
 def keys(path: Path, name: str) -> list[Any]:

@@ -1,10 +1,14 @@
 """Telling a person which setting is wrong, and the nearest name that exists."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
+from typing import TypeVar
 
-from workflow_scripts.data.data_set import NAME, NAME_IN_WORDS
+from workflow_scripts.data.data_set import NAME, NAME_IN_WORDS, data_set_names, load_entry
+from workflow_scripts.study.image_sets import image_set_names
+
+Names = TypeVar("Names", bound=Collection[str])
 
 
 class Mistake(ValueError):
@@ -41,3 +45,12 @@ def require_known(names: Sequence[str], choices: Sequence[str], kind: str) -> No
             raise ValueError(f"{name} cannot be used: a {kind} is named with {NAME_IN_WORDS}")
         if name in names[:number]:
             raise ValueError(f"{name} is named twice, once is enough")
+
+
+def image_sets(names: Names) -> Names:
+    """The names, or the mapping by names. Raises ValueError unless each is an image data set whose file is sound."""
+    for name in names:
+        if name in data_set_names():
+            load_entry(name)
+    require_known(list(names), image_set_names(), "data set")
+    return names

@@ -6,17 +6,19 @@ The defaults of the settings models are the papers' and their public code's valu
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from workflow_scripts.data.data_set import load_image_set
 from workflow_scripts.study.cell_grids import searches
-from workflow_scripts.study.cell_settings import Adaptive, Cells, Evaluation, RandomSearch, Search, Selection, StopRule
-from workflow_scripts.study.depth_settings import (
-    IMAGE_TRAINING,
-    Depth,
-    DepthExperiment,
-    DepthTraining,
-    ImageData,
-    SpiralData,
+from workflow_scripts.study.cell_settings import (
+    Adaptive,
+    Cells,
+    Evaluation,
+    Perturbation,
+    RandomSearch,
+    Search,
+    Selection,
+    StopRule,
 )
+from workflow_scripts.study.depth_settings import IMAGE_TRAINING, DepthExperiment, DepthTraining, ImageData, SpiralData
+from workflow_scripts.study.image_sets import load_image_set
 from workflow_scripts.study.settings_model import Model
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.display_names import PUBLISHED_LOGS
@@ -57,7 +59,10 @@ def differences_by_paper(study: Study) -> dict[str, list[PaperDifference]]:
     if study.cells is not None:
         found["robustdarts"] = list(_cells(study.cells))
     if study.depth is not None:
-        found["depth"] = list(_depth(study.depth))
+        experiments = study.depth.experiments.items()
+        found["depth"] = list(
+            _together({name.replace("_", " "): list(_experiment(each)) for name, each in experiments})
+        )
     return found
 
 
@@ -76,24 +81,22 @@ def _cells(cells: Cells) -> Iterator[PaperDifference]:
         seeds = min(map(len, _seeds(cells)))
         if seeds < CELL_SEEDS:
             yield PaperDifference("grids: number of seeds", str(seeds), str(CELL_SEEDS))
-        yield from _differences(cells.search, Search(), "search.")
-    yield from _differences(cells.stop, StopRule(), "stop.")
+        yield from _differences(cells.search, Search(), "search")
+    yield from _differences(cells.stop, StopRule(), "stop")
     if "darts_ada" in methods:
-        yield from _differences(cells.adaptive, Adaptive(), "adaptive.")
+        yield from _differences(cells.adaptive, Adaptive(), "adaptive")
     if "random_ws" in methods:
-        yield from _differences(cells.random_ws, RandomSearch(), "random_ws.")
+        yield from _differences(cells.random_ws, RandomSearch(), "random_ws")
+    if "darts_pt" in methods and cells.perturbation is not None:
+        yield from _differences(cells.perturbation, Perturbation(), "perturbation")
     # of a selection, the brief training is not stated by the papers
     for method, name in (("r_darts_l2", "l2"), ("r_darts_dp", "drop_path")):
-        here, paper = getattr(cells.selection, name), getattr(Selection(), name)
-        if method in methods and here != paper:
-            yield PaperDifference(f"selection.{name}", _as_text(here), _as_text(paper))
+        if method in methods:
+            yield from _differences(getattr(cells.selection, name), getattr(Selection(), name), f"selection.{name}")
+    if lengths := sorted({epochs for grid in trained for epochs in grid.epochs or ()}):
+        yield PaperDifference("grids.epochs", _as_text(lengths), str(Evaluation().epochs))
     if trained and cells.evaluation is not None:
-        yield from _together(
-            {
-                name: list(_differences(cells.evaluation_of(name), _published_evaluation(cells, name), "evaluation."))
-                for name in trained_on
-            }
-        )
+        yield from _together({name: list(_evaluation(cells, name)) for name in trained_on})
 
 
 def _seeds(cells: Cells) -> Iterable[set[int]]:
@@ -106,31 +109,27 @@ def _seeds(cells: Cells) -> Iterable[set[int]]:
     return found.values()
 
 
-def _published_evaluation(cells: Cells, data_set: str) -> Evaluation:
-    """What the papers train from scratch on a data set; how often is shown by the results."""
-    return Evaluation.model_validate({**EVALUATION_FOR.get(data_set, {}), "seeds": cells.evaluation_of(data_set).seeds})
-
-
-def _depth(depth: Depth) -> Iterator[PaperDifference]:
-    return _together({name.replace("_", " "): list(_experiment(each)) for name, each in depth.experiments.items()})
+def _evaluation(cells: Cells, data_set: str) -> Iterator[PaperDifference]:
+    """The differences in what is trained from scratch on a data set; how often is shown by the results."""
+    here = cells.evaluation_of(data_set)
+    paper = Evaluation.model_validate({**EVALUATION_FOR.get(data_set, {}), "seeds": here.seeds})
+    return _differences(here, paper, "evaluation")
 
 
 def _experiment(experiment: DepthExperiment) -> Iterator[PaperDifference]:
     if len(set(experiment.seeds)) < DEPTH_SEEDS:
         yield PaperDifference("number of seeds", str(len(set(experiment.seeds))), str(DEPTH_SEEDS))
     for name in ("prior_decay", "data_seed"):
-        here, paper = getattr(experiment, name), DepthExperiment.model_fields[name].default
-        if here != paper:
-            yield PaperDifference(name, _as_text(here), _as_text(paper))
+        yield from _differences(getattr(experiment, name), DepthExperiment.model_fields[name].default, name)
     if experiment.images is None:
-        yield from _differences(experiment.data, SpiralData(), "data.", SHOWN_BY_RESULTS)
-        yield from _differences(experiment.training, DepthTraining(), "training.")
+        yield from _differences(experiment.data, SpiralData(), "data", SHOWN_BY_RESULTS)
+        yield from _differences(experiment.training, DepthTraining(), "training")
         return
     data_sets = experiment.images.data_sets
     yield from _others("images.data_sets", data_sets, DEPTH_DATA_SETS)
-    yield from _differences(experiment.images, ImageData(data_sets=data_sets), "images.")
+    yield from _differences(experiment.images, ImageData(data_sets=data_sets), "images")
     given = {name: getattr(experiment.training, name) for name in experiment.training.model_fields_set}
-    yield from _differences(IMAGE_TRAINING.model_copy(update=given), IMAGE_TRAINING, "training.")
+    yield from _differences(IMAGE_TRAINING.model_copy(update=given), IMAGE_TRAINING, "training")
 
 
 def _others(setting: str, here: Iterable[str], paper: tuple[str, ...]) -> Iterator[PaperDifference]:
@@ -151,16 +150,14 @@ def _together(parts: dict[str, list[PaperDifference]]) -> Iterator[PaperDifferen
         yield difference._replace(setting=difference.setting + part)
 
 
-def _differences(here: Model, paper: Model, prefix: str, left_out: tuple[str, ...] = ()) -> Iterator[PaperDifference]:
-    """The fields in which two models of one kind differ, those of models inside them too, but for some."""
-    for name in type(here).model_fields:
-        one, other = getattr(here, name), getattr(paper, name)
-        if name in left_out or one == other:
-            continue
-        if isinstance(one, Model) and isinstance(other, Model):
-            yield from _differences(one, other, f"{prefix}{name}.")
-        else:
-            yield PaperDifference(f"{prefix}{name}", _as_text(one), _as_text(other))
+def _differences(here: Any, paper: Any, setting: str, left_out: tuple[str, ...] = ()) -> Iterator[PaperDifference]:
+    """The difference of two values; of two models of one kind, those of their fields, but for some."""
+    if isinstance(here, Model) and isinstance(paper, Model):
+        for name in type(here).model_fields:
+            if name not in left_out:
+                yield from _differences(getattr(here, name), getattr(paper, name), f"{setting}.{name}")
+    elif here != paper:
+        yield PaperDifference(setting, _as_text(here), _as_text(paper))
 
 
 def _as_text(value: Any) -> str:

@@ -1,106 +1,97 @@
-"""Where each kind of file of a study is found: one pattern each, for the rules and for everybody else.
+"""Where each kind of job has its outputs, log and record: one pattern each, for the rules and for everybody else.
 
-Paths are relative to the working folder. An argument that is left out stays a wildcard of the rules, as `{group}`.
+Paths are relative to the working folder. What is in braces is a wildcard of the rules.
 """
 
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from workflow_scripts.runtime.folders import LOGS, RECORDS
 from workflow_scripts.tables.display_names import GENOTYPES
+from workflow_scripts.tables.search_run import FILES
 
 DATA_ROOT = "data"
 """The folder of the data sets, which all studies share."""
 PUBLISHED_VALUES = "config/published_values.csv"
 """The papers' own results, which come with the repository."""
 
+# Below the results folder:
+SEARCH = "cells/searches/{group}/{search}/{run}"
+"""The folder of a search; `search` is its kind."""
+IMPORT_REPORT = "cells/searches/{group}/{search}/import.json"
+"""What was read of the published searches of a group, and what was skipped."""
+ARCHITECTURE = "cells/architectures/{group}/{method}/{run}.yaml"
+"""The architecture that a method reads off a search or computes with its supernet, or that was given as text."""
+GROUP_ARCHITECTURES, ALL_ARCHITECTURES = "cells/architectures/{group}.yaml", "architectures.yaml"
+"""Those of a group, and those of the study, gathered."""
+SELECTION = "cells/selections/{group}/{method}/{run}"
+"""The folder of a selection (R-DARTS)."""
+TRAINING = "cells/evaluations/{group}/{method}/{run}/seed-{seed}"
+"""The folder of a training from scratch."""
+DEPTH = "depth/{group}"
+"""The folder of a group of depth networks."""
+GROUP_TABLE, TABLE = "tables/{group}/{table}.csv", "tables/{table}.csv"
+"""A table of one group of searches, and one of the study."""
+FIGURE = "figures/{figure}"
+"""The files of a figure, which differ in how their name ends."""
+CLAIMS = "claims.json"
+"""The verdicts on the papers' claims."""
 
-@dataclass(frozen=True)
-class Places:
-    """The places of one study: its results folder, and the folder of its data sets."""
+SEARCH_TABLES = ("searches", "search_epochs", "curvature", "spectra")
+DEPTH_TABLES = ("depth_runs", "depth_posteriors", "depth_calibration")
 
-    results: str
-    data_folder: str = DATA_ROOT
 
-    def data(self, data_set: str = "{data_set}") -> str:
-        """A data set in its prepared form."""
-        return f"{self.data_folder}/{data_set}.npz"
+def _inside(folder: str, *files: str) -> dict[str, str]:
+    """Files of a folder; each is named as an output without its ending."""
+    return {PurePath(file).stem: f"{folder}/{file}" for file in files}
 
-    def search(self, file: str, group: str = "{group}", search: str = "{search}", run: str = "{run}") -> str:
-        """A file of a search, or its folder where `file` is empty; `search` is its kind."""
-        return f"{self.results}/cells/searches/{group}/{search}/{run}/{file}"
 
-    def published_import(self, group: str = "{group}", search: str = "published") -> str:
-        """What was read of the published searches of a group, and what was skipped."""
-        return f"{self.results}/cells/searches/{group}/{search}/import.json"
+def _tables(pattern: str, *names: str) -> dict[str, str]:
+    return {name: pattern.replace("{table}", name) for name in names}
 
-    def architecture(self, group: str = "{group}", method: str = "{method}", run: str = "{run}") -> str:
-        """The architecture that a method reads off a search."""
-        return f"{self.results}/cells/architectures/{group}/{method}/{run}.yaml"
 
-    def given_architecture(self, group: str = "{group}", run: str = "{run}") -> str:
-        """An architecture that was given as text."""
-        return self.architecture(group, GENOTYPES, run)
-
-    def architectures(self, group: str = "{group}") -> str:
-        """Those of a group, gathered."""
-        return f"{self.results}/cells/architectures/{group}.yaml"
-
-    def all_architectures(self) -> str:
-        """Those of the study, gathered."""
-        return f"{self.results}/architectures.yaml"
-
-    def selection(self, file: str, group: str = "{group}", method: str = "{method}", run: str = "{run}") -> str:
-        """A file of a selection (R-DARTS), or its folder."""
-        return f"{self.results}/cells/selections/{group}/{method}/{run}/{file}"
-
-    def training(
-        self, file: str, group: str = "{group}", method: str = "{method}", run: str = "{run}", seed: str = "{seed}"
-    ) -> str:
-        """A file of a training from scratch, or its folder."""
-        return f"{self.results}/cells/evaluations/{group}/{method}/{run}/seed-{seed}/{file}"
-
-    def depth(self, group: str = "{group}") -> str:
-        """The folder of a group of depth networks."""
-        return f"{self.results}/depth/{group}"
-
-    def group_table(self, table: str, group: str = "{group}") -> str:
-        """A table of one group of searches."""
-        return f"{self.results}/tables/{group}/{table}.csv"
-
-    def table(self, table: str = "{table}") -> str:
-        """A table of the study."""
-        return f"{self.results}/tables/{table}.csv"
-
-    def figure(self, end: str, figure: str = "{figure}") -> str:
-        """A file of a figure; `end` follows its name."""
-        return f"{self.results}/figures/{figure}.{end}"
-
-    def run_picture(self, end: str, group: str = "{group}", run: str = "{run}") -> str:
-        """The picture of one depth network, which is made on request."""
-        return f"{self.results}/run_pictures/{group}/{run}.{end}"
-
-    def claims(self) -> str:
-        """The verdicts on the papers' claims."""
-        return f"{self.results}/claims.json"
-
-    def report(self) -> str:
-        """The report."""
-        return f"{self.results}/report.html"
-
-    def log(self, kind: str) -> str:
-        """The log of a kind of job, with the wildcards of its name."""
-        return log(DATA_ROOT if kind == "fetch_data" else self.results, JOB_NAMES[kind])
-
+OUTPUTS = {
+    "fetch_data": {"data": "{data_set}.npz"},
+    "made_up_data": {"data": "data/{data_set}.npz"},
+    "cell_search": _inside(SEARCH, *FILES, "alphas.npz", "discarded.csv"),
+    "random_search": _inside(SEARCH, *FILES, "samples.csv"),
+    "supernet_architecture": {"architecture": ARCHITECTURE},
+    "given_architecture": {"architecture": ARCHITECTURE.replace("{method}", GENOTYPES)},
+    "group_architectures": {"architectures": GROUP_ARCHITECTURES},
+    "gather_architectures": {"architectures": ALL_ARCHITECTURES},
+    "select_architecture": _inside(SELECTION, "architecture.yaml", "candidates.csv"),
+    "evaluate_genotype": _inside(TRAINING, "history.csv", "weights.pt", "outcome.json"),
+    "depth_search": {"folder": DEPTH},
+    "search_tables": _tables(GROUP_TABLE, *SEARCH_TABLES),
+    "evaluation_table": _tables(GROUP_TABLE, "evaluations"),
+    "join_tables": {"table": TABLE},
+    "space_table": _tables(TABLE, "search_spaces"),
+    "published_evaluations": _tables(TABLE, "published_evaluations"),
+    "comparison_table": _tables(TABLE, "comparison"),
+    "depth_tables": _tables(TABLE, *DEPTH_TABLES),
+    "depth_speed": _tables(TABLE, "depth_speed"),
+    "figure": {
+        "pdf": f"{FIGURE}.pdf",
+        "slide": f"{FIGURE}.slide.pdf",
+        "png": f"{FIGURE}.png",
+        "description": f"{FIGURE}.json",
+        "caption": f"{FIGURE}.rst",
+    },
+    "depth_run_picture": {end: f"run_pictures/{{group}}/{{run}}.{end}" for end in ("pdf", "png")},
+    "claims": {"claims": CLAIMS},
+    "report": {"report": "report.html"},
+}
+"""By kind, which is the rule's name, what its jobs write; of jobs with as many outputs as a study has runs, nothing."""
 
 JOB_NAMES = {
     "fetch_data": "{data_set}",
     "made_up_data": "made_up_data/{data_set}",
     "import_published_logs": "import_published_logs_{group}",
     "import_confopt_logs": "import_confopt_logs_{group}",
-    "published_evaluations": "published_evaluations",
     "cell_search": "cell_search/{group}/{search}/{run}",
     "random_search": "random_search/{group}/{search}/{run}",
     "derive_architectures": "derive_architectures_{group}",
+    "supernet_architecture": "supernet_architecture/{group}/{method}/{run}",
     "given_architecture": "given_architecture/{group}/{run}",
     "group_architectures": "group_architectures/{group}",
     "select_architecture": "select_architecture/{group}/{method}/{run}",
@@ -109,17 +100,47 @@ JOB_NAMES = {
     "search_tables": "search_tables/{group}",
     "evaluation_table": "evaluation_table/{group}",
     "join_tables": "join_tables/{table}",
-    "space_table": "space_table",
-    "gather_architectures": "gather_architectures",
-    "comparison_table": "comparison_table",
-    "depth_tables": "depth_tables",
-    "depth_speed": "depth_speed",
     "figure": "figure_{figure}",
     "depth_run_picture": "run_pictures/{group}/{run}",
-    "claims": "claims",
-    "report": "report",
 }
-"""By kind, which is the rule's name, how its jobs are called: where <root>/logs and <root>/records have their files."""
+"""How the jobs of a kind are called, where there are several: where <root>/logs and <root>/records have their files."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The places of one study: its results folder, and whether its data sets are made up, and so lie there."""
+
+    results: str
+    made_up: bool = False
+
+    def at(self, pattern: str, **place: str | int) -> str:
+        """The path of one of the patterns below the results folder."""
+        return f"{self.results}/{pattern}".format(**place)
+
+    def data(self, data_set: str) -> str:
+        """A data set in its prepared form."""
+        return self.outputs("made_up_data" if self.made_up else "fetch_data")["data"].format(data_set=data_set)
+
+    def root(self, kind: str) -> str:
+        """The folder below which a kind of job has its outputs, its logs and its records."""
+        return DATA_ROOT if kind == "fetch_data" else self.results
+
+    def outputs(self, kind: str) -> dict[str, str]:
+        """The outputs of a kind of job, with its wildcards, by their names."""
+        return {name: f"{self.root(kind)}/{pattern}" for name, pattern in OUTPUTS.get(kind, {}).items()}
+
+    def output(self, kind: str, name: str) -> str:
+        """One of them."""
+        return self.outputs(kind)[name]
+
+    def log(self, kind: str) -> str:
+        """The log of a kind of job, with its wildcards."""
+        return log(self.root(kind), job_name(kind))
+
+
+def job_name(kind: str) -> str:
+    """How the jobs of a kind are called, with the wildcards; one that is alone is called as its kind."""
+    return JOB_NAMES.get(kind, kind)
 
 
 def log(root: str, job: str) -> str:

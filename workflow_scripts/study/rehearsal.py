@@ -1,13 +1,18 @@
 """The rehearsal of a study: the same jobs at the smallest settings that the steps take, on made-up images.
 
-Grids, methods, spaces, data sets, figures and resources are the study's own, and so are the names of its jobs.
+Grids, methods, spaces, data sets, figures and resources are the study's own, and so are the names of its jobs; but for
+lengths of trainings, and figures of published test errors, which have no made-up form.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 from typing import Any
 
-from workflow_scripts.study.job_plan import Plan
+from workflow_scripts.study.figure_modules import figure_tables
+from workflow_scripts.study.grid_settings import GENOTYPE_OPTIONS
+from workflow_scripts.study.job_plan import PUBLISHED_EVALUATIONS, Plan
 from workflow_scripts.study.study import REHEARSAL, Study, StudyError
 from workflow_scripts.tables.display_names import PUBLISHED_LOGS
 
@@ -25,6 +30,7 @@ SEARCH = {
 CURVATURE = {"every": 1, "images": 1}
 STOP = {"window": 1, "factor": 1.001, "start": 0, "delta": 1}
 RANDOM_WS = {"samples": 2, "batches": 1, "finalists": 1}
+PERTURBATION = {"tuning_epochs": 0}
 TRAINING = {
     "epochs": 1,
     "batch_size": 4,
@@ -55,10 +61,19 @@ def rehearsal_of(study: Study) -> Study:
         "workflow runs here; no number of it says anything about the study's question."
     )
     small["data"] = {**small.get("data", {}), "made_up": IMAGES}
+    small["figures"] = [name for name in study.figures if PUBLISHED_EVALUATIONS not in figure_tables(name)]
+    if not small["figures"]:
+        raise StudyError(f"{study.study} draws published test errors alone, which have no made-up form")
     if study.cells is not None:
         small["cells"] |= _cells(small["cells"], study)
+        for grid in small["cells"]["grids"]:
+            if grid.get("epochs") is not None:
+                grid["epochs"] = list(range(1, len(grid["epochs"]) + 1))
     for experiment in (small.get("depth") or {}).get("experiments", {}).values():
-        experiment["training"] = {**experiment.get("training", {}), "epochs": DEPTH_EPOCHS}
+        training = {**experiment.get("training", {}), "epochs": DEPTH_EPOCHS}
+        if training.get("closed_form_from") is not None:
+            training["closed_form_from"] = 0  # the one epoch
+        experiment["training"] = training
         if experiment.get("images") is not None:
             experiment["training"]["batch_size"] = DEPTH_BATCH
             experiment["images"] |= DEPTH_IMAGES
@@ -74,6 +89,7 @@ def _cells(given: dict[str, Any], study: Study) -> dict[str, Any]:
         "search": {**given.get("search", {}), **SEARCH, "curvature": curvature},
         "stop": STOP,
         "random_ws": RANDOM_WS,
+        "perturbation": PERTURBATION,
         "selection": {**selection, "training": {**selection.get("training", {}), **TRAINING}},
         "evaluation_for": {
             data_set: {key: value for key, value in changes.items() if key not in TRAINING}
@@ -120,8 +136,9 @@ def _lists(study: Study) -> tuple[dict[Place, int], dict[Place, int]]:
     if study.cells is not None:
         for number in range(len(study.cells.grids)):
             first |= {("cells", "grids", number, name): 1 for name in ("l2", "drop_path", "seeds")}
-            if study.cells.grids[number].names is not None:
-                first[("cells", "grids", number, "names")] = 1
+            for name in GENOTYPE_OPTIONS:
+                if getattr(study.cells.grids[number], name) is not None:
+                    first[("cells", "grids", number, name)] = 1
             last |= {("cells", "grids", number, name): 1 for name in ("spaces", "data_sets")}
         first |= {("cells", "selection", name): 2 for name in ("l2", "drop_path")}
         if study.cells.evaluation is not None:
@@ -151,8 +168,5 @@ def _cut(study: Study, lengths: dict[Place, int]) -> Study:
     return Study.model_validate(cut)
 
 
-def _at(values: Any, path: Place) -> list[Any]:
-    for part in path:
-        values = values[part]
-    found: list[Any] = values
-    return found
+def _at(values: Any, path: Place) -> Any:
+    return reduce(getitem, path, values)

@@ -10,28 +10,24 @@ ELSEWHERE = {"study", "title", "description", "figures", "data", "resources"}
 
 
 def report_settings(study: Study) -> dict[str, Any]:
-    """Settings of the job that writes the report."""
+    """Settings of the job that writes the report.
+
+    Its commands are what a reader can type; FIGURE means a figure's name. They hold where config/<study>.yaml is the
+    study's file; settings of a command line are to be given again.
+    """
+    name, results = study.study, f"results/{study.study}"
+    drawing = f"--force {results}/figures/FIGURE.png --profile profiles/local --configfile config/{name}.yaml"
     return {
-        "study": study.study,
+        "study": name,
         "title": study.title,
         "description": study.description,
         "settings": study.model_dump(mode="json", exclude=ELSEWHERE),
         "figures": study.figures,
         "departures": [list(difference) for difference in paper_differences(study)],
-        "commands": _commands(study.study),
-    }
-
-
-def _commands(name: str) -> dict[str, str]:
-    """What a reader of the report can type; FIGURE means a figure's name.
-
-    They hold where config/<study>.yaml is the study's file; settings of a command line are to be given again.
-    """
-    results = f"results/{name}"
-    drawing = f"--force {results}/figures/FIGURE.png --profile profiles/local --configfile config/{name}.yaml"
-    return {
-        "study": f"make run STUDY={name}",
-        "figure": f".venv/bin/snakemake {drawing}",
-        "verify": f".venv/bin/python -m workflow_scripts.audit verify {results}",
-        "why": f".venv/bin/python -m workflow_scripts.audit why {results}/report.html",
+        "commands": {
+            "study": f"make run STUDY={name}",
+            "figure": f".venv/bin/snakemake {drawing}",
+            "verify": f".venv/bin/python -m workflow_scripts.audit verify {results}",
+            "why": f".venv/bin/python -m workflow_scripts.audit why {results}/report.html",
+        },
     }

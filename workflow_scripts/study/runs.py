@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from workflow_scripts.study.cell_grids import GenotypeKey, SearchKey, SelectionKey, genotypes, searches, selections
 from workflow_scripts.study.depth_settings import DepthRun, ImageRun, expand
-from workflow_scripts.study.places import Places
+from workflow_scripts.study.method_modules import method_names, needs_weights, search_kinds
+from workflow_scripts.study.places import ARCHITECTURE, DEPTH, SEARCH, SELECTION, TRAINING, Places
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.display_names import GENOTYPES, PUBLISHED_LOGS
 from workflow_scripts.tables.search_run import FILES
@@ -19,6 +20,8 @@ class TrainingKey(NamedTuple):
     method: str
     run: str
     seed: int
+    epochs: int
+    """its length"""
 
     @property
     def name(self) -> str:
@@ -39,23 +42,25 @@ class Runs:
         self.trainings: dict[str, list[TrainingKey]] = {}
         self.depth: dict[str, dict[str, DepthRun]] = {}
         self._methods: dict[SearchKey, list[str]] = {}
+        self._computed: dict[SearchKey, list[str]] = {}
         self._candidates: set[SearchKey] = set()
         if study.cells is not None:
             self._methods = searches(study.cells)
             for key in self._methods:
-                folder = places.search("", key.group, key.search, key.run)
+                folder = places.at(SEARCH, group=key.group, search=key.search, run=key.run)
                 if self._takes_part("search", folder, *FILES):
                     self.searches.setdefault(key.group, []).append(key)
+                    self._computed[key] = [each for each in self._methods[key] if self._is_computed(each, key, places)]
             for selection in selections(study.cells):
                 self._candidates.update(selection.candidates(study.cells.selection))
-                folder = places.selection("", selection.group, selection.method, selection.run)
+                folder = places.at(SELECTION, group=selection.group, method=selection.method, run=selection.run)
                 if self._takes_part("selection", folder, "architecture.yaml"):
                     self.selections.setdefault(selection.group, []).append(selection)
             for text in genotypes(study.cells):
                 self.genotypes.setdefault(text.group, []).append(text)
             self._add_trainings(study, places)
         for group, runs in ({} if study.depth is None else expand(study.depth)).items():
-            if self._takes_part("depth search", places.depth(group)):
+            if self._takes_part("depth search", places.at(DEPTH, group=group)):
                 self.depth[group] = runs
 
     def _add_trainings(self, study: Study, places: Places) -> None:
@@ -64,12 +69,21 @@ class Runs:
             self.trainings[group] = []
             if study.cells.evaluation is None:
                 continue
-            trained = [(method, key.run) for key in self.searches.get(group, []) for method in self._methods[key]]
-            trained += [(GENOTYPES, text.run) for text in self.genotypes.get(group, [])]
-            trained += [(key.method, key.run) for key in self.selections.get(group, [])]
-            for (method, run), seed in product(trained, study.cells.evaluation_of(self.data_set(group)).seeds):
-                if self._takes_part("training", places.training("", group, method, run, str(seed)), "outcome.json"):
-                    self.trainings[group].append(TrainingKey(group, method, run, seed))
+            evaluation = study.cells.evaluation_of(self.data_set(group))
+            length = evaluation.epochs
+            searched = self.searches.get(group, [])
+            trained = [(method, key.run, length) for key in searched for method in self._methods[key]]
+            trained += [(GENOTYPES, text.run, text.epochs or length) for text in self.genotypes.get(group, [])]
+            trained += [(key.method, key.run, length) for key in self.selections.get(group, [])]
+            for (method, run, epochs), seed in product(trained, evaluation.seeds):
+                key = TrainingKey(group, method, run, seed, epochs)
+                if self._takes_part("training", places.at(TRAINING, **key._asdict()), "outcome.json"):
+                    self.trainings[group].append(key)
+
+    def _is_computed(self, method: str, key: SearchKey, places: Places) -> bool:
+        """Whether a method computes with the supernet of a search, in a job that takes part."""
+        file = places.at(ARCHITECTURE, group=key.group, method=method, run=key.run)
+        return needs_weights(method) and self._takes_part("architecture", file)
 
     def _takes_part(self, kind: str, folder: str, *files: str) -> bool:
         """Whether a run takes part; one left out because its folder or a file is not there is noted in `missing`."""
@@ -105,5 +119,25 @@ class Runs:
         return list(dict.fromkeys(read))
 
     def methods(self, key: SearchKey) -> list[str]:
-        """The methods whose architecture is read off a search; of a selection's candidate also its last epoch's."""
-        return list(dict.fromkeys([*self._methods[key], *(["darts"] if key in self._candidates else [])]))
+        """The methods whose architecture is read off a search; the last epoch's always of a selection's candidate, and
+        where there is no other."""
+        methods = [method for method in self._methods[key] if not needs_weights(method)]
+        return list(dict.fromkeys([*methods, *(["darts"] if key in self._candidates or not methods else [])]))
+
+    @property
+    def computing_methods(self) -> list[str]:
+        """All methods that compute with a supernet, of this study or not."""
+        return [method for method in method_names() if needs_weights(method)]
+
+    @property
+    def cell_search_kinds(self) -> list[str]:
+        """All kinds of search that train alphas, of this study or not."""
+        return [kind for kind in search_kinds() if kind != "random_ws"]
+
+    def supernet_methods(self, key: SearchKey) -> list[str]:
+        """The methods that compute with a search's supernet."""
+        return self._computed[key]
+
+    def keeps_weights(self, key: SearchKey) -> bool:
+        """Whether a search keeps its supernet's weights: where a method of the study computes with them."""
+        return any(needs_weights(method) for method in self._methods[key])

@@ -66,19 +66,25 @@ def misfit(genotype: Genotype, name: str) -> str | None:
     if genotype.nodes != NODES:
         return f"its cells have {genotype.nodes} nodes, those of a search space {NODES}"
     cells = {"normal": genotype.normal, "reduce": genotype.reduce}
-    found = (_misfit(edges, space[kind], f"the {kind} cell") for kind, edges in cells.items())
-    return next((f"{why}, which {name} does not allow" for why in found if why is not None), None)
+    found = (_misfit(edges, space[kind], f"in the {kind} cell", name) for kind, edges in cells.items())
+    return next((why for why in found if why is not None), None)
 
 
-def _misfit(edges: tuple[Edge, ...], candidates: list[list[str]], cell: str) -> str | None:
+def _misfit(edges: tuple[Edge, ...], candidates: list[list[str]], where: str, name: str) -> str | None:
     first = 0  # of the edges that enter a node, by their predecessors
     for node in range(NODES):
         pair = edges[2 * node : 2 * node + 2]
         for operation, source in pair:
-            if operation == "none" or operation not in candidates[first + source]:
-                return f"in {cell} {operation} leads from state {source} to state {node + 2}"
+            if operation not in operation_names():
+                return f"{where} {operation} is no operation; known are {', '.join(operation_names())}"
+            allowed = [each for each in candidates[first + source] if each != "none"]
+            if operation not in allowed:
+                edge = f"{operation} leads from state {source} to state {node + 2}"
+                return f"{where} {edge}, which {name} does not allow; it allows {', '.join(allowed)} there"
         if pair[0][1] == pair[1][1]:
-            return f"in {cell} both operations of state {node + 2} come from state {pair[0][1]}"
+            return (
+                f"{where} both operations of state {node + 2} come from state {pair[0][1]}, which {name} does not allow"
+            )
         first += node + 2
     return None
 

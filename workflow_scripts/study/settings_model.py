@@ -30,6 +30,11 @@ Share = Annotated[float, Field(gt=0, lt=1), NotTrue]
 Positive = Annotated[float, Field(gt=0), NotTrue]
 
 
+def is_absent(value: Any) -> bool:
+    """For a field's `exclude_if`: settings without the key stay what they were before there was one."""
+    return value is None or value is False
+
+
 def canonical(value: Model | Mapping[str, Any]) -> str:
     """The canonical JSON text of settings: keys sorted, no spaces, floats in their shortest exact form."""
     plain = value.model_dump(mode="json") if isinstance(value, Model) else value

@@ -12,25 +12,72 @@ from types import UnionType
 from typing import Annotated, Any, Self, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from workflow_scripts.data.data_set import NAME, NAME_IN_WORDS, load_image_set
-from workflow_scripts.data.mirrors import without_credentials
+from workflow_scripts.data.data_set import NAME, NAME_IN_WORDS
+from workflow_scripts.data.mirrors import mirror_problem, without_credentials
 from workflow_scripts.runtime.printable import visible
 from workflow_scripts.study.cell_settings import Cells
-from workflow_scripts.study.data_settings import Data
 from workflow_scripts.study.depth_settings import Depth
 from workflow_scripts.study.figure_modules import figure_category, figure_names, figure_tables, figure_title
-from workflow_scripts.study.job_resources import RULES, Resources
+from workflow_scripts.study.image_sets import load_image_set
 from workflow_scripts.study.name_checks import Lacking, Mistake, require_known, suggestion
-from workflow_scripts.study.settings_model import Model
+from workflow_scripts.study.own_data import OwnData, checked_own_sets
+from workflow_scripts.study.settings_model import Count, CountOrZero, Model
 from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
 from workflow_scripts.tables.display_names import PUBLISHED_LOGS
 
 REHEARSAL = "-rehearsal"
 """The end of the name of a study's rehearsal (`study/rehearsal.py`)."""
 STUDY_NAME = f"{NAME}({REHEARSAL})?"
+RULES = (
+    *("cell_search", "random_search", "supernet_architecture", "select_architecture", "evaluate_genotype"),
+    *("depth_search", "depth_speed"),
+)
+"""The rules whose needs depend on the study; the others take minutes, and what the profile says by default."""
+
+
+def _possible(mirror: str) -> str:
+    problem = mirror_problem(mirror)
+    if problem is not None:
+        raise ValueError(problem)
+    return mirror
+
+
+Mirror = Annotated[str, AfterValidator(_possible)]
+
+
+class Data(Model):
+    """Where data files may come from. It decides no result: every file is checked against its known checksum.
+
+    But for `made_up`, whose images are another file, in the results folder, and for what `own` says beside places.
+    """
+
+    mirrors: tuple[Mirror, ...] = ()
+    """folders, file:// or http(s) addresses, asked in this order before the official addresses"""
+    offline: bool = False
+    """never use the network; a file that no local mirror holds is an error that says where to put it"""
+    made_up: Count | None = None
+    """for rehearsals: so many images of each part are made up, and none is fetched"""
+    own: dict[str, OwnData] = Field(default_factory=dict)
+    """by name, data sets of your own: pictures in folders of classes, or in an npz file"""
+
+    @model_validator(mode="after")
+    def _own_sets_can_be_used(self) -> Self:
+        checked_own_sets(self.own)
+        return self
+
+
+class Resources(Model):
+    """What a job of one rule asks a scheduler for; no part of any identity, because it decides no result."""
+
+    runtime: Count
+    """minutes until it is killed; started again, it goes on from its checkpoint"""
+    mem_mb: Count
+    """memory, megabytes"""
+    gpu: CountOrZero = 0
+    """devices"""
 
 
 class Study(Model):
@@ -196,12 +243,7 @@ def command_line_layer(values: Mapping[str, Any]) -> Layer:
         key, equals, text = part.partition("=")
         if not equals or not all(key.split(".")):
             raise StudyError(f"SET: {part} is not of the form key=value without spaces, as in cells.search.epochs=3")
-        try:
-            settings.append((key, load_yaml(text)))
-        except UnclearValue as error:
-            raise StudyError(f"SET: {key}: {error.problem}") from None
-        except yaml.YAMLError:
-            raise StudyError(f"SET: {key} has a value that is not valid YAML without spaces: {text}") from None
+        settings.append((key, typed_value("SET", key, text, "valid YAML without spaces")))
     nested: dict[Any, Any] = {}
     for key, value in settings:
         branch = nested
@@ -212,6 +254,16 @@ def command_line_layer(values: Mapping[str, Any]) -> Layer:
                 raise StudyError(f"SET: {key} is set, and {parent} above it to {_shown(branch)}; set one of the two")
         branch[leaf] = value
     return Layer("SET", nested)
+
+
+def typed_value(option: str, key: str, text: str, wanted: str) -> Any:
+    """The value that a person typed for a key of an option. Raises StudyError where it is not what is `wanted`."""
+    try:
+        return load_yaml(text)
+    except UnclearValue as error:
+        raise StudyError(f"{option}: {key}: {error.problem}") from None
+    except yaml.YAMLError:
+        raise StudyError(f"{option}: {key} has a value that is not {wanted}: {text}") from None
 
 
 def load_study(layers: Sequence[Layer]) -> Study:

@@ -1,9 +1,10 @@
 """The architecture files: what a search found, as YAML for people and tools.
 
 One file per run and method, and one gathered file per study. They hold no times. `epoch` is the one whose genotype it
-is, null where a search gave none. `epoch_reason` is why it was taken: last, stop epoch, never stopped, best sample, or
-selected (the best of several runs; `selection_error_percent` is its error after the brief training); no curvature where
-the epoch is not known; null where the search did not reach it. `settings_sha256` is of the search's canonical settings,
+is, null where a search gave none. `epoch_reason` is why it was taken: last, stop epoch, never stopped, best sample,
+perturbation (made with the supernet after that epoch), or selected (the best of several runs; `selection_error_percent`
+is its error after the brief training); no curvature where the epoch is not known, tuning diverged where the supernet's
+did; null where the search did not reach it. `settings_sha256` is of the search's canonical settings,
 `outputs_sha256` of its history and curvature files. An architecture that was given as text has genotypes as search and
 method, its name as run, the outcome given, and null for what only a search has.
 """

@@ -100,6 +100,7 @@ EVALUATIONS = Table(
         ),
         Column("epoch", "integer", "search epoch whose genotype was trained"),
         Column("evaluation_seed", "integer", "seed of the training from scratch"),
+        Column("evaluation_epochs", "integer", "epochs of the training from scratch, where none diverges"),
         Column("outcome", "text", "finished, diverged, or search and its outcome where it gave nothing to train"),
         *(metric.column for metric in METRICS),
         Column("train_error_percent", "number", "over the last epoch's batches"),
@@ -107,6 +108,12 @@ EVALUATIONS = Table(
         Column("parameters_with_auxiliary_millions", "number", "with the auxiliary head"),
         Column("multiply_adds_millions", "number", "of one image's forward pass without the auxiliary head"),
         Column("genotype", "text", "published text form"),
+        Column(
+            "same_as",
+            "text",
+            "method/run of the row whose training this one is again: same architecture, seed and length, so same "
+            "numbers; it counts once, there; absent where the row itself counts",
+        ),
     ),
 )
 

@@ -19,6 +19,9 @@ RUN_KEYS = (
     Column("stop_angle_degrees", "number", "of spirals: angle at which they end"),
     Column("data_seed", "integer", "seed of the data"),
     Column("weight_seed", "integer", "seed of the weights and the batch order"),
+    Column(
+        "closed_form_from", "integer", "epoch from which on q was set to q*; absent: q was trained, as in the paper"
+    ),
 )
 
 DEPTH_RUNS = Table(

@@ -1,5 +1,7 @@
 """How methods, data sets and amounts are named, as the papers do and in their order, in figures and in the report."""
 
+from collections.abc import Iterable
+
 METHOD_NAMES = {
     "darts": "DARTS",
     "darts_es": "DARTS-ES",
@@ -10,13 +12,15 @@ METHOD_NAMES = {
 }
 """In the order of the paper's table."""
 PUBLISHED_METHOD_NAMES = {"gdas": "GDAS", "darts_pt": "DARTS+PT", "darts_pt_fixed": "DARTS+PT, fixed"}
-"""Methods of other papers, of which values on these spaces are published; fixed: the alphas are not trained."""
+"""Methods of other papers, of which values on these spaces are published; `darts_pt` also runs here. Fixed: the alphas
+are not trained."""
 DATA_SET_NAMES = {
     "cifar10": "CIFAR-10",
     "cifar100": "CIFAR-100",
     "svhn": "SVHN",
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
+    "fashion_mnist_8x8": "Fashion-MNIST 8×8",
 }
 
 SELECTING = ("r_darts_l2", "r_darts_dp")
@@ -50,6 +54,12 @@ def method_order(method: str) -> tuple[int, str]:
 def data_set_name(data_set: str) -> str:
     """A data set as the papers write it; one they do not have by its own name."""
     return DATA_SET_NAMES.get(data_set, data_set.replace("_", " "))
+
+
+def listed(words: Iterable[str]) -> str:
+    """`a`, `a and b`, `a, b and c`; `none` without any."""
+    items = list(words)
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "none"
 
 
 def count(amount: int, noun: str, plural: str | None = None) -> str:

@@ -31,8 +31,10 @@ class Genotype:
             if not edges or len(edges) % 2:
                 raise ValueError(f"genotype: the {cell} cell has {len(edges)} edges, it needs two for each node")
             for position, (_, source) in enumerate(edges):
-                if not 0 <= source < position // 2 + 2:
-                    raise ValueError(f"genotype: edge {position} of the {cell} cell comes from state {source}")
+                last = position // 2 + 1
+                if not 0 <= source <= last:
+                    edge = f"edge {position} of the {cell} cell (the first is 0)"
+                    raise ValueError(f"genotype: {edge} comes from state {source}, where only 0 to {last} are there")
         if len(self.normal) != len(self.reduce):
             raise ValueError("genotype: the normal and the reduction cell differ in their number of nodes")
 

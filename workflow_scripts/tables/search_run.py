@@ -6,8 +6,9 @@ curvature.npz   per measured epoch: epoch (m,), dominant_eigenvalue (m,), and he
 outcome.json    finished, stopped, or diverged with epoch and step; `final_l2`, `rollbacks` (DARTS-ADA) and
                 `discretised_valid_error_percent` where they are known
 
-Our own searches also keep alphas.npz and discarded.csv, the epochs that DARTS-ADA went back on, which no later step
-reads; RS-ws keeps samples.csv.
+Our own searches also keep alphas.npz: per epoch the alphas, `normal` and `reduce` (epochs, edges, operations); where a
+method of the study computes with the supernet also its state at the end, each tensor under its name behind `weights/`.
+And discarded.csv, the epochs that DARTS-ADA went back on, which no later step reads; RS-ws keeps samples.csv.
 """
 
 from dataclasses import dataclass
@@ -51,11 +52,14 @@ SAMPLES = Table(
     ),
 )
 FILES = ("settings.json", "history.csv", "curvature.npz", "outcome.json")
+ALPHAS = ("normal", "reduce")
+WEIGHTS = "weights/"
+"""Before the name of each tensor of a supernet in alphas.npz."""
 
 
 @dataclass(frozen=True)
 class SearchRun:
-    """A search read back. `hessians` is (m, n, n) or absent."""
+    """A search read back. `hessians` is (m, n, n) or absent; `alphas` are read where they are asked for."""
 
     settings: dict[str, Any]
     history: "pd.DataFrame"
@@ -63,6 +67,7 @@ class SearchRun:
     eigenvalues: list[float]
     hessians: "np.ndarray | None"
     outcome: dict[str, Any]
+    alphas: "dict[str, np.ndarray] | None" = None
 
 
 def write_search_run(files: dict[str, Path], run: SearchRun) -> None:
@@ -81,8 +86,11 @@ def write_search_run(files: dict[str, Path], run: SearchRun) -> None:
     write_json(files["outcome.json"], run.outcome)
 
 
-def read_search_run(folder: Path) -> SearchRun:
-    """Read the four files of a run's folder. Raises ValueError, in one sentence, where one is damaged."""
+def read_search_run(folder: Path, with_alphas: bool = False) -> SearchRun:
+    """Read the four files of a run's folder, and perhaps its alphas.
+
+    Raises ValueError, in one sentence, where one is damaged.
+    """
     arrays = read_arrays(folder / "curvature.npz")
     return SearchRun(
         settings=read_json(folder / "settings.json"),
@@ -91,4 +99,5 @@ def read_search_run(folder: Path) -> SearchRun:
         eigenvalues=arrays["dominant_eigenvalue"].tolist(),
         hessians=arrays.get("hessian"),
         outcome=read_json(folder / "outcome.json"),
+        alphas=read_arrays(folder / "alphas.npz", *ALPHAS) if with_alphas else None,
     )

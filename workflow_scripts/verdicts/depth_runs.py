@@ -16,7 +16,8 @@ EACH = "pair of networks with one seed"
 
 
 def finished(runs: pd.DataFrame, model: str) -> pd.DataFrame:
-    """The finished networks of learnt (ldn) or fixed (ddn) depth, each once; D is at least 1."""
+    """The finished networks of learnt (ldn) or fixed (ddn) depth, as the paper trains them, each once; D at least 1."""
+    runs = runs[runs["closed_form_from"].isna()]
     rows = runs[(runs["model"] == model) & (runs["outcome"] == "finished") & (runs["max_depth"] > 0)]
     return rows.drop_duplicates([*DATA, *SEEDS, "max_depth"])
 
@@ -75,7 +76,7 @@ def calibration_gain(runs: pd.DataFrame, svhn: bool) -> list[Evidence]:
 def speed_up(speed: pd.DataFrame, svhn: bool) -> list[Evidence]:
     """For each data set of images by how much pruning at d_opt shortens the forward pass of fixed depth D, percent."""
     found = []
-    chosen = speed[is_image(speed["data_set"], svhn)]
+    chosen = speed[is_image(speed["data_set"], svhn) & speed["closed_form_from"].isna()]
     for data_set, rows in chosen.groupby("data_set", sort=True):
         rows = shown(rows)
         times = ["deterministic_milliseconds", "d_opt_milliseconds"]

@@ -1,6 +1,7 @@
 // The look of the drawing, with the colours of page.css.
 const drawing_style = (() => {
   const { kinds } = records;
+  const { FONT, LETTERS } = words;
   const { WIDTH } = layout;
 
   const look = (selector, style) => ({ selector, style });
@@ -10,21 +11,15 @@ const drawing_style = (() => {
     const colours = getComputedStyle(document.documentElement);
     const colour = (name) => colours.getPropertyValue(`--${name}`).trim();
     const states = kinds.map((kind) => {
-      const name = kind === "link" ? "link-state" : kind;
-      const tint = colour(kind === "link" ? "link-tint" : `${kind}-tint`);
-      return look(`node[state = "${kind}"]`, {
-        "border-color": colour(name),
-        "background-color": tint,
-        "border-width": 2,
-      });
+      const frame = colour(kind === "link" ? "link-state" : kind);
+      const style = { "border-color": frame, "background-color": colour(`${kind}-tint`), "border-width": 2 };
+      return look(`node[state = "${kind}"]`, style);
     });
-    const far = {
-      "text-valign": "top",
-      "text-margin-y": -4,
-      padding: 8,
-      "min-width": WIDTH - 16,
-      "background-opacity": 0.45,
+    const lineage = (kind, style) => {
+      const drawn = { width: 3, "line-color": colour(kind), "target-arrow-color": colour(kind), "z-index": 2 };
+      return look(`edge.${kind}`, { ...drawn, ...style });
     };
+    const around = { "text-valign": "top", "text-margin-y": -4, padding: 8, "background-opacity": 0.45 };
     return [
       look("node", {
         shape: "round-rectangle",
@@ -35,8 +30,8 @@ const drawing_style = (() => {
         "background-color": colour("tint"),
         "border-color": colour("frame"),
         "border-width": 1.2,
-        "font-size": 13,
-        "font-family": "system-ui, DejaVu Sans, sans-serif",
+        "font-size": LETTERS.box,
+        "font-family": FONT,
         "text-wrap": "wrap",
         "text-max-width": 400,
         "line-height": 1.25,
@@ -46,8 +41,8 @@ const drawing_style = (() => {
         "overlay-opacity": 0,
       }),
       look("node.folded", { ghost: "yes", "ghost-offset-x": 4, "ghost-offset-y": 4, "ghost-opacity": 0.45 }),
-      look("node.member", { "font-size": 11.5 }),
-      look("node:parent", far),
+      look("node.member", { "font-size": LETTERS.member }),
+      look("node:parent", { ...around, "min-width": WIDTH - 16 }),
       ...states,
       look("node.passing", { "border-width": 0, opacity: 0, events: "no", label: "" }),
       look("node.ancestor", { "border-style": "double", "border-width": 5, "border-color": colour("ancestor") }),
@@ -74,19 +69,8 @@ const drawing_style = (() => {
       look("edge.passing", { "target-endpoint": "0 0" }),
       look("edge.arriving", { "target-arrow-shape": "triangle" }),
       look("edge.unrelated", { "line-color": colour("line"), "target-arrow-color": colour("line"), "z-index": 0 }),
-      look("edge.ancestor", {
-        width: 3,
-        "line-color": colour("ancestor"),
-        "target-arrow-color": colour("ancestor"),
-        "z-index": 2,
-      }),
-      look("edge.descendant", {
-        width: 3,
-        "line-style": "dashed",
-        "line-color": colour("descendant"),
-        "target-arrow-color": colour("descendant"),
-        "z-index": 2,
-      }),
+      lineage("ancestor", {}),
+      lineage("descendant", { "line-style": "dashed" }),
     ];
   }
 

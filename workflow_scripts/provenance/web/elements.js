@@ -73,11 +73,7 @@ const elements = (() => {
 
   /** A table of pairs. */
   const values = (pairs) =>
-    el(
-      "dl",
-      { class: "values" },
-      pairs.flatMap(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]),
-    );
+    el("dl", { class: "values" }, ...pairs.map(([key, text]) => [el("dt", {}, key), el("dd", {}, text)]));
 
   /** A table that is closed until it is asked for. */
   const folding = (title, content) => el("details", {}, el("summary", {}, title), values(flat(content)));

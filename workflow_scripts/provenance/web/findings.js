@@ -8,7 +8,7 @@ const findings = (() => {
     const waived = findings.filter((finding) => finding.kind === "waived").length,
       faults = findings.length - waived;
     const title = `${counted(faults, "finding")}${waived ? `, ${waived} waived` : ""}`;
-    if (!findings.length) return at("findings").append(el("p", {}, "✓ There are no findings."));
+    if (!findings.length) return at("findings").append(el("p", {}, at("findings").dataset.none));
     const entry = ({ kind, path, cause, node }) =>
       el("li", {}, badge(kind), " ", node ? link(node, path, owners.has(path) ? path : null) : path, `: ${cause}`);
     const region = { class: "scrolled", tabindex: "0", role: "region", "aria-label": title };

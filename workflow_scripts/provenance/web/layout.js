@@ -3,9 +3,9 @@
 const layout = (() => {
   const { nodes } = records;
   const { shown, drawnGroups } = selection;
-  const { linesOf, memberLabel } = words;
+  const { WIDEST, MARGIN, widthOf, linesOf, memberLabel } = words;
 
-  const WIDTH = 162; // of a box
+  const WIDTH = WIDEST.box;
   const LINE = 17; // height of a line of text
   const GAP = 16; // between boxes of a column
   const COLUMN_GAP = 42;
@@ -87,12 +87,10 @@ const layout = (() => {
     for (const column of columns) {
       for (const slot of column) Object.assign(slot, slot.passes ? { w: 0, h: 0, head: 0 } : boxOf(slot));
       const width = Math.max(...column.map((slot) => slot.w));
-      for (const slot of column) slot.x = left + width / 2;
-      for (const slot of column)
-        slot.ends.forEach((end, number) => {
-          end.x = left + number * width;
-        });
-      for (const slot of column) slot.narrow = !slot.passes && slot.w < width;
+      for (const slot of column) {
+        Object.assign(slot, { x: left + width / 2, narrow: !slot.passes && slot.w < width });
+        [slot.ends[0].x, slot.ends[1].x] = [left, left + width];
+      }
       left += width + COLUMN_GAP;
       stack(column, Array(column.length).fill(0));
     }
@@ -155,9 +153,9 @@ const layout = (() => {
     const inside = shown(group),
       head = linesOf(group.item).length * LINE + 10;
     if (!inside.length) return { w: WIDTH, h: head + 6, head: 0, across: 0 };
-    const longest = Math.max(...inside.map((node) => memberLabel(node).length));
-    const wide = inside.length <= 10 ? 1 : Math.sqrt((1.6 * MEMBER_HEIGHT * inside.length) / (longest * 7));
-    const cell = Math.min(Math.max(longest * 6.8 + 18, wide === 1 ? WIDTH - 20 : 60), 220);
+    const longest = Math.max(...inside.map((node) => widthOf(memberLabel(node), "member")));
+    const wide = inside.length <= 10 ? 1 : Math.sqrt((1.6 * MEMBER_HEIGHT * inside.length) / longest);
+    const cell = Math.min(Math.max(longest + 2 * MARGIN, wide === 1 ? WIDTH - 20 : 60), WIDEST.member);
     const rows = Math.ceil(inside.length / Math.ceil(wide)),
       across = Math.ceil(inside.length / rows);
     const w = Math.max(across * (cell + 8) + 12, WIDTH),

@@ -2,7 +2,7 @@
 const list = (() => {
   const { items } = records;
   const { shown, select, relationOf, shape } = selection;
-  const { MARKS, marked, sizeOf } = words;
+  const { sizeOf, statesOf } = words;
   const { at, el, button, foldButton } = elements;
   const { columns } = layout;
 
@@ -41,11 +41,7 @@ const list = (() => {
       const item = items.get(entry.dataset.key),
         relation = relationOf(item);
       const name = item.members ? `${item.title}, ${sizeOf(item)}` : item.group.item === item ? item.title : item.short;
-      const states = item.members
-        ? item.states.map(([kind, count]) => `${MARKS[kind]} ${count} ${kind}`)
-        : item.state
-          ? [marked(item.state)]
-          : [];
+      const states = statesOf(item);
       const arrow = { ancestor: "◂ ", descendant: "▸ " }[relation] ?? "";
       entry.textContent = `${arrow}${[name, ...states].join(" · ")}`;
       const spoken = [item.title, item.members ? sizeOf(item) : "", ...states, relation].filter(Boolean);

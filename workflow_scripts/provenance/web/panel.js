@@ -58,10 +58,7 @@ const panel = (() => {
       { commit, dirty } = record.git;
     const facts = [
       ["step", node.step],
-      ["started", record.started],
-      ["ended", record.ended],
-      ["seconds", String(record.seconds)],
-      ["attempt", String(record.attempt)],
+      ...["started", "ended", "seconds", "attempt"].map((key) => [key, String(record[key])]),
       ["seed", String(record.seed ?? "none")],
       ["threads", String(record.threads)],
       ["record", el("span", {}, record.record, " ", el("code", {}, record.record_sha256))],

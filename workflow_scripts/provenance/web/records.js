@@ -12,19 +12,12 @@ const records = (() => {
     const unlinked = { parents: new Set(), children: new Set(), findings: [] };
     return { ...node, ...unlinked, id, key: `node ${id}`, leaf: leaves[node.group] };
   });
-  const files = data.files.map(([folder, name, sha256, bytes, owner]) => ({
-    path: data.folders[folder] + name,
-    sha256,
-    bytes,
-    owner: nodes[owner],
-  }));
-  const findings = data.findings.map(([kind, path, cause, job, node]) => ({
-    kind,
-    path,
-    cause: value(cause),
-    job,
-    node: node === null ? null : nodes[node],
-  }));
+  const files = data.files.map(([folder, name, sha256, bytes, owner]) => {
+    return { path: data.folders[folder] + name, sha256, bytes, owner: nodes[owner] };
+  });
+  const findings = data.findings.map(([kind, path, cause, job, node]) => {
+    return { kind, path, cause: value(cause), job, node: nodes[node] ?? null };
+  });
   const byName = new Map(); // jobs
   const owners = new Map(files.map((file) => [file.path, file.owner])); // of files, by path
   const readers = new Map(); // of files, by path

@@ -6,11 +6,10 @@ const search = (() => {
 
   const MATCHES = 50; // that a search shows
 
+  const entry = (text, item, file) => ({ text, low: text.toLowerCase(), item, file });
   const wanted = [
-    ...nodes
-      .filter((node) => node.kind === "job")
-      .map((node) => ({ text: node.name, low: node.name.toLowerCase(), item: node, file: null })),
-    ...[...owners].map(([path, item]) => ({ text: path, low: path.toLowerCase(), item, file: path })),
+    ...nodes.filter((node) => node.kind === "job").map((node) => entry(node.name, node, null)),
+    ...[...owners].map(([path, item]) => entry(path, item, path)),
   ];
 
   /** Show what has the text of the field in its name. */
@@ -28,9 +27,8 @@ const search = (() => {
     box.querySelector("ul").replaceChildren(
       ...found.slice(0, MATCHES).map(({ text: name, item, file }) => {
         const made = link(item, name, file);
-        made.append(
-          el("span", {}, file === null ? " · job" : item.kind === "file" ? " · file" : ` · file of ${item.name}`),
-        );
+        const what = file === null ? "job" : item.kind === "file" ? "file" : `file of ${item.name}`;
+        made.append(el("span", {}, ` · ${what}`));
         return el("li", {}, made);
       }),
     );

@@ -8,7 +8,7 @@ import pytest
 from workflow_scripts.provenance.environment import machine
 from workflow_scripts.runtime.device_lease import devices_to_lend
 from workflow_scripts.runtime.job_lock import job_lock
-from workflow_scripts.runtime.schedulers import SCHEDULERS, scheduler_job, scheduler_name
+from workflow_scripts.runtime.scheduler_dialects import SCHEDULERS, scheduler_job, scheduler_name
 
 JOBS = [
     ("Slurm", {"SLURM_JOB_ID": "4242"}, "4242"),
