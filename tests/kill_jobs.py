@@ -21,7 +21,8 @@ from pathlib import Path
 from workflow_scripts import run
 from workflow_scripts.provenance.identity import planned_identity
 from workflow_scripts.runtime.job_command import file_options
-from workflow_scripts.study.job_plan import Job, Plan
+from workflow_scripts.study.job import Job
+from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.study import Study
 
 SEARCH = {

@@ -9,7 +9,7 @@ import pytest
 
 from workflow_scripts import board
 from workflow_scripts.runtime.job_lock import job_lock, lock_file
-from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.job import Job
 from workflow_scripts.tables.files import write_arrays
 from workflow_scripts.watching.run_curves import run_curves
 

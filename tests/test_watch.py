@@ -18,7 +18,7 @@ from workflow_scripts.provenance import attempts
 from workflow_scripts.rehearsal.made_up_results import Writer
 from workflow_scripts.runtime.job_lock import job_lock, lock_file
 from workflow_scripts.runtime.progress import Console as JobConsole
-from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.job import Job
 from workflow_scripts.watching.job_log import progress_of
 from workflow_scripts.watching.study_now import StudyWatch
 from workflow_scripts.watching.view import View, curve

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob, SelectionJob, SupernetJob
 from workflow_scripts.study.depth_settings import DepthRun
 from workflow_scripts.study.image_sets import load_image_set
-from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.job import Job
 
 RECORD, ATTEMPTS, LOG = 7_700, 4_100, 4_100
 """Bytes of a job's record, of the trace of its attempts and of its log."""

@@ -23,7 +23,8 @@ from workflow_scripts.runtime.command_line import print_error, study_parser
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.cell_job_settings import EvaluationJob, SearchJob, SelectionJob, SupernetJob
 from workflow_scripts.study.depth_settings import DepthRun
-from workflow_scripts.study.job_plan import Job, Plan
+from workflow_scripts.study.job import Job
+from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.open_study import named_study
 from workflow_scripts.study.study import StudyError
 

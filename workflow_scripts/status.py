@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from workflow_scripts.provenance.failed_jobs import failures
-from workflow_scripts.provenance.staleness import (
+from workflow_scripts.provenance.job_states import (
     RUNNING,
     RUNS,
     DryRunError,

@@ -191,7 +191,7 @@ def loaded_by(modules):
 
 def test_what_the_snakefile_loads_is_light():
     loaded = loaded_by(
-        "workflow_scripts.study.job_plan, workflow_scripts.study.open_study, workflow_scripts.provenance.standing"
+        "workflow_scripts.study.job_plan, workflow_scripts.study.open_study, workflow_scripts.provenance.staleness"
     )
     assert "pydantic" in loaded
     assert loaded & HEAVY == set()

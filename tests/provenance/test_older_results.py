@@ -15,9 +15,9 @@ from provenance.forging import change, findings, forge
 
 from workflow_scripts.audit import main
 from workflow_scripts.provenance.code_digest import combined
+from workflow_scripts.provenance.job_states import job_states
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.page_file import page_of
-from workflow_scripts.provenance.staleness import job_states
 from workflow_scripts.provenance.study_of_results import planned_of, study_of
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.runtime.progress import Silent

@@ -1,129 +1,203 @@
-"""The commands to type where results are missing, altered or stale, and Snakemake alone would leave them."""
+"""Is a result there, and of the settings and the code at hand? And if not: which setting, which module?"""
 
-import shutil
-from dataclasses import replace
+import json
+import re
 from pathlib import Path
 
 import pytest
 
-from workflow_scripts.provenance.staleness import JobState, commands, job_states, study_options
+from workflow_scripts.provenance.code_digest import combined
+from workflow_scripts.provenance.differences import differences
+from workflow_scripts.provenance.identity import identity_text, parse_identity
+from workflow_scripts.provenance.record import canonical_bytes, sealed
+from workflow_scripts.provenance.staleness import ResultState, record_or_fault, result_state, source_warnings
+from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.rehearsal.made_up_results import Writer
-from workflow_scripts.runtime.job_lock import job_lock, lock_file
-from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.job import Job
+from workflow_scripts.study.job_plan import Plan
+from workflow_scripts.study.study import Study
 
-RESULTS = "results/made_up"
-OPTIONS = study_options(Path("config/made_up.yaml"), None)
-RUN = ".venv/bin/snakemake --profile profiles/local --configfile config/made_up.yaml"
+STEP = "join_tables"
+SETTINGS = {"table": "searches", "deep": {"rate": 0.1, "betas": [0.5, 0.999], "images": None}}
+RECORD = "results/made_up/records/join_tables/searches.json"
+OUTPUT = "results/made_up/tables/searches.csv"
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
-def asked(*targets):
-    return RUN.replace("snakemake", f"snakemake {' '.join(targets)}", 1)
+def job_of(settings=SETTINGS, outputs=(OUTPUT,), step=STEP, modules=()):
+    return Job("join_tables/searches", step, settings, {}, {"files": list(outputs)}, "results/made_up", modules)
 
 
-def table(name):
-    return Job(f"join_tables/{name}", "join_tables", {}, {}, {"table": [f"{RESULTS}/tables/{name}.csv"]}, RESULTS)
+def made(job):
+    """Put a result and its record where a job leaves them."""
+    plain = job.settings if isinstance(job.settings, dict) else job.settings.model_dump(mode="json")
+    files = [path if Path(path).suffix else f"{path}/file" for path in job.writes]
+    Writer().job(job.root, job.name, job.step, plain, {}, files, chosen=list(job.modules))
 
 
-DEPTH = Job("depth_search/a", "depth_search", {}, {}, {"folder": [f"{RESULTS}/depth/a"]}, RESULTS)
+def state(settings=SETTINGS, outputs=(OUTPUT,), **others):
+    job = job_of(settings, outputs, **others)
+    return result_state(job, record_or_fault(Path(job.record)), Waivers("results/made_up"))
 
 
-def make(*jobs):
-    for job in jobs:
-        files = [path if Path(path).suffix else f"{path}/{name}" for path in job.writes for name in ("one", "two")]
-        Writer().job(job.root, job.name, job.step, {}, {}, list(dict.fromkeys(files)))
+def changed(**settings):
+    return {**SETTINGS, "deep": {**SETTINGS["deep"], **settings}}
 
 
-def typed(*jobs, plan=(), most=10):
-    return commands(job_states(jobs, RESULTS), {f"{RESULTS}/logs/{name}.log": "" for name in plan}, OPTIONS, most)
+def change_record(**entries):
+    record = {key: value for key, value in json.loads(Path(RECORD).read_text()).items() if key != "digest"}
+    Path(RECORD).write_bytes(canonical_bytes(sealed({**record, **entries})))
 
 
-def test_nothing_is_typed_for_results_that_are_fresh():
-    make(table("a"), DEPTH)
-    assert typed(table("a"), DEPTH) == []
+def test_a_result_of_the_same_settings_and_code_is_fresh():
+    made(job_of())
+    assert state() == ResultState("join_tables/searches", "fresh")
+    assert str(state()) == "fresh: join_tables/searches"
 
 
-def test_what_snakemake_would_run_takes_the_command_of_every_run():
-    assert typed(table("a"), plan=[table("a").name]) == [RUN]
+def test_a_result_that_is_not_there_is_missing():
+    assert state().state == "missing"
+    made(job_of())
+    assert state(outputs=[OUTPUT, "results/made_up/tables/other.csv"]).state == "missing"
+    Path(OUTPUT).unlink()
+    assert str(state()) == "missing: join_tables/searches"
 
 
-def test_a_deleted_result_is_asked_for_by_name():
-    make(table("a"), table("b"))
-    Path(table("a").writes[0]).unlink()
-    assert typed(table("a"), table("b")) == [asked(*table("a").writes), RUN]
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "3", '{"settings": {}}', '{"settings": {}, "code": "0"}'])
+def test_a_result_whose_record_is_absent_or_unreadable(content):
+    made(job_of())
+    Path(RECORD).unlink()
+    if content is not None:
+        Path(RECORD).write_text(content)
+    assert (state().job, state().state) == ("join_tables/searches", "without a record")
 
 
-def test_an_altered_result_is_removed_before():
-    make(table("a"))
-    [output] = table("a").writes
-    Path(output).write_text("altered")
-    assert typed(table("a")) == [f"rm -r {output}", asked(output), RUN]
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        (changed(rate=0.2), "setting deep.rate: 0.1 -> 0.2"),
+        (changed(betas=[0.999, 0.5]), "setting deep.betas: [0.5, 0.999] -> [0.999, 0.5]"),
+        (changed(images=5), "setting deep.images: null -> 5"),
+        (changed(new=None), "setting deep.new: absent -> null"),
+        (changed(rate=0.2, images=5), "setting deep.images: null -> 5; setting deep.rate: 0.1 -> 0.2"),
+        ({"table": "searches"}, 'setting deep: {"betas": [0.5, 0.999], "images": null, "rate": 0.1} -> absent'),
+        ({**SETTINGS, "table": True}, 'setting table: "searches" -> true'),
+    ],
+)
+def test_a_changed_setting_is_named_with_both_values(settings, reason):
+    made(job_of())
+    assert state(settings) == ResultState("join_tables/searches", "stale", tuple(reason.split("; ")))
 
 
-def test_a_file_removed_from_a_result_that_is_a_folder_is_seen_and_the_folder_made_again():
-    make(DEPTH)
-    [output] = DEPTH.writes
-    Path(output, "one").unlink()
-    [job_state] = job_states([DEPTH], RESULTS)
-    assert (job_state.state, job_state.reasons) == ("altered", (f"{output}/one was removed after it was made",))
-    assert typed(DEPTH) == [f"rm -r {output}", asked(output), RUN]
+def test_values_that_python_takes_for_equal_are_told_apart():
+    """As in the identity, which Snakemake compares."""
+    assert differences({"a": 1}, {"a": 1.0}) == ["a: 1 -> 1.0"]
+    assert differences({"a": True}, {"a": 1}) == ["a: true -> 1"]
+    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"c": 2, "b": 1}}) == []
+    assert differences({"a": [{"b": 1}]}, {"a": [{"b": 2}]}) == ['a: [{"b": 1}] -> [{"b": 2}]']
 
 
-def test_a_result_that_is_now_a_link_is_altered():
-    make(table("a"))
-    output = Path(*table("a").writes)
-    output.rename("elsewhere.csv")
-    output.symlink_to(Path("elsewhere.csv").absolute())
-    [job_state] = job_states([table("a")], RESULTS)
-    assert (job_state.state, job_state.reasons) == ("altered", (f"{output} was altered after it was made",))
+NAMES = [f"a_figure_with_a_long_name_{number}" for number in range(21)]
 
 
-@pytest.mark.parametrize("is_there", [True, False])
-def test_a_job_that_runs_is_named_as_running_and_what_reads_it_follows(is_there):
-    drawn = Job("figure_a", "figure", {}, {"tables": table("a").writes}, {"png": [f"{RESULTS}/a.png"]}, RESULTS)
-    make(table("a"))
-    Writer().job(drawn.root, drawn.name, drawn.step, {}, drawn.inputs, drawn.writes)
-    if not is_there:
-        Path(table("a").writes[0]).unlink()
-    with job_lock(lock_file(Path(RESULTS), table("a").name), print):
-        found = job_states([table("a"), drawn], RESULTS)
-    assert [each.state for each in found] == ["running", "follows"]
-    assert found[0].reasons[0].startswith("host ")
+@pytest.mark.parametrize(
+    ("new", "lines"),
+    [
+        ([*NAMES[:5], *NAMES[6:]], ['figures.5: "a_figure_with_a_long_name_5" -> absent']),
+        ([*NAMES[:5], "new", *NAMES[5:]], ['figures.5: absent -> "new"']),
+        ([*NAMES[:5], "new", *NAMES[6:]], ['figures.5: "a_figure_with_a_long_name_5" -> "new"']),
+        (NAMES[:20], ['figures.20: "a_figure_with_a_long_name_20" -> absent']),
+        ([], [f'figures.{number}: "{name}" -> absent' for number, name in enumerate(NAMES)]),
+        (NAMES, []),
+    ],
+)
+def test_of_a_long_list_only_the_entries_that_differ_are_told(new, lines):
+    assert differences({"figures": NAMES}, {"figures": new}) == lines
 
 
-@pytest.mark.parametrize(("step", "state"), [("given_architecture", "fresh"), ("derive_architectures", "may follow")])
-def test_a_training_of_a_given_architecture_does_not_wait_for_the_others_of_its_group(step, state):
-    file = f"{RESULTS}/cells/architectures/s4_digits/a/b.yaml"
-    outcome = {"outcome": [f"{RESULTS}/cells/evaluations/s4_digits/a/b/seed-1/outcome.json"]}
-    gathered = {"architectures": [f"{RESULTS}/cells/architectures/s4_digits.yaml"]}
-    one = Job("one", step, {}, {}, {"architecture": [file]}, RESULTS)
-    group = Job("group", "gather_architectures", {}, {"part": [file]}, gathered, RESULTS)
-    name = "evaluate_genotype/s4_digits/a/b/seed-1"
-    training = Job(name, "evaluate_genotype", {}, {"architecture": [file]}, outcome, RESULTS)
-    for job in (one, group, training):
-        Writer().job(job.root, job.name, job.step, {}, job.inputs, job.writes)
-    more = replace(group, settings={"parts": ["a/b", "a/c"]})
-    assert [each.state for each in job_states([one, more, training], RESULTS)] == ["fresh", "stale", state]
+def test_entries_of_lists_are_compared_by_their_own_settings():
+    runs = [{"run": f"l2-0.0003_drop-0_seed-{seed}", "methods": ["darts"], "l2": [3e-4, 6e-2]} for seed in (1, 2)]
+    other = [runs[0], {**runs[1], "methods": ["darts", "darts_es"]}]
+    assert differences({"runs": runs}, {"runs": other}) == ['runs.1.methods: ["darts"] -> ["darts", "darts_es"]']
 
 
-@pytest.mark.parametrize("state", ["stale", "without a record"])
-def test_a_result_that_snakemake_takes_for_sound_is_forced(state):
-    make(table("a"))
-    forced = [asked(*table("a").writes, "--force"), RUN]
-    assert commands([JobState(table("a"), state)], {}, OPTIONS, 10) == forced
+def test_changed_code_is_named_by_module():
+    made(job_of())
+    modules = json.loads(Path(RECORD).read_text())["modules"]
+    schema, removed = "workflow_scripts.tables.schema", "workflow_scripts.tables.removed"
+    assert schema in modules
+    other = {**modules, schema: "0" * 64, removed: "1" * 64}
+    change_record(code=combined(other), modules=other)
+    code = f"code of {removed}: 11111111 -> absent; code of {schema}: 00000000 -> {modules[schema][:8]}"
+    assert state() == ResultState("join_tables/searches", "stale", tuple(code.split("; ")))
+    assert state(changed(rate=0.2)).reasons == ("setting deep.rate: 0.1 -> 0.2", *code.split("; "))
 
 
-def test_targets_of_one_kind_share_a_command_up_to_a_number_of_jobs():
-    jobs = [table(name) for name in "abc"]
-    make(*jobs)
-    shutil.rmtree(f"{RESULTS}/tables")
-    assert typed(*jobs, most=2) == [asked(*jobs[0].writes, *jobs[1].writes), RUN]
+def test_a_module_chosen_by_name_counts():
+    figure = {"figure": "dominant_eigenvalue"}
+    chosen = {"step": "figure", "modules": ("figures.dominant_eigenvalue",)}
+    made(job_of(figure, **chosen))
+    assert "figures.dominant_eigenvalue" in json.loads(Path(RECORD).read_text())["modules"]
+    assert state(figure, **chosen).state == "fresh"
+    other = state(figure, step="figure", modules=("figures.test_error",)).reasons
+    assert re.fullmatch(
+        r"code of figures.dominant_eigenvalue: \w{8} -> absent; .*code of figures.test_error: absent -> \w{8}",
+        "; ".join(other),
+    )
 
 
-def test_the_settings_of_the_command_line_are_given_again():
-    options = study_options(Path("config/made_up.yaml"), "study=short cells.search.epochs=4")
-    assert commands([], {"a log": ""}, options, 10) == [f"{RUN} --config 'set=study=short cells.search.epochs=4'"]
+def test_an_identity_has_four_parts():
+    identity = parse_identity(identity_text(STEP, SETTINGS, ["figures.style"]))
+    assert (identity.step, identity.settings, identity.modules) == (STEP, SETTINGS, ("figures.style",))
+    for text in ("{}", "[]", '{"step": "a", "settings": {}, "modules": []}'):
+        with pytest.raises(ValueError, match=r"^a job's identity has the keys step, settings, modules and code$"):
+            parse_identity(text)
+
+
+# sources of a study ---------------------------------------------------------------------------------------------------
+
+
+def plan(existing_only=True, **depth):
+    experiment = {"max_depths": [1], "seeds": [1, 2, 3, 4], **depth}
+    study = {"study": "made_up", "title": "T", "description": "D", "figures": ["depth_posterior"]}
+    return Plan(Study.model_validate(study | {"depth": {"experiments": {"a": experiment}}}), existing_only)
+
+
+def make_sources(number):
+    for source in plan(existing_only=False).source_jobs[:number]:
+        made(source)
+
+
+def test_nothing_is_told_of_sources_that_are_all_fresh():
+    make_sources(4)
+    assert source_warnings(plan()) == []
+
+
+def test_missing_and_stale_sources_are_told():
+    make_sources(3)
+    [record] = Path("results/made_up/records/depth_search").glob("a_seed-2_spirals_ldn_D0-15_width-20.json")
+    record.unlink()
+    lines = source_warnings(plan(prior_decay=0.9))
+    reason = "setting runs.a_ldn_D1_width-20_seed-1.prior_decay: 0.85 -> 0.9"
+    assert lines == [
+        "missing: depth search results/made_up/depth/a_seed-4_spirals_ldn_D0-15_width-20",
+        f"stale: depth_search/a_seed-1_spirals_ldn_D0-15_width-20 ({reason})",
+        "without a record: depth_search/a_seed-2_spirals_ldn_D0-15_width-20",
+        f"stale: depth_search/a_seed-3_spirals_ldn_D0-15_width-20 ({reason.replace('seed-1', 'seed-3')})",
+    ]
+
+
+def test_a_long_list_of_sources_is_cut_and_counted():
+    assert source_warnings(plan(), longest=3) == [
+        *(
+            f"missing: depth search results/made_up/depth/a_seed-{seed}_spirals_ldn_D0-15_width-20"
+            for seed in (1, 2, 3)
+        ),
+        "... and 1 more",
+    ]
+    assert len(source_warnings(plan(), longest=4)) == 4

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from workflow_scripts.provenance.findings import Finding, Verdict
 from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.provenance.notes import first_few
-from workflow_scripts.provenance.standing import ResultState, record_state, record_state_by_code
+from workflow_scripts.provenance.staleness import ResultState, record_state, record_state_by_code
 from workflow_scripts.provenance.waivers import Waivers
-from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.job import Job
 
 
 def compare_with_study(ledger: Ledger, planned: Iterable[Job] | None, verdict: Verdict) -> None:

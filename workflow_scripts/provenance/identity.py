@@ -13,7 +13,7 @@ from workflow_scripts.provenance.code_digest import code_digests, combined
 from workflow_scripts.study.settings_model import Model, canonical
 
 if TYPE_CHECKING:  # the wrapper, which needs this module, sets the number of threads before numpy is loaded
-    from workflow_scripts.study.job_plan import Job
+    from workflow_scripts.study.job import Job
 
 
 @dataclass(frozen=True)

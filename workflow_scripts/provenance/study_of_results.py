@@ -3,7 +3,8 @@
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.ledger import Ledger
-from workflow_scripts.study.job_plan import Job, Plan
+from workflow_scripts.study.job import Job
+from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.study import Study, StudyError
 

@@ -12,7 +12,7 @@ from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.provenance.notes import notes_on
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.runtime.folders import ATTEMPTS, RECORDS, WAIVERS
-from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.job import Job
 
 VIEWS = ("report.html", PAGE)
 """Pages made from records and results, for reading. The report is a job's output, too; the page of records is not."""

@@ -7,9 +7,9 @@ from workflow_scripts.provenance.hashing import sha256_of_recorded
 from workflow_scripts.provenance.identity import planned_identity
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.record import digest_of, lies_at, now
-from workflow_scripts.provenance.standing import record_state
+from workflow_scripts.provenance.staleness import record_state
 from workflow_scripts.provenance.waivers import Waiver, Waivers
-from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.job import Job
 
 
 class WaiverError(Exception):

@@ -20,7 +20,7 @@ from workflow_scripts.runtime.folders import RECORDS, WAIVERS
 from workflow_scripts.runtime.printable import visible
 from workflow_scripts.runtime.untrusted_files import found_below, read_regular
 from workflow_scripts.runtime.writable_paths import link_on_the_way
-from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.job import Job
 from workflow_scripts.study.settings_model import Model
 
 

@@ -13,7 +13,7 @@ from workflow_scripts.cluster.submission_files import Submission, submissions
 from workflow_scripts.provenance import attempts
 from workflow_scripts.provenance.record import Record, RecordError, read_record
 from workflow_scripts.runtime.folders import ATTEMPTS
-from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.job import Job
 
 METADATA = Path(".snakemake/metadata")
 """Where Snakemake notes a job that ended, a file for each of its outputs."""

@@ -11,7 +11,7 @@ from workflow_scripts.rehearsal.overhead import JobFacts, facts_of
 from workflow_scripts.runtime.folders import ATTEMPTS, INPUT_RECORDS, LOGS, RECORDS, SCHEDULER
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.runtime.untrusted_files import found_below
-from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.job import Job
 
 PARTS = (
     ("waiting", "waiting", "from the submission to the start of the job's script"),

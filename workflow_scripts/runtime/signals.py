@@ -8,9 +8,13 @@ This module loads nothing that Python has not loaded already: until it is there,
 
 import os
 import sys
+from types import FrameType
 
 TRY_AGAIN = 75
 """Exit status of a job that was stopped and goes on when it is started again (EX_TEMPFAIL)."""
+
+COMPILERS = ("numba", "llvmlite")
+"""Packages whose Python is called from machine code, which does not pass on what is raised there."""
 
 
 def end_on_signals() -> None:
@@ -21,7 +25,11 @@ def end_on_signals() -> None:
 
 
 def raise_on_signals() -> None:
-    """Raise Stopped, once, when the process is asked to end."""
+    """Raise Stopped, once, when the process is asked to end; where numba is at work, in what called it.
+
+    A signal that arrives during a compiled function is handled in Python that numba's machine code calls at its end.
+    Raised there, an exception becomes a SystemError, or the process dies (docs/behaviour.md).
+    """
     _handle(_stop)
 
 
@@ -63,11 +71,34 @@ def _end_at_once(name: str) -> None:
     os._exit(TRY_AGAIN)
 
 
-def _stop(number: int, frame: object) -> None:
+def _stop(number: int, frame: FrameType | None) -> None:
     from workflow_scripts.runtime.failures import Stopped
 
     ignore_signals()  # once is enough
-    raise Stopped(_name(number))
+    stopped = Stopped(_name(number))
+    caller = _caller_of_compiler(frame)
+    if caller is None:
+        raise stopped
+
+    def raise_in_caller(*event: object) -> None:
+        sys.settrace(None)
+        raise stopped
+
+    caller.f_trace = raise_in_caller  # at its next line or its end
+    sys.settrace(lambda *event: None)  # in force, but for no function that begins meanwhile
+
+
+def _caller_of_compiler(frame: FrameType | None) -> FrameType | None:
+    """The frame that called numba, where this one is numba's or numba called it; else None."""
+    while frame is not None and not _is_compiler(frame):
+        frame = frame.f_back
+    while frame is not None and _is_compiler(frame):
+        frame = frame.f_back
+    return frame
+
+
+def _is_compiler(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in COMPILERS
 
 
 def _name(number: int) -> str:

@@ -1,7 +1,7 @@
 """The plan of a study: every job with its settings and files. The rules, the audit, `status` and `plan` use it."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,14 @@ from workflow_scripts.study.cell_job_settings import evaluation_job, search_job,
 from workflow_scripts.study.depth_settings import experiment_of
 from workflow_scripts.study.figure_modules import figure_tables, is_animated
 from workflow_scripts.study.image_sets import load_image_set
+from workflow_scripts.study.job import Files, Job
 from workflow_scripts.study.own_data import data_settings
 from workflow_scripts.study.paper_differences import differences_by_paper
 from workflow_scripts.study.places import DEPTH_TABLES, PUBLISHED_VALUES, SEARCH_TABLES, Places
 from workflow_scripts.study.report_settings import report_settings
 from workflow_scripts.study.runs import Runs
 from workflow_scripts.study.search_spaces import load_space
-from workflow_scripts.study.settings_model import Model, canonical
+from workflow_scripts.study.settings_model import canonical
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.display_names import GENOTYPES, SELECTING
 from workflow_scripts.tables.search_run import FILES
@@ -36,43 +37,6 @@ SOURCE_STEPS = (
 
 WITHOUT_ALPHAS = ("random_ws", "published")
 """Searches that keep none."""
-
-Files = dict[str, list[str]]
-
-
-@dataclass(frozen=True)
-class Job:
-    """One job: its name below <root>/records and <root>/logs, what decides it, and its files by the rule's names."""
-
-    name: str
-    step: str
-    settings: Model | dict[str, Any]
-    inputs: Files
-    outputs: Files
-    root: str
-    modules: tuple[str, ...] = ()
-    on_request: bool = False
-    """whether it runs only where a person asks for its result"""
-
-    @property
-    def reads(self) -> list[str]:
-        """The paths of all inputs."""
-        return [path for paths in self.inputs.values() for path in paths]
-
-    @property
-    def writes(self) -> list[str]:
-        """The paths of all outputs."""
-        return [path for paths in self.outputs.values() for path in paths]
-
-    @property
-    def record(self) -> str:
-        """The file of its record."""
-        return places.record(self.root, self.name)
-
-    @property
-    def log(self) -> str:
-        """The file of its log, by which Snakemake names it too."""
-        return places.log(self.root, self.name)
 
 
 class Plan:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.runtime.job_lock import holder
-from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.job import Job
 from workflow_scripts.tables.files import damaged, read_arrays
 from workflow_scripts.watching.job_log import Point, read_progress
 

@@ -15,11 +15,11 @@ from typing import Any
 
 from workflow_scripts.provenance import attempts
 from workflow_scripts.provenance.failed_jobs import FailedJob, failed_jobs
+from workflow_scripts.provenance.job_states import RUNNING, RUNS, JobState, job_states
 from workflow_scripts.provenance.record import Record
-from workflow_scripts.provenance.staleness import RUNNING, RUNS, JobState, job_states
-from workflow_scripts.provenance.standing import record_or_fault
+from workflow_scripts.provenance.staleness import record_or_fault
 from workflow_scripts.runtime.folders import ATTEMPTS
-from workflow_scripts.study.job_plan import Job
+from workflow_scripts.study.job import Job
 from workflow_scripts.study.settings_model import Model, canonical
 from workflow_scripts.watching.job_log import JobProgress, read_progress
 
