@@ -16,6 +16,7 @@ from workflow_scripts.runtime.job_command import (
     access_option,
     rule_command,
 )
+from workflow_scripts.runtime.run_locks import end_locks_with_runs
 from workflow_scripts.runtime.snakemake_start import (
     after_idle_runs,
     collect_garbage,
@@ -46,6 +47,7 @@ job_params = rule_params(PLAN)
 use_this_python()
 look_for_last_outputs()
 one_line_per_job()
+end_locks_with_runs()
 after_idle_runs(lambda: write_page(RESULTS, PLAN.study))
 
 

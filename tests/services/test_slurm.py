@@ -29,7 +29,7 @@ from services.workflow_runs import (
     starts,
     undisturbed_tree,
 )
-from workflow.workflow_copy import PROGRAM, ROOT, copy_workflow, edit
+from workflow.workflow_copy import ROOT, copy_workflow, edit
 
 from workflow_scripts.cluster.submission_files import submissions
 
@@ -158,14 +158,12 @@ def test_a_cancelled_job_says_so_and_goes_on(start, tree, undisturbed, slurm_clu
     assert [entry["failed"] for entry in ended] in ([], ["Stopped"])
 
 
-def test_the_main_process_is_killed_and_started_again(start, tree, undisturbed, environment):
+def test_the_main_process_is_killed_and_started_again(start, tree, undisturbed):
     """The first job runs on; the second, for the same output, waits for it and takes its result."""
     first = start()
     first.wait_for(lambda: epochs_done(tree) >= 5)
     first.process.kill()
     first.process.wait(timeout=20)
-    unlock = [str(PROGRAM), "--unlock", "--configfile", "config/tiny.yaml"]
-    subprocess.run(unlock, cwd=tree, env=environment, check=True, capture_output=True)
     start().finish()
     assert same_bytes(tree, undisturbed)
     log = (tree / LOG).read_text()

@@ -62,20 +62,41 @@ def try_lock(file: Path) -> FileLock | None:
 def is_held(file: Path) -> bool:
     """Whether a process holds a lock, here or on another machine that shares the file system; only looks.
 
-    The shared lock that it asks for is had at once, or not at all. A file that is not there, or is none of ours, is
-    held by nobody.
+    A file that is not there, or is none of ours, is held by nobody.
     """
+    return _refusal_of_shared(file) in HELD
+
+
+def is_free(file: Path) -> bool:
+    """Whether a file is there and no process holds a lock on it; not where that cannot be known. Only looks."""
+    return _refusal_of_shared(file) is None
+
+
+def _refusal_of_shared(file: Path) -> int | None:
+    """What the system answers to a shared lock, which is had at once or not at all; None where it was had."""
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return False
+        return errno.ENOENT
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno in HELD
+        return error.errno
     finally:
         os.close(descriptor)
-    return False
+    return None
+
+
+@contextmanager
+def held(file: Path) -> Iterator[None]:
+    """Hold a lock on a file that is there, and leave its content; none where the file system has no locks."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
