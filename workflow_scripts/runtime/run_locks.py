@@ -6,8 +6,9 @@ Here each run holds a kernel lock on its own, which any death frees, and removes
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,16 +30,20 @@ def end_locks_with_runs() -> None:
         with ExitStack() as stack:
             with lock_if_possible(FOLDER.with_name("starting.lock"), SECONDS):
                 left = [file for file in FOLDER.glob("*.lock") if is_free(file)]
-                for file in left:
-                    file.unlink(missing_ok=True)
+                _remove(left)
                 if left:
                     print("the lock of an earlier run, which was killed, is removed", file=sys.stderr, flush=True)
                 others = set(FOLDER.glob("*.lock"))
                 stack.enter_context(lock(persistence))
                 own = set(FOLDER.glob("*.lock")) - others
-                persistence.unlock = lambda: [file.unlink(missing_ok=True) for file in own]
+                persistence.unlock = partial(_remove, own)
                 for file in own:
                     stack.enter_context(held(file))
             yield
 
     FilePersistence.lock = lock_while_alive
+
+
+def _remove(files: Iterable[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
