@@ -55,6 +55,7 @@ LIGHT = (
     "workflow_scripts.provenance",
     "workflow_scripts.runtime.command_line",
     "workflow_scripts.runtime.job_command",
+    "workflow_scripts.runtime.run_locks",
     "workflow_scripts.runtime.snakemake_start",
 )
 """What the Snakefile and the rules may import."""
