@@ -35,7 +35,7 @@ def test_the_log_has_every_line(console, clock):
         clock.now += 1.0
         console.advance(done, 4, f"loss 0.{done}")
     assert lines(console.log) == [
-        "1/4  loss 0.1  3s left",
+        "1/4  loss 0.1  ? left",
         "2/4  loss 0.2  2s left",
         "3/4  loss 0.3  1s left",
         "4/4  loss 0.4",
@@ -71,9 +71,23 @@ def test_bar_is_full_at_the_end(console, clock):
     ],
 )
 def test_time_left(console, clock, elapsed, done, total, left):
+    console.advance(0, total)
     clock.now += elapsed
     console.advance(done, total)
-    assert lines(console.log)[0].endswith(f"  {left} left")
+    assert lines(console.log)[-1].endswith(f"  {left} left")
+
+
+def test_time_left_is_by_the_pace_since_the_first_report(console, clock):
+    """Before it a job compiles, or takes up what a checkpoint holds."""
+    clock.now += 60
+    for done in (30, 31, 32):
+        console.advance(done, 50)
+        clock.now += 2
+    assert [line.split("  ")[-1] for line in lines(console.log)] == ["? left", "38s left", "36s left"]
+    console.advance(10, 50)
+    clock.now += 1
+    console.advance(11, 50)
+    assert lines(console.log)[-1].endswith("  39s left"), "the work went back"
 
 
 def test_nothing_to_do(console, clock):

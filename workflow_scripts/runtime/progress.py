@@ -50,12 +50,19 @@ class Console:
     ) -> None:
         """Write every line to `log`; to `console` at most one in `every_seconds`, and the last."""
         self.name, self.log, self.console, self.every, self.clock = name, log, console, every_seconds, clock
-        self.started = self.shown = clock()
+        self.shown = clock()
+        self.first: tuple[int, float] | None = None
 
     def advance(self, done: int, total: int, note: str = "") -> None:
-        """Say how far the work is and how long the rest takes at the pace so far."""
+        """Say how far the work is and how long the rest takes, at the pace since the first report.
+
+        What was before it, compiling or work that a checkpoint held, is of another pace.
+        """
         now = self.clock()
-        left = (now - self.started) / done * (total - done) if done else float("nan")
+        if self.first is None or done < self.first[0]:
+            self.first = done, now
+        before, since = self.first
+        left = (now - since) / (done - before) * (total - done) if done > before else float("nan")
         line = visible(f"{done}/{total}  {note}" + (f"  {duration(left)} left" if done < total else ""))
         print(line, file=self.log, flush=True)
         if done >= total or now - self.shown >= self.every:
