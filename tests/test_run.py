@@ -146,10 +146,14 @@ class Tree:
         variables = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
         return {**variables, "SECRET_TOKEN": SECRET, "SLURM_JOB_ID": "4242"}
 
-    def start(self, identity, *arguments, **options):
+    def start(self, identity, *arguments, heeds_ctrl_c=True, **options):
         # Ctrl-C is ignored by what a shell starts in the background, and so by what that starts.
         return subprocess.Popen(
-            ["env", "--default-signal=INT", *self.command(identity, *arguments, **options)],
+            [
+                "env",
+                f"--{'default' if heeds_ctrl_c else 'ignore'}-signal=INT",
+                *self.command(identity, *arguments, **options),
+            ],
             cwd=self.root,
             env=self.environment(),
             stdout=subprocess.PIPE,
@@ -519,6 +523,16 @@ def test_a_job_that_is_asked_to_end_says_how_it_goes_on(tree, name):
     assert not (tree.root / "out/.scratch/made_up/one").exists()
     assert tree.text(log).endswith(f" failed: {message}\n")
     assert "Traceback" not in tree.text(log), "Snakemake shows the logs of failed jobs"
+
+
+def test_ctrl_c_is_not_for_a_job_in_the_background_of_a_script(tree):
+    """Snakemake ignores it there, too, and would take the job for failed."""
+    process = tree.start(tree.identity(text="one", ready="ready", go="go"), *ONE, heeds_ctrl_c=False)
+    wait_for((tree.root / "ready").exists, process)
+    process.send_signal(signal.SIGINT)
+    (tree.root / "go").touch()
+    _, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stderr) == (0, "  made_up/one  at work\n")
 
 
 @pytest.mark.parametrize(("name", "module"), [("SIGINT", "signal"), ("SIGINT", "pydantic"), ("SIGTERM", "pydantic")])

@@ -13,6 +13,13 @@ from types import FrameType
 TRY_AGAIN = 75
 """Exit status of a job that was stopped and goes on when it is started again (EX_TEMPFAIL)."""
 
+_HEEDED: list[int] = []
+"""Of SIGINT and SIGTERM, those that this process was not started to ignore.
+
+A script starts what it leaves in the background so that Ctrl-C is ignored, also by Snakemake, which would take a job
+that heeds it for failed.
+"""
+
 COMPILERS = ("numba", "llvmlite")
 """Packages whose Python is called from machine code, which does not pass on what is raised there."""
 
@@ -51,7 +58,10 @@ def end(status: int) -> None:
 def _handle(handler: object) -> None:
     import signal
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    if not _HEEDED:
+        asking = (signal.SIGINT, signal.SIGTERM)
+        _HEEDED.extend(number for number in asking if signal.getsignal(number) != signal.SIG_IGN)
+    for number in _HEEDED:
         signal.signal(number, signal.SIG_IGN if handler is None else handler)  # type: ignore[arg-type]
 
 
