@@ -231,7 +231,7 @@ def _print_removed(root: Path, removed: Removed) -> None:
         print(f"{kind:<16}{count:>8} files{removed.bytes[kind] / 1e6:>12.3f} MB {verb}")
     print(f"{root}: {sum(removed.files.values())} files, {sum(removed.bytes.values()) / 1e6:.3f} MB {verb}")
     if removed.workflow_runs:
-        print(f"{root / SCHEDULER} is left alone, because a workflow runs here, or was killed; run it again")
+        print(f"{root / SCHEDULER} is left alone, because a workflow runs here, or was killed: then start that first")
     if removed.running:
         print_lines("Left alone, because they run now:", *(f"  {job}" for job in sorted(removed.running)))
 

@@ -84,10 +84,14 @@ def test_time_left_is_by_the_pace_since_the_first_report(console, clock):
         console.advance(done, 50)
         clock.now += 2
     assert [line.split("  ")[-1] for line in lines(console.log)] == ["? left", "38s left", "36s left"]
-    console.advance(10, 50)
-    clock.now += 1
-    console.advance(11, 50)
-    assert lines(console.log)[-1].endswith("  39s left"), "the work went back"
+
+
+def test_time_left_of_work_that_begins_anew(console, clock):
+    """As where candidates are trained one after another, or a search goes back."""
+    for done, seconds in [(1, 100), (2, 100), (3, 100), (1, 10), (2, 10)]:
+        clock.now += seconds
+        console.advance(done, 5)
+    assert lines(console.log)[-1].endswith("  30s left")
 
 
 def test_nothing_to_do(console, clock):

@@ -5,9 +5,15 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+from snakemake.persistence.file import FilePersistence
+
+from workflow_scripts.runtime import run_locks
+from workflow_scripts.runtime.locks import held, is_free
 
 ROOT = Path(__file__).parents[2]
 LOCKING = f"""
@@ -75,3 +81,84 @@ def test_a_file_that_another_run_makes_is_refused_also_after_a_third_run_ended(t
     _, errors = refused.communicate(timeout=60)
     assert refused.returncode == 1
     assert "Directory cannot be locked" in errors
+
+
+class Persistence(FilePersistence):
+    """Snakemake's locks of a run that makes one file of another."""
+
+    path = None
+
+    def __init__(self, path):
+        self.path, self._lockdir, self._lockfile = path, str(path / "locks"), {}
+        (path / "locks").mkdir(exist_ok=True)
+
+    def all_inputfiles(self):
+        return ["a"]
+
+    def all_outputfiles(self):
+        return ["b"]
+
+
+@pytest.fixture
+def patched(monkeypatch):
+    monkeypatch.setattr(FilePersistence, "lock", FilePersistence.lock)
+    run_locks.end_locks_with_runs()
+
+
+def left_by(path, name="7.output.lock"):
+    """The lock file of another run, which makes another file."""
+    file = path / "locks" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("other\n")
+    return file
+
+
+@pytest.mark.usefixtures("patched")
+def test_lock_files_are_gone_before_they_are_free(tmp_path, monkeypatch):
+    there = []
+
+    @contextmanager
+    def watched(file):
+        with held(file):
+            yield
+            there.append(file.exists())
+
+    monkeypatch.setattr(run_locks, "held", watched)
+    with Persistence(tmp_path).lock():
+        files = list((tmp_path / "locks").iterdir())
+        assert [is_free(file) for file in files] == [False, False]
+    assert there == [False, False]
+
+
+@pytest.mark.usefixtures("patched")
+def test_nothing_is_removed_where_another_run_may_be_making_its_locks(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_locks, "SECONDS", 0.05)
+    file = left_by(tmp_path)
+    with FileLock(tmp_path / "starting.lock"), Persistence(tmp_path).lock():
+        assert file.exists()
+    assert file.exists()
+
+
+@pytest.mark.usefixtures("patched")
+def test_nothing_is_removed_where_locks_of_another_machine_are_not_seen(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_locks, "hold_on_all_machines", lambda folder: False)
+    file = left_by(tmp_path)
+    with Persistence(tmp_path).lock():
+        assert file.exists()
+    assert file.exists()
+
+
+@pytest.mark.usefixtures("patched")
+def test_a_run_that_cannot_write_its_locks_leaves_those_of_others(tmp_path, monkeypatch):
+    write = Persistence._write_locks
+
+    def write_one(persistence, kind, keys):
+        write(persistence, kind, keys)
+        if kind == "output":
+            raise OSError("the disk is full")
+
+    monkeypatch.setattr(Persistence, "_write_locks", write_one)
+    file = left_by(tmp_path)
+    with held(file), pytest.raises(OSError, match="the disk is full"), Persistence(tmp_path).lock():
+        pass
+    assert [each.name for each in (tmp_path / "locks").iterdir()] == ["7.output.lock"]

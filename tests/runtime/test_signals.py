@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -44,3 +45,21 @@ def test_a_compiled_function_that_is_interrupted_ends_before_the_job_is_stopped(
     assert str(stop.value) == "SIGTERM"
     assert stop.value.__cause__ is None
     assert stop.value.__context__ is None
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_job_that_waits_for_what_another_compiles_is_stopped_at_once():
+    """Our code, which numba calls to compile."""
+    returned = []
+
+    def compile_after(wait):
+        wait()
+        returned.append(True)
+
+    of_numba = FunctionType(
+        compile_after.__code__, {"__name__": "numba.core.dispatcher"}, closure=compile_after.__closure__
+    )
+    signals.raise_on_signals()
+    with pytest.raises(Stopped):
+        of_numba(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert returned == []

@@ -37,7 +37,7 @@ def record_or_fault(file: Path) -> Record | str | None:
 
 
 def result_state(job: Job, record: Record | str | None, waivers: Waivers, folder: Path = Path()) -> ResultState:
-    """The state of a job's outputs and of what `recorded` found of its record; paths are from `folder`."""
+    """The state of a job's outputs and of what `record_or_fault` found of its record; paths are from `folder`."""
     absent = [path for path in job.writes if not (folder / path).exists()]
     if absent:
         return ResultState(job.name, "missing", () if absent == job.writes else (f"{absent[0]} is not there",))

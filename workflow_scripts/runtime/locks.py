@@ -89,7 +89,7 @@ def _refusal_of_shared(file: Path) -> int | None:
 
 @contextmanager
 def held(file: Path) -> Iterator[None]:
-    """Hold a lock on a file that is there, and leave its content; none where the file system has no locks."""
+    """Hold a lock on a file that is there, whose content stays; none where it cannot be had at once."""
     descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
     try:
         with suppress(OSError):
@@ -100,15 +100,21 @@ def held(file: Path) -> Iterator[None]:
 
 
 @contextmanager
-def lock_if_possible(file: Path, seconds: float) -> Iterator[None]:
-    """Hold a lock, or none where it cannot be had within this time: for work that is only done twice without it."""
+def lock_if_possible(file: Path, seconds: float) -> Iterator[bool]:
+    """Hold a lock, or none where it cannot be had within this time; gives whether it is held."""
     lock = FileLock(file, timeout=seconds, fallback_to_soft=False)
     with suppress(OSError, Timeout):
         lock.acquire()
     try:
-        yield
+        yield lock.is_locked
     finally:
         lock.release()
+
+
+def hold_on_all_machines(folder: Path) -> bool:
+    """Whether locks in a folder are seen by every machine that shares it, as far as its mount tells."""
+    mount = mount_of(folder)
+    return mount is None or not mount.locks_hold_here_only
 
 
 def lock_problem(folder: Path, several_machines: bool, mounts: Path = MOUNTS) -> str | None:

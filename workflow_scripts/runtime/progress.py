@@ -51,16 +51,19 @@ class Console:
         """Write every line to `log`; to `console` at most one in `every_seconds`, and the last."""
         self.name, self.log, self.console, self.every, self.clock = name, log, console, every_seconds, clock
         self.shown = clock()
-        self.first: tuple[int, float] | None = None
+        self.first: tuple[int, float] = (0, self.shown)
+        self.latest: tuple[int, int] | None = None
 
     def advance(self, done: int, total: int, note: str = "") -> None:
-        """Say how far the work is and how long the rest takes, at the pace since the first report.
+        """Say how far the work is and how long the rest takes, at the pace since its first report.
 
-        What was before it, compiling or work that a checkpoint held, is of another pace.
+        What was before it, compiling or work that a checkpoint held, is of another pace. Other work begins where the
+        total changes, or less is done than before.
         """
         now = self.clock()
-        if self.first is None or done < self.first[0]:
+        if self.latest is None or total != self.latest[1] or done < self.latest[0]:
             self.first = done, now
+        self.latest = done, total
         before, since = self.first
         left = (now - since) / (done - before) * (total - done) if done > before else float("nan")
         line = visible(f"{done}/{total}  {note}" + (f"  {duration(left)} left" if done < total else ""))

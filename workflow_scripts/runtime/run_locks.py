@@ -2,19 +2,18 @@
 
 They are files in `.snakemake/locks`. A run that is killed, with its terminal, for memory or with its machine, leaves
 its own, and later ones are refused until a person unlocks the folder; a run that ends removes those of others, too.
-Here each run holds a kernel lock on its own, which any death frees, and removes those that nobody holds.
+Here each run holds a kernel lock on its own lock files, and removes those that nobody holds.
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.runtime.locks import held, is_free, lock_if_possible
+from workflow_scripts.runtime.locks import held, hold_on_all_machines, is_free, lock_if_possible
 
-FOLDER = Path(".snakemake/locks")
 SECONDS = 10.0
 """For which a run that starts waits for another that does."""
 
@@ -27,23 +26,32 @@ def end_locks_with_runs() -> None:
 
     @contextmanager
     def lock_while_alive(persistence: Any) -> Iterator[None]:
+        folder = Path(persistence.path) / "locks"
         with ExitStack() as stack:
-            with lock_if_possible(FOLDER.with_name("starting.lock"), SECONDS):
-                left = [file for file in FOLDER.glob("*.lock") if is_free(file)]
-                _remove(left)
-                if left:
-                    print("the lock of an earlier run, which was killed, is removed", file=sys.stderr, flush=True)
-                others = set(FOLDER.glob("*.lock"))
+            with lock_if_possible(folder.with_name("starting.lock"), SECONDS) as alone:
+                if alone and hold_on_all_machines(folder):
+                    _remove_unheld(folder)
+                persistence.unlock = partial(_unlock, persistence)
                 stack.enter_context(lock(persistence))
-                own = set(FOLDER.glob("*.lock")) - others
-                persistence.unlock = partial(_remove, own)
-                for file in own:
-                    stack.enter_context(held(file))
+                for file in persistence._lockfile.values():
+                    stack.enter_context(held(Path(file)))
+                stack.callback(persistence.unlock)  # while they are held, so that nobody takes them for left behind
             yield
 
     FilePersistence.lock = lock_while_alive
 
 
-def _remove(files: Iterable[Path]) -> None:
-    for file in files:
+def _remove_unheld(folder: Path) -> None:
+    """Remove the lock files of runs that were killed. Only with the lock under which others make and hold theirs."""
+    left = [file for file in folder.glob("*.lock") if is_free(file)]
+    for file in left:
         file.unlink(missing_ok=True)
+    if left:
+        print("the lock of an earlier run, which was killed, is removed", file=sys.stderr, flush=True)
+
+
+def _unlock(persistence: Any) -> None:
+    """Remove a run's own lock files."""
+    for file in persistence._lockfile.values():
+        Path(file).unlink(missing_ok=True)
+    persistence._lockfile.clear()

@@ -20,8 +20,8 @@ A script starts what it leaves in the background so that Ctrl-C is ignored, also
 that heeds it for failed.
 """
 
-COMPILERS = ("numba", "llvmlite")
-"""Packages whose Python is called from machine code, which does not pass on what is raised there."""
+CALLED_BY_MACHINE_CODE = ("numba.core.serialize", "llvmlite.binding.executionengine")
+"""Modules of compilers that machine code calls, which does not pass on what is raised there."""
 
 
 def end_on_signals() -> None:
@@ -32,10 +32,11 @@ def end_on_signals() -> None:
 
 
 def raise_on_signals() -> None:
-    """Raise Stopped, once, when the process is asked to end; where numba is at work, in what called it.
+    """Raise Stopped, once, when the process is asked to end.
 
     A signal that arrives during a compiled function is handled in Python that numba's machine code calls at its end.
-    Raised there, an exception becomes a SystemError, or the process dies (docs/behaviour.md).
+    Raised there, an exception becomes a SystemError, or the process dies (docs/behaviour.md); so it is raised in what
+    called the compiled function.
     """
     _handle(_stop)
 
@@ -86,8 +87,10 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
     ignore_signals()  # once is enough
     stopped = Stopped(_name(number))
-    caller = _caller_of_compiler(frame)
-    if caller is None:
+    caller = frame
+    while caller is not None and caller.f_globals.get("__name__") in CALLED_BY_MACHINE_CODE:
+        caller = caller.f_back
+    if caller is frame or caller is None:
         raise stopped
 
     def raise_in_caller(*event: object) -> None:
@@ -96,19 +99,6 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
     caller.f_trace = raise_in_caller  # at its next line or its end
     sys.settrace(lambda *event: None)  # in force, but for no function that begins meanwhile
-
-
-def _caller_of_compiler(frame: FrameType | None) -> FrameType | None:
-    """The frame that called numba, where this one is numba's or numba called it; else None."""
-    while frame is not None and not _is_compiler(frame):
-        frame = frame.f_back
-    while frame is not None and _is_compiler(frame):
-        frame = frame.f_back
-    return frame
-
-
-def _is_compiler(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).partition(".")[0] in COMPILERS
 
 
 def _name(number: int) -> str:
