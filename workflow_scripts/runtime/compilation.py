@@ -80,7 +80,7 @@ class _Cache(FunctionCache):
         stamp = (numba.__version__, file_digests(Path(function.__code__.co_filename), function.__module__))
         self._cache_file: _Files = _Files(Path(self._cache_path), self._impl.filename_base, stamp)  # type: ignore[assignment]
 
-    def sole_compiler(self, signature: Any, target: Any) -> AbstractContextManager[None]:
+    def sole_compiler(self, signature: Any, target: Any) -> AbstractContextManager[bool | None]:
         """A lock that a process holds which must compile for this kind of arguments; none where that is on disk."""
         target.refresh()
         key = self._index_key(signature, target.codegen())
