@@ -20,9 +20,9 @@ PACKAGES = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 COME_ALONG = {"llvmlite", "pydantic_core", "urllib3"}
 """With numba, pydantic and requests."""
 NO_JOBS = ("benchmark", "reference", "crate.py", "export_network.py", "head_node.py", "snakemake_start.py", "watching")
-NO_JOBS += ("watch.py",)
+NO_JOBS += ("run_locks.py", "watch.py")
 """Measured by hand, and what it is measured against, the exports of the audit and of networks, what watches the machine
-where Snakemake runs, Snakemake's start, and what watches a run."""
+where Snakemake runs, Snakemake's start and its locks, and what watches a run."""
 
 
 def imported_by_jobs() -> set[str]:
