@@ -82,11 +82,12 @@ use rule cell_search as select_architecture with:
         **job_params("select_architecture"),
 
 
-# One training of one architecture from scratch.
+# One training of one architecture from scratch. Where another method or search found it too, the first one's is taken.
 use rule cell_search as evaluate_genotype with:
     input:
         data=lambda w: checkpoints.fetch_data.get(data_set=PLAN.runs.data_set(w.group)).output.data,
         architecture=PLAN.inputs_after_architectures("evaluate_genotype", "architecture", checkpoints),
+        same_training=PLAN.same_training(checkpoints),
     output:
         history=PLACES.output("evaluate_genotype", "history"),
         weights=PLACES.output("evaluate_genotype", "weights"),

@@ -39,14 +39,14 @@ def trained(genotype, job, digits, count=100, progress=None):
     return train_genotype(genotype, job, *parts(job, digits, count), progress or Silent(), CPU)
 
 
-def architecture(genotype):
+def architecture(genotype, method="darts"):
     """An architecture as a search's derivation writes it; None where the search did not reach it."""
     return {
         "space": "s2",
         "data_set": "digits",
         "search": "darts",
         "run": "l2-0.0003_drop-0_seed-1",
-        "method": "darts",
+        "method": method,
         "l2": 3e-4,
         "drop_path": 0.0,
         "seed": 1,
@@ -62,14 +62,15 @@ def architecture(genotype):
     }
 
 
-def evaluated(genotype, job, data, folder):
-    """Run the step; returns the paths of its outputs."""
+def evaluated(genotype, job, data, folder, method="darts", same=None):
+    """Run the step, with the outputs of the `same` training if there is one; returns the paths of its outputs."""
+    folder.mkdir(exist_ok=True)
     source = folder / "architecture.yaml"
-    write_architectures(source, [architecture(genotype)])
+    write_architectures(source, [architecture(genotype, method)])
     files = {"history": folder / "history.csv", "weights": folder / "weights.pt", "outcome": folder / "outcome.json"}
     evaluate_genotype.run(
         job.model_dump(mode="json"),
-        {"data": [data], "architecture": [source]},
+        {"data": [data], "architecture": [source]} | ({"same_training": list(same.values())} if same else {}),
         {name: [path] for name, path in files.items()},
         Silent(),
     )
@@ -158,6 +159,21 @@ def test_architecture_that_was_never_reached_is_not_trained(digits, tmp_path, mo
     assert outcome["architecture"]["genotype_text"] is None
     assert len(EVALUATION_HISTORY.read(files["history"])) == 0
     assert tabled(files, tmp_path)["genotype"].isna().tolist() == [True]
+
+
+def test_an_architecture_that_two_methods_take_is_trained_once(digits, tmp_path, monkeypatch):
+    job = tiny_evaluation(epochs=1, subset=FEW)
+    first = evaluated(NOISY, job, digits, tmp_path / "first")
+    own = evaluated(NOISY, job, digits, tmp_path / "own", "darts_es")
+    monkeypatch.setattr(evaluate_genotype, "train_genotype", None)
+    taken = evaluated(NOISY, job, digits, tmp_path / "taken", "darts_es", same=first)
+    assert first["outcome"].read_bytes() != own["outcome"].read_bytes()
+    assert {name: path.read_bytes() for name, path in taken.items()} == {
+        name: path.read_bytes() for name, path in own.items()
+    }
+    for other, changed in ((GENOTYPE, job), (NOISY, tiny_evaluation(epochs=1, subset=FEW, seed=2))):
+        with pytest.raises(ValueError, match=r"first/outcome\.json is not of this genotype and seed"):
+            evaluated(other, changed, digits, tmp_path / "other", "darts_es", same=first)
 
 
 def test_a_training_of_another_architecture_is_left_out_of_the_table(digits, tmp_path):

@@ -92,6 +92,23 @@ def test_a_grid_without_methods_is_searched_and_nothing_of_it_trained():
     assert unmade(plan) <= {"config/published_values.csv"}
 
 
+def test_trainings_of_one_architecture_are_that_of_the_method_that_the_paper_lists_first():
+    runs = plan_of({"methods": ["darts_es", "darts"], "l2": [3e-4, 0.1], "seeds": [1]}).runs
+    keys = runs.trainings["s4_digits"]
+    assert [(each.method, each.run.split("_")[0]) for each in keys] == [
+        *(("darts_es", "l2-0.0003"), ("darts", "l2-0.0003"), ("darts_es", "l2-0.1"), ("darts", "l2-0.1"))
+    ]
+
+    def first(*texts):
+        genotypes = {(each.method, each.run): text for each, text in zip(keys, texts, strict=True)}
+        return [keys.index(runs.same_training(each, genotypes)) for each in keys]
+
+    assert first("a", "b", "c", "d") == first(None, None, None, None) == [0, 1, 2, 3]
+    assert first("a", "a", "c", "a") == [1, 1, 2, 1]
+    assert first("a", "b", "a", "b") == [0, 1, 0, 1]
+    assert [keys.index(runs.same_training(each, {})) for each in keys] == [0, 1, 2, 3]
+
+
 def test_grids_that_write_a_number_differently_name_the_same_search():
     found = searches(cells_of({"l2": [3e-4], "drop_path": [0]}, {"l2": ["3e-4"], "drop_path": [0.0]}, {"l2": [0.0003]}))
     assert len(found) == 1

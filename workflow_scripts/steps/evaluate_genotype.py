@@ -1,5 +1,6 @@
-"""Train one found genotype from scratch and test it."""
+"""Train one found genotype from scratch and test it, or take the training that the same genotype has already."""
 
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from workflow_scripts.runtime.seeds import stream
 from workflow_scripts.study.cell_job_settings import EvaluationJob
 from workflow_scripts.tables.architectures import architecture_genotype, read_architectures
 from workflow_scripts.tables.evaluation_metrics import measured
-from workflow_scripts.tables.files import write_json
+from workflow_scripts.tables.files import read_json, write_json
 from workflow_scripts.tables.genotype_training import EVALUATION_HISTORY
 
 USES_GPU = True
@@ -29,7 +30,7 @@ def run(
     progress: Progress,
     checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> None:
-    """`settings` is an EvaluationJob; reads the inputs `data` and `architecture`.
+    """`settings` is an EvaluationJob; reads the inputs `data`, `architecture`, and `same_training` where there is one.
 
     Writes the outputs `history` (per epoch), `weights` (state dict) and `outcome` (the metrics after the last epoch,
     sizes, what was trained and how to build it). An architecture that its search never reached is not trained; the
@@ -44,6 +45,9 @@ def run(
         _write_weights(outputs["weights"][0], {})
         EVALUATION_HISTORY.write(EVALUATION_HISTORY.frame([]), outputs["history"][0])
         write_json(outputs["outcome"][0], {"outcome": f"search {ended}", "seed": job.seed, "architecture": trained})
+        return
+    if "same_training" in inputs:
+        _take_over(inputs["same_training"], outputs, {"seed": job.seed, "architecture": trained}, progress)
         return
     device = compute_device()
     train, test = (load_part(inputs["data"][0], part, job.images, device) for part in ("train", "test"))
@@ -77,6 +81,22 @@ def run(
     else:
         outcome |= {"epoch": result.diverged_at[0], "step": result.diverged_at[1]}
     write_json(outputs["outcome"][0], outcome)
+
+
+def _take_over(files: list[Path], outputs: dict[str, list[Path]], this: dict[str, Any], progress: Progress) -> None:
+    """Copy the outputs of the training of the same genotype and seed; the outcome says whose architecture this one is.
+
+    Raises ValueError where it is of another genotype or seed.
+    """
+    history, weights, outcome_file = files
+    outcome = read_json(outcome_file)
+    found, wanted = ((each["seed"], each["architecture"]["genotype_text"]) for each in (outcome, this))
+    if found != wanted:
+        raise ValueError(f"{outcome_file} is not of this genotype and seed")
+    shutil.copyfile(history, outputs["history"][0])
+    shutil.copyfile(weights, outputs["weights"][0])
+    write_json(outputs["outcome"][0], outcome | this)
+    progress.say(f"the same architecture was trained for {outcome_file.parent}; its training is taken")
 
 
 def _write_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:

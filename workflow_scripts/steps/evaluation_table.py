@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.runtime.progress import Progress
-from workflow_scripts.tables.architectures import Architecture, read_architectures
+from workflow_scripts.tables.architectures import Architecture, genotype_texts
 from workflow_scripts.tables.cell_tables import EVALUATIONS, TRAINED
-from workflow_scripts.tables.display_names import method_order
 from workflow_scripts.tables.evaluation_metrics import METRICS
 from workflow_scripts.tables.files import read_json
+from workflow_scripts.tables.same_training import first_places
 
 
 def run(
@@ -19,9 +19,7 @@ def run(
     `settings` holds the `epochs` of each training, in the order of the outcomes.
     A training of an architecture that its search no longer gives, as after a change of the stop rule, is left out.
     """
-    now = {
-        _name(entry): entry["genotype_text"] for path in inputs["architectures"] for entry in read_architectures(path)
-    }
+    now = genotype_texts(inputs["architectures"])
     found = [read_json(path) for path in inputs["outcome"]]
     trained = zip(found, settings["epochs"], strict=True)
     rows = [_row(outcome, epochs) for outcome, epochs in trained if _is_of(outcome["architecture"], now)]
@@ -33,30 +31,17 @@ def run(
     progress.say(f"{len(rows)} trainings, {len(found) - len(rows)} left out because their architecture has changed")
 
 
-def _name(architecture: Architecture) -> tuple[str, str]:
-    return architecture["run"], architecture["method"]
-
-
 def _is_of(trained: Architecture, now: dict[tuple[str, str], str | None]) -> bool:
-    name = _name(trained)
+    name = (trained["method"], trained["run"])
     return name in now and now[name] == trained["genotype_text"]
 
 
 def _same_as(rows: list[dict[str, Any]]) -> list[str | None]:
-    """For each row the method/run of the one whose training it is again, None where it is the first of its kind.
-
-    A training follows from data, architecture, seed and length: where methods or searches share an architecture it is
-    the same one. It counts at the method that the paper lists first, and of several runs at the first.
-    """
-    first: dict[tuple[Any, ...], int] = {}
-    same: list[str | None] = [None] * len(rows)
-    for place in sorted(range(len(rows)), key=lambda place: method_order(rows[place]["method"])):
-        row = rows[place]
-        if row["outcome"] in TRAINED:
-            counted = first.setdefault((row["genotype"], row["evaluation_seed"], row["evaluation_epochs"]), place)
-            if counted != place:
-                same[place] = f"{rows[counted]['method']}/{rows[counted]['run']}"
-    return same
+    """For each row the method/run of the one whose training it is again, None where it is the first of its kind."""
+    keys = ("genotype", "evaluation_seed", "evaluation_epochs")
+    trained = [tuple(row[key] for key in keys) if row["outcome"] in TRAINED else None for row in rows]
+    first = first_places([row["method"] for row in rows], trained)
+    return [None if place == at else f"{rows[place]['method']}/{rows[place]['run']}" for at, place in enumerate(first)]
 
 
 def _row(outcome: dict[str, Any], epochs: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The runs of a study: what its grids ask to be searched, selected, trained; or of these, only what is there."""
 
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from workflow_scripts.study.method_modules import method_names, needs_weights, s
 from workflow_scripts.study.places import ARCHITECTURE, DEPTH, SEARCH, SELECTION, TRAINING, Places
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.display_names import GENOTYPES, PUBLISHED_LOGS
+from workflow_scripts.tables.same_training import first_places
 from workflow_scripts.tables.search_run import FILES
 
 
@@ -79,6 +81,16 @@ class Runs:
                 key = TrainingKey(group, method, run, seed, epochs)
                 if self._takes_part("training", places.at(TRAINING, **key._asdict()), "outcome.json"):
                     self.trainings[group].append(key)
+
+    def same_training(self, key: TrainingKey, genotypes: Mapping[tuple[str, str], str | None]) -> TrainingKey:
+        """The first training that is the same one as `key`: of the same architecture, seed and length in its group.
+
+        `genotypes` are the texts of the group's architectures by method and run; one that is not among them is trained.
+        """
+        keys = self.trainings[key.group]
+        texts = [genotypes.get((each.method, each.run)) for each in keys]
+        trained = [(text, each.seed, each.epochs) if text else None for text, each in zip(texts, keys, strict=True)]
+        return keys[first_places([each.method for each in keys], trained)[keys.index(key)]]
 
     def _is_computed(self, method: str, key: SearchKey, places: Places) -> bool:
         """Whether a method computes with the supernet of a search, in a job that takes part."""

@@ -9,6 +9,7 @@ did; null where the search did not reach it. `settings_sha256` is of the search'
 method, its name as run, the outcome given, and null for what only a search has.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -72,3 +73,9 @@ def read_architectures(path: Path) -> list[Architecture]:
     except (yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a readable architecture file ({error})") from None
     return list(content["architectures"])
+
+
+def genotype_texts(files: Iterable[Path]) -> dict[tuple[str, str], str | None]:
+    """The text of every architecture in these files by its method and run, None where there is none."""
+    architectures = (entry for file in files for entry in read_architectures(file))
+    return {(entry["method"], entry["run"]): entry["genotype_text"] for entry in architectures}
