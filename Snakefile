@@ -11,6 +11,7 @@ from workflow_scripts.provenance.page_file import pages_there, write_page
 from workflow_scripts.provenance.staleness import source_warnings
 from workflow_scripts.provenance.failed_jobs import failures
 from workflow_scripts.provenance.rule_params import rule_params
+from workflow_scripts.provenance.shared_trainings import same_training
 from workflow_scripts.runtime.command_line import print_lines
 from workflow_scripts.runtime.job_command import (
     access_option,

@@ -87,7 +87,7 @@ use rule cell_search as evaluate_genotype with:
     input:
         data=lambda w: checkpoints.fetch_data.get(data_set=PLAN.runs.data_set(w.group)).output.data,
         architecture=PLAN.inputs_after_architectures("evaluate_genotype", "architecture", checkpoints),
-        same_training=PLAN.same_training(checkpoints),
+        same_training=same_training(PLAN, checkpoints),
     output:
         history=PLACES.output("evaluate_genotype", "history"),
         weights=PLACES.output("evaluate_genotype", "weights"),

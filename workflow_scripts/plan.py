@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 SMALL_JOB_SECONDS = 2.0
 """Of a job that makes tables, figures or files, besides its start."""
 ASSUMPTIONS = (
-    "every search and training runs to its last epoch; DARTS-ADA does not go back",
+    "every search and training runs to its last epoch; DARTS-ADA does not go back; no two methods find the same cell",
     "the image sets are as large as their modules state",
     "sizes that are not measured scale with the multiply-adds of a forward pass, on torch's modules",
     "a found architecture is made of separable convolutions",
@@ -90,6 +90,8 @@ class _Estimator:
         self.records = records or {}
         self.by_step: dict[str, list[Record]] = {}
         for record in self.records.values():
+            if record.is_copy:
+                continue
             self.by_step.setdefault(record.step, []).append(record)
         self._calibration: Calibration | None = None
         self._start: float | None = None

@@ -35,7 +35,14 @@ from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.environment import git_state, machine, software
 from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
-from workflow_scripts.provenance.kept_outputs import Mismatch, keep, put_back, remove_outdated, same_job
+from workflow_scripts.provenance.kept_outputs import (
+    Mismatch,
+    keep,
+    put_back,
+    remove_outdated,
+    require_same_training,
+    same_job,
+)
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.record import file_facts, new_record, now
 from workflow_scripts.runtime.command_line import documented_parser, print_lines
@@ -184,6 +191,7 @@ def _run(
                     print(kept.why_not, file=progress.log, flush=True)
             code = _code(identity, root / WAIVERS / f"{name}.json")
             inputs_before = link_inputs(read, inputs, root)
+            require_same_training(identity, inputs, root)
             made = _scratch_paths(outputs, scratch)
             can_use_gpu = uses_gpu(identity.step)
             stack.enter_context(device_lease(progress.say, gpus if can_use_gpu else 0))

@@ -99,14 +99,24 @@ def test_trainings_of_one_architecture_are_that_of_the_method_that_the_paper_lis
         *(("darts_es", "l2-0.0003"), ("darts", "l2-0.0003"), ("darts_es", "l2-0.1"), ("darts", "l2-0.1"))
     ]
 
-    def first(*texts):
+    def first(*texts, apart=()):
         genotypes = {(each.method, each.run): text for each, text in zip(keys, texts, strict=True)}
-        return [keys.index(runs.same_training(each, genotypes)) for each in keys]
+        found = runs.same_trainings("s4_digits", genotypes, {keys[place].name for place in apart})
+        return [keys.index(found[each.name]) for each in keys]
 
     assert first("a", "b", "c", "d") == first(None, None, None, None) == [0, 1, 2, 3]
     assert first("a", "a", "c", "a") == [1, 1, 2, 1]
     assert first("a", "b", "a", "b") == [0, 1, 0, 1]
-    assert [keys.index(runs.same_training(each, {})) for each in keys] == [0, 1, 2, 3]
+    assert first("a", "a", "a", "a", apart=[1]) == [3, 1, 3, 3]
+    assert runs.same_trainings("s4_digits", {}) == {each.name: each for each in keys}
+
+
+def test_the_order_of_a_grid_does_not_decide_which_training_is_taken():
+    for l2 in ([3e-4, 0.1], [0.1, 3e-4]):
+        runs = plan_of({"methods": ["darts"], "l2": l2, "seeds": [1]}).runs
+        genotypes = {(each.method, each.run): "a" for each in runs.trainings["s4_digits"]}
+        found = runs.same_trainings("s4_digits", genotypes)
+        assert {each.run for each in found.values()} == {"l2-0.0003_drop-0_seed-1"}
 
 
 def test_grids_that_write_a_number_differently_name_the_same_search():

@@ -1,19 +1,16 @@
 """What reruns after which change, and what does not: on a whole tiny study, through Snakemake itself."""
 
-import json
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from contributing_examples import example
 from workflow.workflow_copy import ROOT, build, copy_workflow, edit, planned, results, snakemake
 
 FIGURES = {"figure_dominant_eigenvalue", "figure_found_cells", "figure_test_error"}
-TRAININGS = "records/evaluate_genotype"
 
 
 @pytest.fixture
@@ -42,22 +39,6 @@ def test_results_are_complete(tree: Path) -> None:
     )
     assert sum(name.startswith("records/evaluate_genotype/") for name in found) == 4
     assert not [path for path in (tree / "results" / "tiny" / ".scratch").rglob("*") if path.is_file()]
-
-
-def test_an_architecture_that_two_methods_take_is_trained_once(tree: Path) -> None:
-    trainings = [json.loads(path.read_text()) for path in (tree / "results" / "tiny").glob(f"{TRAININGS}/**/*.json")]
-    given = {each["job"]: each["arguments"]["inputs"].get("same_training", []) for each in trainings}
-    taken = {job.removeprefix("evaluate_genotype/"): files for job, files in given.items() if files}
-    evaluations = pd.read_csv(tree / "results" / "tiny" / "tables" / "evaluations.csv")
-    counted_elsewhere = evaluations[evaluations["same_as"].notna()]
-    assert len(counted_elsewhere) > 0, "two methods must share an architecture in the tiny study, or this shows nothing"
-    assert taken == {
-        f"s4_digits/{row['method']}/{row['run']}/seed-1": [
-            f"results/tiny/cells/evaluations/s4_digits/{row['same_as']}/seed-1/{file}"
-            for file in ("history.csv", "weights.pt", "outcome.json")
-        ]
-        for _, row in counted_elsewhere.iterrows()
-    }
 
 
 def test_what_changes_no_number_reruns_nothing(tree: Path) -> None:

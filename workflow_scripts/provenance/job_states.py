@@ -110,7 +110,8 @@ def _times(planned: Iterable[Job], records: Records) -> dict[str, float]:
     for job in planned:
         if isinstance(record := records[job.record], Record):
             times[job.record] = [record.seconds]
-            times.setdefault(job.step, []).append(record.seconds)
+            if not record.is_copy:
+                times.setdefault(job.step, []).append(record.seconds)
     return {name: statistics.median(each) for name, each in times.items()}
 
 

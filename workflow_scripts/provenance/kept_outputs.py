@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from workflow_scripts.provenance.identity import Identity
+from workflow_scripts.provenance.links import maker
 from workflow_scripts.provenance.record import (
+    SAME_TRAINING,
     Facts,
     NamedPaths,
     Record,
@@ -23,6 +25,7 @@ from workflow_scripts.provenance.record import (
     plain_paths,
     read_record,
 )
+from workflow_scripts.runtime.failures import JobError
 from workflow_scripts.runtime.folders import KEPT, RECORDS
 from workflow_scripts.runtime.writable_paths import link_on_the_way
 from workflow_scripts.tables.files import sha256_of
@@ -101,22 +104,42 @@ def put_back(identity: Identity, inputs: NamedPaths, read: Facts, outputs: Named
 def same_job(identity: Identity, inputs: NamedPaths, read: Facts, file: Path) -> Record:
     """The record in `file`, if its result was made from this identity and these inputs, whose facts are `read`.
 
-    Raises Mismatch, or OSError.
+    A training may be computed or taken from another of the same architecture, to the same bytes; where it is now to be
+    the other way, the record holds. Raises Mismatch, or OSError.
     """
     try:
         record = read_record(file)
     except RecordError as error:
         raise Mismatch(f"its record cannot be trusted: {error}") from None
+    _require_same_identity(record, identity)
+    recorded, asked = dict(record.arguments.inputs), plain_paths(inputs)
+    taken, to_take = recorded.pop(SAME_TRAINING, []), asked.pop(SAME_TRAINING, [])
+    if recorded != asked:
+        raise Mismatch("the record names other inputs")
+    without = {*taken, *to_take} if taken != to_take else set()
+    given = {(each.path, each.sha256) for each in record.inputs if record.was_given(each.path)}
+    changed = {path for path, _ in given ^ {(fact["path"], fact["sha256"]) for fact in read} if path not in without}
+    if changed:
+        raise Mismatch(f"its input {min(changed)} does not match the record")
+    return record
+
+
+def require_same_training(identity: Identity, inputs: NamedPaths, root: Path) -> None:
+    """Raise JobError where the training whose outputs are to be taken is of other settings or code."""
+    for path in inputs.get(SAME_TRAINING, []):
+        try:
+            record = maker(path, root)
+            if record is None:
+                raise Mismatch("it has no record")
+            _require_same_identity(record, identity)
+        except Mismatch as why:
+            raise JobError(f"{path.parent} cannot be taken: {why}; `make status` says what to do") from None
+
+
+def _require_same_identity(record: Record, identity: Identity) -> None:
     for what in ("step", "settings", "code"):
         if getattr(record, what) != getattr(identity, what):
             raise Mismatch(f"the record has other {what}")
-    if record.arguments.inputs != plain_paths(inputs):
-        raise Mismatch("the record names other inputs")
-    given = {(each.path, each.sha256) for each in record.inputs if record.was_given(each.path)}
-    changed = given ^ {(fact["path"], fact["sha256"]) for fact in read}
-    if changed:
-        raise Mismatch(f"its input {min(changed)[0]} does not match the record")
-    return record
 
 
 def _missing(record: Record, outputs: NamedPaths, root: Path, job: str) -> dict[Path, Path]:

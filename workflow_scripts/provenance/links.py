@@ -15,6 +15,7 @@ from typing import Any
 
 from workflow_scripts.provenance.record import Facts, NamedPaths, Record, digest_of, read_with_bytes
 from workflow_scripts.runtime.durable import write_durably, write_quickly
+from workflow_scripts.runtime.failures import JobError
 from workflow_scripts.runtime.folders import INPUT_RECORDS, PRODUCERS, RECORDS
 from workflow_scripts.runtime.untrusted_files import found_below, read_regular
 
@@ -23,7 +24,8 @@ def link_inputs(facts: Facts, arguments: NamedPaths, root: Path) -> Facts:
     """Add to every input's facts the sha256 of the record of the job that made it; None where none does.
 
     `arguments` are the inputs as the job was given them, files and folders. Records from other folders are copied into
-    `root`, where they are linked to.
+    `root`, where they are linked to. Raises JobError for an input that is not what its job wrote: nothing that is made
+    of it could be traced.
     """
     made: dict[str, tuple[str, dict[str, str]]] = {}  # by input: the record of its job, and what that job wrote
     searched: dict[Path, Made] = {}
@@ -44,8 +46,16 @@ def _maker(fact: Mapping[str, Any], made: Mapping[str, tuple[str, dict[str, str]
     for place in (fact["path"], *(parent.as_posix() for parent in Path(fact["path"]).parents)):
         if place in made:
             record, outputs = made[place]
-            return record if outputs.get(fact["path"]) == fact["sha256"] else None
+            if outputs.get(fact["path"], fact["sha256"]) != fact["sha256"]:
+                raise JobError(f"its input {fact['path']} is not what its job wrote; remove it, and start again")
+            return record if fact["path"] in outputs else None
     return None
+
+
+def maker(path: Path, root: Path) -> Record | None:
+    """The record of the job that made an output below `root`; None where none does."""
+    found = _record_of(path, root, {})
+    return None if found is None else found[0]
 
 
 def note_outputs(outputs: NamedPaths, root: Path, job: str) -> None:

@@ -23,6 +23,8 @@ from workflow_scripts.study.settings_model import Model
 from workflow_scripts.tables.files import sha256_of
 
 VERSION = 2
+SAME_TRAINING = "same_training"
+"""The input of a training that takes it as its own: the outputs of the first training of the same architecture."""
 MARK = ".snakemake_timestamp"
 """What Snakemake puts into a folder that is an output: an empty file."""
 
@@ -188,6 +190,11 @@ class Record(Model):
     def sha256_of(self, path: str) -> str | None:
         """The sha256 that the record states of an output; None where it names no such output."""
         return next((output.sha256 for output in self.outputs if output.path == path), None)
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the job took the outputs of the first training of the same architecture, in seconds."""
+        return SAME_TRAINING in self.arguments.inputs
 
     def was_given(self, path: str) -> bool:
         """Whether the job was called with an input, or with a folder it lies in; what it fetched itself it was not."""

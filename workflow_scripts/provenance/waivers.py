@@ -82,6 +82,10 @@ class Waivers:
             return now
         return text_of(Identity(kept.step, kept.settings, tuple(kept.chosen_modules), kept.code))
 
+    def kept_of(self, job: Job) -> Record | None:
+        """The record that a waiver keeps for a job of the study; None where none holds."""
+        return self.kept(job.name, planned_identity(job)) if job.name in self.all else None
+
     def kept(self, job: str, now: str) -> Record | None:
         """The record that a waiver keeps for a job whose identity text is `now`; None where none holds."""
         waiver = self.all.get(job)

@@ -31,6 +31,7 @@ def end_locks_with_runs() -> None:
             with lock_if_possible(folder.with_name("starting.lock"), SECONDS) as alone:
                 if alone and hold_on_all_machines(folder):
                     _remove_unheld(folder)
+                    _refuse_common_file(persistence)
                 persistence.unlock = partial(_unlock, persistence)
                 stack.enter_context(lock(persistence))
                 for file in persistence._lockfile.values():
@@ -48,6 +49,19 @@ def _remove_unheld(folder: Path) -> None:
         file.unlink(missing_ok=True)
     if left:
         print("the lock of an earlier run, which was killed, is removed", file=sys.stderr, flush=True)
+
+
+def _refuse_common_file(persistence: Any) -> None:
+    """Raise WorkflowError for a file that another run, which lives, makes or reads: to unlock would be no remedy."""
+    from snakemake_interface_common.exceptions import WorkflowError
+
+    read, made = set(map(str, persistence.all_inputfiles())), set(map(str, persistence.all_outputfiles()))
+    for kind, file in persistence._read_locks():
+        if file in made or (kind == "output" and file in read):
+            raise WorkflowError(
+                f"a run that still goes on {'makes' if kind == 'output' else 'reads'} {file}, too, as where two studies "
+                "use one data set; start this one again when that has ended"
+            )
 
 
 def _unlock(persistence: Any) -> None:

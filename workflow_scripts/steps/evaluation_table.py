@@ -40,7 +40,7 @@ def _same_as(rows: list[dict[str, Any]]) -> list[str | None]:
     """For each row the method/run of the one whose training it is again, None where it is the first of its kind."""
     keys = ("genotype", "evaluation_seed", "evaluation_epochs")
     trained = [tuple(row[key] for key in keys) if row["outcome"] in TRAINED else None for row in rows]
-    first = first_places([row["method"] for row in rows], trained)
+    first = first_places([(row["method"], row["run"]) for row in rows], trained)
     return [None if place == at else f"{rows[place]['method']}/{rows[place]['run']}" for at, place in enumerate(first)]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,10 @@ from workflow_scripts.study.own_data import data_settings
 from workflow_scripts.study.paper_differences import differences_by_paper
 from workflow_scripts.study.places import DEPTH_TABLES, PUBLISHED_VALUES, SEARCH_TABLES, Places
 from workflow_scripts.study.report_settings import report_settings
-from workflow_scripts.study.runs import Runs, TrainingKey
+from workflow_scripts.study.runs import Runs
 from workflow_scripts.study.search_spaces import load_space
 from workflow_scripts.study.settings_model import canonical
 from workflow_scripts.study.study import Study
-from workflow_scripts.tables.architectures import genotype_texts
 from workflow_scripts.tables.display_names import GENOTYPES, SELECTING
 from workflow_scripts.tables.search_run import FILES
 
@@ -38,12 +37,6 @@ SOURCE_STEPS = (
 
 WITHOUT_ALPHAS = ("random_ws", "published")
 """Searches that keep none."""
-
-
-@cache
-def _genotypes_in(file: Path, changed: int) -> dict[tuple[str, str], str | None]:
-    """The genotypes in a file that changed then: hundreds of trainings ask."""
-    return genotype_texts([file])
 
 
 class Plan:
@@ -98,35 +91,17 @@ class Plan:
 
         def paths(wildcards: Any) -> list[str]:
             found = self.inputs(kind, name)(wildcards)
-            if wildcards.group in self.runs.genotypes:
-                return found
-            read_off = self.job("derive_architectures", group=wildcards.group).outputs["architecture"]
-            if not set(read_off).isdisjoint(found):
+            if self.are_read_off(wildcards.group, found):
                 checkpoints.group_architectures.get(group=wildcards.group)
             return found
 
         return paths
 
-    def same_training(self, checkpoints: Any) -> Callable[[Any], list[str]]:
-        """For the rule of trainings: the outputs of the first one of the same architecture, none where it is the first.
-
-        Known once the checkpoint over the architectures of the group passed. One that is selected or computed with a
-        supernet is not among them, and has a training of its own.
-        """
-
-        def paths(wildcards: Any) -> list[str]:
-            job = self.job("evaluate_genotype", **dict(wildcards.items()))
-            gathered = Path(checkpoints.group_architectures.get(group=wildcards.group).output.architectures)
-            genotypes = _genotypes_in(gathered, gathered.stat().st_mtime_ns)
-            keys = {self._training_name(key): key for key in self.runs.trainings[wildcards.group]}
-            first = self._training_name(self.runs.same_training(keys[job.name], genotypes))
-            return [] if first == job.name else self._by_name[first].writes
-
-        return paths
-
-    @staticmethod
-    def _training_name(key: TrainingKey) -> str:
-        return places.job_name("evaluate_genotype").format(**key._asdict())
+    def are_read_off(self, group: str, architectures: list[str]) -> bool:
+        """Whether architectures are read off the group's searches: not given, selected or computed with a supernet."""
+        if group in self.runs.genotypes:
+            return False
+        return not set(self.job("derive_architectures", group=group).outputs["architecture"]).isdisjoint(architectures)
 
     def _jobs(self) -> Iterator[Job]:
         if not self.runs.existing_only:

@@ -1,6 +1,6 @@
 """The runs of a study: what its grids ask to be searched, selected, trained; or of these, only what is there."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -82,15 +82,21 @@ class Runs:
                 if self._takes_part("training", places.at(TRAINING, **key._asdict()), "outcome.json"):
                     self.trainings[group].append(key)
 
-    def same_training(self, key: TrainingKey, genotypes: Mapping[tuple[str, str], str | None]) -> TrainingKey:
-        """The first training that is the same one as `key`: of the same architecture, seed and length in its group.
+    def same_trainings(
+        self, group: str, genotypes: Mapping[tuple[str, str], str | None], apart: Container[str] = ()
+    ) -> dict[str, TrainingKey]:
+        """For each training of a group, by its name, the first that is the same one, often itself.
 
-        `genotypes` are the texts of the group's architectures by method and run; one that is not among them is trained.
+        `genotypes` are the texts of architectures by method and run. A training stays by itself where its architecture
+        has none, and where it is one of those named in `apart`.
         """
-        keys = self.trainings[key.group]
-        texts = [genotypes.get((each.method, each.run)) for each in keys]
-        trained = [(text, each.seed, each.epochs) if text else None for text, each in zip(texts, keys, strict=True)]
-        return keys[first_places([each.method for each in keys], trained)[keys.index(key)]]
+        keys = self.trainings[group]
+        found_by = [(each.method, each.run) for each in keys]
+        trained = [
+            (text, each.seed, each.epochs) if text and each.name not in apart else None
+            for text, each in zip(map(genotypes.get, found_by), keys, strict=True)
+        ]
+        return {key.name: keys[place] for key, place in zip(keys, first_places(found_by, trained), strict=True)}
 
     def _is_computed(self, method: str, key: SearchKey, places: Places) -> bool:
         """Whether a method computes with the supernet of a search, in a job that takes part."""

@@ -124,7 +124,7 @@ class StudyWatch:
         """The median of recorded times: by step, and by step and size."""
         times: dict[str, list[float]] = {}
         for _, record in self.records.values():
-            if isinstance(record, Record):
+            if isinstance(record, Record) and not record.is_copy:
                 times.setdefault(record.step, []).append(record.seconds)
                 times.setdefault(_size(record.step, record.settings), []).append(record.seconds)
         return {kind: statistics.median(each) for kind, each in times.items()}
