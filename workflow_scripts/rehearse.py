@@ -26,8 +26,7 @@ from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.open_study import CONFIG, ROOT, named_study
 from workflow_scripts.study.rehearsal import number_of_jobs, rehearsal_of, sample_of
-from workflow_scripts.study.study import Study, StudyError
-from workflow_scripts.study.study_text import study_text
+from workflow_scripts.study.study import Study, StudyError, study_text
 
 SECONDS_BETWEEN_LOOKS = 2.0
 HANDED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

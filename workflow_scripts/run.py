@@ -64,7 +64,7 @@ from workflow_scripts.runtime.folders import (
 from workflow_scripts.runtime.job_lock import job_lock, lock_file
 from workflow_scripts.runtime.progress import Console, warnings_shown
 from workflow_scripts.runtime.writable_paths import check_places
-from workflow_scripts.study.step_needs import keeps_checkpoint, uses_gpu
+from workflow_scripts.study.module_literals import keeps_checkpoint, uses_gpu
 from workflow_scripts.tables.files import sha256_of
 
 if TYPE_CHECKING:

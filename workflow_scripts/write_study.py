@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from workflow_scripts.runtime.command_line import print_error, print_lines, study_parser
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.study.open_study import CONFIG, LOCAL, named_study
-from workflow_scripts.study.study import StudyError
-from workflow_scripts.study.study_text import study_text
+from workflow_scripts.study.study import StudyError, study_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

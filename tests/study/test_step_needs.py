@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.provenance.code_digest import code_digests
-from workflow_scripts.study.step_needs import FOLDER, keeps_checkpoint, uses_gpu
+from workflow_scripts.study.module_literals import STEPS as FOLDER
+from workflow_scripts.study.module_literals import keeps_checkpoint, uses_gpu
 from workflow_scripts.study.study import RULES
 
 STEPS = sorted(path.stem for path in FOLDER.glob("[a-z]*.py"))

@@ -41,11 +41,11 @@ class Images(Model):
     """per channel, of pixels divided by 255; subtracted"""
     deviation: tuple[float, ...]
     """per channel, of pixels divided by 255; divided by"""
-    padding: CountOrZero
+    padding: CountOrZero = 0
     """pixels of zero padding for the random crop"""
-    flip: bool
+    flip: bool = False
     """whether images are mirrored at random"""
-    cutout: CountOrZero
+    cutout: CountOrZero = 0
     """side of the cutout square, pixels"""
 
 
@@ -149,9 +149,6 @@ def plain_images(data_set: str, side: int, normalisation: Normalisation) -> Imag
         classes=entry.classes,
         mean=normalisation.mean,
         deviation=normalisation.std,
-        padding=0,
-        flip=False,
-        cutout=0,
     )
 
 

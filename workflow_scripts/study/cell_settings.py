@@ -21,6 +21,7 @@ from workflow_scripts.study.settings_model import (
     Positive,
     Probability,
     Share,
+    Side,
     is_absent,
 )
 from workflow_scripts.tables.display_names import GENOTYPES
@@ -202,7 +203,7 @@ class Cells(Model):
 
     grids: Annotated[list[Grid], Field(min_length=1)]
     """the searches to run, and the genotypes to train; what two grids name is run once"""
-    image_size: Annotated[int, Field(strict=True, ge=8, multiple_of=4)] | None = None
+    image_size: Side | None = None
     """side in pixels that images are resized to by area; absent: the data set's own"""
     search: Search = Search()
     """every search"""
@@ -237,33 +238,22 @@ class Cells(Model):
         return grids
 
     @model_validator(mode="after")
-    def _stop_rule_has_eigenvalues(self) -> Self:
-        for number, grid in enumerate(self.grids):
-            for method in grid.methods:
-                ruled = method in ("darts_es", "darts_ada") and grid.source == "own"
-                if ruled and self.search.curvature.kind == "none":
-                    raise Mistake(f"grids.{number}.methods", f"{method} needs search.curvature.kind full or dominant")
-        return self
-
-    @model_validator(mode="after")
-    def _genotypes_are_trained(self) -> Self:
+    def _grids_can_be_run(self) -> Self:
         texts: dict[tuple[str, str], tuple[Genotype, str | None]] = {}
         for number, grid in enumerate(self.grids):
-            if grid.source == GENOTYPES and self.evaluation is None:
+            methods, source = f"grids.{number}.methods", grid.source
+            for method in grid.methods if source == "own" else ():
+                if method in ("darts_es", "darts_ada") and self.search.curvature.kind == "none":
+                    raise Mistake(methods, f"{method} needs search.curvature.kind full or dominant")
+                if method != "darts_es" and self.search.end_when_stopped:
+                    reason = f"search.end_when_stopped leaves {method} no architecture where a search stops"
+                    raise Mistake(methods, reason)
+            if source == GENOTYPES and self.evaluation is None:
                 raise Mistake(f"grids.{number}.source", "genotypes are trained only, and evaluation is null")
-            for name, genotype in grid.genotypes().items() if grid.source == GENOTYPES else ():
+            for name, genotype in grid.genotypes().items() if source == GENOTYPES else ():
                 other, file = texts.setdefault((grid.spaces[0], name), (genotype, grid.file))
                 if other != genotype:
                     raise Mistake(f"grids.{number}.file", f"{name} is another genotype in {file}; rename one of them")
-        return self
-
-    @model_validator(mode="after")
-    def _only_the_stop_epoch_is_read_where_searches_end_there(self) -> Self:
-        for number, grid in enumerate(self.grids):
-            others = [method for method in grid.methods if method != "darts_es"]
-            if self.search.end_when_stopped and grid.source == "own" and others:
-                reason = f"search.end_when_stopped leaves {others[0]} no architecture where a search stops"
-                raise Mistake(f"grids.{number}.methods", reason)
         return self
 
     @model_validator(mode="after")

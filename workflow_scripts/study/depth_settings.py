@@ -18,12 +18,14 @@ from workflow_scripts.study.name_checks import Mistake, image_sets
 from workflow_scripts.study.settings_model import (
     Count,
     CountOrZero,
+    Distinct,
     Model,
     NonNegative,
     NotTrue,
     Positive,
     Probability,
     Share,
+    Side,
 )
 
 ModelName = Literal["ldn", "ddn"]
@@ -33,7 +35,6 @@ MaxDepth = Annotated[int, Field(strict=True, ge=0, le=1000)]
 Width = Annotated[int, Field(strict=True, ge=1, le=100_000)]
 Points = Annotated[int, Field(strict=True, ge=4)]
 TrainPoints = Annotated[int, Field(strict=True, ge=2)]
-
 Decay = Annotated[float, Field(gt=0, le=1), NotTrue]
 
 
@@ -97,9 +98,8 @@ class DepthTraining(Model):
     @model_validator(mode="after")
     def _closed_form_is_reached(self) -> Self:
         if self.closed_form_from is not None and self.closed_form_from >= self.epochs:
-            raise Mistake(
-                "closed_form_from", f"{self.closed_form_from} is not one of the {self.epochs} epochs from 0 on"
-            )
+            reason = f"{self.closed_form_from} is not one of the {self.epochs} epochs from 0 on"
+            raise Mistake("closed_form_from", reason)
         return self
 
 
@@ -114,7 +114,7 @@ class ImageData(Model):
     data_sets: Annotated[tuple[str, ...], AfterValidator(image_sets)] = Field(
         min_length=1, description="Image data sets, each with networks of its own."
     )
-    image_size: Annotated[int, Field(strict=True, ge=8, multiple_of=4)] | None = Field(
+    image_size: Side | None = Field(
         None, description="Side in pixels that images are resized to by area; absent: the data set's own."
     )
     train_images: Annotated[int, Field(strict=True, ge=10)] | None = Field(
@@ -222,21 +222,19 @@ class DepthRun(Model):
 class SpiralSweep(Model):
     """Properties of the data that an experiment varies; one that is absent stays as in its `data`."""
 
-    noise: tuple[NonNegative, ...] | None = Field(None, min_length=1, description="Values of `noise`.")
-    stop_angle_degrees: tuple[Positive, ...] | None = Field(
-        None, min_length=1, description="Values of `stop_angle_degrees`."
-    )
-    points: tuple[Points, ...] | None = Field(None, min_length=1, description="Values of `points`.")
-    train_points: tuple[TrainPoints, ...] | None = Field(None, min_length=1, description="Values of `train_points`.")
+    noise: Distinct[NonNegative] | None = Field(None, description="Values of `noise`.")
+    stop_angle_degrees: Distinct[Positive] | None = Field(None, description="Values of `stop_angle_degrees`.")
+    points: Distinct[Points] | None = Field(None, description="Values of `points`.")
+    train_points: Distinct[TrainPoints] | None = Field(None, description="Values of `train_points`.")
 
 
 class DepthExperiment(Model):
     """A grid of runs: every combination of the listed values."""
 
-    models: tuple[ModelName, ...] = Field(("ldn",), min_length=1, description="Models to train.")
-    max_depths: tuple[MaxDepth, ...] = Field(min_length=1, description="Values of D, in blocks.")
-    widths: tuple[Width, ...] = Field((20,), min_length=1, description="Units per layer.")
-    seeds: tuple[Seed, ...] = Field((1, 2, 3, 4), min_length=1, description="One repeat each: of weights and of data.")
+    models: Distinct[ModelName] = Field(("ldn",), description="Models to train.")
+    max_depths: Distinct[MaxDepth] = Field(description="Values of D, in blocks.")
+    widths: Distinct[Width] = Field((20,), description="Units per layer.")
+    seeds: Distinct[Seed] = Field((1, 2, 3, 4), description="One repeat each: of weights and of data.")
     data_seed: Seed | None = Field(None, description="One seed of the data for all repeats, where given.")
     prior_decay: Decay = Field(0.85, description="As in a run.")
     data: SpiralData = Field(SpiralData(), description="The spirals, but for what `sweep` varies.")
@@ -249,11 +247,6 @@ class DepthExperiment(Model):
 
     @model_validator(mode="after")
     def _grid_is_sound(self) -> Self:
-        swept = {name: values for name, values in self.sweep if values is not None}
-        lists = {"models": self.models, "max_depths": self.max_depths, "widths": self.widths, "seeds": self.seeds}
-        for name, values in {**lists, **swept}.items():
-            if len(set(values)) != len(values):
-                raise Mistake(f"sweep.{name}" if name in swept else name, f"{list(values)} names a value twice")
         if self.images is not None:
             for name in ("widths", "data", "sweep"):
                 if name in self.model_fields_set:
@@ -287,38 +280,31 @@ class DepthExperiment(Model):
         swept = {name: values for name, values in self.sweep if values is not None}
         if self.images is not None:
             swept = {"data_set": self.images.data_sets}
-        axes: dict[str, tuple[Any, ...]] = {"model": self.models, "max_depth": self.max_depths, "width": self.widths}
         runs = {}
-        for combination in product(*axes.values(), *swept.values()):
-            chosen = dict(zip([*axes, *swept], combination, strict=True))
-            name = [chosen["model"], f"D{chosen['max_depth']}"]
-            name += [_part("width", chosen["width"])] if self.images is None else []
-            name += [_part(key, chosen[key]) for key in swept]
-            own = self._on_images(chosen, fidelity) if self.images is not None else self._on_spirals(chosen, swept)
-            runs["_".join(name)] = DepthRun(
-                model=chosen["model"],
-                max_depth=chosen["max_depth"],
+        for model, max_depth, width, *values in product(self.models, self.max_depths, self.widths, *swept.values()):
+            varied: dict[str, Any] = dict(zip(swept, values, strict=True))
+            if self.images is None:
+                data: SpiralData | ImageRun = SpiralData(**{**self.data.model_dump(), **varied})
+                training, varied = self.training, {"width": width, **varied}
+            else:
+                data, width = self.images.of(varied["data_set"], fidelity), self.images.outer_width
+                cut = {"learning_rate_cut": PUBLISHED_DDN_CUT} if fidelity == "published" and model == "ddn" else {}
+                training = self.image_training(**cut)
+            runs["_".join([model, f"D{max_depth}", *map(_part, varied, varied.values())])] = DepthRun(
+                model=model,
+                max_depth=max_depth,
+                width=width,
                 prior_decay=self.prior_decay,
+                data=data,
+                training=training,
                 data_seed=seed if self.data_seed is None else self.data_seed,
                 weight_seed=seed,
-                **own,
             )
         return runs
 
-    def _on_spirals(self, chosen: dict[str, Any], swept: dict[str, Any]) -> dict[str, Any]:
-        data = SpiralData(**{**self.data.model_dump(), **{key: chosen[key] for key in swept}})
-        return {"width": chosen["width"], "data": data, "training": self.training}
-
-    def _on_images(self, chosen: dict[str, Any], fidelity: Fidelity) -> dict[str, Any]:
-        assert self.images is not None
-        given = {name: getattr(self.training, name) for name in self.training.model_fields_set}
-        if fidelity == "published" and chosen["model"] == "ddn":
-            given = {"learning_rate_cut": PUBLISHED_DDN_CUT, **given}
-        return {
-            "width": self.images.outer_width,
-            "data": self.images.of(chosen["data_set"], fidelity),
-            "training": IMAGE_TRAINING.model_copy(update=given),
-        }
+    def image_training(self, **published: Any) -> DepthTraining:
+        """How networks learn from images: as published, but for what the experiment says."""
+        return IMAGE_TRAINING.model_copy(update=published | self.training.model_dump(exclude_unset=True))
 
 
 class Depth(Model):

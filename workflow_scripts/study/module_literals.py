@@ -1,9 +1,25 @@
-"""What a module states about itself, read by parsing so that nothing heavy is imported."""
+"""What a module states about itself, read by parsing so that nothing heavy is imported.
+
+A step states as plain values at the top of its module in `steps/`, and absent means no: USES_GPU, it computes on a GPU
+where it is given one; KEEPS_CHECKPOINT, its `run` takes a `checkpoint`, from which it goes on after a kill.
+"""
 
 import ast
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+
+STEPS = Path(__file__).parents[1] / "steps"
+
+
+def uses_gpu(step: str) -> bool:
+    """Whether a step can use a GPU."""
+    return literal(STEPS / f"{step}.py", "USES_GPU") is True
+
+
+def keeps_checkpoint(step: str) -> bool:
+    """Whether a step goes on from a checkpoint."""
+    return literal(STEPS / f"{step}.py", "KEEPS_CHECKPOINT") is True
 
 
 def literal(path: Path, name: str) -> Any:

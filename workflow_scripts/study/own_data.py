@@ -3,16 +3,14 @@
 import re
 from typing import Annotated, Any, Self
 
-from pydantic import Field, PrivateAttr, model_validator
+from pydantic import AfterValidator, PrivateAttr, model_validator
 
 from workflow_scripts.data.data_set import NAME, NAME_IN_WORDS, ImageSet, Normalisation, data_set_names
 from workflow_scripts.data.own.facts import absolute, facts_of
-from workflow_scripts.data.own.source import LEAST_SIDE, SIDE_STEP, Source
+from workflow_scripts.data.own.source import Source
 from workflow_scripts.study.image_sets import add_own
 from workflow_scripts.study.name_checks import Lacking, Mistake
-from workflow_scripts.study.settings_model import Count, Model, Share
-
-Side = Annotated[int, Field(strict=True, ge=LEAST_SIDE, multiple_of=SIDE_STEP)]
+from workflow_scripts.study.settings_model import Count, Model, Share, Side
 
 
 class OwnData(Model):
@@ -50,17 +48,17 @@ class OwnData(Model):
         return absolute(Source(**self.model_dump(exclude={"flip"})))
 
 
-def checked_own_sets(own: dict[str, OwnData]) -> None:
-    """Let each data set be known as an image set. Raises Mistake for one that cannot be used."""
+def _known(own: dict[str, OwnData]) -> dict[str, OwnData]:
+    """Let each data set be known as an image set. Raises ValueError for one that cannot be used."""
     for name, settings in own.items():
         if not re.fullmatch(NAME, name):
-            raise Mistake("own", f"{name} cannot be used: a data set is named with {NAME_IN_WORDS}")
+            raise ValueError(f"{name} cannot be used: a data set is named with {NAME_IN_WORDS}")
         if name in data_set_names():
-            raise Mistake(f"own.{name}", "a data set of this name comes with the project; choose another")
+            raise Mistake(name, "a data set of this name comes with the project; choose another")
         try:
             facts = facts_of(name, settings.source())
         except (ValueError, OSError) as error:
-            raise Mistake(f"own.{name}", str(error)) from None
+            raise Mistake(name, str(error)) from None
         settings._facts.update(facts)
         add_own(
             ImageSet(
@@ -77,6 +75,10 @@ def checked_own_sets(own: dict[str, OwnData]) -> None:
                 flip=settings.flip,
             )
         )
+    return own
+
+
+OwnSets = Annotated[dict[str, OwnData], AfterValidator(_known)]
 
 
 def data_settings(name: str, settings: OwnData) -> dict[str, Any]:

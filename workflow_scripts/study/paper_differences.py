@@ -7,16 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from workflow_scripts.study.cell_grids import searches
-from workflow_scripts.study.cell_settings import (
-    Adaptive,
-    Cells,
-    Evaluation,
-    Perturbation,
-    RandomSearch,
-    Search,
-    Selection,
-    StopRule,
-)
+from workflow_scripts.study.cell_settings import Cells, Evaluation, Selection
 from workflow_scripts.study.depth_settings import IMAGE_TRAINING, DepthExperiment, DepthTraining, ImageData, SpiralData
 from workflow_scripts.study.image_sets import load_image_set
 from workflow_scripts.study.settings_model import Model
@@ -60,9 +51,8 @@ def differences_by_paper(study: Study) -> dict[str, list[PaperDifference]]:
         found["robustdarts"] = list(_cells(study.cells))
     if study.depth is not None:
         experiments = study.depth.experiments.items()
-        found["depth"] = list(
-            _together({name.replace("_", " "): list(_experiment(each)) for name, each in experiments})
-        )
+        parts = {name.replace("_", " "): list(_experiment(each)) for name, each in experiments}
+        found["depth"] = list(_together(parts))
     return found
 
 
@@ -70,7 +60,6 @@ def _cells(cells: Cells) -> Iterator[PaperDifference]:
     own = [grid for grid in cells.grids if grid.source == "own"]
     methods = {method for grid in cells.grids for method in grid.methods}
     trained = [grid for grid in cells.grids if grid.source not in PUBLISHED_LOGS]
-    trained_on = list(dict.fromkeys(name for grid in trained for name in grid.data_sets))
     if own:
         data_sets = list(dict.fromkeys(name for grid in own for name in grid.data_sets))
         yield from _others("grids.spaces", [name for grid in own for name in grid.spaces], SPACES)
@@ -81,14 +70,11 @@ def _cells(cells: Cells) -> Iterator[PaperDifference]:
         seeds = min(map(len, _seeds(cells)))
         if seeds < CELL_SEEDS:
             yield PaperDifference("grids: number of seeds", str(seeds), str(CELL_SEEDS))
-        yield from _differences(cells.search, Search(), "search")
-    yield from _differences(cells.stop, StopRule(), "stop")
-    if "darts_ada" in methods:
-        yield from _differences(cells.adaptive, Adaptive(), "adaptive")
-    if "random_ws" in methods:
-        yield from _differences(cells.random_ws, RandomSearch(), "random_ws")
-    if "darts_pt" in methods and cells.perturbation is not None:
-        yield from _differences(cells.perturbation, Perturbation(), "perturbation")
+    used_by = {"adaptive": "darts_ada", "random_ws": "random_ws", "perturbation": "darts_pt"}
+    used = [name for name, method in used_by.items() if method in methods]
+    for name in [*(["search"] if own else []), "stop", *used]:
+        if (here := getattr(cells, name)) is not None:
+            yield from _differences(here, type(here)(), name)
     # of a selection, the brief training is not stated by the papers
     for method, name in (("r_darts_l2", "l2"), ("r_darts_dp", "drop_path")):
         if method in methods:
@@ -96,7 +82,7 @@ def _cells(cells: Cells) -> Iterator[PaperDifference]:
     if lengths := sorted({epochs for grid in trained for epochs in grid.epochs or ()}):
         yield PaperDifference("grids.epochs", _as_text(lengths), str(Evaluation().epochs))
     if trained and cells.evaluation is not None:
-        yield from _together({name: list(_evaluation(cells, name)) for name in trained_on})
+        yield from _together({name: list(_evaluation(cells, name)) for grid in trained for name in grid.data_sets})
 
 
 def _seeds(cells: Cells) -> Iterable[set[int]]:
@@ -117,8 +103,8 @@ def _evaluation(cells: Cells, data_set: str) -> Iterator[PaperDifference]:
 
 
 def _experiment(experiment: DepthExperiment) -> Iterator[PaperDifference]:
-    if len(set(experiment.seeds)) < DEPTH_SEEDS:
-        yield PaperDifference("number of seeds", str(len(set(experiment.seeds))), str(DEPTH_SEEDS))
+    if len(experiment.seeds) < DEPTH_SEEDS:
+        yield PaperDifference("number of seeds", str(len(experiment.seeds)), str(DEPTH_SEEDS))
     for name in ("prior_decay", "data_seed"):
         yield from _differences(getattr(experiment, name), DepthExperiment.model_fields[name].default, name)
     if experiment.images is None:
@@ -128,8 +114,7 @@ def _experiment(experiment: DepthExperiment) -> Iterator[PaperDifference]:
     data_sets = experiment.images.data_sets
     yield from _others("images.data_sets", data_sets, DEPTH_DATA_SETS)
     yield from _differences(experiment.images, ImageData(data_sets=data_sets), "images")
-    given = {name: getattr(experiment.training, name) for name in experiment.training.model_fields_set}
-    yield from _differences(IMAGE_TRAINING.model_copy(update=given), IMAGE_TRAINING, "training")
+    yield from _differences(experiment.image_training(), IMAGE_TRAINING, "training")
 
 
 def _others(setting: str, here: Iterable[str], paper: tuple[str, ...]) -> Iterator[PaperDifference]:

@@ -11,7 +11,6 @@ from operator import getitem
 from typing import Any
 
 from workflow_scripts.study.figure_modules import figure_tables
-from workflow_scripts.study.grid_settings import GENOTYPE_OPTIONS
 from workflow_scripts.study.job_plan import PUBLISHED_EVALUATIONS, Plan
 from workflow_scripts.study.study import REHEARSAL, Study, StudyError
 from workflow_scripts.tables.display_names import PUBLISHED_LOGS
@@ -42,6 +41,10 @@ DEPTH_EPOCHS = 1
 DEPTH_IMAGES = {"train_images": 10, "test_images": 2, "held_out_fraction": 0.1, "inner_width": 1, "image_size": 8}
 DEPTH_BATCH = 16  # of images: 9 or 10 of them train, which leaves no batch of one
 
+SHORTENED_FIRST = ("l2", "drop_path", "seeds", "names", "epochs", "max_depths", "widths")
+SHORTENED_LAST = ("spaces", "data_sets")
+"""Lists that a sample of a study shortens to one value each; those of a selection to two, the fewest it may have."""
+
 Place = tuple[str | int, ...]
 
 
@@ -50,9 +53,8 @@ def rehearsal_of(study: Study) -> Study:
     if study.study.endswith(REHEARSAL):
         raise StudyError(f"{study.study} is a rehearsal itself; rehearse {study.study.removesuffix(REHEARSAL)}")
     if study.cells is not None and any(grid.source in PUBLISHED_LOGS for grid in study.cells.grids):
-        raise StudyError(
-            f"{study.study} reads the published search logs, which have no made-up form; it cannot be rehearsed"
-        )
+        why = "reads the published search logs, which have no made-up form; it cannot be rehearsed"
+        raise StudyError(f"{study.study} {why}")
     small = study.model_dump(mode="json", exclude_unset=True)
     small["study"] = f"{study.study}{REHEARSAL}"
     small["title"] = f"Rehearsal: {study.title}"
@@ -119,54 +121,35 @@ def number_of_jobs(study: Study) -> int:
 
 def _shortenings(study: Study) -> Iterator[dict[Place, int]]:
     """How long each list is, from the study's own to the shortest, one value less each time."""
-    first, last = _lists(study)
-    whole = study.model_dump(mode="json")
-    lengths = {path: len(_at(whole, path)) for path in (*first, *last)}
+    whole: Any = study.model_dump(mode="json")
+    first, last = list(_lists(whole, SHORTENED_FIRST)), list(_lists(whole, SHORTENED_LAST))
+    lengths = {place: len(reduce(getitem, place, whole)) for place in (*first, *last)}
     yield dict(lengths)
-    for fewest in (first, last):
-        while longest := [path for path in fewest if lengths[path] > fewest[path]]:
-            lengths[max(longest, key=lambda path: lengths[path])] -= 1
+    for places in (first, last):
+        while longest := [place for place in places if lengths[place] > (2 if place[1] == "selection" else 1)]:
+            lengths[max(longest, key=lambda place: lengths[place])] -= 1
             yield dict(lengths)
 
 
-def _lists(study: Study) -> tuple[dict[Place, int], dict[Place, int]]:
-    """The lists that a sample shortens first, and last, each with its fewest values."""
-    first: dict[Place, int] = {}
-    last: dict[Place, int] = {}
-    if study.cells is not None:
-        for number in range(len(study.cells.grids)):
-            first |= {("cells", "grids", number, name): 1 for name in ("l2", "drop_path", "seeds")}
-            for name in GENOTYPE_OPTIONS:
-                if getattr(study.cells.grids[number], name) is not None:
-                    first[("cells", "grids", number, name)] = 1
-            last |= {("cells", "grids", number, name): 1 for name in ("spaces", "data_sets")}
-        first |= {("cells", "selection", name): 2 for name in ("l2", "drop_path")}
-        if study.cells.evaluation is not None:
-            first[("cells", "evaluation", "seeds")] = 1
-        for data_set, changes in study.cells.evaluation_for.items():
-            if "seeds" in changes:
-                first[("cells", "evaluation_for", data_set, "seeds")] = 1
-    for name, experiment in (study.depth.experiments if study.depth is not None else {}).items():
-        place = ("depth", "experiments", name)
-        first |= {(*place, key): 1 for key in ("max_depths", "widths", "seeds")}
-        if experiment.images is not None:
-            last[(*place, "images", "data_sets")] = 1
-    return first, last
+def _lists(values: Any, names: tuple[str, ...], above: Place = ()) -> Iterator[Place]:
+    """The lists inside `values` that have one of the names."""
+    for key, inside in values.items() if isinstance(values, dict) else enumerate(values):
+        if key in names and isinstance(inside, list):
+            yield (*above, key)
+        elif isinstance(inside, dict | list):
+            yield from _lists(inside, names, (*above, key))
 
 
 def _cut(study: Study, lengths: dict[Place, int]) -> Study:
     """The study with its lists as long as `lengths` says."""
-    whole, cut = study.model_dump(mode="json"), study.model_dump(mode="json", exclude_unset=True)
-    for path, length in lengths.items():
-        values = _at(whole, path)
+    whole: Any = study.model_dump(mode="json")
+    cut = study.model_dump(mode="json", exclude_unset=True)
+    for place, length in lengths.items():
+        values = reduce(getitem, place, whole)
         if length < len(values):
-            *above, key = path
+            *above, key = place
             branch: Any = cut
             for part in above:
                 branch = branch.setdefault(part, {}) if isinstance(part, str) else branch[part]
             branch[key] = values[:length]
     return Study.model_validate(cut)
-
-
-def _at(values: Any, path: Place) -> Any:
-    return reduce(getitem, path, values)

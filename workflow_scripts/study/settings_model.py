@@ -2,9 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from workflow_scripts.data.own.source import LEAST_SIDE, SIDE_STEP
+
+Value = TypeVar("Value")
 
 
 class Model(BaseModel):
@@ -19,6 +23,12 @@ def _no_truth_value(value: Any) -> Any:
     return value
 
 
+def _each_once(values: tuple[Value, ...]) -> tuple[Value, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError(f"{list(values)} names a value twice")
+    return values
+
+
 # Counts are strict, so that `true` or "3" is not silently taken for a number. Other numbers may be text
 # in quotes, but not `true`.
 NotTrue = BeforeValidator(_no_truth_value)
@@ -28,6 +38,9 @@ Probability = Annotated[float, Field(ge=0, lt=1), NotTrue]
 NonNegative = Annotated[float, Field(ge=0), NotTrue]
 Share = Annotated[float, Field(gt=0, lt=1), NotTrue]
 Positive = Annotated[float, Field(gt=0), NotTrue]
+Side = Annotated[int, Field(strict=True, ge=LEAST_SIDE, multiple_of=SIDE_STEP)]
+"""The side of square images, pixels."""
+Distinct = Annotated[tuple[Value, ...], Field(min_length=1), AfterValidator(_each_once)]
 
 
 def is_absent(value: Any) -> bool:

@@ -23,7 +23,7 @@ from workflow_scripts.study.depth_settings import Depth
 from workflow_scripts.study.figure_modules import figure_category, figure_names, figure_tables, figure_title
 from workflow_scripts.study.image_sets import load_image_set
 from workflow_scripts.study.name_checks import Lacking, Mistake, require_known, suggestion
-from workflow_scripts.study.own_data import OwnData, checked_own_sets
+from workflow_scripts.study.own_data import OwnSets
 from workflow_scripts.study.settings_model import Count, CountOrZero, Model
 from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
 from workflow_scripts.tables.display_names import PUBLISHED_LOGS
@@ -60,13 +60,8 @@ class Data(Model):
     """never use the network; a file that no local mirror holds is an error that says where to put it"""
     made_up: Count | None = None
     """for rehearsals: so many images of each part are made up, and none is fetched"""
-    own: dict[str, OwnData] = Field(default_factory=dict)
+    own: OwnSets = Field(default_factory=dict)
     """by name, data sets of your own: pictures in folders of classes, or in an npz file"""
-
-    @model_validator(mode="after")
-    def _own_sets_can_be_used(self) -> Self:
-        checked_own_sets(self.own)
-        return self
 
 
 class Resources(Model):
@@ -164,6 +159,17 @@ class Study(Model):
                 entry = load_image_set(data_set)
                 yield data_set, images.train_images or entry.train_images
                 yield data_set, images.test_images or entry.test_images
+
+
+def study_text(study: Study, comment: str) -> bytes:
+    """The text of a study's file, as a person would have written it, under `comment`, which says where it comes from.
+
+    It holds what is set, and nothing that is a default.
+    """
+    settings = study.model_dump(mode="json", exclude_unset=True)
+    # None: lists and mappings without others inside them stand on one line
+    text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    return f"# {comment}\n{text}".encode()
 
 
 @dataclass(frozen=True)
