@@ -58,9 +58,10 @@ def _refuse_common_file(persistence: Any) -> None:
     read, made = set(map(str, persistence.all_inputfiles())), set(map(str, persistence.all_outputfiles()))
     for kind, file in persistence._read_locks():
         if file in made or (kind == "output" and file in read):
+            does = "makes" if kind == "output" else "reads"
             raise WorkflowError(
-                f"a run that still goes on {'makes' if kind == 'output' else 'reads'} {file}, too, as where two studies "
-                "use one data set; start this one again when that has ended"
+                f"a run that still goes on {does} {file}, too (two studies may share a data set); "
+                "start this one again when that has ended"
             )
 
 
