@@ -359,9 +359,7 @@ def test_a_figure_module_without_tables(load, tmp_path, monkeypatch):
 def test_a_figure_module_that_says_odd_things(load, tmp_path, monkeypatch, text, sentence):
     (tmp_path / "odd.py").write_text(f"TABLES = ()\nTITLE = 'odd'\n{text}\n")
     monkeypatch.setattr(figure_modules, "FOLDER", tmp_path)
-    figure_modules.figure_tables.cache_clear()
-    figure_modules.figure_title.cache_clear()
-    figure_modules.figure_category.cache_clear()
+    figure_modules.stated.cache_clear()
     assert load({"figures": ["odd"]}) == f"FILE: figures: {sentence}"
 
 

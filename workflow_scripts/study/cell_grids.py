@@ -58,13 +58,11 @@ class SelectionKey(Model):
 
     def candidates(self, selection: Selection) -> list[SearchKey]:
         """The searches it chooses from."""
-        if self.method == "r_darts_l2":
-            settings = [(l2, selection.drop_path[0]) for l2 in selection.l2]
-        else:
-            settings = [(selection.l2[0], drop_path) for drop_path in selection.drop_path]
+        over_l2 = self.method == "r_darts_l2"
+        l2s, drop_paths = selection.l2 if over_l2 else selection.l2[:1], selection.drop_path[: 1 if over_l2 else None]
         return [
             SearchKey(space=self.space, data_set=self.data_set, l2=l2, drop_path=drop_path, seed=self.seed)
-            for l2, drop_path in settings
+            for l2, drop_path in product(l2s, drop_paths)
         ]
 
 

@@ -43,11 +43,9 @@ class SpiralData(Model):
 
     kind: Literal["spirals"] = Field("spirals", description="Which data this is.")
     points: Points = Field(2000, description="Points generated, training and test together (published scripts).")
-    noise: NonNegative = Field(
-        0.2,
-        description="Width of the uniform noise [0, noise) added to each coordinate, in radii before standardising; "
-        "0.2 or, for data amount and complexity, 0.15 (published scripts).",
-    )
+    noise: NonNegative = 0.2
+    """Width of the uniform noise [0, noise) added to each coordinate, in radii before standardising; 0.2 or, for data
+    amount and complexity, 0.15 (published scripts)."""
     start_angle_degrees: NonNegative = Field(0.0, description="Angle at which each arm starts, degrees.")
     stop_angle_degrees: Positive = Field(720.0, description="Angle by which each arm turns, degrees; its complexity.")
     arms: int = Field(2, strict=True, ge=2, le=10, description="Arms, and so classes (published scripts).")
@@ -79,21 +77,16 @@ class DepthTraining(Model):
     learning_rate: Positive = Field(0.1, description="SGD learning rate (published scripts).")
     momentum: Probability = Field(0.5, description="SGD momentum (published scripts).")
     weight_decay: NonNegative = Field(0.0, description="SGD weight decay; none in the paper.")
-    kl_clamp: Annotated[float, Field(gt=0, lt=0.5), NotTrue] = Field(
-        1e-10, description="q and the prior are clamped to [this, 1 - this] in the KL divergence (published code)."
-    )
+    kl_clamp: Annotated[float, Field(gt=0, lt=0.5), NotTrue] = 1e-10
+    """q and the prior are clamped to [this, 1 - this] in the KL divergence (published code)."""
     test_every: Count = Field(20, description="Epochs between two measurements on held-out points (published scripts).")
     learning_rate_cut: Count | None = Field(None, description="Epochs after which the learning rate is cut to a tenth.")
-    closed_form_from: CountOrZero | None = Field(
-        None,
-        description="Epoch from which on q of an LDN is set to q*, its optimum for the weights, after each epoch's "
-        "steps, and may be the best; ours. Absent: q is trained as the weights are (paper).",
-    )
-    chosen_by: Literal["training", "held_out"] = Field(
-        "training",
-        description="Points whose ELBO decides which epoch is the best: of spirals the training points (published "
-        "scripts), of images always those held out.",
-    )
+    closed_form_from: CountOrZero | None = None
+    """Epoch from which on q of an LDN is set to q*, its optimum for the weights, after each epoch's steps, and may be
+    the best; ours. Absent: q is trained as the weights are (paper)."""
+    chosen_by: Literal["training", "held_out"] = "training"
+    """Points whose ELBO decides which epoch is the best: of spirals the training points (published scripts), of images
+    always those held out."""
 
     @model_validator(mode="after")
     def _closed_form_is_reached(self) -> Self:
@@ -111,21 +104,16 @@ PUBLISHED_DDN_CUT = 30  # epochs after which the published scripts cut the learn
 class ImageData(Model):
     """Images, from which convolutional networks learn."""
 
-    data_sets: Annotated[tuple[str, ...], AfterValidator(image_sets)] = Field(
-        min_length=1, description="Image data sets, each with networks of its own."
-    )
-    image_size: Side | None = Field(
-        None, description="Side in pixels that images are resized to by area; absent: the data set's own."
-    )
-    train_images: Annotated[int, Field(strict=True, ge=10)] | None = Field(
-        None, description="Training images used, those held out among them; absent: all."
-    )
+    data_sets: Annotated[tuple[str, ...], AfterValidator(image_sets)] = Field(min_length=1)
+    """Image data sets, each with networks of its own."""
+    image_size: Side | None = None
+    """Side in pixels that images are resized to by area; absent: the data set's own."""
+    train_images: Annotated[int, Field(strict=True, ge=10)] | None = None
+    """Training images used, those held out among them; absent: all."""
     test_images: Count | None = Field(None, description="Test images used, from the first on; absent: all.")
-    held_out_fraction: Share = Field(
-        0.1,
-        description="Share of the training images that is held out and chooses the best epoch; ours, because the "
-        "published scripts choose it by the test images.",
-    )
+    held_out_fraction: Share = 0.1
+    """Share of the training images that is held out and chooses the best epoch; ours, because the published scripts
+    choose it by the test images."""
     outer_width: Width = Field(64, description="Channels between blocks (paper).")
     inner_width: Width = Field(32, description="Channels inside a block (paper).")
     bfloat16: bool = Field(False, description="Mixed precision; for GPUs that are faster with it.")
@@ -168,17 +156,15 @@ class ImageRun(Model):
     kind: Literal["images"] = Field("images", description="Which data this is.")
     images: Images = Field(description="The data set.")
     train_images: Count = Field(description="Images that train the weights, drawn by the data seed.")
-    held_out_images: CountOrZero = Field(
-        description="Other training images, which choose the best epoch; 0: the test images choose it, as published."
-    )
+    held_out_images: CountOrZero
+    """Other training images, which choose the best epoch; 0: the test images choose it, as published."""
     test_images: Count = Field(description="Test images, from the first on.")
     inner_width: Width = Field(description="Channels inside a block.")
     bfloat16: bool = Field(description="Mixed precision.")
     fidelity: Fidelity = Field(description="published: with the faults of the published code.")
-    layout: Layout = Field(
-        description="How a processor computes a pass: in compiled loops, in full precision where both widths are "
-        "multiples of eight, or in torch's modules, as a GPU always does."
-    )
+    layout: Layout
+    """How a processor computes a pass: in compiled loops, in full precision where both widths are multiples of eight,
+    or in torch's modules, as a GPU always does."""
 
     @property
     def train_size(self) -> int:
@@ -206,11 +192,9 @@ class DepthRun(Model):
     @model_validator(mode="after")
     def _batches_can_be_normalised(self) -> Self:
         if self.data.train_size % self.training.batch_size == 1:
-            raise Mistake(
-                "training.batch_size",
-                f"{self.data.train_size} training points in batches of {self.training.batch_size} leave a last batch "
-                "of one point, which batch normalisation cannot use; choose another batch size",
-            )
+            batches = f"{self.data.train_size} training points in batches of {self.training.batch_size}"
+            why = "leave a last batch of one point, which batch normalisation cannot use; choose another batch size"
+            raise Mistake("training.batch_size", f"{batches} {why}")
         return self
 
     @property
@@ -240,10 +224,8 @@ class DepthExperiment(Model):
     data: SpiralData = Field(SpiralData(), description="The spirals, but for what `sweep` varies.")
     sweep: SpiralSweep = Field(SpiralSweep(), description="Properties of the spirals that vary.")
     images: ImageData | None = Field(None, description="Images, where networks learn from them and not from spirals.")
-    training: DepthTraining = Field(
-        DepthTraining(),
-        description="The training of every run; for images epochs default to 500, patience to 30 and test_every to 1.",
-    )
+    training: DepthTraining = DepthTraining()
+    """The training of every run; for images epochs default to 500, patience to 30 and test_every to 1."""
 
     @model_validator(mode="after")
     def _grid_is_sound(self) -> Self:
@@ -310,14 +292,11 @@ class DepthExperiment(Model):
 class Depth(Model):
     """The depth search of a study."""
 
-    experiments: dict[ExperimentName, DepthExperiment] = Field(
-        description="Experiments by name: lower-case letters, digits and underscores; {} means no depth search."
-    )
-    depths_per_job: Count = Field(
-        16,
-        description="Runs whose max_depth lies in the same block of this many depths (0 to 15, 16 to 31, ...) share a "
-        "job; no number depends on it.",
-    )
+    experiments: dict[ExperimentName, DepthExperiment]
+    """Experiments by name: lower-case letters, digits and underscores; {} means no depth search."""
+    depths_per_job: Count = 16
+    """Runs whose max_depth lies in the same block of this many depths (0 to 15, 16 to 31, ...) share a job; no number
+    depends on it."""
     fidelity: Fidelity = Field("corrected", description="published: image runs with the faults of the published code.")
 
 

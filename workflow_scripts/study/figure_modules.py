@@ -1,11 +1,10 @@
 """What a figure module says of itself, read by parsing so that no plotting library is loaded."""
 
-from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.study.module_literals import literal, stated
+from workflow_scripts.study import module_literals
 
 FOLDER = Path(__file__).parents[2] / "figures"
 SHARED = ("__init__", "style", "cell_graph", "over_seeds", "depth_run")
@@ -20,21 +19,15 @@ def figure_names() -> list[str]:
 
 
 @cache
+def stated(figure: str, name: str) -> Any:
+    """The literal `TABLES`, `TITLE` or `CATEGORY` of a figure module. Raises ValueError when none that is known."""
+    place, allowed = f"figures/{figure}.py", CATEGORIES if name == "CATEGORY" else None
+    return module_literals.stated(FOLDER / f"{figure}.py", name, place, allowed)
+
+
 def figure_tables(figure: str) -> tuple[str, ...]:
-    """The literal `TABLES` of a figure module. Raises ValueError when it states none."""
-    return tuple(_stated(figure, "TABLES"))
-
-
-@cache
-def figure_title(figure: str) -> str:
-    """The literal `TITLE` of a figure module. Raises ValueError when it states none."""
-    return str(_stated(figure, "TITLE"))
-
-
-@cache
-def figure_category(figure: str) -> str:
-    """The literal `CATEGORY` of a figure module. Raises ValueError when it states none that is known."""
-    return str(_stated(figure, "CATEGORY", CATEGORIES))
+    """The tables that a figure draws. Raises ValueError when its module states none."""
+    return tuple(stated(figure, "TABLES"))
 
 
 def snakemake_report_entry(figure: str, caption: str) -> dict[str, Any]:
@@ -43,15 +36,11 @@ def snakemake_report_entry(figure: str, caption: str) -> dict[str, Any]:
     The file's path is absolute, because Snakemake takes another one from the folder of the rules. In a label it takes
     {name} for a wildcard, but for one with a word joiner, which takes no place.
     """
-    label = {"figure": figure_title(figure).replace("{", "{\N{WORD JOINER}")}
-    return {"caption": Path(caption).absolute(), "category": CATEGORIES[figure_category(figure)], "labels": label}
+    label = {"figure": str(stated(figure, "TITLE")).replace("{", "{\N{WORD JOINER}")}
+    return {"caption": Path(caption).absolute(), "category": CATEGORIES[stated(figure, "CATEGORY")], "labels": label}
 
 
 @cache
 def is_animated(figure: str) -> bool:
     """Whether a figure module states `ANIMATION = True`, and so has a GIF."""
-    return literal(FOLDER / f"{figure}.py", "ANIMATION") is True
-
-
-def _stated(figure: str, name: str, allowed: Collection[str] | None = None) -> Any:
-    return stated(FOLDER / f"{figure}.py", name, f"figures/{figure}.py", allowed)
+    return module_literals.literal(FOLDER / f"{figure}.py", "ANIMATION") is True

@@ -15,8 +15,6 @@ from workflow_scripts.tables.genotype import Genotype
 from workflow_scripts.tables.genotype_file import read_genotypes
 
 Source = Literal["own", "published", "confopt", "confopt_lora", "genotypes"]
-SEARCH_KEYS, GENOTYPE_KEYS = ("methods", "l2", "seeds"), ("file",)
-GENOTYPE_OPTIONS = ("names", "epochs")
 
 
 class Grid(Model):
@@ -49,18 +47,16 @@ class Grid(Model):
 
     @model_validator(mode="after")
     def _has_what_its_source_needs(self) -> Self:
-        of_texts = self.source == GENOTYPES
-        needed, foreign = (
-            (GENOTYPE_KEYS, SEARCH_KEYS) if of_texts else (SEARCH_KEYS, (*GENOTYPE_KEYS, *GENOTYPE_OPTIONS))
-        )
+        of_searches, of_texts = ("methods", "l2", "seeds"), ("file", "names", "epochs")
+        needed, foreign = (("file",), of_searches) if self.source == GENOTYPES else (of_searches, of_texts)
         for name in foreign:
             if getattr(self, name):
                 raise Mistake(name, f"a grid with source {self.source} has no such key")
         for name in needed:
             given_empty = name == "methods" and name in self.model_fields_set
             if not getattr(self, name) and not given_empty:
-                raise Lacking(name)
-        if of_texts:
+                raise Lacking(name, "is missing")
+        if self.source == GENOTYPES:
             self.genotypes()
         return self
 
@@ -68,9 +64,8 @@ class Grid(Model):
         """The architectures of a grid with source genotypes, by name. Raises Mistake where one cannot be had."""
         assert self.file is not None
         if len(self.spaces) > 1:
-            raise Mistake(
-                "spaces", "the genotypes of a grid are of one search space; give each space a grid of its own"
-            )
+            reason = "the genotypes of a grid are of one search space; give each space a grid of its own"
+            raise Mistake("spaces", reason)
         try:
             found = read_genotypes(Path(self.file))
         except ValueError as error:

@@ -1,6 +1,6 @@
 """The plan of a study: every job with its settings and files. The rules, the audit, `status` and `plan` use it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -10,14 +10,14 @@ from workflow_scripts.data.data_set import module_name
 from workflow_scripts.study import claim_modules, method_modules, places
 from workflow_scripts.study.cell_grids import SearchKey
 from workflow_scripts.study.cell_job_settings import evaluation_job, search_job, selection_job, supernet_job
+from workflow_scripts.study.cell_settings import Cells
 from workflow_scripts.study.depth_settings import experiment_of
 from workflow_scripts.study.figure_modules import figure_tables, is_animated
 from workflow_scripts.study.image_sets import load_image_set
 from workflow_scripts.study.job import Files, Job
 from workflow_scripts.study.own_data import data_settings
-from workflow_scripts.study.paper_differences import differences_by_paper
+from workflow_scripts.study.paper_differences import differences_by_paper, paper_differences
 from workflow_scripts.study.places import DEPTH_TABLES, PUBLISHED_VALUES, SEARCH_TABLES, Places
-from workflow_scripts.study.report_settings import report_settings
 from workflow_scripts.study.runs import Runs
 from workflow_scripts.study.search_spaces import load_space
 from workflow_scripts.study.settings_model import canonical
@@ -28,15 +28,16 @@ from workflow_scripts.tables.search_run import FILES
 PUBLISHED_EVALUATIONS = "published_evaluations"
 DEPTH_SPEED = "depth_speed"  # only where a figure draws it, because times are not the same when they are measured again
 IMPORT_STEPS = ("import_published_logs", "import_confopt_logs")
-SEARCH_STEPS = ("cell_search", "random_search")
 SOURCE_STEPS = (
-    *(*IMPORT_STEPS, *SEARCH_STEPS),
+    *(*IMPORT_STEPS, "cell_search", "random_search"),
     *("supernet_architecture", "select_architecture", "evaluate_genotype", "depth_search"),
 )
 """The steps of the runs that tables are made from."""
 
 WITHOUT_ALPHAS = ("random_ws", "published")
 """Searches that keep none."""
+SHOWN_ELSEWHERE = {"study", "title", "description", "figures", "data", "resources"}
+"""Keys of a study that the report has a place for, or that decide no result."""
 
 
 class Plan:
@@ -153,8 +154,12 @@ class Plan:
 
     # cell search -------------------------------------------------------------------------------------------------
 
+    @property
+    def _cells(self) -> Cells:
+        assert self.study.cells is not None, "only a study with a cell search has groups"
+        return self.study.cells
+
     def _searches(self, group: str) -> Iterator[Job]:
-        assert self.study.cells is not None
         keys = self.runs.searches[group]
         if self.runs.is_published(group):
             runs = [key.model_dump(mode="json", include={"l2", "drop_path", "seed"}) for key in keys]
@@ -164,13 +169,13 @@ class Plan:
             outputs = self.search_files(group) | {"report": [report]}
             if source != "published":
                 settings |= {"search": source, "candidates": load_space(keys[0].space)}
-                outputs["alphas"] = self._of_searches(group, "alphas.npz")
+                outputs |= self._of_searches(keys, "alphas.npz")
             yield self._make_job(self.import_kind(group), {"group": group}, settings, {}, outputs=outputs)
             return
         for key in keys:
             kind = "random_search" if key.search == "random_ws" else "cell_search"
             place = {"group": group, "search": key.search, "run": key.run}
-            search = search_job(self.study.cells, key, self.runs.keeps_weights(key))
+            search = search_job(self._cells, key, self.runs.keeps_weights(key))
             own = (method_modules.mixing_module(search.mixing),) if search.mixing else ()
             yield self._make_job(kind, place, search, self._data(group), modules=own)
 
@@ -180,36 +185,38 @@ class Plan:
 
     def search_files(self, group: str) -> Files:
         """The four files of every search of a group, in the order of the grids."""
-        return {Path(file).stem: self._of_searches(group, file) for file in FILES}
+        return self._of_searches(self.runs.searches[group], *FILES)
 
-    def _of_searches(self, group: str, file: str, without: tuple[str, ...] = ()) -> list[str]:
-        keys = [key for key in self.runs.searches[group] if key.search not in without]
-        return [self._of_search(key, file) for key in keys]
-
-    def _of_search(self, key: SearchKey, file: str) -> str:
-        return self.places.at(f"{places.SEARCH}/{file}", group=key.group, search=key.search, run=key.run)
+    def _of_searches(self, keys: Iterable[SearchKey], *files: str) -> Files:
+        """Files of searches, each under its name without its ending."""
+        folders = [self.places.at(places.SEARCH, group=key.group, search=key.search, run=key.run) for key in keys]
+        return {Path(file).stem: [f"{folder}/{file}" for folder in folders] for file in files}
 
     def _data(self, group: str) -> Files:
         return {"data": [self.places.data(self.runs.data_set(group))]}
 
     def _architectures(self, group: str) -> Iterator[Job]:
-        read_off = [(key, method) for key in self.runs.searches[group] for method in self.runs.methods(key)]
-        files = [self._architecture(group, method, key.run) for key, method in read_off]
-        runs = [{"run": key.run, "methods": self.runs.methods(key)} for key in self.runs.searches[group]]
-        settings, outputs = {**self._stop_rule(), "runs": runs}, {"architecture": files}
-        modules = tuple(method_modules.module_name(method) for method in sorted({method for _, method in read_off}))
-        alphas = self._of_searches(group, "alphas.npz", without=WITHOUT_ALPHAS)
-        kind, inputs = "derive_architectures", self.search_files(group) | {"alphas": alphas}
-        yield self._make_job(kind, {"group": group}, settings, inputs, outputs=outputs, modules=modules)
-        yield self._group_architectures(group, [f"{method}/{key.run}" for key, method in read_off], files)
+        keys = self.runs.searches[group]
+        settings = {**self._stop_rule(), "runs": [{"run": key.run, "methods": self.runs.methods(key)} for key in keys]}
+        read_off = [(method, key.run) for key in keys for method in self.runs.methods(key)]
+        parts = {f"{method}/{run}": self._architecture(group, method, run) for method, run in read_off}
+        modules = tuple(method_modules.module_name(method) for method in sorted({method for method, _ in read_off}))
+        inputs = self._of_searches(keys, *FILES)
+        inputs |= self._of_searches([key for key in keys if key.search not in WITHOUT_ALPHAS], "alphas.npz")
+        more: dict[str, Any] = {"outputs": {"architecture": list(parts.values())}, "modules": modules}
+        yield self._make_job("derive_architectures", {"group": group}, settings, inputs, **more)
+        yield self._gathered("group_architectures", parts, group=group)
+
+    def _gathered(self, kind: str, parts: dict[str, str], **place: str) -> Job:
+        """The job that gathers architectures, whose files have names, in one file."""
+        settings, inputs = {"parts": list(parts)}, {"part": list(parts.values())}
+        return self._make_job(kind, place, settings, inputs, step="gather_architectures")
 
     def _supernet_architectures(self, group: str) -> Iterator[Job]:
-        assert self.study.cells is not None
         for key, method in self._with_supernets(group):
-            files = {Path(file).stem: [self._of_search(key, file)] for file in (*FILES, "alphas.npz")}
-            settings = supernet_job(self.study.cells, key, method)
+            settings = supernet_job(self._cells, key, method)
             place, own = {"group": group, "method": method, "run": key.run}, (method_modules.module_name(method),)
-            inputs = self._data(group) | files
+            inputs = self._data(group) | self._of_searches([key], *FILES, "alphas.npz")
             yield self._make_job("supernet_architecture", place, settings, inputs, modules=own)
 
     def _with_supernets(self, group: str) -> list[tuple[SearchKey, str]]:
@@ -222,25 +229,18 @@ class Plan:
         for key in keys:
             settings = {"space": key.space, "data_set": key.data_set, "name": key.run, "genotype": key.genotype.text()}
             yield self._make_job("given_architecture", {"group": group, "run": key.run}, settings, {})
-        files = [self._architecture(group, GENOTYPES, key.run) for key in keys]
-        yield self._group_architectures(group, [f"{GENOTYPES}/{key.run}" for key in keys], files)
-
-    def _group_architectures(self, group: str, names: list[str], files: list[str]) -> Job:
-        settings, inputs, step = {"parts": names}, {"part": files}, "gather_architectures"
-        return self._make_job("group_architectures", {"group": group}, settings, inputs, step=step)
+        parts = {f"{GENOTYPES}/{key.run}": self._architecture(group, GENOTYPES, key.run) for key in keys}
+        yield self._gathered("group_architectures", parts, group=group)
 
     def _stop_rule(self) -> dict[str, Any]:
-        assert self.study.cells is not None
-        return {"stop": self.study.cells.stop.model_dump(mode="json")}
+        return {"stop": self._cells.stop.model_dump(mode="json")}
 
     def _selections(self, group: str) -> Iterator[Job]:
-        cells = self.study.cells
-        assert cells is not None
         for key in self.runs.selections.get(group, []):
             place = {"group": group, "method": key.method, "run": key.run}
-            candidates = [self._architecture(group, "darts", each.run) for each in key.candidates(cells.selection)]
-            inputs = self._data(group) | {"candidate": candidates}
-            yield self._make_job("select_architecture", place, selection_job(cells, key), inputs)
+            candidates = [each.run for each in key.candidates(self._cells.selection)]
+            inputs = self._data(group) | {"candidate": [self._architecture(group, "darts", run) for run in candidates]}
+            yield self._make_job("select_architecture", place, selection_job(self._cells, key), inputs)
 
     def _architecture(self, group: str, method: str, run: str) -> str:
         """The file of an architecture: read off a search, selected among several, or given as text."""
@@ -254,9 +254,8 @@ class Plan:
         return {f"{group}/{method}/{run}": self._architecture(group, method, run) for method, run in found}
 
     def _trainings(self, group: str) -> Iterator[Job]:
-        assert self.study.cells is not None
         for key in self.runs.trainings[group]:
-            settings = evaluation_job(self.study.cells, self.runs.data_set(group), key.seed, key.epochs)
+            settings = evaluation_job(self._cells, self.runs.data_set(group), key.seed, key.epochs)
             inputs = self._data(group) | {"architecture": [self._architecture(group, key.method, key.run)]}
             yield self._make_job("evaluate_genotype", key._asdict(), settings, inputs)
 
@@ -324,7 +323,7 @@ class Plan:
         parts = {group: self.places.at(places.GROUP_ARCHITECTURES, group=group) for group in groups}
         for group in groups:
             parts |= self._own_architectures(group)
-        return self._make_job("gather_architectures", {}, {"parts": list(parts)}, {"part": list(parts.values())})
+        return self._gathered("gather_architectures", parts)
 
     def _evaluation_table(self, group: str) -> Job:
         keys = self.runs.trainings[group]
@@ -351,10 +350,8 @@ class Plan:
 
     def _claims(self) -> Job:
         """The verdicts on the claims of the papers that the study is about."""
-        departures = {
-            paper: [list(difference) for difference in found]
-            for paper, found in differences_by_paper(self.study).items()
-        }
+        found = differences_by_paper(self.study)
+        departures = {paper: [list(difference) for difference in found[paper]] for paper in found}
         names = [name for paper in departures for name in claim_modules.claim_names(paper)]
         read = {table for name in names for table in claim_modules.stated(name, "TABLES")}
         inputs = {"tables": [self._table(table) for table in self.tables if table in read]}
@@ -363,12 +360,32 @@ class Plan:
         return self._make_job("claims", {}, settings, inputs, modules=modules)
 
     def _report(self, drawn: list[Job]) -> Job:
+        """The report, with what its reader can type; FIGURE means a figure's name.
+
+        Commands hold where config/<study>.yaml is the study's file; settings of a command line are to be given again.
+        """
+        name, results = self.study.study, self.places.results
+        drawing = f"--force {results}/figures/FIGURE.png --profile profiles/local --configfile config/{name}.yaml"
+        settings = {
+            "study": name,
+            "title": self.study.title,
+            "description": self.study.description,
+            "settings": self.study.model_dump(mode="json", exclude=SHOWN_ELSEWHERE),
+            "figures": self.study.figures,
+            "departures": [list(difference) for difference in paper_differences(self.study)],
+            "commands": {
+                "study": f"make run STUDY={name}",
+                "figure": f".venv/bin/snakemake {drawing}",
+                "verify": f".venv/bin/python -m workflow_scripts.audit verify {results}",
+                "why": f".venv/bin/python -m workflow_scripts.audit why {results}/report.html",
+            },
+        }
         names = ("description", "png", "pdf", "slide", "caption", "gif")
         inputs = {name: [path for job in drawn for path in job.outputs.get(name, [])] for name in names}
         inputs["tables"] = [self._table(table) for table in self.tables]
-        inputs["claims"] = [self.places.at(places.CLAIMS)]
+        inputs["claims"] = [self.places.outputs("claims")["claims"]]
         inputs["architectures"] = [] if self.study.cells is None else [self.places.at(places.ALL_ARCHITECTURES)]
-        return self._make_job("report", {}, report_settings(self.study), inputs)
+        return self._make_job("report", {}, settings, inputs)
 
     def resources(self, rule: str) -> dict[str, int]:
         """What a job of a rule asks a scheduler for; no device, and the profile's defaults, where it is not named."""

@@ -23,9 +23,6 @@ class Mistake(ValueError):
 class Lacking(Mistake):
     """A key that is missing, because of what another key says."""
 
-    def __init__(self, key: str) -> None:
-        super().__init__(key, "is missing")
-
 
 def suggestion(name: str, names: Iterable[str]) -> str:
     """The end of a sentence on an unknown name, such as ` (did you mean epochs?); known are epochs and layers`."""

@@ -40,7 +40,7 @@ class OwnData(Model):
         if (self.folder is None) == (self.npz is None):
             raise ValueError("a data set of your own needs the key folder or the key npz, and not both")
         if self.folder is not None and self.side is None:
-            raise Lacking("side")
+            raise Lacking("side", "is missing")
         return self
 
     def source(self) -> Source:

@@ -34,8 +34,6 @@ GROUP_TABLE, TABLE = "tables/{group}/{table}.csv", "tables/{table}.csv"
 """A table of one group of searches, and one of the study."""
 FIGURE = "figures/{figure}"
 """The files of a figure, which differ in how their name ends."""
-CLAIMS = "claims.json"
-"""The verdicts on the papers' claims."""
 
 SEARCH_TABLES = ("searches", "search_epochs", "curvature", "spectra")
 DEPTH_TABLES = ("depth_runs", "depth_posteriors", "depth_calibration")
@@ -78,7 +76,7 @@ OUTPUTS = {
         "caption": f"{FIGURE}.rst",
     },
     "depth_run_picture": {end: f"run_pictures/{{group}}/{{run}}.{end}" for end in ("pdf", "png")},
-    "claims": {"claims": CLAIMS},
+    "claims": {"claims": "claims.json"},
     "report": {"report": "report.html"},
 }
 """By kind, which is the rule's name, what its jobs write; of jobs with as many outputs as a study has runs, nothing."""
@@ -128,10 +126,6 @@ class Places:
     def outputs(self, kind: str) -> dict[str, str]:
         """The outputs of a kind of job, with its wildcards, by their names."""
         return {name: f"{self.root(kind)}/{pattern}" for name, pattern in OUTPUTS.get(kind, {}).items()}
-
-    def output(self, kind: str, name: str) -> str:
-        """One of them."""
-        return self.outputs(kind)[name]
 
     def log(self, kind: str) -> str:
         """The log of a kind of job, with its wildcards."""

@@ -4,6 +4,7 @@ A cell has two inputs and four intermediate nodes; node i receives an edge from 
 cell has 2 + 3 + 4 + 5 = 14 edges, listed node by node, predecessor by predecessor. A new space is one new file.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import yaml
 
 from workflow_scripts.study.module_literals import keys
 from workflow_scripts.study.strict_yaml import UnclearValue, load_yaml
-from workflow_scripts.tables.genotype import Edge, Genotype
+from workflow_scripts.tables.genotype import Genotype
 
 NODES = 4
 EDGES = sum(node + 2 for node in range(NODES))
@@ -62,31 +63,27 @@ def load_space(name: str) -> Space:
 
 def misfit(genotype: Genotype, name: str) -> str | None:
     """Why a genotype is no architecture of the space `name`, in a few words; None where it is one."""
-    space = load_space(name)
+    return next(_misfits(genotype, name), None)
+
+
+def _misfits(genotype: Genotype, name: str) -> Iterator[str]:
     if genotype.nodes != NODES:
-        return f"its cells have {genotype.nodes} nodes, those of a search space {NODES}"
-    cells = {"normal": genotype.normal, "reduce": genotype.reduce}
-    found = (_misfit(edges, space[kind], f"in the {kind} cell", name) for kind, edges in cells.items())
-    return next((why for why in found if why is not None), None)
-
-
-def _misfit(edges: tuple[Edge, ...], candidates: list[list[str]], where: str, name: str) -> str | None:
-    first = 0  # of the edges that enter a node, by their predecessors
-    for node in range(NODES):
-        pair = edges[2 * node : 2 * node + 2]
-        for operation, source in pair:
-            if operation not in operation_names():
-                return f"{where} {operation} is no operation; known are {', '.join(operation_names())}"
-            allowed = [each for each in candidates[first + source] if each != "none"]
-            if operation not in allowed:
-                edge = f"{operation} leads from state {source} to state {node + 2}"
-                return f"{where} {edge}, which {name} does not allow; it allows {', '.join(allowed)} there"
-        if pair[0][1] == pair[1][1]:
-            return (
-                f"{where} both operations of state {node + 2} come from state {pair[0][1]}, which {name} does not allow"
-            )
-        first += node + 2
-    return None
+        yield f"its cells have {genotype.nodes} nodes, those of a search space {NODES}"
+    for kind, edges in (("normal", genotype.normal), ("reduce", genotype.reduce)):
+        where, candidates = f"in the {kind} cell", load_space(name)[kind]
+        for node in range(NODES):
+            entering, candidates = candidates[: node + 2], candidates[node + 2 :]  # by their predecessors
+            pair = edges[2 * node : 2 * node + 2]
+            for operation, source in pair:
+                if operation not in operation_names():
+                    yield f"{where} {operation} is no operation; known are {', '.join(operation_names())}"
+                allowed = [each for each in entering[source] if each != "none"]
+                if operation not in allowed:
+                    edge = f"{operation} leads from state {source} to state {node + 2}"
+                    yield f"{where} {edge}, which {name} does not allow; it allows {', '.join(allowed)} there"
+            if pair[0][1] == pair[1][1]:
+                both = f"both operations of state {node + 2} come from state {pair[0][1]}"
+                yield f"{where} {both}, which {name} does not allow"
 
 
 def _check_candidates(file: str, candidates: Any) -> None:

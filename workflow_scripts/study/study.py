@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Self, get_args
@@ -18,9 +19,10 @@ from pydantic_core import ErrorDetails
 from workflow_scripts.data.data_set import NAME, NAME_IN_WORDS
 from workflow_scripts.data.mirrors import mirror_problem, without_credentials
 from workflow_scripts.runtime.printable import visible
+from workflow_scripts.study import figure_modules
 from workflow_scripts.study.cell_settings import Cells
 from workflow_scripts.study.depth_settings import Depth
-from workflow_scripts.study.figure_modules import figure_category, figure_names, figure_tables, figure_title
+from workflow_scripts.study.figure_modules import figure_names, figure_tables
 from workflow_scripts.study.image_sets import load_image_set
 from workflow_scripts.study.name_checks import Lacking, Mistake, require_known, suggestion
 from workflow_scripts.study.own_data import OwnSets
@@ -99,9 +101,8 @@ class Study(Model):
     @classmethod
     def _figures_exist(cls, names: list[str]) -> list[str]:
         require_known(names, figure_names(), "figure")
-        for name in names:
-            for stated in (figure_tables, figure_title, figure_category):
-                stated(name)
+        for name, stated in product(names, ("TABLES", "TITLE", "CATEGORY")):
+            figure_modules.stated(name, stated)
         return names
 
     @field_validator("resources")
@@ -152,10 +153,9 @@ class Study(Model):
                     seen = self.cells.evaluation_of(data_set).subset
                     yield data_set, seen.start + (seen.train or entry.train_images - seen.start)
                     yield data_set, seen.test or entry.test_images
-        for experiment in self.depth.experiments.values() if self.depth is not None else ():
-            images = experiment.images
-            for data_set in images.data_sets if images is not None else ():
-                assert images is not None
+        experiments = self.depth.experiments.values() if self.depth is not None else ()
+        for images in filter(None, (experiment.images for experiment in experiments)):
+            for data_set in images.data_sets:
                 entry = load_image_set(data_set)
                 yield data_set, images.train_images or entry.train_images
                 yield data_set, images.test_images or entry.test_images
