@@ -359,7 +359,7 @@ def test_existing_only_leaves_out_and_names_runs_that_are_missing(tmp_path, monk
         plan.runs.missing
     )
     (key,) = plan.runs.searches["s4_digits"]
-    assert (plan.runs.supernet_methods(key), plan.runs.keeps_weights(key)) == ([], True)
+    assert (plan.runs.computed[key.group], plan.runs.keeps_weights(key)) == ([], True)
 
     plan = plan_of({"seeds": [1, 2]}, depth=DEPTH, existing_only=True)
     assert [key.place for key in plan.runs.searches["s4_digits"]] == ["darts/l2-0.0003_drop-0_seed-1"]

@@ -213,16 +213,11 @@ class Plan:
         return self._make_job(kind, place, settings, inputs, step="gather_architectures")
 
     def _supernet_architectures(self, group: str) -> Iterator[Job]:
-        for key, method in self._with_supernets(group):
+        for key, method in self.runs.computed[group]:
             settings = supernet_job(self._cells, key, method)
             place, own = {"group": group, "method": method, "run": key.run}, (method_modules.module_name(method),)
             inputs = self._data(group) | self._of_searches([key], *FILES, "alphas.npz")
             yield self._make_job("supernet_architecture", place, settings, inputs, modules=own)
-
-    def _with_supernets(self, group: str) -> list[tuple[SearchKey, str]]:
-        """The searches of a group whose supernets methods compute with, each with such a method."""
-        searches = self.runs.searches.get(group, [])
-        return [(key, method) for key in searches for method in self.runs.supernet_methods(key)]
 
     def _given_architectures(self, group: str) -> Iterator[Job]:
         keys = self.runs.genotypes[group]
@@ -249,7 +244,7 @@ class Plan:
 
     def _own_architectures(self, group: str) -> dict[str, str]:
         """The architectures of a group that have a job each: computed with a supernet, or selected; by their names."""
-        found = [(method, key.run) for key, method in self._with_supernets(group)]
+        found = [(method, key.run) for key, method in self.runs.computed.get(group, [])]
         found += [(key.method, key.run) for key in self.runs.selections.get(group, [])]
         return {f"{group}/{method}/{run}": self._architecture(group, method, run) for method, run in found}
 

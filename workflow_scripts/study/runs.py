@@ -39,12 +39,13 @@ class Runs:
         self.existing_only = existing_only
         self.missing: list[str] = []
         self.searches: dict[str, list[SearchKey]] = {}
+        self.computed: dict[str, list[tuple[SearchKey, str]]] = {}
+        """searches, each with a method that computes with its supernet"""
         self.selections: dict[str, list[SelectionKey]] = {}
         self.genotypes: dict[str, list[GenotypeKey]] = {}
         self.trainings: dict[str, list[TrainingKey]] = {}
         self.depth: dict[str, dict[str, DepthRun]] = {}
         self._methods: dict[SearchKey, list[str]] = {}
-        self._computed: dict[SearchKey, list[str]] = {}
         self._candidates: set[SearchKey] = set()
         if study.cells is not None:
             self._methods = searches(study.cells)
@@ -52,7 +53,8 @@ class Runs:
                 folder = places.at(SEARCH, group=key.group, search=key.search, run=key.run)
                 if self._takes_part("search", folder, *FILES):
                     self.searches.setdefault(key.group, []).append(key)
-                    self._computed[key] = [each for each in self._methods[key] if self._is_computed(each, key, places)]
+                    found = [(key, each) for each in self._methods[key] if self._is_computed(each, key, places)]
+                    self.computed.setdefault(key.group, []).extend(found)
             for selection in selections(study.cells):
                 self._candidates.update(selection.candidates(study.cells.selection))
                 folder = places.at(SELECTION, group=selection.group, method=selection.method, run=selection.run)
@@ -141,10 +143,6 @@ class Runs:
         where there is no other."""
         methods = [method for method in self._methods[key] if not needs_weights(method)]
         return list(dict.fromkeys([*methods, *(["darts"] if key in self._candidates or not methods else [])]))
-
-    def supernet_methods(self, key: SearchKey) -> list[str]:
-        """The methods that compute with a search's supernet."""
-        return self._computed[key]
 
     def keeps_weights(self, key: SearchKey) -> bool:
         """Whether a search keeps its supernet's weights: where a method of the study computes with them."""
