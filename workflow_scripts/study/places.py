@@ -127,6 +127,10 @@ class Places:
         """The outputs of a kind of job, with its wildcards, by their names."""
         return {name: f"{self.root(kind)}/{pattern}" for name, pattern in OUTPUTS.get(kind, {}).items()}
 
+    def output(self, kind: str, name: str) -> str:
+        """One of them."""
+        return self.outputs(kind)[name]
+
     def log(self, kind: str) -> str:
         """The log of a kind of job, with its wildcards."""
         return log(self.root(kind), job_name(kind))

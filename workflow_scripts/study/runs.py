@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from workflow_scripts.study.cell_grids import GenotypeKey, SearchKey, SelectionKey, genotypes, searches, selections
 from workflow_scripts.study.depth_settings import DepthRun, ImageRun, expand
-from workflow_scripts.study.method_modules import needs_weights
+from workflow_scripts.study.method_modules import method_names, needs_weights, search_kinds
 from workflow_scripts.study.places import ARCHITECTURE, DEPTH, SEARCH, SELECTION, TRAINING, Places
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.display_names import GENOTYPES, PUBLISHED_LOGS
@@ -143,6 +143,16 @@ class Runs:
         where there is no other."""
         methods = [method for method in self._methods[key] if not needs_weights(method)]
         return list(dict.fromkeys([*methods, *(["darts"] if key in self._candidates or not methods else [])]))
+
+    @property
+    def computing_methods(self) -> list[str]:
+        """All methods that compute with a supernet, of this study or not."""
+        return [method for method in method_names() if needs_weights(method)]
+
+    @property
+    def cell_search_kinds(self) -> list[str]:
+        """All kinds of search that train alphas, of this study or not."""
+        return [kind for kind in search_kinds() if kind != "random_ws"]
 
     def keeps_weights(self, key: SearchKey) -> bool:
         """Whether a search keeps its supernet's weights: where a method of the study computes with them."""
