@@ -55,7 +55,8 @@ def page(ledger: Ledger, verdict: Verdict, title: str, rehashed: bool = True, ma
         library=library,
         script=script,
         allowed=" ".join(f"'sha256-{_source_hash(source)}'" for source in (library, script)),
-        data=embedded(data),
+        data=data,
+        embedded=embedded(data),
     )
     # Names of files need not be valid Unicode; such ones are shown escaped.
     return text.encode("utf-8", "backslashreplace").decode()
