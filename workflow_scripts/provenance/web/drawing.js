@@ -41,7 +41,7 @@ function boxesOf(group) {
   const box = ({ x, y }, item, label, data, look) => ({
     data: { id: item.key, state: item.state ?? undefined, label, ...data },
     position: { x, y },
-    classes: `${relationOf(item)} ${look}`,
+    classes: `${look} ${relationOf(item)}`,
   });
   const { w, h } = group;
   return [

@@ -14,16 +14,15 @@ function el(tag, attributes = {}, ...children) {
 /** A link that selects an item, by its address. */
 const link = (item, text = item.title, file = null) => el("a", { href: addressOf(item, file) }, text);
 
-/** A button that does one of the actions of the page (see start.js), with an item or without. */
-const button = (text, action, item = null, attributes = {}) =>
-  el("button", { type: "button", "data-action": action, "data-key": item?.key ?? null, ...attributes }, text);
+/** A button that does one of the actions of the page (see start.js). */
+const button = (text, action, attributes) => el("button", { type: "button", "data-action": action, ...attributes }, text);
 
 /** A button that opens or folds a group. */
 function foldButton(group, withTitle) {
   const what = group.folded ? "Unfold" : "Fold";
   const label = `${what} ${group.title}`;
-  const state = { "aria-expanded": String(!group.folded), "aria-label": label };
-  return button(withTitle ? label : what, "toggle", group, state);
+  const state = { "data-group": group.key, "aria-expanded": String(!group.folded), "aria-label": label };
+  return button(withTitle ? label : what, "toggle", state);
 }
 
 const badge = (state) => el("span", { class: "badge", "data-state": state }, marked(state));

@@ -6,12 +6,12 @@ function showList() {
   const keys = drawnGroups().flatMap((group) => [group.key, ...shown(group).map((node) => node.key)]);
   if (keys.join() !== listed) fillList();
   listed = keys.join();
-  for (const entry of at("list").querySelectorAll('[data-action="select"]')) markEntry(entry);
+  for (const entry of at("list").querySelectorAll("[data-key]")) markEntry(entry);
 }
 
 function fillList() {
   const row = (item, ...more) => {
-    const entry = button("", "select", item, { "data-state": item.state });
+    const entry = button("", "select", { "data-key": item.key, "data-state": item.state });
     return el("li", {}, el("div", { class: "row" }, entry, ...more));
   };
   const unit = (group) => {

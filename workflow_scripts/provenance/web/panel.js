@@ -102,7 +102,7 @@ function showPanel() {
   panel.hidden = !item;
   panel.replaceChildren();
   if (!item) return;
-  const close = button("Close", "clear", null, { "aria-label": "Close and clear the selection" });
+  const close = button("Close", "clear", { "aria-label": "Close and clear the selection" });
   const around = new Set([item.leaf, item.family ?? item.leaf?.family]);
   const links = [...around].filter((group) => group && group.item !== item);
   panel.append(

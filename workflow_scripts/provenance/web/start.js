@@ -34,7 +34,8 @@ const actions = {
 document.addEventListener("click", ({ target }) => {
   if (target !== at("search")) closeMatches();
   const clicked = target.closest("button");
-  actions[clicked?.dataset.action ?? clicked?.id]?.(items.get(clicked.dataset.key), at("list").contains(clicked));
+  const { action, key, group } = clicked?.dataset ?? {};
+  actions[action ?? clicked?.id]?.(items.get(key ?? group), at("list").contains(clicked));
 });
 
 let tapped = [];
