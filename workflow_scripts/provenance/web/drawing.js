@@ -3,12 +3,10 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 const cy = cytoscape({
   container: at("graph"),
   style: styleSheet(),
-  layout: { name: "preset" },
   minZoom: 0.05,
   maxZoom: 2.5,
   autoungrabify: true,
   boxSelectionEnabled: false,
-  selectionType: "single",
   autounselectify: true,
 });
 
@@ -20,36 +18,30 @@ function showDrawing() {
 
 /** Draw everything anew; the selected group stays where it is on the screen. */
 function draw() {
-  const anchor = view.item && groupOf(view.item).key;
-  const placeOf = (key) => (key ? { ...cy.getElementById(key).renderedPosition() } : {});
-  const before = placeOf(anchor);
+  const placeOf = (item) => ({ ...cy.getElementById(item ? groupOf(item).key : "").renderedPosition() });
+  const before = placeOf(view.item);
   layOut();
   cy.resize();
   cy.batch(() => {
     cy.elements().remove();
     cy.add([...drawnGroups().flatMap(boxesOf), ...drawnEdges()]);
   });
-  if (before.x === undefined) return;
-  const after = placeOf(anchor);
-  cy.panBy({ x: before.x - after.x, y: before.y - after.y });
+  const after = placeOf(view.item);
+  if ("x" in before) cy.panBy({ x: before.x - after.x, y: before.y - after.y });
 }
 
 /** The box of a group, and those of the nodes that are shown inside. */
 function boxesOf(group) {
   const inside = shown(group);
   const isFolded = group.item === group && !inside.length;
-  const box = ({ x, y }, item, label, data, look) => ({
-    data: { id: item.key, state: item.state ?? undefined, label, ...data },
+  const box = ({ x, y, w, h }, item, label, look, parent) => ({
+    data: { id: item.key, state: item.state ?? undefined, label, w, h, parent },
     position: { x, y },
     classes: `${look} ${relationOf(item)}`,
   });
-  const { w, h } = group;
   return [
-    box(group, group.item, linesOf(group.item).join("\n"), { w, h }, isFolded ? "folded" : ""),
-    ...inside.map((node) => {
-      const size = { w: node.w, h: MEMBER_HEIGHT, parent: group.key };
-      return box(node, node, memberLabel(node), size, "member");
-    }),
+    box(group, group.item, linesOf(group.item).join("\n"), isFolded ? "folded" : ""),
+    ...inside.map((node) => box(node, node, memberLabel(node), "member", group.key)),
   ];
 }
 

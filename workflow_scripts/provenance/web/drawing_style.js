@@ -32,7 +32,13 @@ function styleSheet() {
     },
     "node.folded": { ghost: "yes", "ghost-offset-x": 4, "ghost-offset-y": 4, "ghost-opacity": 0.45 },
     "node.member": { "font-size": LETTERS.member },
-    "node:parent": { "text-valign": "top", "text-margin-y": -4, padding: 8, "background-opacity": 0.45, "min-width": WIDEST.box - 16 },
+    "node:parent": {
+      "text-valign": "top",
+      "text-margin-y": -4,
+      padding: 8,
+      "background-opacity": 0.45,
+      "min-width": WIDEST.box - 16,
+    },
     ...Object.fromEntries(
       kinds.map((kind) => [`node[state="${kind}"]`, { ...swatch(`[data-state="${kind}"]`), "border-width": 2 }]),
     ),

@@ -45,12 +45,11 @@ function curveThrough(way) {
 
 /** Control points that make an S between two columns, and keep the edge level beside other boxes of the columns. */
 function pointsBetween(from, to) {
-  const [end, start, half] = [(from.end ?? groupOf(from).end), (to.start ?? groupOf(to).start), COLUMN_GAP / 2];
-  const points = [{ x: end + half, y: heightOf(from) }, { x: start - half, y: heightOf(to) }];
-  if (from.x + from.w / 2 < end - half) points.unshift({ x: end - half, y: heightOf(from) });
-  if (to.x - to.w / 2 > start + half) points.push({ x: start + half, y: heightOf(to) });
-  return points;
+  const half = COLUMN_GAP / 2;
+  const leaving = [from.end - half, from.end + half].filter((x) => x > from.x + from.w / 2);
+  const arriving = [to.start - half, to.start + half].filter((x) => x < to.x - to.w / 2);
+  return [...leaving.map((x) => ({ x, y: heightOf(from) })), ...arriving.map((x) => ({ x, y: heightOf(to) }))];
 }
 
 /** Where edges meet an item: the middle of its box, above which an open group has its label. */
-const heightOf = (item) => item.y + (item.head ?? 0) / 2;
+const heightOf = (item) => item.y + item.head / 2;

@@ -15,7 +15,8 @@ function el(tag, attributes = {}, ...children) {
 const link = (item, text = item.title, file = null) => el("a", { href: addressOf(item, file) }, text);
 
 /** A button that does one of the actions of the page (see start.js). */
-const button = (text, action, attributes) => el("button", { type: "button", "data-action": action, ...attributes }, text);
+const button = (text, action, attributes) =>
+  el("button", { type: "button", "data-action": action, ...attributes }, text);
 
 /** A button that opens or folds a group. */
 function foldButton(group, withTitle) {
@@ -47,7 +48,7 @@ function table(content) {
 /** Pairs of a dotted key and a text or element. */
 function flat(content, start = "") {
   if (typeof content === "string" || content instanceof Element) return [[start, content]];
-  const parts = Array.isArray(content) ? [] : Object.entries(content ?? {});
+  const parts = Array.isArray(content) ? [] : Object.entries(content ?? {}); // a number has none either
   if (!parts.length) return [[start, JSON.stringify(content)]];
   return parts.flatMap(([key, part]) => flat(part, start ? `${start}.${key}` : key));
 }

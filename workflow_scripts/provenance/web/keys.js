@@ -1,9 +1,6 @@
 // Keys that move the selection through the graph.
 const ARROWS = { ArrowLeft: "parents", ArrowRight: "children", ArrowUp: -1, ArrowDown: 1 };
 
-/** The column that a group is in, without the edges that pass it. */
-const groupsIn = (number) => columns[number].filter((slot) => !slot.passes);
-
 /** What an item is linked to by `next`, parents or children: where one came from, else what is drawn nearest. */
 function alongLinks(item, next) {
   const linked = new Set(membersOf(item).flatMap((node) => [...node[next]]));
@@ -26,7 +23,8 @@ function nearest(all, item) {
 /** What is above or below an item in its column; the nodes of an open group come after it. */
 function withinColumn(item, step) {
   const isOpen = (group) => group.item === group && (!group.folded || (group !== item && group === groupOf(item)));
-  const order = groupsIn(groupOf(item).column).flatMap((group) => [group.item, ...(isOpen(group) ? group.members : [])]);
+  const all = groupsIn(columns[groupOf(item).column]);
+  const order = all.flatMap((group) => [group.item, ...(isOpen(group) ? group.members : [])]);
   return order[order.indexOf(item) + step];
 }
 
@@ -49,7 +47,7 @@ function press(event) {
     event.preventDefault();
     const way = ARROWS[key];
     const move = typeof way === "number" ? withinColumn : alongLinks;
-    const next = view.item ? move(view.item, way) : groupsIn(0)[0].item;
+    const next = view.item ? move(view.item, way) : groupsIn(columns[0])[0].item;
     if (next) select(next);
     if (inList) at("list").querySelector("[aria-current]")?.focus();
   } else if (key === "Enter" && !inList && view.item) {

@@ -7,6 +7,7 @@ const MEMBER_HEIGHT = 26;
 const PASSING = { passes: true, w: 0, h: 0, head: 0 };
 
 let columns = []; // of slots
+const groupsIn = (column) => column.filter((slot) => !slot.passes);
 const ways = new Map(); // the slots that an edge between two groups goes through, both groups included
 const linkId = (from, to) => `${from.key} > ${to.key}`;
 
@@ -126,9 +127,9 @@ function boxOf(group) {
 }
 
 function placeMembers(group) {
-  const { rows, across, cell } = group;
+  const { rows, across, cell, start, end } = group;
   for (const [number, node] of shown(group).entries()) {
-    node.w = cell;
+    Object.assign(node, { w: cell, h: MEMBER_HEIGHT, head: 0, start, end });
     node.x = group.x + (Math.floor(number / rows) - (across - 1) / 2) * (cell + 8);
     node.y = group.y + group.head / 2 + ((number % rows) - (rows - 1) / 2) * (MEMBER_HEIGHT + 8);
   }

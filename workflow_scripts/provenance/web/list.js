@@ -21,7 +21,7 @@ function fillList() {
     return made;
   };
   const sections = columns.map((column) => {
-    const inside = column.filter((slot) => !slot.passes);
+    const inside = groupsIn(column);
     const steps = [...new Set(inside.map((group) => group.step || "files"))].join(", ");
     return el("section", { "aria-label": steps }, el("h3", {}, steps), el("ul", {}, inside.map(unit)));
   });

@@ -31,8 +31,8 @@ function inputEntry(file) {
 function outputEntry(file) {
   const found = [...(readersOf.get(file.path) ?? [])];
   if (!found.length) return fileEntry(file, "read by no job");
-  if (found.length > 3) return fileEntry(file, folding(`read by ${found.length} jobs`, long(found, "members", memberEntry)));
-  return fileEntry(file, "read by ", ...found.flatMap((node) => [", ", link(node)]).slice(1));
+  if (found.length <= 3) return fileEntry(file, "read by ", ...found.flatMap((node) => [", ", link(node)]).slice(1));
+  return fileEntry(file, folding(`read by ${found.length} jobs`, long(found, "members", memberEntry)));
 }
 
 function fileLists(title, named, entryOf) {
@@ -47,9 +47,10 @@ function fileLists(title, named, entryOf) {
 function jobPanel(node) {
   if (node.record === undefined) return [el("p", {}, "No record of this job can be read.")];
   const record = valueOf(node.record);
-  const { started, ended, seconds, attempt, threads, code, modules, software, machine, git } = record;
+  const { started, ended, seconds, attempt, seed, threads, code, modules, software, machine, git } = record;
   const facts = {
-    ...{ step: node.step, started, ended, seconds, attempt, seed: record.seed ?? "none", threads },
+    step: node.step,
+    ...{ started, ended, seconds, attempt, seed: seed ?? "none", threads },
     record: el("span", {}, record.record, " ", el("code", {}, record.record_sha256)),
     "sealed by": el("code", {}, record.digest),
   };
