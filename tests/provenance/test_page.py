@@ -223,11 +223,16 @@ def test_shared_values_are_kept_once():
 
 def test_each_part_of_the_script_is_there_and_uses_only_those_before_it():
     assert {file.stem for file in module.FOLDER.glob("*.js")} == set(module.PARTS)
-    for number, part in enumerate(module.PARTS):
+    names, earlier = [], ""
+    for part in module.PARTS:
         text = (module.FOLDER / f"{part}.js").read_text()
         assert text.startswith("// ")
-        used = set(re.findall(r"const \{.*\} = (\w+);", text)) & set(module.PARTS)
-        assert used <= set(module.PARTS[:number]), part
+        own = re.findall(r"^(?:function|const|let) (?:\{ )?(\w+)", text, re.MULTILINE)
+        assert own or part == module.PARTS[-1], part
+        assert [name for name in own if re.search(rf"(?<![\w.$-]){name}\b", earlier)] == [], part
+        names += own
+        earlier += re.sub(r'//.*|/\*\*.*|"[^"\n]*"|\b\w+(?=:)', "", text)  # without comments, texts and keys
+    assert len(set(names)) == len(names)
 
 
 def test_the_library_is_the_one_that_is_told_of():

@@ -7,7 +7,7 @@ Records are not trusted: their text reaches the page as data only, and the page 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from workflow_scripts.runtime.page_template import page_template
 from workflow_scripts.tables.page_colours import PAGE_COLOURS
 
 FOLDER = Path(__file__).parent / "web"
-STYLES = ("colours", "page")
 LIBRARY = Path(__file__).parent / "vendor" / "cytoscape.min.js"
 PARTS = (
     *("records", "selection", "words", "address", "elements", "layout", "edges", "drawing_style", "drawing"),
@@ -34,8 +33,7 @@ def page(ledger: Ledger, verdict: Verdict, title: str, rehashed: bool = True, ma
     `rehashed` says whether files were hashed again for the verdict. `made` is the time to state, now if None; all else
     is decided by the records and the verdict.
     """
-    library = LIBRARY.read_text(encoding="utf-8")
-    script = "\n".join((FOLDER / f"{part}.js").read_text(encoding="utf-8") for part in PARTS)
+    library, script = LIBRARY.read_text(encoding="utf-8"), _joined(f"{part}.js" for part in PARTS)
     records = [entry.record for entry in ledger.entries()]
     data = page_data(ledger, verdict)
     text = page_template(FOLDER / "page.html.j2").render(
@@ -51,11 +49,12 @@ def page(ledger: Ledger, verdict: Verdict, title: str, rehashed: bool = True, ma
         files=len({each.path for record in records for each in (*record.inputs, *record.outputs)}),
         kinds=KINDS,
         counts={kind: sum(node["state"] == kind for node in data["nodes"]) for kind in KINDS},
-        style="\n".join([PAGE_COLOURS, *((FOLDER / f"{part}.css").read_text(encoding="utf-8") for part in STYLES)]),
+        style=PAGE_COLOURS + _joined(("colours.css", "page.css")),
         library=library,
         script=script,
         allowed=" ".join(f"'sha256-{_source_hash(source)}'" for source in (library, script)),
-        data=embedded(data),
+        data=data,
+        embedded=embedded(data),
     )
     # Names of files need not be valid Unicode; such ones are shown escaped.
     return text.encode("utf-8", "backslashreplace").decode()
@@ -65,6 +64,10 @@ def embedded(data: Mapping[str, Any]) -> str:
     """Data as JSON that can be put inside a <script> element, whatever text it holds."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _joined(names: Iterable[str]) -> str:
+    return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
 
 
 def _clock(time: str) -> str:

@@ -1,9 +1,9 @@
 """The columns of the page's graph, from data on the left to figures on the right."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+
+_Kind = tuple[str, int]
 
 
 def columns(steps: Sequence[str], parents: Sequence[set[int]]) -> list[int]:
@@ -13,27 +13,21 @@ def columns(steps: Sequence[str], parents: Sequence[set[int]]) -> list[int]:
     architecture that is trained again, take several columns. A file, whose step is "", is just left of its readers.
     """
     order, above = _without_cycles(parents)
-    kinds = _kinds(steps, order, above)
-    below: dict[Any, set[Any]] = defaultdict(set)
-    earlier: dict[Any, set[Any]] = {kind: set() for kind in kinds}
+    kinds = _kinds([step or f"file {node}" for node, step in enumerate(steps)], order, above)
+    earlier: dict[_Kind, set[_Kind]] = {kind: set() for kind in kinds}
+    below: dict[_Kind, set[_Kind]] = {kind: set() for kind in kinds}
     for node in order:
         for parent in above[node]:
-            below[kinds[parent]].add(kinds[node])
             earlier[kinds[node]].add(kinds[parent])
+            below[kinds[parent]].add(kinds[node])
     sequence = list(TopologicalSorter(earlier).static_order())
-    place: dict[Any, int] = {}
+    place: dict[_Kind, int] = {}
     for kind in sequence:
         place[kind] = max((place[each] + 1 for each in earlier[kind]), default=0)
     for kind in reversed(sequence):
         place[kind] = min((place[each] - 1 for each in below[kind]), default=place[kind])
-    found = [place[kind] for kind in kinds]
-    readers: dict[int, list[int]] = defaultdict(list)
-    for node in order:
-        for parent in above[node]:
-            readers[parent].append(found[node])
-    found = [min(readers[node], default=1) - 1 if step == "" else found[node] for node, step in enumerate(steps)]
-    first = min(found, default=0)
-    return [column - first for column in found]
+    first = min(place.values(), default=0)
+    return [place[kind] - first for kind in kinds]
 
 
 def _without_cycles(parents: Sequence[set[int]]) -> tuple[list[int], list[set[int]]]:
@@ -47,7 +41,7 @@ def _without_cycles(parents: Sequence[set[int]]) -> tuple[list[int], list[set[in
             above[later].discard(earlier)
 
 
-def _kinds(steps: Sequence[str], order: Sequence[int], above: Sequence[set[int]]) -> list[tuple[str, int]]:
+def _kinds(steps: Sequence[str], order: Sequence[int], above: Sequence[set[int]]) -> list[_Kind]:
     """Nodes that share a column: those of a step; where steps feed each other, those equally deep among them."""
     feeds: dict[str, set[str]] = {step: set() for step in steps}
     for node in order:

@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -39,11 +40,10 @@ def page_data(ledger: Ledger, verdict: Verdict) -> dict[str, Any]:
     """
     graph = _Graph(ledger)
     findings = [graph.add_finding(each) for each in (*verdict.findings, *verdict.waived)]
-    groups = graph.grouped()
     return {
         "kinds": list(KINDS),
+        "groups": graph.grouped(),
         "nodes": graph.nodes,
-        "groups": groups,
         "folders": list(graph.folders),
         "files": graph.files,
         "findings": findings,
@@ -66,13 +66,11 @@ class Shared:
 
     def add(self, value: Any) -> int:
         """The number of a value, which is kept if it is new."""
-        item: Any
+        item: Any = {"is": value}
         if isinstance(value, dict):
             item = [self.shapes.setdefault(tuple(value), len(self.shapes)), *map(self.add, value.values())]
         elif isinstance(value, int) and abs(value) > LARGEST_EXACT:
             item = {"is": str(value)}
-        else:
-            item = {"is": value}
         number = self._numbers.setdefault(json.dumps(item), len(self.items))
         if number == len(self.items):
             self.items.append(item)
@@ -90,14 +88,12 @@ class _Graph:
         self.files: list[tuple[int, str, str, int, int]] = []
         self._numbers: dict[tuple[str, str], int] = {}
         self._jobs: dict[str, int] = {}
-        entries = [(self._add_job(entry), entry) for entry in ledger.entries()]
-        at = {entry.file: number for number, entry in entries}
-        made = ((path, at.get(entry.file)) for path, entry in ledger.makers.items())
-        self._owners = {path: number for path, number in made if number is not None}
-        for number, entry in entries:
-            self.nodes[number]["outputs"] = self._named(entry.record.outputs, number)
-        for number, entry in entries:
-            self.nodes[number]["inputs"] = self._named(entry.record.inputs, None)
+        at = {entry.file: (self._add_job(entry), entry.record) for entry in ledger.entries()}
+        self._owners = {path: at[entry.file][0] for path, entry in ledger.makers.items() if entry.file in at}
+        for number, record in at.values():
+            self.nodes[number]["outputs"] = self._named(record.outputs, number)
+        for number, record in at.values():
+            self.nodes[number]["inputs"] = self._named(record.inputs, None)
 
     def add_finding(self, finding: Finding) -> list[Any]:
         """A finding as the page reads it: kind, path, cause, job, and the node it is shown at."""
@@ -112,19 +108,18 @@ class _Graph:
             {self.files[file][4] for _, files in node["inputs"] for file in files} - {number}
             for number, node in enumerate(self.nodes)
         ]
-        members: dict[tuple[int, str, str], list[int]] = defaultdict(list)
-        for number, column in enumerate(columns([node["step"] for node in self.nodes], parents)):
-            node = self.nodes[number]
-            members[column, node["step"], node["group"]].append(number)
+        members: dict[tuple[int, str, str], list[dict[str, Any]]] = defaultdict(list)
+        for node, column in zip(self.nodes, columns([node["step"] for node in self.nodes], parents), strict=True):
+            members[column, node["step"], node["group"]].append(node)
         groups: list[dict[str, Any]] = []
-        for (column, step, name), numbers in sorted(members.items()):
+        for (column, step, name), nodes in sorted(members.items(), key=itemgetter(0)):
             unnamed = step != "" and name == ""
-            small = len(self.nodes) <= SMALL_GRAPH or (unnamed and len(numbers) <= MANY_JOBS)
-            alone = unnamed and len(numbers) <= FEW_JOBS
-            for together in [[number] for number in numbers] if alone else [numbers]:
-                for number in together:
-                    self.nodes[number]["group"] = len(groups)
-                groups.append({"column": column, "step": step, "name": name, "folded": not small})
+            small = len(self.nodes) <= SMALL_GRAPH or (unnamed and len(nodes) <= MANY_JOBS)
+            alone = unnamed and len(nodes) <= FEW_JOBS
+            for place, node in enumerate(nodes):
+                if alone or place == 0:
+                    groups.append({"column": column, "step": step, "name": name, "folded": not small})
+                node["group"] = len(groups) - 1
         return groups
 
     def _add_job(self, entry: Entry) -> int:
@@ -136,21 +131,20 @@ class _Graph:
             name = f"{record.root}/{name}"  # a data set named as a job of the study is
         fields = record.model_dump(exclude={"job", "step", "inputs", "outputs", "arguments"})
         fields |= {"record": shown(entry.file, self.ledger), "record_sha256": entry.sha256}
-        number = self._add("job", name, record.step, _group_name(name))
-        self.nodes[number]["record"] = self.shared.add(fields)
-        self._jobs[name] = number
-        return number
+        self._jobs[name] = self._add("job", name, record.step, record=self.shared.add(fields))
+        return self._jobs[name]
 
-    def _add(self, kind: str, name: str, step: str, group: str) -> int:
+    def _add(self, kind: str, name: str, step: str = "", **more: int) -> int:
+        """The number of a new node, a job or a file."""
+        group = _group_name(name) if kind == "job" else PurePosixPath(name).parent.as_posix()
         parts: dict[str, Any] = {"state": None, "inputs": [], "outputs": []}
-        self.nodes.append({"kind": kind, "name": name, "step": step, "group": group, **parts})
+        self.nodes.append({"kind": kind, "name": name, "step": step, "group": group, **parts, **more})
         return len(self.nodes) - 1
 
     def _owner(self, path: str, writer: int | None = None) -> int:
         """The node a file belongs to: the job that made it, or one of its own."""
         if path not in self._owners:
-            folder = PurePosixPath(path).parent.as_posix()
-            self._owners[path] = self._add("file", path, "", folder) if writer is None else writer
+            self._owners[path] = self._add("file", path) if writer is None else writer
         return self._owners[path]
 
     def _named(self, files: Sequence[OutputFile], writer: int | None) -> list[tuple[str, list[int]]]:
@@ -179,14 +173,13 @@ class _Graph:
             return self._jobs[job]
         if owner is not None or not job:
             return self._owner(finding.path)
-        self._jobs[job] = self._add("job", job, job.split("/")[0], _group_name(job))  # its record cannot be read
+        self._jobs[job] = self._add("job", job, job.split("/")[0])  # its record cannot be read
         return self._jobs[job]
 
     def _worsen(self, number: int, kind: str) -> None:
         """Give a node a state, unless it has a worse one."""
-        worst_first, state = list(KINDS), self.nodes[number]["state"]
-        if state is None or worst_first.index(kind) < worst_first.index(state):
-            self.nodes[number]["state"] = kind
+        states = (kind, self.nodes[number]["state"] or kind)
+        self.nodes[number]["state"] = min(states, key=list(KINDS).index)
 
 
 def _group_name(job: str) -> str:

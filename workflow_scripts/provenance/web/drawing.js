@@ -1,113 +1,75 @@
 // The drawing of the graph, by cytoscape: it shows the layout and the selection, and moves so that they can be seen.
-const drawing = (() => {
-  const { view, drawnGroups, groupOf, shown, relationOf, shape } = selection;
-  const { linesOf, memberLabel } = words;
-  const { at } = elements;
-  const { MEMBER_HEIGHT, columns, place } = layout;
-  const { drawnEdges } = edges;
-  const { styleSheet } = drawing_style;
+const calm = matchMedia("(prefers-reduced-motion: reduce)");
+const cy = cytoscape({
+  container: at("graph"),
+  style: styleSheet(),
+  minZoom: 0.05,
+  maxZoom: 2.5,
+  autoungrabify: true,
+  boxSelectionEnabled: false,
+  autounselectify: true,
+});
 
-  const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  let drawnShape = null;
-  const cy = cytoscape({
-    container: at("graph"),
-    elements: [],
-    style: styleSheet(),
-    layout: { name: "preset" },
-    minZoom: 0.05,
-    maxZoom: 2.5,
-    autoungrabify: true,
-    boxSelectionEnabled: false,
-    selectionType: "single",
-    autounselectify: true,
-  });
+/** Show the selection. */
+function showDrawing() {
+  draw();
+  if (view.item) reveal(view.item);
+}
 
-  /** Show the selection. */
-  function show() {
-    draw();
-    if (view.item) reveal(view.item);
-  }
-
-  /** Bring the drawing up to date; what is folded or open changes where things are. */
-  function draw() {
-    const moved = shape() !== drawnShape;
-    drawnShape = shape();
-    cy.resize();
-    const anchor = view.item && cy.getElementById(groupOf(view.item).key);
-    const before = anchor?.nonempty() ? anchor.renderedPosition() : null;
-    cy.batch(() => {
-      if (moved) arrange();
-      cy.edges().remove();
-      cy.add(drawnEdges());
-      for (const item of drawnGroups().flatMap((group) => [group.item, ...shown(group)])) {
-        const element = cy.getElementById(item.key),
-          relation = relationOf(item);
-        const label = item.members || item.group.item === item ? linesOf(item).join("\n") : memberLabel(item);
-        element.data("label", label).removeClass("selected ancestor descendant unrelated").addClass(relation);
-      }
-    });
-    if (before && moved) {
-      const after = cy.getElementById(groupOf(view.item).key).renderedPosition();
-      cy.panBy({ x: before.x - after.x, y: before.y - after.y });
-    }
-  }
-
-  /** Draw all nodes anew, where the layout has them. */
-  function arrange() {
-    place();
-    const added = [];
-    for (const slot of columns.flat()) {
-      if (slot.passes || slot.narrow) {
-        for (const { key, x, y } of slot.ends)
-          added.push({ data: { id: key, w: 1, h: 1 }, classes: "passing", position: { x, y } });
-      }
-      if (slot.passes) continue;
-      const inside = shown(slot),
-        item = slot.item;
-      const size = { id: item.key, state: item.state ?? undefined, w: slot.w, h: slot.h };
-      const classes = item.members && !inside.length ? "folded" : "";
-      added.push({ data: size, position: { x: slot.x, y: slot.y }, classes });
-      for (const node of inside) {
-        const member = { id: node.key, parent: slot.key, state: node.state ?? undefined, w: node.w, h: MEMBER_HEIGHT };
-        added.push({ data: member, position: { x: node.x, y: node.y }, classes: "member" });
-      }
-    }
+/** Draw everything anew; the selected group stays where it is on the screen. */
+function draw() {
+  const placeOf = (item) => ({ ...cy.getElementById(item ? groupOf(item).key : "").renderedPosition() });
+  const before = placeOf(view.item);
+  layOut();
+  cy.resize();
+  cy.batch(() => {
     cy.elements().remove();
-    cy.add(added);
-  }
+    cy.add([...drawnGroups().flatMap(boxesOf), ...drawnEdges()]);
+  });
+  const after = placeOf(view.item);
+  if ("x" in before) cy.panBy({ x: before.x - after.x, y: before.y - after.y });
+}
 
-  /** Move the drawing so that an item can be seen and read. */
-  function reveal(item) {
-    const element = cy.getElementById(item.key);
-    if (element.empty()) return;
-    const box = element.renderedBoundingBox(),
-      readable = cy.zoom() >= 0.6;
-    if (readable && box.x1 > 8 && box.y1 > 8 && box.x2 < cy.width() - 8 && box.y2 < cy.height() - 8) return;
-    const zoom = readable ? cy.zoom() : 0.9;
-    const whole = box.x2 - box.x1 > cy.width() || box.y2 - box.y1 > cy.height();
-    const target = whole ? { fit: { eles: element, padding: 24 } } : { zoom, center: { eles: element } };
-    cy.stop();
-    if (calm.matches || !document.body.dataset.ready) whole ? cy.fit(element, 24) : cy.zoom(zoom).center(element);
-    else cy.animate({ ...target, duration: 200 });
-  }
+/** The box of a group, and those of the nodes that are shown inside. */
+function boxesOf(group) {
+  const inside = shown(group);
+  const isFolded = group.item === group && !inside.length;
+  const box = ({ x, y, w, h }, item, label, look, parent) => ({
+    data: { id: item.key, state: item.state ?? undefined, label, w, h, parent },
+    position: { x, y },
+    classes: `${look} ${relationOf(item)}`,
+  });
+  return [
+    box(group, group.item, linesOf(group.item).join("\n"), isFolded ? "folded" : ""),
+    ...inside.map((node) => box(node, node, memberLabel(node), "member", group.key)),
+  ];
+}
 
-  /** Show the whole graph. */
-  function showWhole() {
-    cy.fit(undefined, 24);
-    if (cy.zoom() > 1.1) {
-      cy.zoom(1.1);
-      cy.center();
-    }
-  }
+/** Move the drawing so that an item can be seen and read. */
+function reveal(item) {
+  const element = cy.getElementById(item.key);
+  if (element.empty()) return;
+  const box = element.renderedBoundingBox();
+  const readable = cy.zoom() >= 0.6;
+  if (readable && box.x1 > 8 && box.y1 > 8 && box.x2 < cy.width() - 8 && box.y2 < cy.height() - 8) return;
+  const zoom = readable ? cy.zoom() : 0.9;
+  const whole = box.x2 - box.x1 > cy.width() || box.y2 - box.y1 > cy.height();
+  const target = whole ? { fit: { eles: element, padding: 24 } } : { zoom, center: { eles: element } };
+  cy.stop();
+  if (calm.matches || !document.body.dataset.ready) whole ? cy.fit(element, 24) : cy.zoom(zoom).center(element);
+  else cy.animate({ ...target, duration: 200 });
+}
 
-  /** At first the whole graph where it can be read, else its left end. */
-  function showStart() {
-    showWhole();
-    if (cy.zoom() >= 0.7) return;
-    cy.zoom(0.85);
-    cy.center();
-    cy.panBy({ x: 24 - cy.elements().renderedBoundingBox().x1, y: 0 });
-  }
+/** Show the whole graph. */
+function showWhole() {
+  cy.fit(undefined, 24);
+  if (cy.zoom() > 1.1) cy.zoom(1.1).center();
+}
 
-  return { cy, show, draw, showWhole, showStart };
-})();
+/** At first the whole graph where it can be read, else its left end. */
+function showStart() {
+  showWhole();
+  if (cy.zoom() >= 0.7) return;
+  cy.zoom(0.85).center();
+  cy.panBy({ x: 24 - cy.elements().renderedBoundingBox().x1, y: 0 });
+}

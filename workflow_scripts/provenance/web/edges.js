@@ -1,66 +1,55 @@
-// Which edges are drawn, and their ends and curves: between groups, and from node to node for what is selected.
-const edges = (() => {
-  const { view, membersOf, shown, relationOf, drawnGroups } = selection;
-  const { links, chain, levelOf } = layout;
+// Which edges are drawn, and their curves: between groups, and from node to node for what is selected.
+const MEMBER_EDGES = 8; // with more related nodes than this, an open group's edges are drawn for all together
 
-  const MEMBER_EDGES = 8; // with more related nodes than this, an open group's edges are drawn for all together
-
-  /** All edges between groups; those of the selection once more, from node to node. */
-  function drawnEdges() {
-    const found = new Map();
-    const add = (passed, relation) =>
-      wayThrough(passed).forEach((to, number, way) => {
-        if (number === 0) return;
-        const from = way[number - 1],
-          id = `${from.key} > ${to.key}`;
-        if (relation || !found.has(id)) found.set(id, [from, to, relation]);
-      });
-    for (const [from, to] of links.values()) add(chain(from, to, from, to), view.item ? "unrelated" : "");
-    const related = new Map();
-    for (const { group } of [...view.ancestors, ...view.descendants]) related.set(group, (related.get(group) ?? 0) + 1);
-    const crowded = new Set([view.item, ...drawnGroups().filter((group) => related.get(group) > MEMBER_EDGES)]);
-    const chosen = new Set(view.item ? membersOf(view.item) : []);
-    const follow = (into, from, relation) => {
-      for (const node of into)
-        for (const parent of node.parents) {
-          if (node.group === parent.group || !(from.has(parent) || (relation === "descendant" && chosen.has(parent))))
-            continue;
-          add(chain(parent.group, node.group, standIn(parent, crowded), standIn(node, crowded)), relation);
-        }
-    };
-    follow([...chosen, ...view.ancestors], view.ancestors, "ancestor");
-    follow(view.descendants, view.descendants, "descendant");
-    return [...found].map(([id, [from, to, relation]]) => edgeBetween(from, to, id, relation));
-  }
-
+/** All edges between groups; those of the selection once more, from node to node. */
+function drawnEdges() {
+  const found = new Map();
+  const add = (way, relation) => found.set(linkId(way[0], way.at(-1)), { way, relation });
+  for (const way of ways.values()) add(way, view.item ? "unrelated" : "");
+  const { item, ancestors, descendants } = view;
+  const chosen = new Set(item ? membersOf(item) : []);
+  const related = Map.groupBy([...ancestors, ...descendants], groupOf);
   /** Where a node's edges end: at it, or at its group where that is folded, has many columns or is much related. */
-  function standIn(node, crowded) {
-    const { group } = node;
-    return group.across === 1 && shown(group).includes(node) && !crowded.has(group) ? node : group;
-  }
+  const endOf = (node) => {
+    const group = groupOf(node);
+    const isCrowded = group === item || related.get(group)?.length > MEMBER_EDGES;
+    return group.across === 1 && shown(group).includes(node) && !isCrowded ? node : group;
+  };
+  const follow = (into, from, relation) => {
+    for (const node of into)
+      for (const parent of node.parents) {
+        const way = ways.get(linkId(groupOf(parent), groupOf(node)));
+        if (way && from.has(parent)) add([endOf(parent), ...way.slice(1, -1), endOf(node)], relation);
+      }
+  };
+  follow(chosen.union(ancestors), ancestors, "ancestor");
+  follow(descendants, chosen.union(descendants), "descendant");
+  return [...found].map(([id, { way, relation }]) => {
+    const data = { id, source: way[0].key, target: way.at(-1).key, ...curveThrough(way) };
+    return { group: "edges", data, classes: relation };
+  });
+}
 
-  /** The points of an edge: it crosses whole columns level, so that it passes nothing but gaps. */
-  function wayThrough(passed) {
-    const last = passed.length - 1;
-    return passed.flatMap((slot, number) => {
-      if (slot.passes) return slot.ends;
-      if (!slot.narrow) return [slot];
-      return number === 0 ? [slot, slot.ends[1]] : number === last ? [slot.ends[0], slot] : [slot];
-    });
-  }
+/** The control points of an edge, as the library wants them: how far along the line between its ends, and beside it. */
+function curveThrough(way) {
+  const [first, last] = [way[0], way.at(-1)];
+  const [x, y] = [first.x + first.w / 2, heightOf(first)];
+  const [across, down] = [last.x - last.w / 2 - x, heightOf(last) - y];
+  const length = Math.hypot(across, down) || 1;
+  const points = way.slice(1).flatMap((to, place) => pointsBetween(way[place], to));
+  return {
+    weights: points.map((point) => ((point.x - x) * across + (point.y - y) * down) / length ** 2),
+    distances: points.map((point) => ((point.y - y) * across - (point.x - x) * down) / length),
+  };
+}
 
-  /** An edge that leaves and arrives level, as an S. */
-  function edgeBetween(from, to, id, relation) {
-    const level = (each) => (each.head ? levelOf(each) : each.y);
-    const x = to.x - from.x - (from.w + to.w) / 2,
-      y = level(to) - level(from);
-    const square = x * x + y * y || 1,
-      weight = (x * x) / 2 / square;
-    const distance = (x / 2) * (y / Math.sqrt(square));
-    const curve = { distances: [-distance, distance], weights: [weight, 1 - weight] };
-    const ends = `${from.passes ? "onward" : ""} ${to.passes ? "passing" : "arriving"}`;
-    return { group: "edges", data: { id, source: from.key, target: to.key, ...curve }, classes: `${relation} ${ends}` };
-  }
+/** Control points that make an S between two columns, and keep the edge level beside other boxes of the columns. */
+function pointsBetween(from, to) {
+  const half = COLUMN_GAP / 2;
+  const leaving = [from.end - half, from.end + half].filter((x) => x > from.x + from.w / 2);
+  const arriving = [to.start - half, to.start + half].filter((x) => x < to.x - to.w / 2);
+  return [...leaving.map((x) => ({ x, y: heightOf(from) })), ...arriving.map((x) => ({ x, y: heightOf(to) }))];
+}
 
-  return { drawnEdges };
-})();
+/** Where edges meet an item: the middle of its box, above which an open group has its label. */
+const heightOf = (item) => item.y + item.head / 2;

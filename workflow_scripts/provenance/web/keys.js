@@ -1,75 +1,58 @@
 // Keys that move the selection through the graph.
-const keys = (() => {
-  const { view, membersOf, groupOf, shown, select, toggle } = selection;
-  const { at } = elements;
-  const { columns } = layout;
-  const { clear } = panel;
-  const { close: closeMatches } = search;
+const ARROWS = { ArrowLeft: "parents", ArrowRight: "children", ArrowUp: -1, ArrowDown: 1 };
 
-  const ARROWS = { ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down" };
+/** What an item is linked to by `next`, parents or children: where one came from, else what is drawn nearest. */
+function alongLinks(item, next) {
+  const linked = new Set(membersOf(item).flatMap((node) => [...node[next]]));
+  const inGroups = Map.groupBy(linked, groupOf);
+  inGroups.delete(item);
+  const found = [...inGroups].map(([group, inside]) =>
+    group.folded && inside.length > 1 ? group : nearest(inside, item),
+  );
+  return found.includes(view.from) ? view.from : nearest(found, item);
+}
 
-  /** Where an arrow leads: along a link, to the nearest; or to what is above or below. */
-  function neighbour(item, way) {
-    const column = columns[groupOf(item).column].filter((slot) => !slot.passes);
-    if (way === "left" || way === "right") {
-      const next = new Map();
-      for (const node of membersOf(item))
-        for (const each of way === "left" ? node.parents : node.children) {
-          if (each.group !== groupOf(item) || !item.members)
-            next.set(each.group, [...new Set([...(next.get(each.group) ?? []), each])]);
-        }
-      const found = [...next].map(([group, inside]) =>
-        inside.length === 1 ? inside[0] : group.folded ? group : nearest(inside, item),
-      );
-      return found.includes(view.from) ? view.from : nearest(found, item);
-    }
-    const group = groupOf(item),
-      place = column.indexOf(group),
-      inside = group.folded ? [] : group.members;
-    const above = column[place - 1],
-      below = column[place + 1]?.item,
-      lastOf = (each) => (each?.folded === false ? each.members.at(-1) : each?.item);
-    if (item.members) return way === "up" ? lastOf(above) : (inside[0] ?? below);
-    if (item === group.item) return way === "up" ? lastOf(above) : below;
-    return group.members[group.members.indexOf(item) + (way === "up" ? -1 : 1)] ?? (way === "up" ? group : below);
+/** Of some items the one that is drawn nearest to another, by columns first. */
+function nearest(all, item) {
+  const height = (each) => (shown(groupOf(each)).includes(each) ? each.y : groupOf(each).y);
+  const apart = (each) => Math.abs(groupOf(each).column - groupOf(item).column);
+  const away = (each) => apart(each) * 1e6 + Math.abs(height(each) - height(item));
+  return [...all].sort((a, b) => away(a) - away(b))[0];
+}
+
+/** What is above or below an item in its column; the nodes of an open group come after it. */
+function withinColumn(item, step) {
+  const isOpen = (group) => group.item === group && (!group.folded || (group !== item && group === groupOf(item)));
+  const all = groupsIn(columns[groupOf(item).column]);
+  const order = all.flatMap((group) => [group.item, ...(isOpen(group) ? group.members : [])]);
+  return order[order.indexOf(item) + step];
+}
+
+/** Do what a key asks for, wherever the focus is but in a field. */
+function press(event) {
+  const { key, target } = event;
+  const inList = at("list").contains(target);
+  if (event.ctrlKey || event.metaKey || event.altKey || target.matches("input")) return;
+  if (key === "Escape") {
+    closeMatches();
+    clear();
   }
-
-  /** Of some items the one that is drawn nearest to another, by columns first. */
-  function nearest(items, item) {
-    const height = (each) => (shown(groupOf(each)).includes(each) ? each.y : groupOf(each).y);
-    const apart = (each) => Math.abs(groupOf(each).column - groupOf(item).column);
-    const away = (each) => apart(each) * 1e6 + Math.abs(height(each) - height(item));
-    return [...items].sort((a, b) => away(a) - away(b))[0];
+  if (key === "/") {
+    event.preventDefault();
+    at("search").focus();
+    at("search").select();
   }
-
-  /** Do what a key asks for, wherever the focus is but in a field. */
-  function press(event) {
-    const typing = event.target.matches("input"),
-      inList = at("list").contains(event.target);
-    if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
-    if (event.key === "/") {
-      event.preventDefault();
-      at("search").focus();
-      at("search").select();
-      return;
-    }
-    if (event.key === "Escape") {
-      closeMatches();
-      clear();
-      return;
-    }
-    if (!inList && event.target !== at("graph") && event.target !== document.body) return;
-    if (event.key in ARROWS) {
-      event.preventDefault();
-      const next = view.item ? neighbour(view.item, ARROWS[event.key]) : columns[0].find((slot) => !slot.passes).item;
-      if (next) select(next);
-      if (inList) at("list").querySelector('[aria-current="true"]')?.focus();
-    } else if (event.key === "Enter" && !inList && view.item) {
-      event.preventDefault();
-      if (view.item.members) toggle(view.item);
-      else at("panel").focus();
-    }
+  if (!inList && target !== at("graph") && target !== document.body) return;
+  if (key in ARROWS) {
+    event.preventDefault();
+    const way = ARROWS[key];
+    const move = typeof way === "number" ? withinColumn : alongLinks;
+    const next = view.item ? move(view.item, way) : groupsIn(columns[0])[0].item;
+    if (next) select(next);
+    if (inList) at("list").querySelector("[aria-current]")?.focus();
+  } else if (key === "Enter" && !inList && view.item) {
+    event.preventDefault();
+    if (view.item.members) toggle(view.item);
+    else at("panel").focus();
   }
-
-  return { press };
-})();
+}
