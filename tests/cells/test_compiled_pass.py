@@ -279,7 +279,7 @@ network = Supernet(*[[["sep_conv_3x3", "max_pool_3x3", "skip_connect"]] * 14] * 
 alphas, batch = alphas_of(network), batch_of(count=3, dtype=torch.float32)
 first_order_gradient(network, alphas, batch, Randomness())
 (plan,) = network.compiled_cells.plans.values()
-plan.table.rows["y"][-2] = plan.table.size
+plan.table.rows["y"]["place"][-2] = plan.table.size
 try:
     first_order_gradient(network, alphas, batch, Randomness())
 except IndexError as error:

@@ -85,15 +85,15 @@ def _scratch_sizes(table: Table) -> list[int]:
     """The sizes of the arrays of a `Scratch`, for a table's rows."""
     frames = chunk = taps = weights = channels = 0
     for row in table.row_list:
-        border, inputs = row.dilation * (row.kernel - 1), row.parts * row.inputs
-        together = max(1, kernels.NUMBERS_AT_ONCE // (row.height * row.width * inputs))
-        frames = max(frames, together * (row.height + border) * (row.width + border) * inputs)
+        border, inputs = row.dilation * (row.kernel - 1), row.x.parts * row.x.channels
+        together = max(1, kernels.NUMBERS_AT_ONCE // (row.x.height * row.x.width * inputs))
+        frames = max(frames, together * (row.x.height + border) * (row.x.width + border) * inputs)
         # rows that go through together at least
-        rows = row.height if row.kind in (kernels.MAX_POOL, kernels.AVERAGE_POOL) else 1
-        chunk = max(chunk, kernels.NUMBERS_AT_ONCE, rows * row.width * max(row.outputs, row.stride * inputs))
-        taps = max(taps, 2 * row.kernel**2 * row.outputs)
-        weights, channels = max(weights, taps + row.outputs * inputs), max(channels, 5 * row.outputs)
-    return [frames, frames, chunk, chunk, chunk, taps, weights, weights, channels]
+        rows = row.x.height if row.kind in (kernels.MAX_POOL, kernels.AVERAGE_POOL) else 1
+        chunk = max(chunk, kernels.NUMBERS_AT_ONCE, rows * row.x.width * max(row.y.channels, row.stride * inputs))
+        taps = max(taps, 2 * row.kernel**2 * row.y.channels)
+        weights, channels = max(weights, row.y.channels * inputs), max(channels, 5 * row.y.channels)
+    return [frames, frames, chunk, chunk, chunk, taps, weights, taps, channels]
 
 
 def aligned(size: int, dtype: np.dtype[Any]) -> Array:
@@ -122,7 +122,7 @@ class ForwardPass:
         for draws, end in zip(table.draws, table.ends, strict=True):
             self._draw(draws, mode)
             if end == len(table.rows) or not table.keeps:
-                kernels.forward(table.rows, first, end, table.terms, self.kept, None, *cells.windows)
+                kernels.forward(table.rows, first, end, table.terms, self.kept, None, cells.windows)
                 first = end
         if moves:
             cells.count(table.norms)
@@ -141,7 +141,7 @@ class ForwardPass:
     def at(self, state: State, array: Array | None = None, place: int | None = None) -> Tensor:
         """A state's images (n, height, width, channels) in an array, by default in the values, at a place there."""
         size = state.height * state.width * state.channels * self.images
-        start = (state.x if place is None else place) * self.images
+        start = (state.place if place is None else place) * self.images
         found = (self.values if array is None else array)[start : start + size]
         return torch.from_numpy(found).view(self.images, state.height, state.width, state.channels)
 
@@ -150,7 +150,7 @@ class ForwardPass:
         found = []
         for state in self.plan.table.outputs:
             size = state.height * state.width * state.channels
-            parts = [self.at(state, array, state.x + part * size) for part in range(state.parts)]
+            parts = [self.at(state, array, state.place + part * size) for part in range(state.parts)]
             found.append(torch.cat(parts, 3).permute(0, 3, 1, 2))
         return tuple(found)
 
@@ -177,7 +177,7 @@ class ForwardPass:
                 place.copy_(part.permute(0, 2, 3, 1))
                 gradients.written[number] = 1
         kernels.backward(
-            table.rows, ran, table.terms, kept, gradients, tangents, with_factors, with_all, *self.cells.windows
+            table.rows, ran, table.terms, kept, gradients, tangents, with_factors, with_all, self.cells.windows
         )
         return ran
 
@@ -338,7 +338,7 @@ class LinearisedPass:
         done, table, tangents = self.done, self.done.plan.table, self.tangents
         tangents.factors[:] = direction.numpy()
         kernels.forward(
-            table.rows, 0, len(table.rows), table.terms, _along(done.kept, tangents), tangents, *done.cells.windows
+            table.rows, 0, len(table.rows), table.terms, _along(done.kept, tangents), tangents, done.cells.windows
         )
         return done.outputs(tangents.values)[0]
 

@@ -5,7 +5,7 @@ their number. What belongs to a channel has its own arrays, and so have gradient
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ ALIGNED = 16  # numbers; a vector that begins elsewhere may lie in two lines of 
 class State(NamedTuple):
     """Images that operations read: one node or a cell's input, or `parts` nodes one after the other."""
 
-    x: int  # place of the first
+    place: int  # of the first
     channel: int  # the first, for its scale and shift
     gradient: int  # number of the first one's
     height: int
@@ -35,20 +35,8 @@ class Row(NamedTuple):
     """One operation, on a state or on several of the same shape, one after the other."""
 
     kind: int
-    x: int  # the input, as the fields of its `State` say
-    x_channel: int
-    x_gradient: int
-    height: int
-    width: int
-    inputs: int
-    depends: int
-    parts: int
-    y: int  # the output
-    channel: int
-    y_gradient: int  # for a term that of its sum
-    out_height: int
-    out_width: int
-    outputs: int
+    x: State  # the input; of a sum the output
+    y: State  # the output, whose gradient for a term is that of its sum
     kernel: int = 1
     stride: int = 1
     dilation: int = 1
@@ -67,14 +55,12 @@ class Row(NamedTuple):
 class Term(NamedTuple):
     """One summand of a row that is a sum."""
 
-    y: int  # place of its images
-    channel: int  # first of their channels
+    x: State
     sums: int  # first of the channels where sums of its gradient are taken
-    x_gradient: int  # number of its own gradient where the term is a state; else -1
     factor: int  # which weight it has
     mask: int
-    normed: int  # whether it is a BatchNorm's output
-    depends: int  # whether its images depend on the weights of terms
+    normed: int = 0  # whether it is a BatchNorm's output
+    is_state: int = 0  # whether it has a gradient of its own
 
 
 class Edge(NamedTuple):
@@ -151,7 +137,7 @@ class Table:
             self.free += self.temporary
             if number > 0 and number - 2 not in read:
                 old = states[number - 1]
-                self.free.append((old.x, old.parts * old.height * old.width * old.channels))
+                self.free.append((old.place, old.parts * old.height * old.width * old.channels))
             self.temporary = []
         self.outputs = [states[number + 1] for number in (*read, len(cells) - 1)]
         self.rows, self.terms = _array(self.row_list, Row), _array(self.term_list, Term)
@@ -161,14 +147,14 @@ class Table:
         """The rows in words, one a line, with the terms of sums below them."""
         lines = []
         for row in self.row_list:
-            size = f"{row.height}x{row.width}x{row.parts * row.inputs}"
+            size = f"{row.x.height}x{row.x.width}x{row.x.parts * row.x.channels}"
             window = f" {row.kernel}x{row.kernel}" if row.kernel > 1 else ""
             step = (f", stride {row.stride}" if row.stride > 1 else "") + (", dilated" if row.dilation > 1 else "")
-            source = "" if row.kind == SUM else f" of {row.x} ({size})"
-            lines.append(f"{row.y} = {NAMES[row.kind]}{window}{step}{source}, {row.outputs} channels")
+            source = "" if row.kind == SUM else f" of {row.x.place} ({size})"
+            lines.append(f"{row.y.place} = {NAMES[row.kind]}{window}{step}{source}, {row.y.channels} channels")
             for term in self.term_list[row.first_term : row.last_term]:
                 mask = f" * mask {term.mask}" if term.mask >= 0 else ""
-                lines.append(f"    + weight {term.factor}{mask} * {term.y}")
+                lines.append(f"    + weight {term.factor}{mask} * {term.x.place}")
         return "\n".join(lines)
 
     def _cell(self, cell: CellEdges, s0: State, s1: State) -> State:
@@ -199,26 +185,26 @@ class Table:
                 self.masks, masked = self.masks + 1, True
         self.term_list += terms
         of_terms = {"mask": 0 if masked else -1, "first_term": first, "last_term": len(self.term_list)}
-        self.row_list.append(Row(SUM, *node, *node[:6], **of_terms))
+        self.row_list.append(Row(SUM, node, node, **of_terms))
 
     def _terms(self, operation: nn.Module, factor: int, state: State, node: State, mask: int) -> list[Term]:
         """The term of an operation on a state, whose rows are added; none for `none`."""
         if isinstance(operation, Zero):
             return []
         if isinstance(operation, nn.Identity):
-            sums = self._channel(node.channels)
-            return [Term(state.x, state.channel, sums, state.gradient, factor, mask, 0, state.depends)]
+            return [Term(state, self._channel(node.channels), factor, mask, is_state=1)]
         if isinstance(operation, Noise):
             place = self._place(node.height * node.width * node.channels)
-            self.draws[-1].append(node._replace(x=place))
-            return [Term(place, self._identity(node.channels), self._channel(node.channels), -1, factor, mask, 0, 0)]
+            noise = node._replace(place=place, channel=self._identity(node.channels), depends=0)
+            self.draws[-1].append(noise)
+            return [Term(noise, self._channel(node.channels), factor, mask)]
         *before, last = blocks_of(operation, state.channels)
         for block in before:
             state = self._block(block, state, between=True)
         made = self._block(last, state, node.gradient, factor, mask)
         normed = last.norm is not None
         sums = made.channel if normed else self._channel(node.channels)
-        return [Term(made.x, made.channel, sums, -1, factor, mask, int(normed), state.depends)]
+        return [Term(made, sums, factor, mask, int(normed))]
 
     def _block(
         self, block: "Block", state: State, of_sum: int | None = None, factor: int = 0, mask: int = -1,
@@ -243,7 +229,7 @@ class Table:
         several = int(of_sum is None and not between)
         self.row_list.append(
             Row(
-                block.kind, *state, *made[:6], block.kernel, block.stride, block.dilation, summed, several, first,
+                block.kind, state, made, block.kernel, block.stride, block.dilation, summed, several, first,
                 second, gain, running, factor, mask,
             )
         )  # fmt: skip
@@ -331,6 +317,11 @@ def _convolution(modules: list[Any]) -> Block:
     )
 
 
-def _array(rows: Sequence[tuple[int, ...]], kind: type[NamedTuple]) -> Array:
+def _array(rows: Sequence[tuple[Any, ...]], kind: type[NamedTuple]) -> Array:
     """Rows as a structured array of whole numbers."""
-    return np.array([tuple(row) for row in rows], np.dtype([(name, np.int64) for name in kind._fields]))
+    return np.array(rows, _structure(kind))
+
+
+def _structure(kind: type[NamedTuple]) -> np.dtype[Any]:
+    kinds = get_type_hints(kind).items()
+    return np.dtype([(name, np.int64 if one is int else _structure(one)) for name, one in kinds])
