@@ -22,7 +22,8 @@ from workflow_scripts.runtime import vectors as v
 from workflow_scripts.runtime.compilation import compiled, inlined
 
 Array = NDArray[Any]
-POINTWISE, SEPARABLE, MAX_POOL, AVERAGE_POOL, SUM = range(5)
+POINTWISE, SEPARABLE, MAX_POOL, AVERAGE_POOL, SUM = range(5)  # kinds of rows
+TERM, BETWEEN, SHARED = range(3)  # roles of states
 NUMBERS_AT_ONCE = 4096
 WINDOW = 9  # pixels, of a pool
 # Made a part of the function that calls it before types are known. 1 is `row.stride // row.stride` there: for an
@@ -56,9 +57,7 @@ class Pass(NamedTuple):
     momentum: float  # with which BatchNorm's running statistics move in training; 0 where they stay
     epsilon: float  # what BatchNorms add to variances
     values: Array  # all images between operations
-    norms: (
-        Array  # 4 for each channel: scale and shift of those images, and both without BatchNorm's own scale and shift
-    )
+    norms: Array  # 4 for each channel: scale and shift of those images, and both without BatchNorm's own of them
     parameters: Array
     factors: Array  # the weights of the terms
     masks: Array  # drop-path masks, one number for each image
@@ -118,13 +117,11 @@ def _mask(p: Pass, number: int, image: int) -> Any:
 def _exchange(
     p: Pass, g: Any, t: Any, row: Any, near: Array, at: int, steps: Any, part: int, image: int, step: int, size: Any
 ) -> None:
-    """Write what a row reads of some pixels into an array near by; or with `g` send a gradient from there back.
+    """Write what a row reads of some pixels into an array near by; or with `g` write or add a gradient from there.
 
-    An operation reads images, their positive parts or all; or their tangents, where these parts are. What it sends back
-    is written or added to the gradient of the images.
-
-    The pixels are `size`, images, lines and pixels of a line. They begin in `near` at `at`, and `steps` lie between
-    such images, lines and pixels; in the row's input they begin at `image` in a part, a pixel is a `step` further.
+    A row reads images, their positive parts or all; or their tangents, where these parts are. `size` is how many
+    images, lines of an image and pixels of a line. In `near` they begin at `at`, with `steps` between images, lines and
+    pixels; in a part of the row's input they begin at `image`, with a `step` between pixels.
     """
     (of_image, of_line, of_pixel), (images, height, width), lanes = steps, size, p.lanes
     x, channels, rectified, adds, moved = row.x, row.x.channels, row.kind < MAX_POOL, False, 0
@@ -179,16 +176,14 @@ def _exchange_pixels(p: Pass, g: Any, t: Any, row: Any, first: int, rows: int) -
     """
     x, channels, stride, one = row.x, row.x.channels, row.stride, row.kernel
     lines, across = (1, rows * row.y.width) if stride == 1 else (rows, row.y.width)
-    step = stride * x.parts * channels
+    step, size = stride * x.parts * channels, (one, one, across)
     for part in range(x.parts):
         for k in range(stride):
             for i in range(lines):
                 image, line = (first + i) // row.y.height, (first + i) % row.y.height
                 pixel = ((image * x.height + line * stride + k) * x.width + k) * channels
-                at, size = i * across * step + (k * x.parts + part) * channels, (one, one, across)
-                _exchange(
-                    p, g, t, row, p.scratch.seen, at, (step, step, step), part, pixel, stride * channels, size
-                )  # fmt: skip
+                at, steps = i * across * step + (k * x.parts + part) * channels, (step, step, step)
+                _exchange(p, g, t, row, p.scratch.seen, at, steps, part, pixel, stride * channels, size)
 
 
 # convolutions ---------------------------------------------------------------------------------------------------------
@@ -388,10 +383,11 @@ def _normalise_tangent(p: Pass, t: Any, row: Any) -> None:
 
 
 @inlined
-def _norm_gradient(p: Pass, t: Any, row: Any) -> None:
-    """The gradient of y as a sum of products, for each channel: of the output's gradient, y, 1.
+def _norm_gradient(p: Pass, g: Gradients, t: Any, row: Any) -> None:
+    """The gradients of BatchNorm's own scale and shift, and that of y as a sum of products for each channel.
 
-    For its tangent: of the tangent of the output's gradient, y, 1, that gradient, the tangent of BatchNorm's output z.
+    The products are of the output's gradient, y, 1. For its tangent they are of the tangent of the output's gradient,
+    y, 1, that gradient, the tangent of BatchNorm's output z.
     With f the gradient of z and s its scale the gradient is s (f - mean(f) - z mean(f z)), and ds = -s^2 mean(z dy).
     """
     channels, place, first = row.y.channels, 3 * row.y.channel, 4 * row.y.channel + 2 * row.y.channels
@@ -405,6 +401,9 @@ def _norm_gradient(p: Pass, t: Any, row: Any) -> None:
                 mean, along_z = p.sums[place + c] / count, p.sums[place + channels + c] / count
             if row.gain >= 0:
                 gain = np.float64(p.parameters[row.gain + c])
+                if len(g.parameters) > 0:
+                    g.parameters[row.gain + c] = factor * p.sums[place + channels + c]
+                    g.parameters[row.gain + channels + c] = factor * p.sums[place + c]
         out[c] = gain * scale * factor
         out[channels + c] = -gain * scale * scale * factor * along_z
         out[2 * channels + c] = -gain * scale * factor * (mean + shift * along_z)
@@ -462,12 +461,8 @@ def _add_sums(
 
     The images are a state, the flow has a place of its own; both from the pixel `start` on.
     """
-    channels, zero, masked, lanes = (
-        images.channels,
-        v.spread(p.values.dtype.type(0), p.lanes),
-        v.spread(mask, p.lanes),
-        p.lanes,
-    )
+    channels, lanes, masked = images.channels, p.lanes, v.spread(mask, p.lanes)
+    zero = v.spread(p.values.dtype.type(0), lanes)
     at, near = images.place * p.images + start * channels, place * p.images + start * channels
     for c in range(0, channels, len(lanes)):
         scale, shift = v.load_many(p.norms, 4 * images.channel + 2 * channels + c, channels, v.TWO, lanes)
@@ -538,6 +533,8 @@ def _windows_forward(p, t, row, windows):  # type: ignore[no-untyped-def]
     if row.kind == SEPARABLE:
         _transpose(s.taps, p.parameters[row.first :], channels, row.kernel * row.kernel)
         _transpose(s.weights, p.parameters[row.second :], channels, channels)
+    elif row.kind == AVERAGE_POOL:
+        _fill(s.taps, WINDOW * channels, 1.0)
     if t is not None:
         _fill(s.around, together * size, 0.0)
     for image in range(0, p.images, together):
@@ -550,11 +547,14 @@ def _windows_forward(p, t, row, windows):  # type: ignore[no-untyped-def]
             some = images, first, min(rows, row.y.height - first)
             start, pixels = (image * row.y.height + first) * row.y.width, images * some[2] * row.y.width
             out = p.out[row.y.place * p.images + start * channels :]
-            if row.kind == SEPARABLE:
-                _convolve(row, s.taps, s.seen, read, some, row.stride, None, windows, p.lanes)
-                _multiply(out, channels, s.seen, channels, s.weights, channels, channels, pixels, p.lanes)
+            if row.kind == MAX_POOL:
+                _largest(p, t, row, out, images, None, windows[3])
             else:
-                _pool(p, t, row, out, images, None, windows[3])
+                _convolve(row, s.taps, s.seen, read, some, row.stride, None, windows, p.lanes)
+            if row.kind == SEPARABLE:
+                _multiply(out, channels, s.seen, channels, s.weights, channels, channels, pixels, p.lanes)
+            elif row.kind == AVERAGE_POOL:
+                _share_out(row, out, s.seen, images, p.lanes)
             _take_moments(p, t, row, start, pixels)
 
 
@@ -563,132 +563,116 @@ def _windows_backward(p, g, t, row, windows):  # type: ignore[no-untyped-def]
     s, channels, lanes, (_, _, size), (together, rows) = p.scratch, row.y.channels, p.lanes, _frame(row), _at_once(row)
     count, one, with_weights = row.kernel * row.kernel, row.stride // row.stride, len(g.parameters) > 0
     rows_in = max(1, min(row.x.height, NUMBERS_AT_ONCE // (row.x.width * channels)))
-    separable, turned = row.kind == SEPARABLE, s.taps[count * channels :]
+    turned, weights = s.taps[count * channels :], p.parameters[row.second :]
     _fill(s.frames, together * size, -np.inf if row.kind == MAX_POOL else 0.0)
     _fill(s.around, together * size, 0.0)
-    if separable:
-        _fill(s.products, count * channels, 0.0)
+    _fill(s.products, count * channels, 0.0)
+    _fill(turned, count * channels, 1.0)
+    if row.kind == SEPARABLE:
         _transpose(s.taps, p.parameters[row.first :], channels, count)
         for n in range(count):  # the kernel turned round
             for c in range(channels):
                 turned[n * channels + c] = s.taps[(count - 1 - n) * channels + c]
     for image in range(0, p.images, together):
         images = min(together, p.images - image)
-        if with_weights or not separable:
+        if with_weights or row.kind == MAX_POOL:
             _exchange_frames(p, None, None, row, s.frames, image, images)
         for first in range(0, row.y.height, rows):
             some = images, first, min(rows, row.y.height - first)
             start, pixels = (image * row.y.height + first) * row.y.width, images * some[2] * row.y.width
             _take_norm_gradient(p, g, t, row, s.seen, start, pixels)
-            if separable:
-                weights = p.parameters[row.second :]
+            if row.kind == MAX_POOL:
+                _fill(s.around, images * size, 0.0)
+                _largest(p, t, row, s.seen, images, True, windows[3])
+                _exchange_frames(p, g, t, row, s.around, image, images)
+                continue
+            if row.kind == AVERAGE_POOL:
+                _share_out(row, s.between, s.seen, images, lanes)
+            else:
                 _multiply(s.between, channels, s.seen, channels, weights, channels, channels, pixels, lanes)
                 if with_weights:
                     sums = g.parameters[row.second :]
                     _convolve(row, s.taps, s.spatial, s.frames, some, row.stride, None, windows, lanes)
                     _add_products(sums, s.seen, channels, s.spatial, channels, channels, channels, pixels, lanes)
                     _convolve(row, s.products, s.between, s.frames, some, row.stride, True, windows, lanes)
-                _write_rows(row, s.around, s.between, some, lanes)
-            else:
-                _fill(s.around, images * size, 0.0)
-                _pool(p, t, row, s.seen, images, True, windows[3])
-                _exchange_frames(p, g, t, row, s.around, image, images)
-        for first in range(0, row.x.height if separable else 0, rows_in):
+            _write_rows(row, s.around, s.between, some, lanes)
+        for first in range(0, row.x.height if row.kind != MAX_POOL else 0, rows_in):
             some = images, first, min(rows_in, row.x.height - first)
             start, pixels = (image * row.x.height + first) * row.x.width, images * some[2] * row.x.width
             _convolve(row, turned, s.between, s.around, some, one, None, windows, lanes)
-            steps, pixels_in = (channels, channels, channels), (one, one, pixels)
-            _exchange(p, g, t, row, s.between, 0, steps, 0, start * channels, channels, pixels_in)
-            if row.x_summed == 1:
+            steps, line = (channels, channels, channels), (one, one, pixels)
+            _exchange(p, g, t, row, s.between, 0, steps, 0, start * channels, channels, line)
+            if row.x.role == BETWEEN:
                 grad = g.places[row.x.gradient]
                 _add_sums(p, g, t, row.x, row.x.channel, p.values.dtype.type(1), g.out, grad, start, pixels)
-    if separable and with_weights:
+    if row.kind == SEPARABLE and with_weights:
         _transpose(g.parameters[row.first :], s.products, count, channels)
 
 
 @inlined
-def _pool(p: Pass, t: Any, row: Any, numbers: Array, images: int, back: Any, pools: Any) -> None:
-    """Write the largest number or the mean of each window, or its tangent; or send numbers `back` to frames around."""
+def _share_out(row: Any, out: Array, numbers: Array, images: int, lanes: Any) -> None:
+    """Write numbers divided by those of the pixels of their windows that are in the image."""
+    y, stride = row.y, row.stride
+    for i in range(images * y.height):
+        top = i % y.height * stride - 1
+        for j in range(y.width):
+            left, at = j * stride - 1, (i * y.width + j) * y.channels
+            pixels = (min(top + 3, row.x.height) - max(top, 0)) * (min(left + 3, row.x.width) - max(left, 0))
+            share = v.spread(out.dtype.type(1 / pixels), lanes)
+            for c in range(at, at + y.channels, len(lanes)):
+                v.store(out, c, v.multiply(share, v.load(numbers, c, lanes)))
+
+
+@inlined
+def _largest(p: Pass, t: Any, row: Any, numbers: Array, images: int, back: Any, pools: Any) -> None:
+    """Write the largest number of each window or its tangent; or send numbers `back` to their places in frames around.
+
+    Of equal numbers the first counts, and not-a-number is larger than all.
+    """
     if pools is None:
         return
-    channels, (_, line, size) = row.y.channels, _frame(row)
-    for c in range(0, channels, len(p.lanes)):
-        for k in range(images):
-            for i in range(row.y.height):
-                for j in range(row.y.width):
-                    at = k * size + (i * line + j * channels) * row.stride + c
-                    to = ((k * row.y.height + i) * row.y.width + j) * channels + c
-                    if row.kind == MAX_POOL:
-                        _largest(p, t, at, (line, channels), numbers, to, back)
-                    else:
-                        share = numbers.dtype.type(_share(row, i, j))
-                        _mean(p, t, at, (line, channels), numbers, to, share, back)
+    frames, around, lanes, (_, line, size) = p.scratch.frames, p.scratch.around, p.lanes, _frame(row)
+    y, channels, zero = row.y, row.y.channels, v.spread(numbers.dtype.type(0), p.lanes)
+    for c in range(0, channels, len(lanes)):
+        for i in range(images * y.height):
+            start = i // y.height * size + i % y.height * row.stride * line + c
+            for j in range(y.width):
+                at, to = start + j * row.stride * channels, (i * y.width + j) * channels + c
+                largest = v.load(frames, at, lanes)
+                for n in range(1, WINDOW):
+                    largest = v.larger(largest, v.load(frames, _in_window(at, n, line, channels), lanes))
+                if back is not None:
+                    left = v.load(numbers, to, lanes)
+                    for n in range(WINDOW):
+                        here = _in_window(at, n, line, channels)
+                        x = v.load(frames, here, lanes)
+                        sent, left = v.where_equal(x, largest, left, zero), v.where_equal(x, largest, zero, left)
+                        v.store(around, here, v.add(v.load(around, here, lanes), sent))
+                elif t is not None:
+                    found = zero
+                    for n in range(WINDOW - 1, -1, -1):
+                        here = _in_window(at, n, line, channels)
+                        found = v.where_equal(v.load(frames, here, lanes), largest, v.load(around, here, lanes), found)
+                    v.store(numbers, to, found)
+                else:
+                    v.store(numbers, to, largest)
 
 
 @inlined
-def _in_window(at: int, n: int, steps: Any) -> int:
-    """Where the nth pixel of a pool's window from `at` on lies; steps are from line to line and pixel to pixel."""
-    return at + n // 3 * steps[0] + n % 3 * steps[1]
-
-
-@inlined
-def _share(row: Any, i: int, j: int) -> float:
-    """One over the number of pixels of a pool's window that are in the image."""
-    top, left = i * row.stride - 1, j * row.stride - 1
-    return 1 / ((min(top + 3, row.x.height) - max(top, 0)) * (min(left + 3, row.x.width) - max(left, 0)))
-
-
-@inlined
-def _mean(p: Pass, t: Any, at: int, steps: Any, numbers: Array, to: int, share: Any, back: Any) -> None:
-    """Write the sum of a window times a share, or its tangent; or send a number times the share to all pixels."""
-    lanes, shares, around = p.lanes, v.spread(share, p.lanes), p.scratch.around
-    if back is None:
-        found = v.spread(numbers.dtype.type(0), lanes)
-        for n in range(WINDOW):
-            read = p.scratch.frames if t is None else around
-            found = v.add(found, v.load(read, _in_window(at, n, steps), lanes))
-        v.store(numbers, to, v.multiply(shares, found))
-    else:
-        sent = v.multiply(v.load(numbers, to, lanes), shares)
-        for n in range(WINDOW):
-            here = _in_window(at, n, steps)
-            v.store(around, here, v.add(v.load(around, here, lanes), sent))
-
-
-@inlined
-def _largest(p: Pass, t: Any, at: int, steps: Any, numbers: Array, to: int, back: Any) -> None:
-    """Write the largest number of a window, not-a-number where there is one, or its tangent; or send a number there.
-
-    Of equal ones the first counts.
-    """
-    frames, around, lanes, zero = p.scratch.frames, p.scratch.around, p.lanes, v.spread(numbers.dtype.type(0), p.lanes)
-    largest = v.load(frames, at, lanes)
-    for n in range(1, WINDOW):
-        largest = v.larger(largest, v.load(frames, _in_window(at, n, steps), lanes))
-    if back is not None:
-        left = v.load(numbers, to, lanes)
-        for n in range(WINDOW):
-            here = _in_window(at, n, steps)
-            x = v.load(frames, here, lanes)
-            sent, left = v.where_equal(x, largest, left, zero), v.where_equal(x, largest, zero, left)
-            v.store(around, here, v.add(v.load(around, here, lanes), sent))
-    elif t is None:
-        v.store(numbers, to, largest)
-    else:
-        found = zero
-        for n in range(WINDOW - 1, -1, -1):
-            here = _in_window(at, n, steps)
-            found = v.where_equal(v.load(frames, here, lanes), largest, v.load(around, here, lanes), found)
-        v.store(numbers, to, found)
+def _in_window(at: int, n: int, line: int, channels: int) -> int:
+    """Where the nth pixel of a pool's window from `at` on lies."""
+    return at + n // 3 * line + n % 3 * channels
 
 
 # sums of terms --------------------------------------------------------------------------------------------------------
 
 
 @inlined
-def _add_term(p: Pass, t: Any, term: Any, mask: Any, at: int, to: int, pixels: int, adds: bool) -> None:
-    """Write or add a term, or its tangent."""
-    times, channels, lanes = v.spread(mask * p.factors[term.factor], p.lanes), term.x.channels, p.lanes
+def _add_term(p: Pass, t: Any, term: Any, image: int, out: int, start: int, pixels: int, adds: bool) -> None:
+    """Write or add some pixels of a term, or of its tangent, to an output."""
+    mask, channels, lanes = _mask(p, term.mask, image), term.x.channels, p.lanes
+    at, to = term.x.place * p.images + start * channels, out * p.images + start * channels
+    times = v.spread(mask * p.factors[term.factor], lanes)
     for c in range(0, channels, len(lanes)):
         scale, shift = v.load_many(p.norms, 4 * term.x.channel + c, channels, v.TWO, lanes)
         along = times
@@ -722,15 +706,13 @@ def _add_product(p: Pass, g: Gradients, t: Any, term: Any, mask: Any, grad: int,
 
 @merged
 def _sum_forward(p, t, terms, row):  # type: ignore[no-untyped-def]
-    channels, pixels, start = row.y.channels, p.images * row.y.height * row.y.width, 0
+    pixels, start = p.images * row.y.height * row.y.width, 0
     if row.first_term == row.last_term:
-        _fill(p.out[row.y.place * p.images :], pixels * channels, 0.0)
+        _fill(p.out[row.y.place * p.images :], pixels * row.y.channels, 0.0)
     while start < pixels:
         image, end = _until(p, row, start)
         for number in range(row.first_term, row.last_term):
-            term, offset = terms[number], start * channels
-            at, to, mask = term.x.place * p.images + offset, row.y.place * p.images + offset, _mask(p, term.mask, image)
-            _add_term(p, t, term, mask, at, to, end - start, number > row.first_term)
+            _add_term(p, t, terms[number], image, row.y.place, start, end - start, number > row.first_term)
         start = end
 
 
@@ -746,15 +728,15 @@ def _sum_backward(p, g, t, terms, row, with_factors, with_all):  # type: ignore[
         for number in range(row.first_term, row.last_term):
             term = terms[number]
             mask = _mask(p, term.mask, image)
-            if with_factors or term.normed == 1:
+            if with_factors or term.sums == term.x.channel:
                 _add_sums(p, g, t, term.x, term.sums, mask, g.out, place, start, count)
-            if term.is_state == 1 and (term.x.depends == 1 or with_all):
+            if term.x.role == SHARED and (term.x.depends == 1 or with_all):
                 grad, to = place * p.images + start * channels, g.places[term.x.gradient] * p.images + start * channels
                 _add_product(p, g, t, term, mask, grad, to, count * channels)
         start = end
     for number in range(row.first_term, row.last_term):
         term = terms[number]
-        if term.is_state == 1 and (term.x.depends == 1 or with_all):
+        if term.x.role == SHARED and (term.x.depends == 1 or with_all):
             g.written[term.x.gradient] = 1
         for c in range(3 * term.sums + channels, 3 * term.sums + 2 * channels):
             g.factors[term.factor] += p.out_sums[c]
@@ -814,19 +796,14 @@ def backward(
         if row.kind == SUM:
             _sum_backward(p, g, t, terms, row, with_factors, with_all)
             continue
-        if row.state == 1:
+        if row.y.role == SHARED:
             _state_sums(p, g, t, row)
-        if row.x_summed == 1:
+        if row.x.role == BETWEEN:
             _fill(p.out_sums[3 * row.x.channel :], 3 * row.x.channels, 0.0)
-        _norm_gradient(p, t, row)
+        _norm_gradient(p, g, t, row)
         if row.kind == POINTWISE:
             _pointwise_backward(p, g, t, row)
         else:
             _windows_backward(p, g, t, row, windows)
         for part in range(row.x.parts):
             g.written[row.x.gradient + part] = 1
-        if len(g.parameters) > 0 and row.gain >= 0:
-            for c in range(row.y.channels):
-                factor, at = p.factors[row.factor], 3 * row.y.channel + c
-                g.parameters[row.gain + c] = factor * p.sums[at + row.y.channels]
-                g.parameters[row.gain + row.y.channels + c] = factor * p.sums[at]
