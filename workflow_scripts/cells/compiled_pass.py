@@ -37,7 +37,7 @@ def lanes_of(cells: nn.ModuleList) -> tuple[int, ...]:
 
 
 def windows_of(cells: nn.ModuleList) -> tuple[tuple[int, ...] | None, ...]:
-    """Zeros for each tap of the cells' kernels, by kernel, and for pools; None for what they lack."""
+    """Zeros for each tap of the cells' kernels, by kernel, and for max pools; None for what they lack."""
     modules = list(cells.modules())
     sides: set[Any] = {module.kernel_size[0] for module in modules if isinstance(module, nn.Conv2d)}
     sides |= {module.kernel_size for module in modules if isinstance(module, nn.AvgPool2d)}

@@ -8,7 +8,7 @@ numbers y of a convolution reads `scale * y + shift` instead.
 With tangents, the loops compute derivatives along a direction of the factors: of images, which are stored, and on the
 way back of gradients, where parameters stay fixed. Arguments: `p` is the pass, `g` its gradients, `t` its tangents or
 None, which numba knows when it compiles; `windows` are for each kernel of 3, 5 and 7 zeros, as many as it has taps, and
-a zero for pools, or None for what no row has.
+a zero for pools of the largest number, or None for what no row has.
 """
 
 from functools import partial
@@ -26,8 +26,8 @@ POINTWISE, SEPARABLE, MAX_POOL, AVERAGE_POOL, SUM = range(5)  # kinds of rows
 TERM, BETWEEN, SHARED = range(3)  # roles of states
 NUMBERS_AT_ONCE = 4096
 WINDOW = 9  # pixels, of a pool
-# Made a part of the function that calls it before types are known. 1 is `row.stride // row.stride` there: for an
-# argument that is a number written out numba compiles a function once more.
+# Made a part of the function that calls it before types are known. Arguments of others are not numbers written out
+# there: for such a one, as for another type, numba compiles a function once more. `row.stride // row.stride` is 1.
 merged: Any = numba.njit(inline="always")
 
 
@@ -158,16 +158,16 @@ def _frame(row: Any) -> tuple[int, int, int]:
     return padding, line, (row.x.height + 2 * padding) * line
 
 
-@inlined
+@merged
 def _exchange_frames(p: Pass, g: Any, t: Any, row: Any, frames: Array, image: int, images: int) -> None:
     """Write what a row reads into frames, of so many images from `image` on; or send the gradients there back."""
-    x, channels, (padding, line, size) = row.x, row.x.channels, _frame(row)
+    x, part, channels, (padding, line, size) = row.x, row.x.parts - 1, row.x.channels, _frame(row)
     at, first = padding * (line + channels), image * x.height * x.width * channels
     steps, pixels = (size, line, channels), (images, x.height, x.width)
-    _exchange(p, g, t, row, frames, at, steps, 0, first, channels, pixels)
+    _exchange(p, g, t, row, frames, at, steps, part, first, channels, pixels)
 
 
-@inlined
+@merged
 def _exchange_pixels(p: Pass, g: Any, t: Any, row: Any, first: int, rows: int) -> None:
     """Write what a pointwise convolution sees of output rows `first` on of all images; or send its gradient back.
 
@@ -199,7 +199,7 @@ def _at_once(row: Any) -> tuple[int, int]:
     return max(1, NUMBERS_AT_ONCE // (2 * size)) if rows == row.y.height else 1, rows
 
 
-@inlined
+@merged
 def _convolve(
     row: Any, taps: Array, out: Array, frames: Array, some: Any, stride: int, adds: Any, windows: Any, lanes: Any
 ) -> None:
@@ -563,7 +563,7 @@ def _windows_backward(p, g, t, row, windows):  # type: ignore[no-untyped-def]
     s, channels, lanes, (_, _, size), (together, rows) = p.scratch, row.y.channels, p.lanes, _frame(row), _at_once(row)
     count, one, with_weights = row.kernel * row.kernel, row.stride // row.stride, len(g.parameters) > 0
     rows_in = max(1, min(row.x.height, NUMBERS_AT_ONCE // (row.x.width * channels)))
-    turned, weights = s.taps[count * channels :], p.parameters[row.second :]
+    zero, turned, weights = one - one, s.taps[count * channels :], p.parameters[row.second :]
     _fill(s.frames, together * size, -np.inf if row.kind == MAX_POOL else 0.0)
     _fill(s.around, together * size, 0.0)
     _fill(s.products, count * channels, 0.0)
@@ -601,7 +601,7 @@ def _windows_backward(p, g, t, row, windows):  # type: ignore[no-untyped-def]
             start, pixels = (image * row.x.height + first) * row.x.width, images * some[2] * row.x.width
             _convolve(row, turned, s.between, s.around, some, one, None, windows, lanes)
             steps, line = (channels, channels, channels), (one, one, pixels)
-            _exchange(p, g, t, row, s.between, 0, steps, 0, start * channels, channels, line)
+            _exchange(p, g, t, row, s.between, zero, steps, zero, start * channels, channels, line)
             if row.x.role == BETWEEN:
                 grad = g.places[row.x.gradient]
                 _add_sums(p, g, t, row.x, row.x.channel, p.values.dtype.type(1), g.out, grad, start, pixels)
