@@ -18,17 +18,15 @@ from pathlib import Path
 
 from workflow_scripts.provenance import history
 from workflow_scripts.provenance.check_files import altered
-from workflow_scripts.provenance.compare import compared_files, differing_files
-from workflow_scripts.provenance.compare_tables import is_table, table_lines
+from workflow_scripts.provenance.compare import compared_files, differing_files, is_table, table_lines
 from workflow_scripts.provenance.findings import Verdict
 from workflow_scripts.provenance.ledger import Entry, Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.page_file import page_of
 from workflow_scripts.provenance.replay import ReplayError, replay
-from workflow_scripts.provenance.signature import SignatureError, sign, signed_text
-from workflow_scripts.provenance.signature_findings import check_signatures
+from workflow_scripts.provenance.signature import SignatureError, check_signatures, sign, signed_text
+from workflow_scripts.provenance.staleness import WaiverError, waive
 from workflow_scripts.provenance.study_of_results import planned_of, study_of
 from workflow_scripts.provenance.verify import require_sound, verify
-from workflow_scripts.provenance.waive import WaiverError, waive
 from workflow_scripts.runtime.command_line import add_set, documented_parser, print_error, print_lines, stop_writing
 from workflow_scripts.runtime.folders import RECORDS
 from workflow_scripts.study.study import Study, StudyError

@@ -32,10 +32,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from workflow_scripts.provenance.attempts import append, begin
-from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.environment import git_state, machine, software
-from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
-from workflow_scripts.provenance.kept_outputs import Mismatch, keep, put_back, remove_outdated, same_job
+from workflow_scripts.provenance.identity import Identity, combined, parse_identity, step_code, text_of
+from workflow_scripts.provenance.kept_outputs import (
+    Mismatch,
+    keep,
+    put_back,
+    put_back_sentence,
+    remove_outdated,
+    same_job,
+)
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.record import file_facts, new_record, now
 from workflow_scripts.runtime.command_line import documented_parser, print_lines
@@ -175,13 +181,15 @@ def _run(
             shutil.rmtree(scratch, ignore_errors=True)
             read = file_facts(inputs)
             if not anew:
-                kept = put_back(identity, inputs, read, outputs, root, name)
-                if kept.files:
-                    progress.say(kept.sentence(root))
-                    append(attempts, {"attempt": attempt, "ended": now(), "failed": None, "put_back": len(kept.files)})
+                try:
+                    files = put_back(identity, inputs, read, outputs, root, name)
+                except Mismatch as why:
+                    print(f"no earlier result is put back, because {why}", file=progress.log, flush=True)
+                    files = []
+                if files:
+                    progress.say(put_back_sentence(files, root))
+                    append(attempts, {"attempt": attempt, "ended": now(), "failed": None, "put_back": len(files)})
                     return
-                if kept.why_not is not None:
-                    print(kept.why_not, file=progress.log, flush=True)
             code = _code(identity, root / WAIVERS / f"{name}.json")
             inputs_before = link_inputs(read, inputs, root)
             made = _scratch_paths(outputs, scratch)

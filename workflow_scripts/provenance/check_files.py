@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from workflow_scripts.provenance.differences import DIGITS
 from workflow_scripts.provenance.findings import Finding, Verdict
 from workflow_scripts.provenance.hashing import regular_size, sha256_of_files
-from workflow_scripts.provenance.ledger import Entry, Ledger
-from workflow_scripts.provenance.notes import first_few
+from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.provenance.record import OutputFile, lies_at
 
 
@@ -35,11 +34,10 @@ Files = Mapping[str, CurrentFile | None]
 def current_files(ledger: Ledger, verdict: Verdict, rehash: bool) -> Files:
     """Size and content of every recorded file. One whose size nothing has is not hashed: it may claim any."""
     recorded: dict[str, OutputFile] = {each.path: each for entry in ledger.entries() for each in entry.record.inputs}
-    recorded |= {output.path: output for output, _ in in_force(ledger)}
+    recorded |= {output.path: output for output, _ in ledger.in_force}
     places = {path: place for path in sorted(recorded) if (place := ledger.location(path)) is not None}
     away = sorted(recorded.keys() - places.keys())
-    if away:
-        verdict.notes.append(f"not looked at, because the folder lies apart from the workflow: {first_few(away)}")
+    verdict.note("not looked at, because the folder lies apart from the workflow", away)
     # Data sets may be links, results are none.
     sizes = {path: regular_size(place, follow=not lies_at(path, ledger.root)) for path, place in places.items()}
     there = {path: size for path, size in sizes.items() if size is not None}
@@ -61,24 +59,15 @@ def altered(ledger: Ledger, path: str) -> Finding | None:
     return next(check_outputs(ledger, {path: CurrentFile(size, sha256_of_files([place])[place])}), None)
 
 
-def in_force(ledger: Ledger) -> Iterator[tuple[OutputFile, Entry]]:
-    """Every output with the record that vouches for it."""
-    for entry in {id(entry): entry for entry in ledger.makers.values()}.values():
-        for output in entry.record.outputs:
-            if ledger.makers[output.path] is entry:
-                yield output, entry
-
-
 def check_outputs(ledger: Ledger, files: Files) -> Iterator[Finding]:
     """Files that are not there, and files that are not what was recorded."""
-    written = {output.sha256: output.path for output, _ in in_force(ledger) if output.bytes}
-    for output, entry in in_force(ledger):
+    written = {output.sha256: output.path for output, _ in ledger.in_force if output.bytes}
+    for output, record in ledger.in_force:
         if output.path not in files:
             continue
-        seen, job = files[output.path], entry.record.job
+        seen, job = files[output.path], record.job
         if seen is None:
-            cause = f"it is recorded by {job} ({entry.record.ended}), but not there"
-            yield Finding("missing", output.path, cause, job)
+            yield Finding("missing", output.path, f"it is recorded by {job} ({record.ended}), but not there", job)
         elif not seen.matches(output):
             other = written.get(seen.sha256 or "")
             now = f"the content of {other}" if other not in (None, output.path) else str(seen)

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Set
 from pathlib import Path
 
 from workflow_scripts.cluster.submission_files import is_trace
-from workflow_scripts.provenance.check_files import in_force
 from workflow_scripts.provenance.findings import Finding
 from workflow_scripts.provenance.kept_outputs import kept_at
 from workflow_scripts.provenance.ledger import Ledger
@@ -29,7 +28,7 @@ def unrecorded_files(ledger: Ledger) -> Iterator[Finding]:
 
     Kept bytes are known by their place alone: they are hashed when they are put back.
     """
-    recorded = {ledger.location(output.path) for output, _ in in_force(ledger)}
+    recorded = {ledger.location(output.path) for output, _ in ledger.in_force}
     recorded |= {signature.file for signature in signatures_in(ledger.folder)}
     kept = {
         kept_at(ledger.folder, job, each.sha256)

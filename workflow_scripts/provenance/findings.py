@@ -23,7 +23,7 @@ class Finding:
 
 @dataclass
 class Verdict:
-    """All that verification found. Findings are faults; notes are worth knowing and are not."""
+    """All that verification found."""
 
     folder: str
     root_digest: str
@@ -41,6 +41,11 @@ class Verdict:
     def as_json(self) -> dict[str, Any]:
         """The verdict as plain values."""
         return asdict(self)
+
+    def note(self, what: str, names: list[str], most: int = 3) -> None:
+        """Note what holds for some names: the first few, and how many more there are; nothing where there are none."""
+        more = f" and {len(names) - most} more" if len(names) > most else ""
+        self.notes += [f"{what}: {', '.join(names[:most])}{more}"] if names else []
 
 
 def shown(file: Path, ledger: Ledger) -> str:

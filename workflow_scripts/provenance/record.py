@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
-from workflow_scripts.provenance.code_digest import combined
-from workflow_scripts.provenance.identity import Identity
+from workflow_scripts.provenance.identity import Identity, combined
 from workflow_scripts.runtime.folders import RESERVED
 from workflow_scripts.runtime.module_code import FIRST_PARTY
 from workflow_scripts.runtime.untrusted_files import UnreadableError, files_below, read_regular
@@ -166,24 +165,36 @@ class Record(Model):
     def _is_consistent(self) -> Self:
         if self.code != combined(self.modules):
             raise ValueError("the digest over the modules is not theirs")
-        written = [path for paths in self.arguments.outputs.values() for path in paths]
-        written += [output.path for output in self.outputs]
-        if any(not path.startswith(f"{self.root}/") for path in written):
+        below, asked, written = f"{self.root}/", set(self.asked), [output.path for output in self.outputs]
+        if any(not path.startswith(below) for path in (*asked, *written)):
             raise ValueError("an output lies outside the results folder")
-        if any(path[len(self.root) + 1 :].split("/")[0] in RESERVED for path in written):
+        if any(path.removeprefix(below).split("/")[0] in RESERVED for path in (*asked, *written)):
             raise ValueError("an output lies in a folder of the audit or of the wrapper")
-        for given, files in ((self.arguments.inputs, self.inputs), (self.arguments.outputs, self.outputs)):
-            at_or_above = {place for each in files for place in _at_or_above(each.path)}
-            if not at_or_above.issuperset(path for paths in given.values() for path in paths):
+        for called_with, files in ((self.given, self.inputs), (self.asked, self.outputs)):
+            if not {place for each in files for place in _at_or_above(each.path)}.issuperset(called_with):
                 raise ValueError("a file that the job was called with is not stated")
-        asked = {path for paths in self.arguments.outputs.values() for path in paths}
-        if any(asked.isdisjoint(_at_or_above(output.path)) for output in self.outputs):
+        if any(asked.isdisjoint(_at_or_above(path)) for path in written):
             raise ValueError("an output is not one that the job was called with")
-        if len({output.path for output in self.outputs}) < len(self.outputs):
+        if len(set(written)) < len(written):
             raise ValueError("an output is there twice")
         if self.seed != self.settings.get("seed"):
             raise ValueError("the seed is not that of the settings")
         return self
+
+    @property
+    def identity(self) -> Identity:
+        """What the job was made with."""
+        return Identity(self.step, self.settings, tuple(self.chosen_modules), self.code)
+
+    @property
+    def given(self) -> list[str]:
+        """The inputs that the job was called with: files, and folders, which mean the files inside."""
+        return [path for paths in self.arguments.inputs.values() for path in paths]
+
+    @property
+    def asked(self) -> list[str]:
+        """The outputs that the job was called with: files and folders."""
+        return [path for paths in self.arguments.outputs.values() for path in paths]
 
     def sha256_of(self, path: str) -> str | None:
         """The sha256 that the record states of an output; None where it names no such output."""
@@ -191,7 +202,7 @@ class Record(Model):
 
     def was_given(self, path: str) -> bool:
         """Whether the job was called with an input, or with a folder it lies in; what it fetched itself it was not."""
-        return any(lies_at(path, given) for paths in self.arguments.inputs.values() for given in paths)
+        return any(lies_at(path, given) for given in self.given)
 
 
 class RecordError(ValueError):

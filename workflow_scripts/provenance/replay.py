@@ -11,11 +11,10 @@ from pathlib import Path, PurePosixPath
 
 from workflow_scripts.data.own.facts import FOLDER as OWN
 from workflow_scripts.data.own.facts import noted_sources
-from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.differences import differences, module_changes
 from workflow_scripts.provenance.environment import machine, software
 from workflow_scripts.provenance.hashing import behind_link, sha256_of_recorded
-from workflow_scripts.provenance.identity import Identity, step_code, text_of
+from workflow_scripts.provenance.identity import Identity, combined, step_code, text_of
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.record import MARK, read_record
 from workflow_scripts.runtime.folders import LOGS, RECORDS

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from workflow_scripts.provenance.findings import Finding, Verdict
+from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import SIGNATURES
 from workflow_scripts.runtime.untrusted_files import UnreadableError, read_regular
@@ -44,15 +46,6 @@ class Signature:
     def fingerprint(self) -> str:
         """The key's fingerprint as OpenSSH writes it."""
         return "SHA256:" + base64.b64encode(self.key).decode().rstrip("=")
-
-
-@dataclass(frozen=True)
-class Checked:
-    """What came of checking one signature: who made it, or why it counts for nothing."""
-
-    signature: Signature
-    signers: tuple[str, ...] = ()
-    fault: str | None = None
 
 
 def signed_text(root: str, digest: str) -> bytes:
@@ -100,18 +93,34 @@ def sign(folder: Path, text: bytes, key: Path) -> Signature:
     return Signature(target, content, made)
 
 
-def check(folder: Path, text: bytes, signers: Path) -> list[Checked]:
-    """Check every signature of a folder over `text` against a file of allowed signers. Raises SignatureError.
+def check_signatures(ledger: Ledger, signers: Path | None, verdict: Verdict) -> None:
+    """Add to a verdict who signed the folder, and a finding for every signature that does not hold, or for none.
 
-    Whether a signer's time is over (`valid-before`) is decided by the clock of now: a signature proves no time.
+    `signers` is a file of those whose signatures the caller takes; without it a note says that nothing was checked.
+    Whether a signer's time is over (`valid-before`) is decided by the clock of now: a signature proves no time. Raises
+    SignatureError where signatures cannot be checked.
     """
+    found, place = list(signatures_in(ledger.folder)), f"{ledger.root}/{SIGNATURES}"
+    if signers is None:
+        keys = [each.fingerprint for each in found]
+        verdict.note("signatures that were not checked, since no signers were given", keys)
+        return
     try:
         allowed = signers.read_bytes()
     except OSError as error:
         raise SignatureError(f"{signers}: these signers cannot be read ({error.strerror})") from None
+    if not found:
+        verdict.findings.append(Finding("signature", place, "there is no signature in it"))
+    text = signed_text(ledger.root, ledger.root_digest)
     with TemporaryDirectory(prefix="signers-") as scratch:
         Path(scratch, "signers").write_bytes(allowed)
-        return [_checked(each, text, Path(scratch), signers) for each in signatures_in(folder)]
+        for each in found:
+            names, fault = _signers_of(each, text, Path(scratch), signers)
+            if names:
+                who = f"{', '.join(names)} with the key {each.fingerprint}"
+                verdict.signed.append(f"signed by {who}, over the root digest {ledger.root_digest}")
+            else:
+                verdict.findings.append(Finding("signature", f"{place}/{each.file.name}", fault))
 
 
 def made_over(signature: Signature, text: bytes) -> bool:
@@ -122,14 +131,15 @@ def made_over(signature: Signature, text: bytes) -> bool:
         return _ssh_keygen("check-novalidate", "-n", NAMESPACE, "-s", str(file), stdin=text).returncode == 0
 
 
-def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> Checked:
+def _signers_of(signature: Signature, text: bytes, scratch: Path, named: Path) -> tuple[list[str], str]:
+    """Who made a signature over `text`, of the `signers` in `scratch`, a copy of `named`; if nobody, why it is invalid."""
     file, signers = scratch / "signature", scratch / "signers"
     file.write_bytes(signature.content)
     found = _ssh_keygen("find-principals", "-s", str(file), "-f", str(signers))
     if found.returncode:
         fault = next((line for line in _lines(found) if line.startswith(f"{signers}:")), "")
         why = f" ({fault.replace(str(signers), str(named))})" if fault else ""
-        return Checked(signature, fault=f"{named} names no signer with its key {signature.fingerprint}{why}")
+        return [], f"{named} names no signer with its key {signature.fingerprint}{why}"
     good, faults = [], []
     for name in dict.fromkeys(re.split(r"[\n,]", found.stdout.decode(errors="replace"))):
         if not name or name.startswith("!"):
@@ -139,11 +149,9 @@ def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> C
             good.append(name)
         else:
             faults.append(_output_of(done).replace(str(signers), str(named)))
-    if good:
-        return Checked(signature, tuple(good))
     if any("incorrect signature" in fault for fault in faults):
-        return Checked(signature, fault="it is not over this folder's root digest: the folder was changed, or another")
-    return Checked(signature, fault=f"it does not count; ssh-keygen says: {'; '.join(faults)}")
+        return good, "it is not over this folder's root digest: the folder was changed, or another"
+    return good, f"it does not count; ssh-keygen says: {'; '.join(faults)}"
 
 
 def _ssh_keygen(what: str, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:

@@ -7,20 +7,24 @@ is ended by hand by deleting the file.
 
 import json
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import StringConstraints
 
-from workflow_scripts.provenance.identity import Identity, planned_identity, text_of
+from workflow_scripts.provenance.identity import planned_identity, text_of
 from workflow_scripts.provenance.record import JobName, Record, RecordError, Sha256, Time, digest_of, read_with_bytes
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import RECORDS, WAIVERS
+from workflow_scripts.runtime.job_command import named_files
 from workflow_scripts.runtime.printable import visible
 from workflow_scripts.runtime.untrusted_files import found_below, read_regular
 from workflow_scripts.runtime.writable_paths import link_on_the_way
 from workflow_scripts.study.job import Job
+from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.settings_model import Model
 
 
@@ -67,40 +71,36 @@ class Waivers:
     def _read(self) -> dict[Path, Waiver | None]:
         found: dict[Path, Waiver | None] = {}
         for path in (each.path for each in found_below(self.root / WAIVERS) if each.path.suffix == ".json"):
-            try:
+            found[path] = None
+            with suppress(OSError, ValueError, RecursionError):
                 waiver = Waiver.model_validate(json.loads(read_regular(path)))
-            except (OSError, ValueError, RecursionError):
-                waiver = None
-            found[path] = waiver if waiver is not None and path == self._file(waiver.job) else None
+                found[path] = waiver if path == self._file(waiver.job) else None
         return found
 
     def identity(self, job: Job) -> str:
         """A job's identity as Snakemake should take it: as it is now, or, under a waiver, as it was made with."""
-        now = planned_identity(job)
-        kept = self.kept(job.name, now)
-        if kept is None:
-            return now
-        return text_of(Identity(kept.step, kept.settings, tuple(kept.chosen_modules), kept.code))
+        text = planned_identity(job)
+        kept = self.kept(job.name, text)
+        return text if kept is None else text_of(kept.identity)
 
-    def kept(self, job: str, now: str) -> Record | None:
-        """The record that a waiver keeps for a job whose identity text is `now`; None where none holds."""
+    def kept(self, job: str, identity: str) -> Record | None:
+        """The record that a waiver keeps for a job whose identity text is `identity` now; None where none holds."""
         waiver = self.all.get(job)
-        if waiver is None or waiver.identity != digest_of(now.encode()):
+        if waiver is None or waiver.identity != digest_of(identity.encode()):
             return None
         try:
             record, content = read_with_bytes(self.root / RECORDS / f"{job}.json")
         except (FileNotFoundError, RecordError):
             return None
-        if digest_of(content) != waiver.record:
-            return None
-        outputs = (Path(path) for paths in record.arguments.outputs.values() for path in paths)
-        return record if all((self.root / path.relative_to(record.root)).exists() for path in outputs) else None
+        outputs = (Path(path).relative_to(record.root) for path in record.asked)
+        is_it = digest_of(content) == waiver.record and all((self.root / path).exists() for path in outputs)
+        return record if is_it else None
 
     def _file(self, job: str) -> Path:
         return self.root / WAIVERS / f"{job}.json"
 
     def write(self, waiver: Waiver) -> Path:
-        """Put a waiver into force; returns its file."""
+        """Put a waiver into force; returns its file. Raises ValueError where a link is on the way to it."""
         file = self._file(waiver.job)
         link = link_on_the_way(self.root, file)
         if link is not None:
@@ -109,9 +109,20 @@ class Waivers:
         return file
 
 
-def open_waivers(root: str) -> Waivers:
-    """The waivers of a results folder; ends the program, in one sentence, for a file that is not a waiver."""
-    waivers = Waivers(root)
+def rule_params(plan: Plan) -> Callable[..., dict[str, Any]]:
+    """A function from a kind of job and its fixed wildcards to the params of a rule.
+
+    They are what decides its jobs, and how their command names the files. Ends the program, in one sentence, for a file
+    that is not a waiver.
+    """
+    waivers = Waivers(plan.places.results)
     if waivers.faults:
         sys.exit(visible(waivers.faults[0]))
-    return waivers
+
+    def params(kind: str, **fixed: str) -> dict[str, Any]:
+        def identity(wildcards: Any) -> str:
+            return waivers.identity(plan.job(kind, **fixed, **dict(wildcards.items())))
+
+        return {"job": identity, "files": named_files}
+
+    return params

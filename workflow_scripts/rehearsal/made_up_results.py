@@ -6,9 +6,8 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.environment import machine, software
-from workflow_scripts.provenance.identity import Identity, step_code
+from workflow_scripts.provenance.identity import Identity, combined, step_code
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.record import file_facts, new_record
 from workflow_scripts.runtime.durable import write_durably
