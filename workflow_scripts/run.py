@@ -220,19 +220,15 @@ def _run(
                 outputs=outputs,
                 read=inputs_before + [{**source, "record": None} for source in file_facts(sources or {})],
                 written=written,
-                conditions={
-                    "software": software(),
-                    "machine": machine(),
-                    "git": git_state(),
-                    "device": device,
-                    "threads": THREADS,
-                },
-                times={
-                    "attempt": attempt,
-                    "started": started,
-                    "ended": now(),
-                    "seconds": round(time.monotonic() - clock, 3),
-                },
+                software=software(),
+                machine=machine(),
+                git=git_state(),
+                device=device,
+                threads=THREADS,
+                attempt=attempt,
+                started=started,
+                ended=now(),
+                seconds=round(time.monotonic() - clock, 3),
             )
             write_durably(file, record)
             note_outputs(outputs, root, name)

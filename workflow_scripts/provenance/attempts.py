@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,15 +38,11 @@ class Attempts:
 
         Of a job that runs now this is not asked: its last attempt has not ended either.
         """
-        if not self.entries:
-            return None
-        last = self.entries[-1]
+        last = self.entries[-1] if self.entries else {}
         if "started" in last:
             where = f"on {last.get('host')}" + (f", scheduler's job {last['job']}" if last.get("job") else "")
-            return (
-                f"attempt {last['attempt']} ({last['started']}, {where}) did not end: it was killed"
-                " (by a time limit, for memory, or with its machine)"
-            )
+            killed = "it was killed (by a time limit, for memory, or with its machine)"
+            return f"attempt {last['attempt']} ({last['started']}, {where}) did not end: {killed}"
         failed = last.get("failed")
         return None if failed is None else f"{last.get('reason') or failed} ({last.get('ended')})"
 
@@ -77,12 +74,10 @@ def read(file: Path, job: str, start: int = 0) -> Attempts:
         raise UnreadableError(f"{file}: {error}") from None
     entries = []
     for line in content[start:].decode(errors="replace").splitlines():
-        try:
+        with suppress(ValueError, RecursionError):
             value = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict) and isinstance(value.get("attempt"), int):
-            entries.append(value)
+            if isinstance(value, dict) and isinstance(value.get("attempt"), int):
+                entries.append(value)
     return Attempts(job, entries)
 
 

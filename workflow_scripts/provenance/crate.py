@@ -6,12 +6,16 @@ for. Records come from strangers, so what they say goes into the crate's metadat
 https://w3id.org/ro/wfrun/provenance/0.5 and those it rests on.
 """
 
+import errno
+import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from rocrate.model.contextentity import ContextEntity
@@ -19,7 +23,6 @@ from rocrate.rocrate import ROCrate
 
 from workflow_scripts.provenance.ledger import Entry, Ledger, read_ledger
 from workflow_scripts.provenance.record import OutputFile, lies_at
-from workflow_scripts.provenance.safe_copy import copy_regular
 from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.verify import require_sound
 from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS, WAIVERS
@@ -38,6 +41,10 @@ LICENCE = "https://spdx.org/licenses/Apache-2.0"
 PLAIN = str.maketrans("<>", "\u2039\u203a")
 """Angle brackets, and the single angle quotation marks that are written for them."""
 COMPLETED = "http://schema.org/CompletedActionStatus"
+CHUNK = 1 << 20
+"""Bytes of a copied file that are read at a time."""
+LEADS_ELSEWHERE = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
+"""What opening a link, or a folder that is one, fails with; and a socket."""
 
 
 def export(
@@ -184,17 +191,15 @@ class _Builder:
         times = {"startTime": record.started, "endTime": record.ended}
         properties = {"@type": "CreateAction", "name": _text(record.job), **times, "actionStatus": COMPLETED}
         action = self.crate.add_action(self._tool(record.step), f"#run-{name}", properties=properties)
-        for key in ("input", "output"):
-            files: Sequence[OutputFile] = record.inputs if key == "input" else record.outputs
-            entities = []
+        directions: dict[str, tuple[str, Sequence[OutputFile]]]
+        directions = {"object": ("input", record.inputs), "result": ("output", record.outputs)}
+        for role, (direction, files) in directions.items():
             for each in files:
-                entity = self.files[_key(each)]
-                parameter = self._parameter(record.step, key, each.name)
-                if parameter not in _as_list(entity.get("exampleOfWork")):
-                    entity.append_to("exampleOfWork", parameter)
-                entities.append(entity)
-            if entities:
-                action["object" if key == "input" else "result"] = entities
+                parameter = self._parameter(record.step, direction, each.name)
+                if parameter not in self.files[_key(each)].get("exampleOfWork", []):
+                    self.files[_key(each)].append_to("exampleOfWork", parameter)
+            if files:
+                action[role] = [self.files[_key(each)] for each in files]
         entity = self._add(f"#control-{name}", "ControlAction", f"orchestrate {_text(record.job)}")
         entity["instrument"] = self.steps[record.step]
         entity["object"] = action
@@ -245,5 +250,57 @@ def _text(text: str) -> str:
     return shown.translate(PLAIN)
 
 
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+# copying out of a folder that strangers may have made -----------------------------------------------------------------
+
+
+class CopyError(ValueError):
+    """A file that is not copied; its text is one sentence."""
+
+
+def copy_regular(folder: Path, inside: str, target: Path, sha256: str | None = None) -> int:
+    """Copy the regular file at `inside`, a path below `folder`, to the new file `target`; returns its size in bytes.
+
+    `folder` itself may lie behind links; nothing below it may. Raises CopyError where it is not a file, is behind a
+    link, has not this sha256, or where `target` is there; and OSError.
+    """
+    digest, size = hashlib.sha256(), 0
+    with _opened(folder, inside) as source:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            copy = target.open("xb")
+        except FileExistsError:
+            raise CopyError(f"{folder / inside}: another file is copied to the same place") from None
+        with copy:
+            while chunk := source.read(CHUNK):
+                digest.update(chunk)
+                size += copy.write(chunk)
+    if sha256 is not None and digest.hexdigest() != sha256:
+        raise CopyError(f"{folder / inside}: it was changed after it had been verified")
+    return size
+
+
+@contextmanager
+def _opened(folder: Path, inside: str) -> Iterator[BinaryIO]:
+    """Open step by step, so that no folder on the way can be exchanged for a link meanwhile."""
+    *parents, name = PurePosixPath(inside).parts
+    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for parent in parents:
+            inner = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+            os.close(here)
+            here = inner
+        if not stat.S_ISREG(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode):
+            raise CopyError(f"{folder / inside}: it is not a regular file, and only those are copied")
+        number = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
+    except OSError as error:
+        if error.errno in LEADS_ELSEWHERE:
+            raise CopyError(f"{folder / inside}: a link is on the way to it, and none is followed") from None
+        if isinstance(error, FileNotFoundError):
+            raise CopyError(f"{folder / inside}: it is not there any more") from None
+        raise
+    finally:
+        os.close(here)
+    with os.fdopen(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise CopyError(f"{folder / inside}: it is not a regular file, and only those are copied")
+        yield file

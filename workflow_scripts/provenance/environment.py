@@ -4,6 +4,7 @@ import os
 import platform
 import socket
 import subprocess
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,12 @@ LOCK_FILE = ROOT / "envs" / "requirements.txt"
 
 def software() -> dict[str, Any]:
     """Versions of Python and the packages that can touch a number, and the lock file's digest."""
-    versions: dict[str, str | None] = {}
+    versions: dict[str, str | None] = dict.fromkeys(PACKAGES)
     for package in PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    return {
-        "python": platform.python_version(),
-        "packages": versions,
-        "lock_sha256": sha256_of(LOCK_FILE) if LOCK_FILE.is_file() else None,
-    }
+    lock = sha256_of(LOCK_FILE) if LOCK_FILE.is_file() else None
+    return {"python": platform.python_version(), "packages": versions, "lock_sha256": lock}
 
 
 def machine() -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The state of every job of a study: which would run, why, at what cost; and what Snakemake alone would do."""
 
 import os
+import re
 import shlex
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -146,6 +147,7 @@ class DryRunError(Exception):
 
 SNAKEMAKE = ".venv/bin/snakemake"
 BANNERS = ("Using profile", "Assuming unrestricted", "host:", "Building DAG")
+PLANNED_JOB = re.compile(r"^ {4,}log: (.*)\n(?:(?! {4,}log: ).*\n)*? {4,}reason: (.*)$", re.MULTILINE)
 LINES_SHOWN = 4
 
 
@@ -163,18 +165,7 @@ def snakemake_plan(options: Sequence[str]) -> dict[str, str]:
     if done.returncode != 0:
         lines = [line for line in output.splitlines() if line.strip() and not line.startswith(BANNERS)]
         raise DryRunError("snakemake -n: " + " ".join(lines[:LINES_SHOWN] or ["it failed and printed nothing"]))
-    return dict(_planned_jobs(output))
-
-
-def _planned_jobs(output: str) -> Iterator[tuple[str, str]]:
-    log = None
-    for line in output.splitlines():
-        key, _, value = line.strip().partition(": ")
-        if line.startswith("    ") and key == "log":
-            log = value
-        elif line.startswith("    ") and key == "reason" and log is not None:
-            yield log, value
-            log = None
+    return dict(PLANNED_JOB.findall(output))
 
 
 def disagreements(found: Iterable[JobState], plan: dict[str, str]) -> list[str]:

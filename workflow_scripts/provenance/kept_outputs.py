@@ -1,12 +1,8 @@
 """The bytes of finished jobs, kept so that outputs removed from outside are put back instead of computed again.
 
-A finished job's outputs are kept as `<root>/.kept/<job>/<sha256>`: hard links, which take no room while the outputs are
-there, or copies where the file system refuses links. They are replaced when the job succeeds again. The names follow
-from the record, so that the audit knows every kept file (docs/provenance.md).
-
-They are put back when their job is started again, and at the end of a run: Snakemake can end with "100 % done" and exit
-status 0 although outputs are gone, and started again it does not miss those that no job to run reads. The check at the
-end is cheap: existence and size, no hashes.
+They are kept as `<root>/.kept/<job>/<sha256>`, hard links or copies, until the job succeeds again; names follow from
+the record, so that the audit knows every kept file. They are put back when their job is started again, and at the end
+of a run, which looks for existence and size only (docs/provenance.md).
 """
 
 import errno

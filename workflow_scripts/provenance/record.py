@@ -75,20 +75,16 @@ Module = Annotated[
 class OutputFile(Model):
     """A file a job wrote."""
 
-    name: Identifier
-    """the key of the output it belongs to"""
-    path: RelativePath
-    """from the folder the workflow runs in"""
-    sha256: Sha256
-    """of its bytes"""
+    name: Identifier  # the key of the output it belongs to
+    path: RelativePath  # from the folder the workflow runs in
+    sha256: Sha256  # of its bytes
     bytes: Size
 
 
 class InputFile(OutputFile):
     """A file a job read."""
 
-    record: Sha256 | None
-    """sha256 of the record of the job that wrote it; None for a source: a fetched file, or one of the repository"""
+    record: Sha256 | None  # its writer's record; None for a source: a fetched file, or one of the repository
 
 
 class Arguments(Model):
@@ -126,40 +122,28 @@ class Git(Model):
 class Record(Model):
     """Everything known of one finished job."""
 
-    version: Literal[2]
-    """of this schema"""
-    root: RelativePath
-    """the results folder, from the folder the workflow runs in"""
-    job: JobName
-    """its name: the record's place below <root>/records"""
-    step: Identifier
-    """module of workflow_scripts.steps"""
-    settings: dict[str, Any]
-    """what decided the result, besides code and inputs"""
-    chosen_modules: list[Module]
-    """modules chosen by name at run time"""
-    code: Sha256
-    """one digest over `modules`"""
-    modules: dict[Module, Sha256]
-    """digest of every first-party module the step runs"""
+    version: Literal[2]  # of this schema
+    root: RelativePath  # the results folder, from the folder the workflow runs in
+    job: JobName  # its name: the record's place below <root>/records
+    step: Identifier  # module of workflow_scripts.steps
+    settings: dict[str, Any]  # what decided the result, besides code and inputs
+    chosen_modules: list[Module]  # modules chosen by name at run time
+    code: Sha256  # one digest over `modules`
+    modules: dict[Module, Sha256]  # digest of every first-party module the step runs
     arguments: Arguments
     inputs: list[InputFile]
     outputs: list[OutputFile]
     software: Software
     machine: Machine
-    device: dict[Identifier, Text | bool | None] | None
-    """compute device and determinism flags, where the step uses torch"""
+    device: dict[Identifier, Text | bool | None] | None  # with determinism flags, where torch is used
     threads: Number
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**64)] | None
     git: Git
-    attempt: Number
-    """number of the attempt that succeeded, from 1"""
+    attempt: Number  # number of the attempt that succeeded, from 1
     started: Time
     ended: Time
-    seconds: Seconds
-    """wall time"""
-    digest: Sha256
-    """sha256 of the canonical form of all other fields"""
+    seconds: Seconds  # wall time
+    digest: Sha256  # sha256 of the canonical form of all other fields
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -245,14 +229,13 @@ def new_record(
     outputs: NamedPaths,
     read: Facts,
     written: Facts,
-    conditions: Mapping[str, Any],
-    times: Mapping[str, Any],
+    **circumstances: Any,
 ) -> bytes:
-    """The bytes of a job's record; its fields are those of `Record`.
+    """The bytes of a job's record.
 
     `modules` are the digests of what ran. `inputs` and `outputs` are the paths the job was called with, `read` and
-    `written` the facts of their files, those read with the record of their making. `conditions` are the fields
-    software, machine, device, threads and git; `times` are attempt, started, ended and seconds.
+    `written` the facts of their files, those read with the record of their making. `circumstances` are the fields
+    software, machine, device, threads, git, attempt, started, ended and seconds.
     """
     fields = {
         "version": VERSION,
@@ -267,8 +250,7 @@ def new_record(
         "inputs": read,
         "outputs": written,
         "seed": identity.settings.get("seed"),
-        **conditions,
-        **times,
+        **circumstances,
     }
     return canonical_bytes(sealed(fields))
 

@@ -1,10 +1,7 @@
 """Detached signatures of a results folder, made and checked by OpenSSH's `ssh-keygen -Y` with people's own keys.
 
-A signature is one file, `<folder>/signatures/<sha256 of the public key>.sig`, so that several people can sign, each
-once. Signed is a short text of the folder's root and its root digest, under a namespace of its own, so that nothing
-signed for another purpose or another folder passes here. Who a key belongs to is the reader's knowledge: the file of
-allowed signers, in OpenSSH's format (ssh-keygen(1), ALLOWED SIGNERS). Source of the signature's format: OpenSSH,
-PROTOCOL.sshsig.
+What is signed, where signatures lie and who counts as a signer: docs/provenance.md. Sources of the formats: OpenSSH,
+PROTOCOL.sshsig (signatures), ssh-keygen(1), ALLOWED SIGNERS (the file of allowed signers).
 """
 
 import base64

@@ -31,18 +31,13 @@ from workflow_scripts.study.settings_model import Model
 class Waiver(Model):
     """The decision to keep one job's result."""
 
-    version: Literal[1] = 1
-    """of this schema"""
+    version: Literal[1] = 1  # of this schema
     job: JobName
-    reason: Annotated[str, StringConstraints(max_length=2000)]
-    """why the result is kept, in the words of who keeps it"""
+    reason: Annotated[str, StringConstraints(max_length=2000)]  # in the words of who keeps the result
     made: Time
-    record: Sha256
-    """sha256 of the record that is kept"""
-    identity: Sha256
-    """sha256 of the job's identity text, with settings and code as they were when the waiver was made"""
-    changes: list[str]
-    """what had changed since the record was written"""
+    record: Sha256  # sha256 of the record that is kept
+    identity: Sha256  # sha256 of the job's identity text when the waiver was made
+    changes: list[str]  # what had changed since the record was written
 
 
 class Waivers:

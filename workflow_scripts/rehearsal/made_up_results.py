@@ -112,8 +112,11 @@ class Writer:
             outputs=files,
             read=read,
             written=file_facts(files),
-            conditions=self.conditions,
-            times={"attempt": 1, "started": time, "ended": time, "seconds": 1.0},
+            **self.conditions,
+            attempt=1,
+            started=time,
+            ended=time,
+            seconds=1.0,
         )
         write_durably(file, record)
         note_outputs(files, Path(root), name)
