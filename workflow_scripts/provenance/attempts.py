@@ -34,10 +34,7 @@ class Attempts:
 
     @property
     def failure(self) -> str | None:
-        """Why the last attempt left no result; None where it did, and where there was none.
-
-        Of a job that runs now this is not asked: its last attempt has not ended either.
-        """
+        """Why the last attempt left no result; None where it did or there was none. Not asked of a job that runs."""
         last = self.entries[-1] if self.entries else {}
         if "started" in last:
             where = f"on {last.get('host')}" + (f", scheduler's job {last['job']}" if last.get("job") else "")
@@ -62,10 +59,7 @@ def append(file: Path, entry: Mapping[str, Any]) -> None:
 
 
 def read(file: Path, job: str, start: int = 0) -> Attempts:
-    """The attempts of one job, from byte `start` of its file; a line that a killed job did not end is passed over.
-
-    Raises UnreadableError where there is a file that cannot be read.
-    """
+    """The attempts of a job, from byte `start` of its file; no line that a kill cut off. Raises UnreadableError."""
     try:
         content = read_regular(file)
     except FileNotFoundError:

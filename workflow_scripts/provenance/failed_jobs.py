@@ -1,7 +1,4 @@
-"""Every job that left no result, and why: from its attempts, and from what its scheduler reported.
-
-A job that runs now has left nothing yet, so it is not among them.
-"""
+"""Every job that left no result and does not run now, and why: from its attempts, and what its scheduler reported."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Where a result came from, and what derives from something: walks along the links of a ledger."""
 
 import textwrap
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -43,12 +43,16 @@ def ancestors(ledger: Ledger, entry: Entry) -> list[Entry]:
 
 def descendants(ledger: Ledger, start: Iterable[Entry]) -> list[Entry]:
     """The jobs that derive from any of `start`, and `start` itself, in the order of the ledger."""
+    readers: dict[str, list[Entry]] = defaultdict(list)
+    for entry in ledger.entries():
+        for path in {read.path for read in entry.record.inputs}:
+            readers[path].append(entry)
     found: set[str] = set()
     waiting = list(start)
     for each in waiting:
         if each.sha256 not in found:
             found.add(each.sha256)
-            waiting += (reader for output in each.record.outputs for reader in ledger.readers.get(output.path, []))
+            waiting += (reader for output in each.record.outputs for reader in readers[output.path])
     return [entry for entry in ledger.entries() if entry.sha256 in found]
 
 

@@ -107,10 +107,7 @@ def put_back_sentence(files: Sequence[Path], root: Path) -> str:
 
 
 def same_job(identity: Identity, inputs: NamedPaths, read: Facts, file: Path) -> Record:
-    """The record in `file`, if its result was made from this identity and these inputs, whose facts are `read`.
-
-    Raises Mismatch, or OSError.
-    """
+    """The record in `file`, if its result was made from these; `read`: the inputs' facts. Raises Mismatch, OSError."""
     try:
         record = read_record(file)
     except RecordError as error:
@@ -135,10 +132,7 @@ Snapshot = Mapping[Path, int]
 
 
 def snapshot(roots: Iterable[Path]) -> Snapshot:
-    """How long the traces of attempts are and how old the records: before a run, to see what ends in it.
-
-    No time is compared with another machine's.
-    """
+    """How long traces of attempts are and how old records: before a run, to see what ends in it by no other clock."""
     traces = {file: file.stat().st_size for root in roots for file in _files(root / ATTEMPTS, ".jsonl")}
     return traces | {file: file.stat().st_mtime_ns for root in roots for file in _files(root / RECORDS, ".json")}
 
@@ -148,10 +142,7 @@ def _files(folder: Path, suffix: str) -> Iterator[Path]:
 
 
 def put_back_missing(before: Snapshot, roots: Iterable[Path]) -> list[str]:
-    """Put back what was removed of the outputs of jobs that ended well since `before`, and say so.
-
-    One line for a job, up to ten, then their number; none where all is there.
-    """
+    """A line for each job that ended well since `before` and lost outputs, which are put back; of many, the first."""
     finished = set()  # by their trace or record
     for file in (file for file, mark in snapshot(roots).items() if before.get(file) != mark):
         root = next(root for root in roots if file.is_relative_to(root))
@@ -217,10 +208,7 @@ def put_back_after(record: Record, root: Path) -> list[Path]:
 
 
 def _put_back(gone: Mapping[str, str], root: Path, job: str) -> list[Path]:
-    """Put back the outputs in `gone`, which gives their sha256, as old as they were: all or nothing.
-
-    Raises Mismatch where what is kept is not what was recorded, and OSError.
-    """
+    """Put back all outputs in `gone`, as old as they were, or none, by their sha256. Raises Mismatch, OSError."""
     missing = {Path(path): kept_at(root, job, sha256) for path, sha256 in gone.items()}
     for path, kept in missing.items():
         link = link_on_the_way(root, path) or link_on_the_way(root, kept)

@@ -42,8 +42,8 @@ class Ledger:
     """The records of one results folder.
 
     `root` is the folder's path as records state it; `base` is the folder the workflow ran in, None where the results
-    were copied away from it. `jobs` are the records in force, by job; `data` those of the data sets; `linked` those
-    that others still link to; `unreadable` the files that cannot be read as records, with the reason.
+    were copied away from it. `jobs` are the records in force, by job; `data` those of the data sets; `input_records`
+    those that others still link to; `unreadable` the files that cannot be read as records, with the reason.
     """
 
     folder: Path
@@ -71,15 +71,6 @@ class Ledger:
         entries = {id(entry): entry for entry in self.makers.values()}.values()
         outputs = ((output, entry) for entry in entries for output in entry.record.outputs)
         return [(output, entry.record) for output, entry in outputs if self.makers[output.path] is entry]
-
-    @cached_property
-    def readers(self) -> dict[str, list[Entry]]:
-        """The records in force that read a path, by path."""
-        found: dict[str, list[Entry]] = {}
-        for entry in self.entries():
-            for each in {each.path for each in entry.record.inputs}:
-                found.setdefault(each, []).append(entry)
-        return found
 
     def entries(self) -> Iterator[Entry]:
         """The records in force: those of the data sets, linked ones where others are not at hand, and of all jobs."""

@@ -1,9 +1,6 @@
 """How a job finds the records of the jobs that made its inputs, so that its own record can name them by content.
 
-A record is kept for as long as another links to it: one that is written anew, because its job ran again, moves to
-`<root>/linked_records/<sha256>.json`, and so does a copy of a record from another folder, such as that of a data set.
-So a results folder can be checked when it was copied away.
-
+A record that others link to and whose place is elsewhere or taken is kept as `<root>/linked_records/<sha256>.json`.
 `<root>/.producers/` holds the name of the job behind every output. It only saves a search through all records, and is
 written anew where it is missing or names a job that did not make the output.
 """

@@ -180,10 +180,6 @@ class Record(Model):
         """The outputs that the job was called with: files and folders."""
         return [path for paths in self.arguments.outputs.values() for path in paths]
 
-    def sha256_of(self, path: str) -> str | None:
-        """The sha256 that the record states of an output; None where it names no such output."""
-        return next((output.sha256 for output in self.outputs if output.path == path), None)
-
     def was_given(self, path: str) -> bool:
         """Whether the job was called with an input, or with a folder it lies in; what it fetched itself it was not."""
         return any(lies_at(path, given) for given in self.given)

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.data.own.facts import FOLDER as OWN
@@ -14,7 +14,7 @@ from workflow_scripts.data.own.facts import noted_sources
 from workflow_scripts.provenance.differences import differences, module_changes
 from workflow_scripts.provenance.environment import machine, software
 from workflow_scripts.provenance.hashing import behind_link, sha256_of_recorded
-from workflow_scripts.provenance.identity import Identity, combined, step_code, text_of
+from workflow_scripts.provenance.identity import combined, step_code, text_of
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.record import MARK, read_record
 from workflow_scripts.runtime.folders import LOGS, RECORDS
@@ -58,8 +58,7 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
         raise ReplayError(f"{record.job}: the code at hand has no step {record.step}")
     _check_inputs(ledger, entry)
     code = step_code(record.step, record.chosen_modules)
-    identity = Identity(record.step, record.settings, tuple(record.chosen_modules), combined(code))
-
+    identity = replace(record.identity, code=combined(code))
     arguments = ["--root", AGAIN, "--log", f"{AGAIN}/{LOGS}/{record.job}.log", "--job", text_of(identity), "--anew"]
     for key, paths in record.arguments.inputs.items():
         arguments += ["--input", key, *paths] if paths else []

@@ -50,10 +50,7 @@ def result_state(job: Job, record: Record | str | None, waivers: Waivers, folder
 
 
 def record_state(job: Job, record: Record, waivers: Waivers | None) -> ResultState:
-    """The state of a job's record under its settings and code as they are now: `fresh`, `stale` or `waived`.
-
-    Without `waivers` for a data set, whose results none keeps.
-    """
+    """The state of a record under its job's settings and code at hand; no `waivers` for a data set: none keeps it."""
     text = planned_identity(job)
     here = parse_identity(text)
     changed = [f"setting {line}" for line in differences(record.settings, here.settings)]

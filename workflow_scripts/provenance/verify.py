@@ -98,10 +98,7 @@ def _finished_without_record(ledger: Ledger, traces: Iterable[Attempts], expecte
 
 
 def _states(ledger: Ledger, expected: Expected, waivers: Waivers, verdict: Verdict) -> Iterator[ResultState]:
-    """The state of every result against the study where it is at hand, else against the code alone.
-
-    Which jobs and results have no counterpart is noted.
-    """
+    """The state of every result, against the study or else the code alone; what has no counterpart is noted."""
     if expected is None:
         verdict.notes.append(
             "the study's configuration is not at hand: settings were not compared "

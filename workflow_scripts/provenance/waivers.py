@@ -1,15 +1,8 @@
-"""Waivers: results that someone keeps although the code or the settings behind them changed.
-
-A waiver is one file, `<root>/waivers/<job>.json`: which record is kept, why, when, and for which identity of the job.
-It ends by itself when settings or code change again, or when the job's record is no longer the one that was kept; it
-is ended by hand by deleting the file.
-"""
+"""Waivers: results that someone keeps although the code or the settings behind them changed (docs/provenance.md)."""
 
 import json
 import sys
 from collections.abc import Callable
-from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,36 +34,25 @@ class Waiver(Model):
 
 
 class Waivers:
-    """The waivers of one results folder."""
+    """The waivers of one results folder: `all` that are sound, by job; in `faults` a sentence for any other file."""
 
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
-
-    @cached_property
-    def all(self) -> dict[str, Waiver]:
-        """Every sound waiver by its job's name."""
-        return {waiver.job: waiver for waiver in self._read.values() if waiver is not None}
-
-    @property
-    def faults(self) -> list[str]:
-        """A sentence for every file that is not a waiver."""
-        broken = (path for path, waiver in self._read.items() if waiver is None)
-        return [f"{path}: this is not a waiver; delete it, or make it again with the audit" for path in broken]
+        self.all: dict[str, Waiver] = {}
+        self.faults: list[str] = []
+        for path in (each.path for each in found_below(self.root / WAIVERS) if each.path.suffix == ".json"):
+            try:
+                waiver = Waiver.model_validate(json.loads(read_regular(path)))
+                if path != self._file(waiver.job):
+                    raise ValueError("it is another job's")
+                self.all[waiver.job] = waiver
+            except (OSError, ValueError, RecursionError):
+                self.faults.append(f"{path}: this is not a waiver; delete it, or make it again with the audit")
 
     def require_sound(self) -> None:
         """Raise ValueError, in one sentence, for the first file that is not a waiver."""
         if self.faults:
             raise ValueError(self.faults[0])
-
-    @cached_property
-    def _read(self) -> dict[Path, Waiver | None]:
-        found: dict[Path, Waiver | None] = {}
-        for path in (each.path for each in found_below(self.root / WAIVERS) if each.path.suffix == ".json"):
-            found[path] = None
-            with suppress(OSError, ValueError, RecursionError):
-                waiver = Waiver.model_validate(json.loads(read_regular(path)))
-                found[path] = waiver if path == self._file(waiver.job) else None
-        return found
 
     def identity(self, job: Job) -> str:
         """A job's identity as Snakemake should take it: as it is now, or, under a waiver, as it was made with."""
@@ -105,10 +87,9 @@ class Waivers:
 
 
 def rule_params(plan: Plan) -> Callable[..., dict[str, Any]]:
-    """A function from a kind of job and its fixed wildcards to the params of a rule.
+    """A function from a kind of job and its fixed wildcards to a rule's params: what decides its jobs, and their files.
 
-    They are what decides its jobs, and how their command names the files. Ends the program, in one sentence, for a file
-    that is not a waiver.
+    Ends the program, in one sentence, for a file that is not a waiver.
     """
     waivers = Waivers(plan.places.results)
     if waivers.faults:
