@@ -47,10 +47,10 @@ def differing_files(first: Ledger, second: Ledger) -> Iterator[tuple[str, list[s
     """
     ledgers, comparison = (first, second), _Comparison(first, second)
     files = [compared_files(ledger) for ledger in ledgers]
-    found = []
-    for ledger, made in zip(ledgers, files, strict=True):
-        sizes = {ledger.folder / name: output.bytes for name, (output, _) in made.items()}
-        found.append(sha256_of_recorded(sizes, ledger.folder))
+    found = [
+        sha256_of_recorded({ledger.folder / name: output.bytes for name, (output, _) in made.items()}, ledger.folder)
+        for ledger, made in zip(ledgers, files, strict=True)
+    ]
     for name in sorted(files[0].keys() | files[1].keys()):
         having = [ledger for ledger, made in zip(ledgers, files, strict=True) if name in made]
         if len(having) == 1:

@@ -5,7 +5,6 @@ as plain text. Profiles: https://w3id.org/ro/wfrun/provenance/0.5 and those it r
 """
 
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -27,6 +26,7 @@ from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS, WAIVERS
 from workflow_scripts.runtime.module_code import ROOT
 from workflow_scripts.runtime.untrusted_files import found_below
 from workflow_scripts.study.places import DATA_ROOT
+from workflow_scripts.tables.files import sha256_of
 
 PROFILES = {
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
@@ -39,8 +39,6 @@ LICENCE = "https://spdx.org/licenses/Apache-2.0"
 PLAIN = str.maketrans("<>", "\u2039\u203a")
 """Angle brackets, and the single angle quotation marks that are written for them."""
 COMPLETED = "http://schema.org/CompletedActionStatus"
-CHUNK = 1 << 20
-"""Bytes of a copied file that are read at a time."""
 LEADS_ELSEWHERE = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
 """What opening a link, or a folder that is one, fails with; and a socket."""
 
@@ -253,7 +251,6 @@ def copy_regular(folder: Path, inside: str, target: Path, sha256: str | None = N
     `folder` itself may lie behind links; nothing below it may. Raises CopyError where it is not a file, is behind a
     link, has not this sha256, or where `target` is there; and OSError.
     """
-    digest, size = hashlib.sha256(), 0
     with _opened(folder, inside) as source:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -261,10 +258,9 @@ def copy_regular(folder: Path, inside: str, target: Path, sha256: str | None = N
         except FileExistsError:
             raise CopyError(f"{folder / inside}: another file is copied to the same place") from None
         with copy:
-            while chunk := source.read(CHUNK):
-                digest.update(chunk)
-                size += copy.write(chunk)
-    if sha256 is not None and digest.hexdigest() != sha256:
+            shutil.copyfileobj(source, copy)
+            size = copy.tell()
+    if sha256 is not None and sha256_of(target) != sha256:
         raise CopyError(f"{folder / inside}: it was changed after it had been verified")
     return size
 

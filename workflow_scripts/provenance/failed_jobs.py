@@ -52,12 +52,11 @@ def failures(root: Path) -> Iterator[str]:
 def _reasons(attempts: Attempts, submission: Submission | None) -> Iterator[str]:
     if attempts.fault is not None:
         yield f"the trace of its attempts cannot be read: {attempts.fault}"
-    if attempts.failure is None and attempts.entries:
-        if submission is None or _began(attempts, submission) or submission.exit_status == 0:
-            return
-    elif attempts.failure is not None:
+    if attempts.failure is not None:
         yield attempts.failure
     if submission is None:
+        return
+    if attempts.failure is None and attempts.entries and (_began(attempts, submission) or submission.exit_status == 0):
         return
     number = submission.facts.get("id")
     if submission.failure is not None:

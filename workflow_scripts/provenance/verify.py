@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from workflow_scripts.provenance.attempts import Attempts, all_attempts
-from workflow_scripts.provenance.check_files import check_outputs, current_files
+from workflow_scripts.provenance.check_files import PAGE, check_outputs, current_files, unrecorded_files
 from workflow_scripts.provenance.check_links import check_links
-from workflow_scripts.provenance.check_unrecorded import PAGE, unrecorded_files
 from workflow_scripts.provenance.environment import LOCK_FILE, software
 from workflow_scripts.provenance.findings import Finding, Verdict, shown
 from workflow_scripts.provenance.ledger import Ledger
