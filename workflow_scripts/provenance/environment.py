@@ -43,11 +43,10 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    with suppress(OSError):
+        models = (line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
+        return next((line.split(":", 1)[1].strip() for line in models), platform.machine())
+    return platform.processor()
 
 
 def git_state() -> dict[str, Any]:
@@ -58,8 +57,7 @@ def git_state() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
-    try:
+    with suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+        return done.stdout.strip()
+    return None

@@ -59,8 +59,7 @@ def behind_link(path: Path, folder: Path) -> bool:
 
 def regular_size(path: Path, follow: bool = True) -> int | None:
     """The size of a regular file, in bytes; None where there is none. A link counts only with `follow`."""
-    try:
+    with suppress(OSError):
         state = path.stat(follow_symlinks=follow)
-    except OSError:
-        return None
-    return state.st_size if stat.S_ISREG(state.st_mode) else None
+        return state.st_size if stat.S_ISREG(state.st_mode) else None
+    return None

@@ -9,6 +9,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from workflow_scripts.provenance.attempts import append, begin, read
@@ -191,10 +192,9 @@ def _put_back_job(root: Path, job: str) -> Iterator[str]:
 
 def _size(path: str) -> int | None:
     """The size of a file in bytes; None where it is not there."""
-    try:
+    with suppress(OSError):
         return os.stat(path).st_size
-    except OSError:
-        return None
+    return None
 
 
 def put_back_after(record: Record, root: Path) -> list[Path]:

@@ -10,6 +10,7 @@ import hashlib
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,13 +57,11 @@ def signatures_in(folder: Path) -> Iterator[Signature]:
     if place.is_symlink() or not place.is_dir():
         return
     for file in sorted(place.iterdir()):
-        try:
+        with suppress(FileNotFoundError, UnreadableError):
             content = read_regular(file, LONGEST)
-        except (FileNotFoundError, UnreadableError):
-            continue
-        key = _key_of(content)
-        if key is not None and file.name == f"{key.hex()}.sig":
-            yield Signature(file, content, key)
+            key = _key_of(content)
+            if key is not None and file.name == f"{key.hex()}.sig":
+                yield Signature(file, content, key)
 
 
 def sign(folder: Path, text: bytes, key: Path) -> Signature:

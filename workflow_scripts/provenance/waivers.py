@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -65,13 +66,12 @@ class Waivers:
         waiver = self.all.get(job)
         if waiver is None or waiver.identity != digest_of(identity.encode()):
             return None
-        try:
+        with suppress(FileNotFoundError, RecordError):
             record, content = read_with_bytes(self.root / RECORDS / f"{job}.json")
-        except (FileNotFoundError, RecordError):
-            return None
-        outputs = (Path(path).relative_to(record.root) for path in record.asked)
-        is_it = digest_of(content) == waiver.record and all((self.root / path).exists() for path in outputs)
-        return record if is_it else None
+            outputs = (self.root / Path(path).relative_to(record.root) for path in record.asked)
+            if digest_of(content) == waiver.record and all(path.exists() for path in outputs):
+                return record
+        return None
 
     def _file(self, job: str) -> Path:
         return self.root / WAIVERS / f"{job}.json"
