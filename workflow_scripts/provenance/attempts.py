@@ -18,8 +18,7 @@ class Attempts:
 
     job: str
     entries: list[dict[str, Any]]
-    fault: str | None = None
-    """why the file cannot be read, in a few words"""
+    fault: str | None = None  # why the file cannot be read, in a few words
 
     @property
     def unfinished(self) -> list[dict[str, Any]]:

@@ -30,8 +30,7 @@ class Verdict:
     files: int = 0
     bytes: int = 0
     jobs: int = 0
-    not_made: int = 0
-    """jobs of the study, where it is at hand, that have no result"""
+    not_made: int = 0  # jobs of the study, where it is at hand, that have no result
     findings: list[Finding] = field(default_factory=list)
     waived: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -21,8 +21,7 @@ class ResultState:
     job: str
     state: str
     reasons: tuple[str, ...] = ()
-    waiver: Waiver | None = None
-    """by which a stale result is kept"""
+    waiver: Waiver | None = None  # by which a stale result is kept
 
     def __str__(self) -> str:
         """One line for a person."""
@@ -57,8 +56,8 @@ def record_state(job: Job, record: Record, waivers: Waivers | None) -> ResultSta
     changed += [f"step: {record.step} -> {here.step}"] if record.step != here.step else []
     if record.code != here.code:
         changed += module_changes(record.modules, step_code(here.step, here.modules))
-    kept = bool(changed) and waivers is not None and waivers.kept(job.name, text) is not None
-    return _state(job.name, changed, waivers.all[job.name] if waivers is not None and kept else None)
+    waiver = waivers.all[job.name] if changed and waivers and waivers.kept(job.name, text) else None
+    return _state(job.name, changed, waiver)
 
 
 def record_state_by_code(record: Record, sha256: str, waivers: Waivers) -> ResultState:
