@@ -101,16 +101,11 @@ def _print_verdict(verdict: Verdict) -> None:
 
 def _why(options: argparse.Namespace) -> int:
     ledger, path = _find(options.path)
-    try:
-        if options.json:
-            entry = history.maker_of(ledger, path)
-            if entry is None:
-                raise KeyError(path)
-            print(json.dumps([each.record.model_dump() for each in history.ancestors(ledger, entry)], indent=1))
-        else:
-            print_lines(*history.why(ledger, path, options.all))
-    except KeyError:
-        raise AuditError(f"{path}: no record names this file{_unknown(ledger)}") from None
+    entry = _maker(ledger, path)
+    if options.json:
+        print(json.dumps([each.record.model_dump() for each in history.ancestors(ledger, entry)], indent=1))
+    else:
+        print_lines(*history.why(ledger, path, options.all))
     finding = altered(ledger, path)
     if finding is not None:
         print_error(f"This is the ancestry of another file: {finding}")
@@ -220,12 +215,9 @@ def _find(path: Path) -> tuple[Ledger, str]:
 def _maker(ledger: Ledger, path: str) -> Entry:
     entry = history.maker_of(ledger, path)
     if entry is None:
-        raise AuditError(f"{path}: no record names this file{_unknown(ledger)}")
+        unknown = f"; {len(ledger.unreadable)} records cannot be read, see verify" if ledger.unreadable else ""
+        raise AuditError(f"{path}: no record names this file{unknown}")
     return entry
-
-
-def _unknown(ledger: Ledger) -> str:
-    return f"; {len(ledger.unreadable)} records cannot be read, see verify" if ledger.unreadable else ""
 
 
 def _parser() -> argparse.ArgumentParser:

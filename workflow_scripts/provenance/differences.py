@@ -51,8 +51,8 @@ def _entries(old: list[Any], new: list[Any]) -> Iterator[tuple[int, Any, Any]]:
     for what, start, end, new_start, new_end in changed.get_opcodes():
         if what != "equal":
             entries = enumerate(old[start:end], start), enumerate(new[new_start:new_end], new_start)
-            for (at, before), (new_at, after) in zip_longest(*entries, fillvalue=(None, ABSENT)):
-                yield new_at if at is None else at, before, after
+            for (at, before), (new_at, after) in zip_longest(*entries, fillvalue=(-1, ABSENT)):
+                yield at if at >= 0 else new_at, before, after
 
 
 def _shown(value: Any) -> str:
