@@ -128,7 +128,7 @@ def made_over(signature: Signature, text: bytes) -> bool:
 
 
 def _signers_of(signature: Signature, text: bytes, scratch: Path, named: Path) -> tuple[list[str], str]:
-    """Who made a signature over `text`, of `signers` in `scratch`, a copy of `named`; and why it counts for nothing."""
+    """Who made a signature over `text`, of `signers` in `scratch`, a copy of `named`; where nobody, why."""
     file, signers = scratch / "signature", scratch / "signers"
     file.write_bytes(signature.content)
     found = _ssh_keygen("find-principals", "-s", str(file), "-f", str(signers))
