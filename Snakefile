@@ -6,12 +6,12 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from workflow_scripts.cluster.left_running import cancel_left_running, numbers
-from workflow_scripts.provenance.missing_outputs import snapshot, put_back_missing
+from workflow_scripts.provenance.kept_outputs import snapshot, put_back_missing
 from workflow_scripts.provenance.page_file import pages_there, write_page
 from workflow_scripts.provenance.staleness import source_warnings
 from workflow_scripts.provenance.failed_jobs import failures
-from workflow_scripts.provenance.rule_params import rule_params
 from workflow_scripts.provenance.shared_trainings import same_training
+from workflow_scripts.provenance.waivers import rule_params
 from workflow_scripts.runtime.command_line import print_lines
 from workflow_scripts.runtime.job_command import (
     access_option,

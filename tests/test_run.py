@@ -17,8 +17,7 @@ from pathlib import Path
 import pytest
 from loaded_python import run_module
 
-from workflow_scripts.provenance.code_digest import code_digests, combined
-from workflow_scripts.provenance.identity import Identity
+from workflow_scripts.provenance.identity import Identity, code_digests, combined
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.record import VERSION, parse_record
 from workflow_scripts.provenance.verify import verify

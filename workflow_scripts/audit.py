@@ -18,17 +18,15 @@ from pathlib import Path
 
 from workflow_scripts.provenance import history
 from workflow_scripts.provenance.check_files import altered
-from workflow_scripts.provenance.compare import compared_files, differing_files
-from workflow_scripts.provenance.compare_tables import is_table, table_lines
+from workflow_scripts.provenance.compare import compared_files, differing_files, is_table, table_lines
 from workflow_scripts.provenance.findings import Verdict
 from workflow_scripts.provenance.ledger import Entry, Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.page_file import page_of
 from workflow_scripts.provenance.replay import ReplayError, replay
-from workflow_scripts.provenance.signature import SignatureError, sign, signed_text
-from workflow_scripts.provenance.signature_findings import check_signatures
+from workflow_scripts.provenance.signature import SignatureError, check_signatures, sign, signed_text
+from workflow_scripts.provenance.staleness import WaiverError, waive
 from workflow_scripts.provenance.study_of_results import planned_of, study_of
 from workflow_scripts.provenance.verify import require_sound, verify
-from workflow_scripts.provenance.waive import WaiverError, waive
 from workflow_scripts.runtime.command_line import add_set, documented_parser, print_error, print_lines, stop_writing
 from workflow_scripts.runtime.folders import RECORDS
 from workflow_scripts.study.study import Study, StudyError
@@ -103,16 +101,11 @@ def _print_verdict(verdict: Verdict) -> None:
 
 def _why(options: argparse.Namespace) -> int:
     ledger, path = _find(options.path)
-    try:
-        if options.json:
-            entry = history.maker_of(ledger, path)
-            if entry is None:
-                raise KeyError(path)
-            print(json.dumps([each.record.model_dump() for each in history.ancestors(ledger, entry)], indent=1))
-        else:
-            print_lines(*history.why(ledger, path, options.all))
-    except KeyError:
-        raise AuditError(f"{path}: no record names this file{_unknown(ledger)}") from None
+    entry = _maker(ledger, path)
+    if options.json:
+        print(json.dumps([each.record.model_dump() for each in history.ancestors(ledger, entry)], indent=1))
+    else:
+        print_lines(*history.why(ledger, path, options.all))
     finding = altered(ledger, path)
     if finding is not None:
         print_error(f"This is the ancestry of another file: {finding}")
@@ -222,12 +215,9 @@ def _find(path: Path) -> tuple[Ledger, str]:
 def _maker(ledger: Ledger, path: str) -> Entry:
     entry = history.maker_of(ledger, path)
     if entry is None:
-        raise AuditError(f"{path}: no record names this file{_unknown(ledger)}")
+        unknown = f"; {len(ledger.unreadable)} records cannot be read, see verify" if ledger.unreadable else ""
+        raise AuditError(f"{path}: no record names this file{unknown}")
     return entry
-
-
-def _unknown(ledger: Ledger) -> str:
-    return f"; {len(ledger.unreadable)} records cannot be read, see verify" if ledger.unreadable else ""
 
 
 def _parser() -> argparse.ArgumentParser:

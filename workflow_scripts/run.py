@@ -32,13 +32,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from workflow_scripts.provenance.attempts import append, begin
-from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.environment import git_state, machine, software
-from workflow_scripts.provenance.identity import Identity, parse_identity, step_code, text_of
+from workflow_scripts.provenance.identity import Identity, combined, parse_identity, step_code, text_of
 from workflow_scripts.provenance.kept_outputs import (
     Mismatch,
     keep,
     put_back,
+    put_back_sentence,
     remove_outdated,
     require_same_training,
     same_job,
@@ -182,13 +182,15 @@ def _run(
             shutil.rmtree(scratch, ignore_errors=True)
             read = file_facts(inputs)
             if not anew:
-                kept = put_back(identity, inputs, read, outputs, root, name)
-                if kept.files:
-                    progress.say(kept.sentence(root))
-                    append(attempts, {"attempt": attempt, "ended": now(), "failed": None, "put_back": len(kept.files)})
+                try:
+                    files = put_back(identity, inputs, read, outputs, root, name)
+                except Mismatch as why:
+                    print(f"no earlier result is put back, because {why}", file=progress.log, flush=True)
+                    files = []
+                if files:
+                    progress.say(put_back_sentence(files, root))
+                    append(attempts, {"attempt": attempt, "ended": now(), "failed": None, "put_back": len(files)})
                     return
-                if kept.why_not is not None:
-                    print(kept.why_not, file=progress.log, flush=True)
             code = _code(identity, root / WAIVERS / f"{name}.json")
             inputs_before = link_inputs(read, inputs, root)
             require_same_training(identity, inputs, root)
@@ -220,19 +222,15 @@ def _run(
                 outputs=outputs,
                 read=inputs_before + [{**source, "record": None} for source in file_facts(sources or {})],
                 written=written,
-                conditions={
-                    "software": software(),
-                    "machine": machine(),
-                    "git": git_state(),
-                    "device": device,
-                    "threads": THREADS,
-                },
-                times={
-                    "attempt": attempt,
-                    "started": started,
-                    "ended": now(),
-                    "seconds": round(time.monotonic() - clock, 3),
-                },
+                software=software(),
+                machine=machine(),
+                git=git_state(),
+                device=device,
+                threads=THREADS,
+                attempt=attempt,
+                started=started,
+                ended=now(),
+                seconds=round(time.monotonic() - clock, 3),
             )
             write_durably(file, record)
             note_outputs(outputs, root, name)

@@ -8,7 +8,7 @@ import sys
 from contributing_examples import ROOT, example, with_example
 
 from figures import style
-from workflow_scripts.provenance.code_digest import code_digests
+from workflow_scripts.provenance.identity import code_digests
 
 OPERATIONS = "workflow_scripts/cells/operations.py"
 METRICS = "workflow_scripts/tables/evaluation_metrics.py"

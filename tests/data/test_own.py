@@ -20,7 +20,7 @@ from workflow_scripts.data.own import facts, source
 from workflow_scripts.data.own.facts import facts_of
 from workflow_scripts.data.own.pictures import read_pictures
 from workflow_scripts.data.own.source import Source
-from workflow_scripts.provenance.source_checksums import checksum_fault
+from workflow_scripts.provenance.check_links import checksum_fault
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import made_up_data, own_data
 from workflow_scripts.study.cell_job_settings import images_of

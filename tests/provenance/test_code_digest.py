@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from workflow_scripts.provenance import code_digest, identity
-from workflow_scripts.provenance.code_digest import OUTSIDE, code_digests, combined
+from workflow_scripts.provenance import identity
+from workflow_scripts.provenance.identity import OUTSIDE, code_digests, combined
 from workflow_scripts.runtime.module_code import FIRST_PARTY, ROOT, module_path
 
 STEP = "workflow_scripts.steps.bake"
@@ -302,11 +302,11 @@ def test_what_stands_outside_is_in_no_steps_closure_and_names_alike_are():
     ]
     assert len(steps) > 5
     digests = code_digests(steps)
-    assert [name for name in digests if code_digest.is_outside(name)] == []
+    assert [name for name in digests if identity.is_outside(name)] == []
     assert {"workflow_scripts.cells.supernet", "workflow_scripts.runtime.seeds"} <= set(digests)
-    assert code_digest.is_outside("workflow_scripts.study.cell_settings")
-    assert not code_digest.is_outside("workflow_scripts.study_of_cells")
-    assert not code_digest.is_outside("workflow_scripts.runtime")
+    assert identity.is_outside("workflow_scripts.study.cell_settings")
+    assert not identity.is_outside("workflow_scripts.study_of_cells")
+    assert not identity.is_outside("workflow_scripts.runtime")
 
 
 DECIDES_NO_NUMBER = {
@@ -334,7 +334,7 @@ def inside():
 def imported_from_outside(tree):
     """What a module imports from those outside the digests, as the objects themselves."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module and code_digest.is_outside(node.module):
+        if isinstance(node, ast.ImportFrom) and node.module and identity.is_outside(node.module):
             for alias in node.names:
                 yield getattr(importlib.import_module(node.module), alias.name)
 
@@ -386,7 +386,7 @@ def test_every_first_party_module_can_be_digested():
     for part in FIRST_PARTY:
         for path in (ROOT / part).rglob("*.py"):
             name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
-            assert code_digest.is_outside(name) or name in code_digests([name])
+            assert identity.is_outside(name) or name in code_digests([name])
 
 
 def test_no_module_is_executed_to_find_its_imports(kitchen):

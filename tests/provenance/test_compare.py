@@ -6,8 +6,7 @@ import example_tables
 import pytest
 
 from workflow_scripts.audit import main
-from workflow_scripts.provenance.compare import differing_files
-from workflow_scripts.provenance.compare_tables import KEYS, compare_tables, table_lines
+from workflow_scripts.provenance.compare import KEYS, compare_tables, differing_files, table_lines
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.record import canonical_bytes, digest_of, sealed
 from workflow_scripts.rehearsal.made_up_results import make_results

@@ -9,8 +9,7 @@ import pytest
 from unreadable_files import deep_file
 
 from workflow_scripts.provenance.attempts import append, begin, read
-from workflow_scripts.provenance.kept_outputs import keep
-from workflow_scripts.provenance.missing_outputs import MOST, put_back_missing, snapshot
+from workflow_scripts.provenance.kept_outputs import MOST, keep, put_back_missing, snapshot
 from workflow_scripts.rehearsal.made_up_results import make_results
 
 ROOT, DATA = Path("results/made_up"), Path("data")

@@ -14,7 +14,7 @@ import pytest
 from provenance.forging import change, findings, forge
 
 from workflow_scripts.audit import main
-from workflow_scripts.provenance.code_digest import combined
+from workflow_scripts.provenance.identity import combined
 from workflow_scripts.provenance.job_states import job_states
 from workflow_scripts.provenance.ledger import read_ledger
 from workflow_scripts.provenance.page_file import page_of

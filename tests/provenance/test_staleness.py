@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.differences import differences
-from workflow_scripts.provenance.identity import identity_text, parse_identity
+from workflow_scripts.provenance.identity import combined, identity_text, parse_identity
 from workflow_scripts.provenance.record import canonical_bytes, sealed
 from workflow_scripts.provenance.staleness import ResultState, record_or_fault, result_state, source_warnings
 from workflow_scripts.provenance.waivers import Waivers

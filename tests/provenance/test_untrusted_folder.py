@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from provenance.forging import (
@@ -24,14 +25,13 @@ from unreadable_files import KINDS, make_unreadable
 
 from workflow_scripts import audit, run
 from workflow_scripts.provenance import hashing
-from workflow_scripts.provenance.code_digest import combined
-from workflow_scripts.provenance.identity import identity_text, step_code
+from workflow_scripts.provenance.identity import combined, identity_text, step_code
 from workflow_scripts.provenance.kept_outputs import Mismatch, put_back_after
 from workflow_scripts.provenance.ledger import LedgerError, read_ledger
 from workflow_scripts.provenance.links import link_inputs
 from workflow_scripts.provenance.record import RecordError, digest_of, file_facts, read_record
 from workflow_scripts.provenance.verify import verify
-from workflow_scripts.provenance.waivers import Waiver, Waivers, open_waivers
+from workflow_scripts.provenance.waivers import Waiver, Waivers, rule_params
 from workflow_scripts.rehearsal.made_up_results import Writer, make_results
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.untrusted_files import MOST_BYTES
@@ -395,7 +395,7 @@ def test_a_bad_waiver_is_one_sentence_in_every_command(results, capsys, content)
     assert audit.main(["page", str(results)]) == 0
     assert audit.main(["why", str(results / "report.html")]) == 0
     with pytest.raises(SystemExit, match=r"waivers/a\.json: this is not a waiver; delete it"):
-        open_waivers(str(results))
+        rule_params(SimpleNamespace(places=SimpleNamespace(results=str(results))))
 
 
 def test_a_bad_waiver_ends_no_sound_one(results):

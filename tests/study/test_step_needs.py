@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.provenance.code_digest import code_digests
+from workflow_scripts.provenance.identity import code_digests
 from workflow_scripts.study.module_literals import STEPS as FOLDER
 from workflow_scripts.study.module_literals import keeps_checkpoint, uses_gpu
 from workflow_scripts.study.study import RULES

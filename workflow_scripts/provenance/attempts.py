@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,7 @@ class Attempts:
 
     job: str
     entries: list[dict[str, Any]]
-    fault: str | None = None
-    """why the file cannot be read, in a few words"""
+    fault: str | None = None  # why the file cannot be read, in a few words
 
     @property
     def unfinished(self) -> list[dict[str, Any]]:
@@ -33,19 +33,12 @@ class Attempts:
 
     @property
     def failure(self) -> str | None:
-        """Why the last attempt left no result; None where it did, and where there was none.
-
-        Of a job that runs now this is not asked: its last attempt has not ended either.
-        """
-        if not self.entries:
-            return None
-        last = self.entries[-1]
+        """Why the last attempt left no result; None where it did or there was none. Not asked of a job that runs."""
+        last = self.entries[-1] if self.entries else {}
         if "started" in last:
             where = f"on {last.get('host')}" + (f", scheduler's job {last['job']}" if last.get("job") else "")
-            return (
-                f"attempt {last['attempt']} ({last['started']}, {where}) did not end: it was killed"
-                " (by a time limit, for memory, or with its machine)"
-            )
+            killed = "it was killed (by a time limit, for memory, or with its machine)"
+            return f"attempt {last['attempt']} ({last['started']}, {where}) did not end: {killed}"
         failed = last.get("failed")
         return None if failed is None else f"{last.get('reason') or failed} ({last.get('ended')})"
 
@@ -65,10 +58,7 @@ def append(file: Path, entry: Mapping[str, Any]) -> None:
 
 
 def read(file: Path, job: str, start: int = 0) -> Attempts:
-    """The attempts of one job, from byte `start` of its file; a line that a killed job did not end is passed over.
-
-    Raises UnreadableError where there is a file that cannot be read.
-    """
+    """The attempts of a job, from byte `start` of its file; no line that a kill cut off. Raises UnreadableError."""
     try:
         content = read_regular(file)
     except FileNotFoundError:
@@ -77,12 +67,10 @@ def read(file: Path, job: str, start: int = 0) -> Attempts:
         raise UnreadableError(f"{file}: {error}") from None
     entries = []
     for line in content[start:].decode(errors="replace").splitlines():
-        try:
+        with suppress(ValueError, RecursionError):
             value = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict) and isinstance(value.get("attempt"), int):
-            entries.append(value)
+            if isinstance(value, dict) and isinstance(value.get("attempt"), int):
+                entries.append(value)
     return Attempts(job, entries)
 
 

@@ -1,31 +1,32 @@
 """A results folder as a Provenance Run Crate 0.5 (RO-Crate), so that other tools can read where results came from.
 
-The crate holds the files at the paths that records state, so that `audit verify` works inside it too: those that
-verification hashes, the records, waivers and signatures, and nothing else; no logs and no pages, which nothing vouches
-for. Records come from strangers, so what they say goes into the crate's metadata as plain text. Profiles:
-https://w3id.org/ro/wfrun/provenance/0.5 and those it rests on.
+What it holds: docs/provenance.md, Export. Records come from strangers, so what they say goes into the crate's metadata
+as plain text. Profiles: https://w3id.org/ro/wfrun/provenance/0.5 and those it rests on.
 """
 
+import errno
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
-from workflow_scripts.provenance.ledger import Entry, Ledger, read_ledger
-from workflow_scripts.provenance.record import OutputFile, lies_at
-from workflow_scripts.provenance.safe_copy import copy_regular
+from workflow_scripts.provenance.ledger import Ledger, read_ledger
+from workflow_scripts.provenance.record import OutputFile, Record, lies_at
 from workflow_scripts.provenance.signature import signatures_in
 from workflow_scripts.provenance.verify import require_sound
 from workflow_scripts.runtime.folders import INPUT_RECORDS, RECORDS, WAIVERS
 from workflow_scripts.runtime.module_code import ROOT
 from workflow_scripts.runtime.untrusted_files import found_below
 from workflow_scripts.study.places import DATA_ROOT
+from workflow_scripts.tables.files import sha256_of
 
 PROFILES = {
     "https://w3id.org/workflowhub/workflow-ro-crate/1.0": "Workflow RO-Crate",
@@ -38,6 +39,8 @@ LICENCE = "https://spdx.org/licenses/Apache-2.0"
 PLAIN = str.maketrans("<>", "\u2039\u203a")
 """Angle brackets, and the single angle quotation marks that are written for them."""
 COMPLETED = "http://schema.org/CompletedActionStatus"
+LEADS_ELSEWHERE = (errno.ELOOP, errno.ENOTDIR, errno.ENXIO)
+"""What opening a link, or a folder that is one, fails with; and a socket."""
 
 
 def export(
@@ -79,26 +82,27 @@ class _Builder:
     ) -> None:
         self.ledger, self.folder, self.with_data = ledger, folder, documents is None
         self.crate = ROCrate(version="1.1")  # the version that the profiles rest on
-        self.entries = list(ledger.entries())
+        self.records = [entry.record for entry in ledger.entries()]
         self._describe()
         about = {"@type": ["File", "SoftwareSourceCode", "ComputationalWorkflow", "HowTo"], "name": "Snakefile"}
         (folder / self.crate.metadata.id).touch()  # its place is taken, by no file of a record
         copy_regular(ROOT, "Snakefile", folder / "Snakefile")
         self._add_documents(authors, documents or {})
         self.workflow = self.crate.add_workflow(dest_path="Snakefile", main=True, lang="snakemake", properties=about)
-        self.files = {key: self._file(each) for key, each in self._all_files().items()}
+        # Every content that a record names: a stale job read another than there is now.
+        named = {_key(each): each for record in self.records for each in (*record.inputs, *record.outputs)}
+        self.files = {key: self._file(each) for key, each in named.items()}
         self._add_records()
-        order = list(dict.fromkeys(entry.record.step for entry in self.entries))
+        order = list(dict.fromkeys(record.step for record in self.records))
         self.steps = {step: self._step(number, step) for number, step in enumerate(order, start=1)}
         self.workflow["step"] = list(self.steps.values())
         self.workflow["hasPart"] = [self._tool(step) for step in order]
-        controls = [self._run(entry) for entry in self.entries]
-        self._whole_run(controls)
+        self._whole_run([self._run(record) for record in self.records])
 
     def _describe(self) -> None:
         self.crate.name, self.crate.description = stated_title(self.ledger)
         self.crate.license = LICENCE
-        self.crate.datePublished = max(entry.record.ended for entry in self.entries)
+        self.crate.datePublished = max(record.ended for record in self.records)
         for address, name in PROFILES.items():
             profile = self._add(address, "CreativeWork", name, version=address.rpartition("/")[2])
             self.crate.root_dataset.append_to("conformsTo", profile)
@@ -120,16 +124,11 @@ class _Builder:
         properties = {"@type": kind, "name": name, **more}
         return self.crate.add(ContextEntity(self.crate, identifier, properties=properties))
 
-    def _all_files(self) -> dict[tuple[str, str], OutputFile]:
-        """Every content that a record names, by path and sha256: a stale job read another than there is now."""
-        records = [entry.record for entry in self.entries]
-        return {_key(each): each for record in records for each in (*record.inputs, *record.outputs)}
-
     def _file(self, each: OutputFile) -> Any:
         """A file with its checksum; one that is not at hand is described under a name made of its checksum."""
         properties = {"name": _text(each.path), "contentSize": str(each.bytes), "sha256": each.sha256}
         place, maker = self.ledger.location(each.path), self.ledger.makers.get(each.path)
-        is_now = maker is None or maker.record.sha256_of(each.path) == each.sha256
+        is_now = maker is None or maker.outputs[each.path].sha256 == each.sha256
         handed_on = self.with_data or not lies_at(each.path, DATA_ROOT)
         # A source may be thrown away; what a job wrote is there, or was when it was verified.
         if handed_on and is_now and place is not None and (maker is not None or os.path.lexists(place)):
@@ -177,24 +176,21 @@ class _Builder:
         entity["workExample"] = self._tool(step)
         return entity
 
-    def _run(self, entry: Entry) -> Any:
+    def _run(self, record: Record) -> Any:
         """One job's action; returns the action of the workflow engine that started it."""
-        record = entry.record
         name = quote(f"{record.root}/{record.job}", safe="")
         times = {"startTime": record.started, "endTime": record.ended}
         properties = {"@type": "CreateAction", "name": _text(record.job), **times, "actionStatus": COMPLETED}
         action = self.crate.add_action(self._tool(record.step), f"#run-{name}", properties=properties)
-        for key in ("input", "output"):
-            files: Sequence[OutputFile] = record.inputs if key == "input" else record.outputs
-            entities = []
+        directions: dict[str, tuple[str, Sequence[OutputFile]]]
+        directions = {"object": ("input", record.inputs), "result": ("output", record.outputs)}
+        for role, (direction, files) in directions.items():
             for each in files:
-                entity = self.files[_key(each)]
-                parameter = self._parameter(record.step, key, each.name)
-                if parameter not in _as_list(entity.get("exampleOfWork")):
-                    entity.append_to("exampleOfWork", parameter)
-                entities.append(entity)
-            if entities:
-                action["object" if key == "input" else "result"] = entities
+                parameter = self._parameter(record.step, direction, each.name)
+                if parameter not in self.files[_key(each)].get("exampleOfWork", []):
+                    self.files[_key(each)].append_to("exampleOfWork", parameter)
+            if files:
+                action[role] = [self.files[_key(each)] for each in files]
         entity = self._add(f"#control-{name}", "ControlAction", f"orchestrate {_text(record.job)}")
         entity["instrument"] = self.steps[record.step]
         entity["object"] = action
@@ -202,17 +198,17 @@ class _Builder:
 
     def _whole_run(self, controls: list[Any]) -> None:
         """The run of the workflow as a whole, and the engine's part in it."""
-        records = [entry.record for entry in self.entries]
-        times = {"startTime": min(each.started for each in records), "endTime": max(each.ended for each in records)}
-        read = {_key(each) for record in records for each in record.inputs}
-        made = {_key(each) for record in records for each in record.outputs}
+        started, ended = (record.started for record in self.records), (record.ended for record in self.records)
+        times = {"startTime": min(started), "endTime": max(ended)}
+        read = {_key(each) for record in self.records for each in record.inputs}
+        made = {_key(each) for record in self.records for each in record.outputs}
         properties = {"@type": "CreateAction", "name": f"run of {self.ledger.root}", "actionStatus": COMPLETED, **times}
         run = self.crate.add_action(self.workflow, "#run", properties=properties)
         sources, results = sorted(read - made), sorted(made - read)
         if sources:
             run["object"] = [self.files[key] for key in sources]
         run["result"] = [self.files[key] for key in results]
-        version = next((record.software.packages.get("snakemake") for record in records), None)
+        version = next((record.software.packages.get("snakemake") for record in self.records), None)
         software = {"softwareVersion": _text(version or "unknown")}
         entity = self._add("#organize", "OrganizeAction", f"Snakemake ran {self.ledger.root}", **times)
         entity["instrument"] = self._add("#snakemake", "SoftwareApplication", "Snakemake", **software)
@@ -222,10 +218,7 @@ class _Builder:
 
 
 def stated_title(ledger: Ledger) -> tuple[str, str]:
-    """Title and description of the report, as plain text; of results without one, what they are.
-
-    Raises ValueError where a record states something else than text.
-    """
+    """Title and description of the report, if any, as plain text. Raises ValueError where a record states no text."""
     stated = {"title": ledger.root, "description": f"Results of {ledger.root}, with their provenance"}
     for report in [entry.record for entry in ledger.entries() if entry.record.step == "report"][:1]:
         for key in stated.keys() & report.settings.keys():
@@ -245,5 +238,55 @@ def _text(text: str) -> str:
     return shown.translate(PLAIN)
 
 
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+# copying out of a folder that strangers may have made -----------------------------------------------------------------
+
+
+class CopyError(ValueError):
+    """A file that is not copied; its text is one sentence."""
+
+
+def copy_regular(folder: Path, inside: str, target: Path, sha256: str | None = None) -> int:
+    """Copy the regular file at `inside`, a path below `folder`, to the new file `target`; returns its size in bytes.
+
+    `folder` itself may lie behind links; nothing below it may. Raises CopyError where it is not a file, is behind a
+    link, has not this sha256, or where `target` is there; and OSError.
+    """
+    with _opened(folder, inside) as source:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            copy = target.open("xb")
+        except FileExistsError:
+            raise CopyError(f"{folder / inside}: another file is copied to the same place") from None
+        with copy:
+            shutil.copyfileobj(source, copy)
+            size = copy.tell()
+    if sha256 is not None and sha256_of(target) != sha256:
+        raise CopyError(f"{folder / inside}: it was changed after it had been verified")
+    return size
+
+
+@contextmanager
+def _opened(folder: Path, inside: str) -> Iterator[BinaryIO]:
+    """Open step by step, so that no folder on the way can be exchanged for a link meanwhile."""
+    *parents, name = PurePosixPath(inside).parts
+    here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for parent in parents:
+            inner = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+            os.close(here)
+            here = inner
+        if not stat.S_ISREG(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode):
+            raise CopyError(f"{folder / inside}: it is not a regular file, and only those are copied")
+        number = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
+    except OSError as error:
+        if error.errno in LEADS_ELSEWHERE:
+            raise CopyError(f"{folder / inside}: a link is on the way to it, and none is followed") from None
+        if isinstance(error, FileNotFoundError):
+            raise CopyError(f"{folder / inside}: it is not there any more") from None
+        raise
+    finally:
+        os.close(here)
+    with os.fdopen(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise CopyError(f"{folder / inside}: it is not a regular file, and only those are copied")
+        yield file

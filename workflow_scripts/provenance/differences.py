@@ -50,9 +50,9 @@ def _entries(old: list[Any], new: list[Any]) -> Iterator[tuple[int, Any, Any]]:
     changed = SequenceMatcher(None, [_shown(each) for each in old], [_shown(each) for each in new], autojunk=False)
     for what, start, end, new_start, new_end in changed.get_opcodes():
         if what != "equal":
-            for at, new_at in zip_longest(range(start, end), range(new_start, new_end)):
-                before = ABSENT if at is None else old[at]
-                yield new_at if at is None else at, before, ABSENT if new_at is None else new[new_at]
+            entries = enumerate(old[start:end], start), enumerate(new[new_start:new_end], new_start)
+            for (at, before), (new_at, after) in zip_longest(*entries, fillvalue=(-1, ABSENT)):
+                yield at if at >= 0 else new_at, before, after
 
 
 def _shown(value: Any) -> str:

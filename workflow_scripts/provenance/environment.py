@@ -4,6 +4,7 @@ import os
 import platform
 import socket
 import subprocess
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,12 @@ LOCK_FILE = ROOT / "envs" / "requirements.txt"
 
 def software() -> dict[str, Any]:
     """Versions of Python and the packages that can touch a number, and the lock file's digest."""
-    versions: dict[str, str | None] = {}
+    versions: dict[str, str | None] = dict.fromkeys(PACKAGES)
     for package in PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    return {
-        "python": platform.python_version(),
-        "packages": versions,
-        "lock_sha256": sha256_of(LOCK_FILE) if LOCK_FILE.is_file() else None,
-    }
+    lock = sha256_of(LOCK_FILE) if LOCK_FILE.is_file() else None
+    return {"python": platform.python_version(), "packages": versions, "lock_sha256": lock}
 
 
 def machine() -> dict[str, Any]:
@@ -47,11 +43,10 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    with suppress(OSError):
+        models = (line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
+        return next((line.split(":", 1)[1].strip() for line in models), platform.machine())
+    return platform.processor()
 
 
 def git_state() -> dict[str, Any]:
@@ -62,8 +57,7 @@ def git_state() -> dict[str, Any]:
 
 
 def _git(*arguments: str) -> str | None:
-    try:
+    with suppress(OSError, subprocess.SubprocessError):
         done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
+        return done.stdout.strip()
+    return None

@@ -1,9 +1,7 @@
-"""Every job that left no result, and why: from its attempts, and from what its scheduler reported.
-
-A job that runs now has left nothing yet, so it is not among them.
-"""
+"""Every job that left no result and does not run now, and why: from its attempts, and what its scheduler reported."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +28,9 @@ class FailedJob:
         yield f"{self.job}: {self.why}"
         for name, log in self.logs.items():
             yield f"    {name}: {log}"
-            yield from _end_of(log)
+            with suppress(FileNotFoundError, UnreadableError):
+                end = end_of_regular(log, END_BYTES).decode(errors="replace").splitlines()[-LOG_LINES:]
+                yield from (f"    | {line[:WIDTH]}" for line in end)
 
 
 def failed_jobs(root: Path) -> Iterator[FailedJob]:
@@ -48,39 +48,24 @@ def failed_jobs(root: Path) -> Iterator[FailedJob]:
 
 def failures(root: Path) -> Iterator[str]:
     """The lines of all failed jobs of a results folder."""
-    for failed in failed_jobs(root):
-        yield from failed.lines()
+    return (line for failed in failed_jobs(root) for line in failed.lines())
 
 
 def _reasons(attempts: Attempts, submission: Submission | None) -> Iterator[str]:
     if attempts.fault is not None:
         yield f"the trace of its attempts cannot be read: {attempts.fault}"
-    if attempts.failure is None and attempts.entries:
-        if submission is None or _began(attempts, submission) or submission.exit_status == 0:
-            return
-    elif attempts.failure is not None:
+    if attempts.failure is not None:
         yield attempts.failure
     if submission is None:
         return
     number = submission.facts.get("id")
+    last = next((entry for entry in reversed(attempts.entries) if "started" in entry), None)
+    began = last is not None and str(last.get("job")) == str(number)
+    if attempts.failure is None and attempts.entries and (began or submission.exit_status == 0):
+        return
     if submission.failure is not None:
         yield submission.failure
     elif submission.waiting is not None:
         yield f"scheduler's job {number} waits, and will until something changes: {submission.waiting}"
-    elif submission.exit_status not in (None, 0) and not _began(attempts, submission):
+    elif submission.exit_status not in (None, 0) and not began:
         yield f"scheduler's job {number} ended with status {submission.exit_status} before the job's wrapper began"
-
-
-def _began(attempts: Attempts, submission: Submission) -> bool:
-    """Whether the last attempt is that of the submission."""
-    started = [entry for entry in attempts.entries if "started" in entry]
-    return bool(started) and str(started[-1].get("job")) == str(submission.facts.get("id"))
-
-
-def _end_of(log: Path) -> Iterator[str]:
-    """The last lines of a log; none of one that is not there."""
-    try:
-        lines = end_of_regular(log, END_BYTES).decode(errors="replace").splitlines()
-    except (FileNotFoundError, UnreadableError):
-        return
-    yield from (f"    | {line[:WIDTH]}" for line in lines[-LOG_LINES:])

@@ -23,15 +23,14 @@ class Finding:
 
 @dataclass
 class Verdict:
-    """All that verification found. Findings are faults; notes are worth knowing and are not."""
+    """All that verification found."""
 
     folder: str
     root_digest: str
     files: int = 0
     bytes: int = 0
     jobs: int = 0
-    not_made: int = 0
-    """jobs of the study, where it is at hand, that have no result"""
+    not_made: int = 0  # jobs of the study, where it is at hand, that have no result
     findings: list[Finding] = field(default_factory=list)
     waived: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -41,6 +40,11 @@ class Verdict:
     def as_json(self) -> dict[str, Any]:
         """The verdict as plain values."""
         return asdict(self)
+
+    def note(self, what: str, names: list[str], most: int = 3) -> None:
+        """Note what holds for some names: the first few, and how many more there are; nothing where there are none."""
+        more = f" and {len(names) - most} more" if len(names) > most else ""
+        self.notes += [f"{what}: {', '.join(names[:most])}{more}"] if names else []
 
 
 def shown(file: Path, ledger: Ledger) -> str:

@@ -6,8 +6,10 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+from workflow_scripts.runtime.writable_paths import link_on_the_way
 from workflow_scripts.tables.files import sha256_of
 
 REPORT_EVERY_SECONDS = 5.0
@@ -15,10 +17,10 @@ MEGABYTE = 1_000_000
 
 
 def sha256_of_files(paths: Iterable[Path]) -> dict[Path, str | None]:
-    """The sha256 of every file's bytes, in hexadecimal; None for a file that is not there.
+    """The sha256 of every file's bytes, in hexadecimal; None for a file that is not there or that none may read.
 
-    None, too, for one that there is no permission to read, so that the others are still reported. Hashing runs on all
-    processors, because hashlib lets other threads run. Raises OSError for a file that cannot be read otherwise.
+    Hashing runs on all processors, because hashlib lets other threads run. Raises OSError for a file that cannot be
+    read otherwise.
     """
     wanted = sorted(set(paths))
     sizes = {path: path.stat().st_size for path in wanted if path.is_file()}
@@ -35,10 +37,9 @@ def sha256_of_files(paths: Iterable[Path]) -> dict[Path, str | None]:
 
 
 def _sha256(path: Path) -> str | None:
-    try:
+    with suppress(PermissionError):
         return sha256_of(path)
-    except PermissionError:
-        return None
+    return None
 
 
 def sha256_of_recorded(sizes: Mapping[Path, int], folder: Path) -> dict[Path, str | None]:
@@ -47,22 +48,18 @@ def sha256_of_recorded(sizes: Mapping[Path, int], folder: Path) -> dict[Path, st
     A file that is no longer what it was may claim any size. Below the results folder `folder`, what is a link or lies
     behind one is not read; elsewhere, as among data sets, links are followed. Raises as `sha256_of_files`.
     """
-    here = (path for path in sizes if not behind_link(path, folder))
-    as_recorded = (path for path in here if regular_size(path) == sizes[path])
+    as_recorded = [path for path in sizes if not behind_link(path, folder) and regular_size(path) == sizes[path]]
     return dict.fromkeys(sizes) | sha256_of_files(as_recorded)
 
 
 def behind_link(path: Path, folder: Path) -> bool:
     """Whether a path below a folder is a link, or leads through one; False for a path elsewhere."""
-    if not path.is_relative_to(folder):
-        return False
-    return any(map(os.path.islink, (path, *path.parents)[: len(path.parts) - len(folder.parts)]))
+    return path.is_relative_to(folder) and link_on_the_way(folder, path) is not None
 
 
 def regular_size(path: Path, follow: bool = True) -> int | None:
     """The size of a regular file, in bytes; None where there is none. A link counts only with `follow`."""
-    try:
+    with suppress(OSError):
         state = path.stat(follow_symlinks=follow)
-    except OSError:
-        return None
-    return state.st_size if stat.S_ISREG(state.st_mode) else None
+        return state.st_size if stat.S_ISREG(state.st_mode) else None
+    return None

@@ -1,7 +1,7 @@
 """Where a result came from, and what derives from something: walks along the links of a ledger."""
 
 import textwrap
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -12,7 +12,8 @@ from workflow_scripts.provenance.record import Record, lies_at
 
 ALIKE = 2
 """Jobs of one step below one job that are shown in full; the others are counted."""
-WIDTH = 118
+WIDTH, NARROWEST = 118, 40
+"""Characters of a line, and at least of its text, however deep it is in the tree."""
 
 
 def maker_of(ledger: Ledger, path: str) -> Entry | None:
@@ -25,20 +26,15 @@ def maker_of(ledger: Ledger, path: str) -> Entry | None:
 
 def parents(ledger: Ledger, entry: Entry) -> list[Entry]:
     """The records of the jobs that made a job's inputs, in the order of the inputs."""
-    found = {}
-    for read in entry.record.inputs:
-        maker = ledger.maker(read) or ledger.makers.get(read.path)
-        if maker is not None and maker is not entry:
-            found[maker.sha256] = maker
-    return list(found.values())
+    makers = (ledger.maker(read) or ledger.makers.get(read.path) for read in entry.record.inputs)
+    return list({maker.sha256: maker for maker in makers if maker is not None and maker is not entry}.values())
 
 
 def ancestors(ledger: Ledger, entry: Entry) -> list[Entry]:
     """A job and all jobs that it derives from, each once, itself first."""
     found: dict[str, Entry] = {}
     waiting = [entry]
-    while waiting:
-        each = waiting.pop(0)
+    for each in waiting:  # it grows meanwhile
         if each.sha256 not in found:
             found[each.sha256] = each
             waiting += parents(ledger, each)
@@ -47,13 +43,16 @@ def ancestors(ledger: Ledger, entry: Entry) -> list[Entry]:
 
 def descendants(ledger: Ledger, start: Iterable[Entry]) -> list[Entry]:
     """The jobs that derive from any of `start`, and `start` itself, in the order of the ledger."""
+    readers: dict[str, list[Entry]] = defaultdict(list)
+    for entry in ledger.entries():
+        for path in {read.path for read in entry.record.inputs}:
+            readers[path].append(entry)
     found: set[str] = set()
     waiting = list(start)
-    while waiting:
-        each = waiting.pop()
+    for each in waiting:
         if each.sha256 not in found:
             found.add(each.sha256)
-            waiting += (reader for output in each.record.outputs for reader in ledger.readers.get(output.path, []))
+            waiting += (reader for output in each.record.outputs for reader in readers[output.path])
     return [entry for entry in ledger.entries() if entry.sha256 in found]
 
 
@@ -69,10 +68,7 @@ def why(ledger: Ledger, path: str, everything: bool = False) -> Iterator[str]:
     if entry is None:
         raise KeyError(path)
     tree = _Tree(ledger, ancestors(ledger, entry), everything)
-    yield path
-    yield from tree.lines(entry)
-    yield ""
-    yield from tree.legend()
+    yield from (path, *tree.lines(entry), "", *tree.legend())
 
 
 class _Tree:
@@ -86,12 +82,9 @@ class _Tree:
         self.shown: set[str] = set()
 
     def legend(self) -> Iterator[str]:
-        for known in (self.machines, self.software):
-            for text, label in known.items():
-                yield f"[{label}] {text}"
+        yield from (f"[{label}] {text}" for text, label in (self.machines | self.software).items())
         yield f"code, {len(self.modules)} modules:"
-        for name, digest in self.modules:
-            yield f"  {digest[:DIGITS]}  {name}"
+        yield from (f"  {digest[:DIGITS]}  {name}" for name, digest in self.modules)
 
     def lines(self, entry: Entry, indent: str = "", last: bool = True) -> Iterator[str]:
         record = entry.record
@@ -99,41 +92,40 @@ class _Tree:
         if entry.sha256 in self.shown:
             yield f"{line}  (shown above)"
             return
+        self.shown.add(entry.sha256)
         labels = f"[{self.machines[_machine(record)]}] [{self.software[_versions(record)]}]"
         yield f"{line}  {record.ended}, {record.seconds:g} s  {labels}"
         inner = f"{indent}{'   ' if last else '│  '}"
-        self.shown.add(entry.sha256)
-        made, makers = parents(self.ledger, entry), self.ledger.makers
-        sources = [read for read in record.inputs if self.ledger.maker(read) is None and read.path not in makers]
+        made = parents(self.ledger, entry)
         bar = f"{inner}{'│' if made else ' '}  "
-        yield from _wrapped(f"settings: {', '.join(flat(record.settings)) or 'none'}", bar)
+        yield from textwrap.wrap(
+            f"settings: {', '.join(flat(record.settings)) or 'none'}",
+            max(WIDTH, len(bar) + NARROWEST),
+            initial_indent=bar,
+            subsequent_indent=f"{bar}  ",
+            expand_tabs=False,
+            replace_whitespace=False,
+            break_on_hyphens=False,
+        )
         yield f"{bar}code: {record.code[:DIGITS]} ({len(record.modules)} modules)"
-        yield from (f"{bar}wrote: {line}" for line in _written(record, self.everything))
-        for read in sources:
-            yield f"{bar}source: {read.path}, {read.bytes} bytes, sha256 {read.sha256}"
-        shown, hidden = (made, Counter[str]()) if self.everything else _few(made)
-        for number, parent in enumerate(shown):
-            yield from self.lines(parent, inner, last=number == len(shown) - 1 and not hidden)
-        for number, (step, count) in enumerate(hidden.items()):
-            yield f"{inner}{'└─' if number == len(hidden) - 1 else '├─'} and {count} more of {step} (--all shows each)"
-
-
-def _written(record: Record, everything: bool) -> Iterator[str]:
-    shown = record.outputs if everything else record.outputs[:ALIKE]
-    yield from (f"{output.path}, sha256 {output.sha256}" for output in shown)
-    if len(shown) < len(record.outputs):
-        yield f"{len(record.outputs) - len(shown)} more files"
-
-
-def _few(entries: list[Entry]) -> tuple[list[Entry], Counter[str]]:
-    """The first jobs of every step, and how many more of it there are."""
-    seen: Counter[str] = Counter()
-    shown = []
-    for entry in entries:
-        seen[entry.record.step] += 1
-        if seen[entry.record.step] <= ALIKE:
-            shown.append(entry)
-    return shown, Counter({step: count - ALIKE for step, count in seen.items() if count > ALIKE})
+        written = record.outputs if self.everything else record.outputs[:ALIKE]
+        yield from (f"{bar}wrote: {output.path}, sha256 {output.sha256}" for output in written)
+        if len(written) < len(record.outputs):
+            yield f"{bar}wrote: {len(record.outputs) - len(written)} more files"
+        for read in record.inputs:
+            if self.ledger.maker(read) is None and read.path not in self.ledger.makers:
+                yield f"{bar}source: {read.path}, {read.bytes} bytes, sha256 {read.sha256}"
+        shown: list[Entry] = []
+        hidden: Counter[str] = Counter()
+        for parent in made:
+            if self.everything or sum(other.record.step == parent.record.step for other in shown) < ALIKE:
+                shown.append(parent)
+            else:
+                hidden[parent.record.step] += 1
+        for number, parent in enumerate(shown, start=1):
+            yield from self.lines(parent, inner, last=number == len(shown) and not hidden)
+        for number, (step, count) in enumerate(hidden.items(), start=1):
+            yield f"{inner}{'└─' if number == len(hidden) else '├─'} and {count} more of {step} (--all shows each)"
 
 
 def flat(settings: Mapping[str, Any], key: str = "") -> Iterator[str]:
@@ -143,14 +135,6 @@ def flat(settings: Mapping[str, Any], key: str = "") -> Iterator[str]:
             yield from flat(value, f"{key}{name}.")
         else:
             yield f"{key}{name}={value}"
-
-
-def _wrapped(text: str, indent: str) -> Iterator[str]:
-    room = max(40, WIDTH - len(indent))
-    for line in textwrap.wrap(
-        text, room, subsequent_indent="  ", expand_tabs=False, replace_whitespace=False, break_on_hyphens=False
-    ):
-        yield f"{indent}{line}"
 
 
 def _numbered(letter: str, texts: Iterable[str]) -> dict[str, str]:
@@ -163,10 +147,9 @@ def _versions(record: Record) -> str:
 
 
 def _machine(record: Record) -> str:
-    device = ""
-    if record.device and record.device.get("kind") == "cuda":
-        device = f", {record.device.get('name', 'a device without a name')}"
-    return f"{record.machine.host}: {record.machine.processor}{device}, {record.machine.system}"
+    device = record.device or {}
+    name = f", {device.get('name', 'a device without a name')}" if device.get("kind") == "cuda" else ""
+    return f"{record.machine.host}: {record.machine.processor}{name}, {record.machine.system}"
 
 
 # affected -------------------------------------------------------------------------------------------------------------

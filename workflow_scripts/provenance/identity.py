@@ -1,19 +1,45 @@
 """The identity of a job: its step, its settings and the digest of the code it runs, as one canonical text.
 
-Snakemake gets this text as a rule's only parameter, so it reruns a job exactly when one of the three changed.
+Snakemake gets this text as a rule's only parameter, so it reruns a job exactly when one of the three changed. The code
+is the step's modules, transitively; what only surrounds a step is left out (`OUTSIDE`).
 """
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workflow_scripts.provenance.code_digest import code_digests, combined
+from workflow_scripts.runtime.module_code import ROOT, module_digests
 from workflow_scripts.study.settings_model import Model, canonical
 
 if TYPE_CHECKING:  # the wrapper, which needs this module, sets the number of threads before numpy is loaded
     from workflow_scripts.study.job import Job
+
+# The wrapper, the settings models (resolved settings are the identity themselves), progress reports, how files are
+# written and locked, whose job this is, and the fetching of files, which are verified, decide no number: editing them
+# makes nothing stale.
+OUTSIDE = (
+    "workflow_scripts.run",
+    "workflow_scripts.provenance",
+    "workflow_scripts.study",
+    "workflow_scripts.runtime.progress",
+    "workflow_scripts.runtime.confined",
+    "workflow_scripts.runtime.failures",
+    "workflow_scripts.runtime.job_lock",
+    "workflow_scripts.runtime.device_lease",
+    "workflow_scripts.runtime.checkpoint",
+    "workflow_scripts.runtime.durable",
+    "workflow_scripts.runtime.locks",
+    "workflow_scripts.runtime.module_code",
+    "workflow_scripts.runtime.scheduler_dialects",
+    "workflow_scripts.runtime.signals",
+    "workflow_scripts.data.fetch",
+)
+KINDS = {"step": str, "settings": dict, "modules": list, "code": str}
+"""Of the parts of an identity text."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +59,7 @@ def identity_text(step: str, settings: Model | Mapping[str, Any], modules: Seque
 
 
 def planned_identity(job: "Job") -> str:
-    """The canonical text of a planned job's identity with the code as it is now."""
+    """As `identity_text`, of a planned job."""
     return identity_text(job.step, job.settings, job.modules)
 
 
@@ -48,13 +74,12 @@ def parse_identity(text: str) -> Identity:
         value = json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deep") from None
-    if not isinstance(value, dict) or set(value) != {"step", "settings", "modules", "code"}:
+    if not isinstance(value, dict) or value.keys() != KINDS.keys():
         raise ValueError("a job's identity has the keys step, settings, modules and code")
-    kinds = {"step": str, "settings": dict, "modules": list, "code": str}
-    wrong = [key for key, kind in kinds.items() if not isinstance(value[key], kind)]
+    wrong = [key for key, kind in KINDS.items() if not isinstance(value[key], kind)]
     if wrong or not all(isinstance(module, str) for module in value["modules"]):
         raise ValueError(f"{(wrong or ['modules'])[0]} of a job's identity is not as a rule writes it")
-    return Identity(value["step"], value["settings"], tuple(value["modules"]), value["code"])
+    return Identity(**{**value, "modules": tuple(value["modules"])})
 
 
 def step_code(step: str, modules: Sequence[str] = ()) -> dict[str, str]:
@@ -67,3 +92,19 @@ def _code(step: str, modules: tuple[str, ...]) -> tuple[dict[str, str], str]:
     """The digests of the modules a step runs, and the one over them."""
     digests = code_digests([f"workflow_scripts.steps.{step}", *modules])
     return digests, combined(digests)
+
+
+def code_digests(modules: Iterable[str], root: Path = ROOT) -> dict[str, str]:
+    """The digests of the modules that decide numbers, among the given ones and what they import (`module_digests`)."""
+    return module_digests(modules, root, is_outside)
+
+
+def combined(digests: Mapping[str, str]) -> str:
+    """One digest over the digests of modules."""
+    lines = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def is_outside(module: str) -> bool:
+    """Whether a module is on the list of those that decide no number."""
+    return any(module == name or module.startswith(f"{name}.") for name in OUTSIDE)

@@ -1,11 +1,13 @@
 """The state of every job of a study: which would run, why, at what cost; and what Snakemake alone would do."""
 
 import os
+import re
 import shlex
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,10 +65,11 @@ def job_states(
     # Asked before their records are read, so that a job that ends meanwhile is not taken for one that never began.
     runners = {job.record: holder(folder / job.root, job.name) for job in planned}
     records = {job.record: read(folder / job.record) for job in planned}
-    times = _times(planned, records)
+    recorded = [(job, record) for job in planned if isinstance(record := records[job.record], Record)]
+    times = _times(recorded)
     waivers = Waivers(folder / results)
     waivers.require_sound()
-    damages = _damages(planned, records, folder, results) if by_content else {}
+    damages = _damages(recorded, folder, results) if by_content else {}
     given = {path for job in planned if job.step == "given_architecture" for path in job.writes}
     running: dict[str, str] = {}  # outputs that will be made anew, and the job that makes them
     perhaps: dict[str, str] = {}
@@ -100,37 +103,27 @@ def job_states(
     return found
 
 
-Records = dict[str, Record | str | None]
-"""By the file of a job's record, what `record_or_fault` found there."""
-
-
-def _times(planned: Iterable[Job], records: Records) -> dict[str, float]:
+def _times(recorded: Sequence[tuple[Job, Record]]) -> dict[str, float]:
     """Seconds by record file, and the median by step."""
-    times: dict[str, list[float]] = {}
-    for job in planned:
-        if isinstance(record := records[job.record], Record):
-            times[job.record] = [record.seconds]
-            if not record.is_copy:
-                times.setdefault(job.step, []).append(record.seconds)
-    return {name: statistics.median(each) for name, each in times.items()}
+    by_step: dict[str, list[float]] = defaultdict(list)
+    for job, record in recorded:
+        if not record.is_copy:
+            by_step[job.step].append(record.seconds)
+    medians = {step: statistics.median(each) for step, each in by_step.items()}
+    return medians | {job.record: record.seconds for job, record in recorded}
 
 
-def _damages(planned: Iterable[Job], records: Records, folder: Path, results: str) -> dict[str, dict[str, str]]:
+def _damages(recorded: Sequence[tuple[Job, Record]], folder: Path, results: str) -> dict[str, dict[str, str]]:
     """Per job, its recorded files that are not what was recorded, each with what was done to it."""
-    written = {
-        job.name: {output.path: output for output in record.outputs}
-        for job in planned
-        if isinstance(record := records[job.record], Record)
-    }
-    sizes = {folder / path: output.bytes for outputs in written.values() for path, output in outputs.items()}
+    sizes = {folder / output.path: output.bytes for _, record in recorded for output in record.outputs}
     found = sha256_of_recorded(sizes, folder / results)
     return {
-        name: {
-            path: "was altered" if os.path.lexists(folder / path) else "was removed"
-            for path, output in outputs.items()
-            if found[folder / path] != output.sha256
+        job.name: {
+            output.path: "was altered" if os.path.lexists(folder / output.path) else "was removed"
+            for output in record.outputs
+            if found[folder / output.path] != output.sha256
         }
-        for name, outputs in written.items()
+        for job, record in recorded
     }
 
 
@@ -147,6 +140,7 @@ class DryRunError(Exception):
 
 SNAKEMAKE = ".venv/bin/snakemake"
 BANNERS = ("Using profile", "Assuming unrestricted", "host:", "Building DAG")
+PLANNED_JOB = re.compile(r"^ {4,}log: (.*)\n(?:(?! {4,}log: ).*\n)*? {4,}reason: (.*)$", re.MULTILINE)
 LINES_SHOWN = 4
 
 
@@ -164,18 +158,7 @@ def snakemake_plan(options: Sequence[str]) -> dict[str, str]:
     if done.returncode != 0:
         lines = [line for line in output.splitlines() if line.strip() and not line.startswith(BANNERS)]
         raise DryRunError("snakemake -n: " + " ".join(lines[:LINES_SHOWN] or ["it failed and printed nothing"]))
-    return dict(_planned_jobs(output))
-
-
-def _planned_jobs(output: str) -> Iterator[tuple[str, str]]:
-    log = None
-    for line in output.splitlines():
-        key, _, value = line.strip().partition(": ")
-        if line.startswith("    ") and key == "log":
-            log = value
-        elif line.startswith("    ") and key == "reason" and log is not None:
-            yield log, value
-            log = None
+    return dict(PLANNED_JOB.findall(output))
 
 
 def disagreements(found: Iterable[JobState], plan: dict[str, str]) -> list[str]:

@@ -1,17 +1,19 @@
 """The bytes of finished jobs, kept so that outputs removed from outside are put back instead of computed again.
 
-A finished job's outputs are kept as `<root>/.kept/<job>/<sha256>`: hard links, which take no room while the outputs are
-there, or copies where the file system refuses links. They are replaced when the job succeeds again. The names follow
-from the record, so that the audit knows every kept file (docs/provenance.md).
+They are kept as `<root>/.kept/<job>/<sha256>`, hard links or copies, until the job succeeds again; names follow from
+the record, so that the audit knows every kept file. They are put back when their job is started again, and at the end
+of a run, which looks for existence and size only (docs/provenance.md).
 """
 
 import errno
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from workflow_scripts.provenance.attempts import append, begin, read
+from workflow_scripts.provenance.environment import machine
 from workflow_scripts.provenance.identity import Identity
 from workflow_scripts.provenance.links import maker
 from workflow_scripts.provenance.record import (
@@ -22,40 +24,24 @@ from workflow_scripts.provenance.record import (
     RecordError,
     file_facts,
     lies_at,
+    now,
     plain_paths,
     read_record,
 )
 from workflow_scripts.runtime.failures import JobError
-from workflow_scripts.runtime.folders import KEPT, RECORDS
+from workflow_scripts.runtime.folders import ATTEMPTS, KEPT, RECORDS
+from workflow_scripts.runtime.untrusted_files import found_below
 from workflow_scripts.runtime.writable_paths import link_on_the_way
 from workflow_scripts.tables.files import sha256_of
 
 LINK_REFUSED = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EINVAL)
 """What a file system answers that knows no hard links, or allows no more of them."""
+MOST = 10
+"""Jobs that are named one by one at the end of a run."""
 
 
 class Mismatch(Exception):
     """Why a recorded result is not the one that is wanted; its text is a few words."""
-
-
-@dataclass(frozen=True)
-class PutBack:
-    """What came of looking for a job's result: the files that were put back, or why none were.
-
-    Neither where the job has no record, or no output is missing: then there is nothing to put back.
-    """
-
-    files: list[Path] = field(default_factory=list)
-    why_not: str | None = None
-
-    def sentence(self, root: Path) -> str:
-        """What happened and how to compute nevertheless."""
-        count, first = len(self.files), self.files[0]
-        which = f"its output {first} was" if count == 1 else f"{count} of its outputs were"
-        return (
-            f"{which} missing and put back from {root / KEPT}, from the same settings, code and inputs; nothing was "
-            "computed; to compute anew, run Snakemake with --force or --forcerun"
-        )
 
 
 def kept_at(root: Path, job: str, sha256: str) -> Path:
@@ -82,23 +68,46 @@ def keep(root: Path, job: str, outputs: Facts) -> None:
         _link(Path(fact["path"]), kept, kept)
 
 
-def put_back(identity: Identity, inputs: NamedPaths, read: Facts, outputs: NamedPaths, root: Path, job: str) -> PutBack:
+# when a job is started again ------------------------------------------------------------------------------------------
+
+
+def put_back(
+    identity: Identity, inputs: NamedPaths, read: Facts, outputs: NamedPaths, root: Path, job: str
+) -> list[Path]:
     """Put back what is missing of a job's outputs, if its result was made from this identity and these inputs.
 
     `read` are the facts of the input files as they are now. All or nothing: what is there must be what was recorded,
-    and what is kept of the rest, too. Raises OSError where a file cannot be written.
+    and what is kept of the rest, too. Returns the files put back: none where the job has no record, or no output is
+    missing. Raises Mismatch where the result is another, and OSError where a file cannot be written.
     """
     file = root / RECORDS / f"{job}.json"
     if not file.is_file():
-        return PutBack()
-    try:
-        missing = _missing(same_job(identity, inputs, read, file), outputs, root, job)
-    except Mismatch as why:
-        return PutBack(why_not=f"no earlier result is put back, because {why}")
-    for path, kept in missing.items():
-        _link(kept, path, kept)
+        return []
+    record, asked = same_job(identity, inputs, read, file), plain_paths(outputs)
+    if (record.root, record.job, record.arguments.outputs) != (root.as_posix(), job, asked):
+        raise Mismatch("the record names other outputs")
+    recorded = {each.path: each.sha256 for each in record.outputs}
+    for output in record.asked:
+        if not any(lies_at(each, output) for each in recorded):
+            raise Mismatch(f"the record names no file of {output}")
+    there = {key: [path for path in paths if path.exists()] for key, paths in outputs.items()}
+    found = {fact["path"]: fact["sha256"] for fact in file_facts(there)}
+    altered = next((path for path, sha256 in found.items() if recorded.get(path) != sha256), None)
+    if altered is not None:
+        raise Mismatch(f"{altered} is there and is not what was recorded")
+    files = _put_back({path: sha256 for path, sha256 in recorded.items() if path not in found}, root, job)
+    for path in files:
         os.utime(path)  # new, as if it had been computed: Snakemake makes again what is older than its input
-    return PutBack(files=list(missing))
+    return files
+
+
+def put_back_sentence(files: Sequence[Path], root: Path) -> str:
+    """What happened where files were put back, and how to compute nevertheless."""
+    which = f"its output {files[0]} was" if len(files) == 1 else f"{len(files)} of its outputs were"
+    return (
+        f"{which} missing and put back from {root / KEPT}, from the same settings, code and inputs; nothing was "
+        "computed; to compute anew, run Snakemake with --force or --forcerun"
+    )
 
 
 def same_job(identity: Identity, inputs: NamedPaths, read: Facts, file: Path) -> Record:
@@ -142,48 +151,102 @@ def _require_same_identity(record: Record, identity: Identity) -> None:
             raise Mismatch(f"the record has other {what}")
 
 
-def _missing(record: Record, outputs: NamedPaths, root: Path, job: str) -> dict[Path, Path]:
-    """The kept file of every output that is missing, all of them sound. Raises Mismatch where anything is not."""
-    asked = plain_paths(outputs)
-    if (record.root, record.job, record.arguments.outputs) != (root.as_posix(), job, asked):
-        raise Mismatch("the record names other outputs")
-    recorded = {each.path: each.sha256 for each in record.outputs}
-    for output in (output for group in asked.values() for output in group):
-        if not any(lies_at(each, output) for each in recorded):
-            raise Mismatch(f"the record names no file of {output}")
-    there = {key: [path for path in paths if path.exists()] for key, paths in outputs.items()}
-    found = {fact["path"]: fact["sha256"] for fact in file_facts(there)}
-    altered = next((path for path, sha256 in found.items() if recorded.get(path) != sha256), None)
-    if altered is not None:
-        raise Mismatch(f"{altered} is there and is not what was recorded")
-    return _checked_kept_files({path: sha256 for path, sha256 in recorded.items() if path not in found}, root, job)
+# at the end of a run --------------------------------------------------------------------------------------------------
+
+
+Snapshot = Mapping[Path, int]
+"""By file, what changes when a job ends."""
+
+
+def snapshot(roots: Iterable[Path]) -> Snapshot:
+    """How long traces of attempts are and how old records: before a run, to see what ends in it by no other clock."""
+    traces = {file: file.stat().st_size for root in roots for file in _files(root / ATTEMPTS, ".jsonl")}
+    return traces | {file: file.stat().st_mtime_ns for root in roots for file in _files(root / RECORDS, ".json")}
+
+
+def _files(folder: Path, suffix: str) -> Iterator[Path]:
+    return (each.path for each in found_below(folder) if each.fault is None and each.path.suffix == suffix)
+
+
+def put_back_missing(before: Snapshot, roots: Iterable[Path]) -> list[str]:
+    """A line for each job that ended well since `before` and lost outputs, which are put back; of many, the first."""
+    finished = set()  # by their trace or record
+    for file in (file for file, mark in snapshot(roots).items() if before.get(file) != mark):
+        root = next(root for root in roots if file.is_relative_to(root))
+        folder = root / (ATTEMPTS if file.suffix == ".jsonl" else RECORDS)
+        job = file.relative_to(folder).as_posix().removesuffix(file.suffix)
+        if file.suffix == ".json" or read(file, job, before.get(file, 0)).ended_well:
+            finished.add((root, job))
+    lines = [line for each in sorted(finished) for line in _put_back_job(*each)]
+    if not lines:
+        return []
+    more = [f"  and {len(lines) - MOST} more jobs"] if len(lines) > MOST else []
+    return ["Outputs of finished jobs were removed or changed from outside:", *lines[:MOST], *more]
+
+
+def _put_back_job(root: Path, job: str) -> Iterator[str]:
+    file = root / RECORDS / f"{job}.json"
+    try:
+        record = read_record(file)
+    except (OSError, RecordError) as error:
+        why = "it is not there" if isinstance(error, FileNotFoundError) else error
+        yield f"  {job}: its record {file} cannot be read: {why}; run it again, with --forcerun and one of its outputs"
+        return
+    wrong = [each.path for each in record.outputs if _size(each.path) != each.bytes]
+    if not wrong:
+        return
+    also = f" and {len(wrong) - 1} more of its outputs" if len(wrong) > 1 else ""
+    lost = f"  {job}: {wrong[0]}{also}"
+    output = next(path for path in record.asked if lies_at(wrong[0], path))
+    again = f"run `snakemake {output}` with the same options after it"
+    if any(_size(path) is not None for path in wrong):
+        yield f"{lost} changed in size or went after the job had ended; remove {output}, then {again}"
+        return
+    trace = root / ATTEMPTS / f"{job}.jsonl"
+    if any("started" in entry for entry in read(trace, job).entries[-1:]):
+        yield f"{lost} went when the job was started again, and that attempt did not end; {again}"
+        return
+    try:
+        count = len(put_back_after(record, root))
+        append(trace, {"attempt": begin(trace, machine()), "ended": now(), "failed": None, "put_back": count})
+    except (Mismatch, OSError) as why:
+        yield f"{lost} went after the job had ended, and cannot be put back, because {why}; {again}"
+    else:
+        which = "it was" if count == 1 else "all were"
+        yield f"{lost} went after the job had ended; {which} put back from {root / KEPT}; start the same command again"
+
+
+def _size(path: str) -> int | None:
+    """The size of a file in bytes; None where it is not there."""
+    with suppress(OSError):
+        return os.stat(path).st_size
+    return None
 
 
 def put_back_after(record: Record, root: Path) -> list[Path]:
-    """Put back what was removed after the recorded job had ended, as old as it was. All or nothing.
-
-    Returns the files put back. Raises Mismatch where what is kept is not what was recorded, and OSError.
-    """
-    gone = {each.path: each.sha256 for each in record.outputs if not Path(each.path).exists()}
-    missing = _checked_kept_files(gone, root, record.job)
-    for path, kept in missing.items():
-        _link(kept, path, kept)
-    return list(missing)
+    """Put back what was removed after the recorded job had ended, as `_put_back` does."""
+    return _put_back(
+        {each.path: each.sha256 for each in record.outputs if not os.path.exists(each.path)}, root, record.job
+    )
 
 
-def _checked_kept_files(gone: Mapping[str, str], root: Path, job: str) -> dict[Path, Path]:
-    """The kept file of every output in `gone`, which gives their sha256. Raises Mismatch where one is not sound."""
+# both -----------------------------------------------------------------------------------------------------------------
+
+
+def _put_back(gone: Mapping[str, str], root: Path, job: str) -> list[Path]:
+    """Put back all outputs in `gone`, as old as they were, or none, by their sha256. Raises Mismatch, OSError."""
     missing = {Path(path): kept_at(root, job, sha256) for path, sha256 in gone.items()}
     for path, kept in missing.items():
-        for place in (path, kept):
-            link = link_on_the_way(root, place)
-            if link is not None:
-                raise Mismatch(f"{link} is a link")
+        link = link_on_the_way(root, path) or link_on_the_way(root, kept)
+        if link is not None:
+            raise Mismatch(f"{link} is a link")
         if not kept.is_file():
             raise Mismatch(f"the bytes of {path} are not in {kept.parent}")
         if sha256_of(kept) != gone[path.as_posix()]:
             raise Mismatch(f"the kept bytes of {path} were altered ({kept})")
-    return missing
+    for path, kept in missing.items():
+        _link(kept, path, kept)
+    return list(missing)
 
 
 def _link(source: Path, target: Path, kept: Path) -> None:

@@ -42,8 +42,8 @@ class Ledger:
     """The records of one results folder.
 
     `root` is the folder's path as records state it; `base` is the folder the workflow ran in, None where the results
-    were copied away from it. `jobs` are the records in force, by job; `data` those of the data sets; `linked` those
-    that others still link to; `unreadable` the files that cannot be read as records, with the reason.
+    were copied away from it. `jobs` are the records in force, by job; `data` those of the data sets; `input_records`
+    those that others still link to; `unreadable` the files that cannot be read as records, with the reason.
     """
 
     folder: Path
@@ -66,13 +66,11 @@ class Ledger:
         return {output.path: entry for entry in entries for output in entry.record.outputs}
 
     @cached_property
-    def readers(self) -> dict[str, list[Entry]]:
-        """The records in force that read a path, by path."""
-        found: dict[str, list[Entry]] = {}
-        for entry in self.entries():
-            for each in {each.path for each in entry.record.inputs}:
-                found.setdefault(each, []).append(entry)
-        return found
+    def in_force(self) -> list[tuple[OutputFile, Record]]:
+        """Every output with the record that vouches for it."""
+        entries = {id(entry): entry for entry in self.makers.values()}.values()
+        outputs = ((output, entry) for entry in entries for output in entry.record.outputs)
+        return [(output, entry.record) for output, entry in outputs if self.makers[output.path] is entry]
 
     def entries(self) -> Iterator[Entry]:
         """The records in force: those of the data sets, linked ones where others are not at hand, and of all jobs."""
@@ -152,11 +150,8 @@ def read_ledger(folder: Path) -> Ledger:
     if not (folder / RECORDS).is_dir():
         raise LedgerError(f"{folder}: this is not a results folder: it has no folder {RECORDS}/")
     ledger = Ledger(folder)
-    entries, ledger.unreadable = _read(folder / RECORDS)
-    ledger.jobs = {_name(entry.file, folder / RECORDS): entry for entry in entries}
-    entries, unreadable = _read(folder / INPUT_RECORDS)
-    ledger.unreadable |= unreadable
-    for entry in entries:
+    ledger.jobs = {_name(entry.file, folder / RECORDS): entry for entry in _read(folder / RECORDS, ledger.unreadable)}
+    for entry in _read(folder / INPUT_RECORDS, ledger.unreadable):
         if entry.file.stem == entry.sha256:
             ledger.input_records[entry.sha256] = entry
         else:
@@ -191,11 +186,11 @@ def _absolute(path: Path) -> Path:
 def _read_data(ledger: Ledger, folder: Path) -> None:
     """The records of those data sets that the study read; a record in another's place is not counted."""
     read = {each.path for entry in ledger.jobs.values() for each in entry.record.inputs}
-    entries, unreadable = _read(folder)
-    for entry in entries:
+    unreadable: dict[Path, str] = {}
+    for entry in _read(folder, unreadable):
         if (entry.record.root, entry.record.job) != (DATA_ROOT, _name(entry.file, folder)):
             ledger.unreadable[entry.file] = f"it is that of {entry.record.root}/{RECORDS}/{entry.record.job}.json"
-        elif any(output.path in read for output in entry.record.outputs):
+        elif not read.isdisjoint(entry.outputs):
             ledger.data[entry.record.job] = entry
     ledger.unreadable |= {file: why for file, why in unreadable.items() if f"{DATA_ROOT}/{file.stem}.npz" in read}
 
@@ -204,17 +199,15 @@ def _name(file: Path, folder: Path) -> str:
     return file.relative_to(folder).as_posix().removesuffix(".json")
 
 
-def _read(folder: Path) -> tuple[list[Entry], dict[Path, str]]:
-    """The records of a folder, and the files there that cannot be read as records, with the reason."""
-    entries, unreadable = [], {}
-    for found in found_below(folder):
-        if found.path.suffix != ".json" and found.fault is None:
-            continue
+def _read(folder: Path, unreadable: dict[Path, str]) -> list[Entry]:
+    """The records of a folder; files that cannot be read as records are added to `unreadable`, with the reason."""
+    entries = []
+    for path in (found.path for found in found_below(folder) if found.path.suffix == ".json" or found.fault):
         try:
-            record, content = read_with_bytes(found.path)
-            entries.append(Entry(found.path, digest_of(content), record))
+            record, content = read_with_bytes(path)
+            entries.append(Entry(path, digest_of(content), record))
         except FileNotFoundError:
             continue  # it was moved meanwhile
         except RecordError as error:
-            unreadable[found.path] = str(error)
-    return entries, unreadable
+            unreadable[path] = str(error)
+    return entries

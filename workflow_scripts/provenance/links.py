@@ -1,23 +1,21 @@
 """How a job finds the records of the jobs that made its inputs, so that its own record can name them by content.
 
-A record is kept for as long as another links to it: one that is written anew, because its job ran again, moves to
-`<root>/linked_records/<sha256>.json`, and so does a copy of a record from another folder, such as that of a data set.
-So a results folder can be checked when it was copied away.
-
+A record that others link to and whose place is elsewhere or taken is kept as `<root>/linked_records/<sha256>.json`.
 `<root>/.producers/` holds the name of the job behind every output. It only saves a search through all records, and is
 written anew where it is missing or names a job that did not make the output.
 """
 
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from workflow_scripts.provenance.record import Facts, NamedPaths, Record, digest_of, read_with_bytes
 from workflow_scripts.runtime.durable import write_durably, write_quickly
 from workflow_scripts.runtime.failures import JobError
 from workflow_scripts.runtime.folders import INPUT_RECORDS, PRODUCERS, RECORDS
 from workflow_scripts.runtime.untrusted_files import found_below, read_regular
+
+Made = dict[str, tuple[Record, bytes]]
+"""The record of the job that made an output, and its bytes, by the output's path as the job was called with it."""
 
 
 def link_inputs(facts: Facts, arguments: NamedPaths, root: Path) -> Facts:
@@ -31,25 +29,21 @@ def link_inputs(facts: Facts, arguments: NamedPaths, root: Path) -> Facts:
     searched: dict[Path, Made] = {}
     for path in (path for paths in arguments.values() for path in paths):
         found = _record_of(path, root, searched)
-        if found is None:
-            continue
-        record, content, folder = found
-        digest = digest_of(content)
-        made[path.as_posix()] = digest, {each.path: each.sha256 for each in record.outputs}
-        if folder != root:
-            _keep(content, digest, root)
-    return [{**fact, "record": _maker(fact, made)} for fact in facts]
-
-
-def _maker(fact: Mapping[str, Any], made: Mapping[str, tuple[str, dict[str, str]]]) -> str | None:
-    """The record whose outputs hold this very content at this path."""
-    for place in (fact["path"], *(parent.as_posix() for parent in Path(fact["path"]).parents)):
-        if place in made:
-            record, outputs = made[place]
-            if outputs.get(fact["path"], fact["sha256"]) != fact["sha256"]:
-                raise JobError(f"its input {fact['path']} is not what its job wrote; remove it, and start again")
-            return record if fact["path"] in outputs else None
-    return None
+        if found is not None:
+            record, content, folder = found
+            made[path.as_posix()] = digest_of(content), {each.path: each.sha256 for each in record.outputs}
+            if folder != root:
+                _keep(content, root)
+    linked = []
+    for fact in facts:
+        path = Path(fact["path"])
+        places = (place for each in (path, *path.parents) if (place := each.as_posix()) in made)
+        digest, outputs = made.get(next(places, ""), (None, {}))
+        wrote = outputs.get(fact["path"])
+        if wrote not in (None, fact["sha256"]):
+            raise JobError(f"its input {path} is not what its job wrote; remove it, and start again")
+        linked.append({**fact, "record": None if wrote is None else digest})
+    return linked
 
 
 def maker(path: Path, root: Path) -> Record | None:
@@ -67,18 +61,13 @@ def note_outputs(outputs: NamedPaths, root: Path, job: str) -> None:
 def keep_earlier(record: Path, root: Path) -> None:
     """Keep a job's record, where there is one, before its new one takes the place: others may link to it."""
     if record.is_file():
-        content = record.read_bytes()
-        _keep(content, digest_of(content), root)
+        _keep(record.read_bytes(), root)
 
 
-def _keep(content: bytes, digest: str, root: Path) -> None:
-    place = root / INPUT_RECORDS / f"{digest}.json"
+def _keep(content: bytes, root: Path) -> None:
+    place = root / INPUT_RECORDS / f"{digest_of(content)}.json"
     if not place.is_file():
         write_durably(place, content)
-
-
-Made = dict[str, tuple[Record, bytes]]
-"""The record of the job that made an output, and its bytes, by the output's path."""
 
 
 def _record_of(path: Path, root: Path, searched: dict[Path, Made]) -> tuple[Record, bytes, Path] | None:
@@ -105,7 +94,7 @@ def _pointed_at(path: Path, folder: Path) -> tuple[Record, bytes] | None:
     with suppress(FileNotFoundError, ValueError):  # also a record that was altered: it counts for nothing
         job = read_regular(_pointer(path, folder)).decode()
         record, content = read_with_bytes(folder / RECORDS / f"{job}.json")
-        if path.as_posix() in _given(record):
+        if path.as_posix() in record.asked:
             return record, content
     return None
 
@@ -116,12 +105,7 @@ def _all_made(folder: Path) -> Made:
         with suppress(FileNotFoundError, ValueError):  # the audit reports it
             found.append(read_with_bytes(file))
     found.sort(key=lambda each: each[0].ended)
-    return {path: each for each in found for path in _given(each[0])}
-
-
-def _given(record: Record) -> list[str]:
-    """The outputs that a job was called with."""
-    return [path for paths in record.arguments.outputs.values() for path in paths]
+    return {path: each for each in found for path in each[0].asked}
 
 
 def _pointer(path: Path, root: Path) -> Path:

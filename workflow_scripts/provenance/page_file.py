@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from workflow_scripts.provenance.check_unrecorded import PAGE as FILE
+from workflow_scripts.provenance.check_files import PAGE as FILE
 from workflow_scripts.provenance.ledger import Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.provenance.verify import verify

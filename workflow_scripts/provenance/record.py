@@ -14,8 +14,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
 
-from workflow_scripts.provenance.code_digest import combined
-from workflow_scripts.provenance.identity import Identity
+from workflow_scripts.provenance.identity import Identity, combined
 from workflow_scripts.runtime.folders import RESERVED
 from workflow_scripts.runtime.module_code import FIRST_PARTY
 from workflow_scripts.runtime.untrusted_files import UnreadableError, files_below, read_regular
@@ -78,20 +77,16 @@ Module = Annotated[
 class OutputFile(Model):
     """A file a job wrote."""
 
-    name: Identifier
-    """the key of the output it belongs to"""
-    path: RelativePath
-    """from the folder the workflow runs in"""
-    sha256: Sha256
-    """of its bytes"""
+    name: Identifier  # the key of the output it belongs to
+    path: RelativePath  # from the folder the workflow runs in
+    sha256: Sha256  # of its bytes
     bytes: Size
 
 
 class InputFile(OutputFile):
     """A file a job read."""
 
-    record: Sha256 | None
-    """sha256 of the record of the job that wrote it; None for a source: a fetched file, or one of the repository"""
+    record: Sha256 | None  # its writer's record; None for a source: a fetched file, or one of the repository
 
 
 class Arguments(Model):
@@ -129,67 +124,63 @@ class Git(Model):
 class Record(Model):
     """Everything known of one finished job."""
 
-    version: Literal[2]
-    """of this schema"""
-    root: RelativePath
-    """the results folder, from the folder the workflow runs in"""
-    job: JobName
-    """its name: the record's place below <root>/records"""
-    step: Identifier
-    """module of workflow_scripts.steps"""
-    settings: dict[str, Any]
-    """what decided the result, besides code and inputs"""
-    chosen_modules: list[Module]
-    """modules chosen by name at run time"""
-    code: Sha256
-    """one digest over `modules`"""
-    modules: dict[Module, Sha256]
-    """digest of every first-party module the step runs"""
+    version: Literal[2]  # of this schema
+    root: RelativePath  # the results folder, from the folder the workflow runs in
+    job: JobName  # its name: the record's place below <root>/records
+    step: Identifier  # module of workflow_scripts.steps
+    settings: dict[str, Any]  # what decided the result, besides code and inputs
+    chosen_modules: list[Module]  # modules chosen by name at run time
+    code: Sha256  # one digest over `modules`
+    modules: dict[Module, Sha256]  # digest of every first-party module the step runs
     arguments: Arguments
     inputs: list[InputFile]
     outputs: list[OutputFile]
     software: Software
     machine: Machine
-    device: dict[Identifier, Text | bool | None] | None
-    """compute device and determinism flags, where the step uses torch"""
+    device: dict[Identifier, Text | bool | None] | None  # with determinism flags, where torch is used
     threads: Number
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**64)] | None
     git: Git
-    attempt: Number
-    """number of the attempt that succeeded, from 1"""
+    attempt: Number  # number of the attempt that succeeded, from 1
     started: Time
     ended: Time
-    seconds: Seconds
-    """wall time"""
-    digest: Sha256
-    """sha256 of the canonical form of all other fields"""
+    seconds: Seconds  # wall time
+    digest: Sha256  # sha256 of the canonical form of all other fields
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.code != combined(self.modules):
             raise ValueError("the digest over the modules is not theirs")
-        written = [path for paths in self.arguments.outputs.values() for path in paths]
-        written += [output.path for output in self.outputs]
-        if any(not path.startswith(f"{self.root}/") for path in written):
+        below, asked, written = f"{self.root}/", set(self.asked), [output.path for output in self.outputs]
+        if any(not path.startswith(below) for path in (*asked, *written)):
             raise ValueError("an output lies outside the results folder")
-        if any(path[len(self.root) + 1 :].split("/")[0] in RESERVED for path in written):
+        if any(path.removeprefix(below).split("/")[0] in RESERVED for path in (*asked, *written)):
             raise ValueError("an output lies in a folder of the audit or of the wrapper")
-        for given, files in ((self.arguments.inputs, self.inputs), (self.arguments.outputs, self.outputs)):
-            at_or_above = {place for each in files for place in _at_or_above(each.path)}
-            if not at_or_above.issuperset(path for paths in given.values() for path in paths):
+        for called_with, files in ((self.given, self.inputs), (self.asked, self.outputs)):
+            if not {place for each in files for place in _at_or_above(each.path)}.issuperset(called_with):
                 raise ValueError("a file that the job was called with is not stated")
-        asked = {path for paths in self.arguments.outputs.values() for path in paths}
-        if any(asked.isdisjoint(_at_or_above(output.path)) for output in self.outputs):
+        if any(asked.isdisjoint(_at_or_above(path)) for path in written):
             raise ValueError("an output is not one that the job was called with")
-        if len({output.path for output in self.outputs}) < len(self.outputs):
+        if len(set(written)) < len(written):
             raise ValueError("an output is there twice")
         if self.seed != self.settings.get("seed"):
             raise ValueError("the seed is not that of the settings")
         return self
 
-    def sha256_of(self, path: str) -> str | None:
-        """The sha256 that the record states of an output; None where it names no such output."""
-        return next((output.sha256 for output in self.outputs if output.path == path), None)
+    @property
+    def identity(self) -> Identity:
+        """What the job was made with."""
+        return Identity(self.step, self.settings, tuple(self.chosen_modules), self.code)
+
+    @property
+    def given(self) -> list[str]:
+        """The inputs that the job was called with: files, and folders, which mean the files inside."""
+        return [path for paths in self.arguments.inputs.values() for path in paths]
+
+    @property
+    def asked(self) -> list[str]:
+        """The outputs that the job was called with: files and folders."""
+        return [path for paths in self.arguments.outputs.values() for path in paths]
 
     @property
     def is_copy(self) -> bool:
@@ -198,7 +189,7 @@ class Record(Model):
 
     def was_given(self, path: str) -> bool:
         """Whether the job was called with an input, or with a folder it lies in; what it fetched itself it was not."""
-        return any(lies_at(path, given) for paths in self.arguments.inputs.values() for given in paths)
+        return any(lies_at(path, given) for given in self.given)
 
 
 class RecordError(ValueError):
@@ -241,14 +232,13 @@ def new_record(
     outputs: NamedPaths,
     read: Facts,
     written: Facts,
-    conditions: Mapping[str, Any],
-    times: Mapping[str, Any],
+    **circumstances: Any,
 ) -> bytes:
-    """The bytes of a job's record; its fields are those of `Record`.
+    """The bytes of a job's record.
 
     `modules` are the digests of what ran. `inputs` and `outputs` are the paths the job was called with, `read` and
-    `written` the facts of their files, those read with the record of their making. `conditions` are the fields
-    software, machine, device, threads and git; `times` are attempt, started, ended and seconds.
+    `written` the facts of their files, those read with the record of their making. `circumstances` are the fields
+    software, machine, device, threads, git, attempt, started, ended and seconds.
     """
     fields = {
         "version": VERSION,
@@ -263,8 +253,7 @@ def new_record(
         "inputs": read,
         "outputs": written,
         "seed": identity.settings.get("seed"),
-        **conditions,
-        **times,
+        **circumstances,
     }
     return canonical_bytes(sealed(fields))
 

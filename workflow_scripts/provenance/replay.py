@@ -6,16 +6,15 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.data.own.facts import FOLDER as OWN
 from workflow_scripts.data.own.facts import noted_sources
-from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.differences import differences, module_changes
 from workflow_scripts.provenance.environment import machine, software
 from workflow_scripts.provenance.hashing import behind_link, sha256_of_recorded
-from workflow_scripts.provenance.identity import Identity, step_code, text_of
+from workflow_scripts.provenance.identity import combined, step_code, text_of
 from workflow_scripts.provenance.ledger import Entry, Ledger
 from workflow_scripts.provenance.record import MARK, read_record
 from workflow_scripts.runtime.folders import LOGS, RECORDS
@@ -59,13 +58,12 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
         raise ReplayError(f"{record.job}: the code at hand has no step {record.step}")
     _check_inputs(ledger, entry)
     code = step_code(record.step, record.chosen_modules)
-    identity = Identity(record.step, record.settings, tuple(record.chosen_modules), combined(code))
-
+    identity = replace(record.identity, code=combined(code))
     arguments = ["--root", AGAIN, "--log", f"{AGAIN}/{LOGS}/{record.job}.log", "--job", text_of(identity), "--anew"]
     for key, paths in record.arguments.inputs.items():
         arguments += ["--input", key, *paths] if paths else []
     for key, paths in record.arguments.outputs.items():
-        arguments += ["--output", key, *(_in_scratch(path, record.root) for path in paths)]
+        arguments += ["--output", key, *(f"{AGAIN}{path.removeprefix(record.root)}" for path in paths)]
     if record.step in FETCHING:  # from copies of the source files that are there already
         sources = str((ledger.base / "data/sources").resolve())
         own = noted_sources(ledger.base / OWN)
@@ -73,7 +71,7 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     if record.device is not None and record.device.get("kind") == "cuda":
         arguments += ["--gpu", "1"]
     # The scratch folder looks like the one the workflow runs in, with links to what the job was given to read.
-    for part in {PurePosixPath(path).parts[0] for paths in record.arguments.inputs.values() for path in paths}:
+    for part in {path.split("/")[0] for path in record.given}:
         if part != AGAIN and (ledger.base / part).is_dir():
             (scratch / part).symlink_to((ledger.base / part).resolve())
     # -P: no module is taken from the folder it runs in, where the results of a stranger are linked.
@@ -87,8 +85,8 @@ def replay(ledger: Ledger, entry: Entry, scratch: Path) -> Replay:
     found = {output.path: output.sha256 for output in again.outputs}
     result = Replay(record.job, conditions=list(_conditions(entry, code)))
     for output in record.outputs:
-        place = _in_scratch(output.path, record.root)
-        (result.same if found.get(place) == output.sha256 else result.different).append(output.path)
+        is_same = found.get(f"{AGAIN}{output.path.removeprefix(record.root)}") == output.sha256
+        (result.same if is_same else result.different).append(output.path)
     return result
 
 
@@ -96,7 +94,7 @@ def _check_inputs(ledger: Ledger, entry: Entry) -> None:
     """Refuse a job unless all that it would read are regular files, recorded, and as they were when it read them."""
     record = entry.record
     recorded = {read.path: read for read in record.inputs if record.was_given(read.path)}
-    for path in (path for paths in record.arguments.inputs.values() for path in paths):
+    for path in record.given:
         for name, fault in _files_of(ledger, path):
             if fault is None and name not in recorded and PurePosixPath(name).name != MARK:
                 fault = "its record does not say what that was"
@@ -125,17 +123,11 @@ def _files_of(ledger: Ledger, path: str) -> Iterator[tuple[str, str | None]]:
         yield name, None if not of_results and found.path.is_file() else found.fault
 
 
-def _in_scratch(path: str, root: str) -> str:
-    return (PurePosixPath(AGAIN) / PurePosixPath(path).relative_to(root)).as_posix()
-
-
 def _conditions(entry: Entry, code: dict[str, str]) -> Iterator[str]:
     """What is not as it was when the job ran first."""
-    record = entry.record
+    record, here, now = entry.record, software(), machine()
     yield from module_changes(record.modules, code)
-    here = software()
     yield from (f"version of {line}" for line in differences(record.software.packages, here["packages"]))
     yield from differences({"python": record.software.python}, {"python": here["python"]})
-    compared = {"processor", "system", "gpu_driver"}
-    now = {key: value for key, value in machine().items() if key in compared}
-    yield from (f"machine: {line}" for line in differences(record.machine.model_dump(include=compared), now))
+    then = record.machine.model_dump(include={"processor", "system", "gpu_driver"})
+    yield from (f"machine: {line}" for line in differences(then, {key: now[key] for key in then}))

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.waivers import open_waivers
+from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.study.job import Job
 from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.runs import TrainingKey
@@ -22,7 +22,7 @@ def same_training(plan: Plan, checkpoints: Any) -> Callable[[Any], list[str]]:
     None where a training is the first itself. Of an architecture that is selected, or computed with a supernet, none is
     looked for. Raises ValueError, in one sentence, where the file of the group's architectures cannot be read.
     """
-    waivers = open_waivers(plan.places.results)
+    waivers = Waivers(plan.places.results)
 
     def gathered(group: str) -> Path:
         return Path(plan.job("group_architectures", group=group).outputs["architectures"][0])

@@ -1,10 +1,7 @@
 """Detached signatures of a results folder, made and checked by OpenSSH's `ssh-keygen -Y` with people's own keys.
 
-A signature is one file, `<folder>/signatures/<sha256 of the public key>.sig`, so that several people can sign, each
-once. Signed is a short text of the folder's root and its root digest, under a namespace of its own, so that nothing
-signed for another purpose or another folder passes here. Who a key belongs to is the reader's knowledge: the file of
-allowed signers, in OpenSSH's format (ssh-keygen(1), ALLOWED SIGNERS). Source of the signature's format: OpenSSH,
-PROTOCOL.sshsig.
+What is signed, where signatures lie and who counts as a signer: docs/provenance.md. Sources of the formats: OpenSSH,
+PROTOCOL.sshsig (signatures), ssh-keygen(1), ALLOWED SIGNERS (the file of allowed signers).
 """
 
 import base64
@@ -13,10 +10,13 @@ import hashlib
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from workflow_scripts.provenance.findings import Finding, Verdict
+from workflow_scripts.provenance.ledger import Ledger
 from workflow_scripts.runtime.durable import write_durably
 from workflow_scripts.runtime.folders import SIGNATURES
 from workflow_scripts.runtime.untrusted_files import UnreadableError, read_regular
@@ -46,15 +46,6 @@ class Signature:
         return "SHA256:" + base64.b64encode(self.key).decode().rstrip("=")
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What came of checking one signature: who made it, or why it counts for nothing."""
-
-    signature: Signature
-    signers: tuple[str, ...] = ()
-    fault: str | None = None
-
-
 def signed_text(root: str, digest: str) -> bytes:
     """What is signed: the version of this text, the results folder as records name it, and its root digest."""
     return f"signed results, version 1\nroot {root}\nroot digest {digest}\n".encode()
@@ -66,13 +57,11 @@ def signatures_in(folder: Path) -> Iterator[Signature]:
     if place.is_symlink() or not place.is_dir():
         return
     for file in sorted(place.iterdir()):
-        try:
+        with suppress(FileNotFoundError, UnreadableError):
             content = read_regular(file, LONGEST)
-        except (FileNotFoundError, UnreadableError):
-            continue
-        key = _key_of(content)
-        if key is not None and file.name == f"{key.hex()}.sig":
-            yield Signature(file, content, key)
+            key = _key_of(content)
+            if key is not None and file.name == f"{key.hex()}.sig":
+                yield Signature(file, content, key)
 
 
 def sign(folder: Path, text: bytes, key: Path) -> Signature:
@@ -100,18 +89,34 @@ def sign(folder: Path, text: bytes, key: Path) -> Signature:
     return Signature(target, content, made)
 
 
-def check(folder: Path, text: bytes, signers: Path) -> list[Checked]:
-    """Check every signature of a folder over `text` against a file of allowed signers. Raises SignatureError.
+def check_signatures(ledger: Ledger, signers: Path | None, verdict: Verdict) -> None:
+    """Add to a verdict who signed the folder, and a finding for every signature that does not hold, or for none.
 
-    Whether a signer's time is over (`valid-before`) is decided by the clock of now: a signature proves no time.
+    `signers` is a file of those whose signatures the caller takes; without it a note says that nothing was checked.
+    Whether a signer's time is over (`valid-before`) is decided by the clock of now: a signature proves no time. Raises
+    SignatureError where signatures cannot be checked.
     """
+    found, place = list(signatures_in(ledger.folder)), f"{ledger.root}/{SIGNATURES}"
+    if signers is None:
+        keys = [each.fingerprint for each in found]
+        verdict.note("signatures that were not checked, since no signers were given", keys)
+        return
     try:
         allowed = signers.read_bytes()
     except OSError as error:
         raise SignatureError(f"{signers}: these signers cannot be read ({error.strerror})") from None
+    if not found:
+        verdict.findings.append(Finding("signature", place, "there is no signature in it"))
+    text = signed_text(ledger.root, ledger.root_digest)
     with TemporaryDirectory(prefix="signers-") as scratch:
         Path(scratch, "signers").write_bytes(allowed)
-        return [_checked(each, text, Path(scratch), signers) for each in signatures_in(folder)]
+        for each in found:
+            names, fault = _signers_of(each, text, Path(scratch), signers)
+            if names:
+                who = f"{', '.join(names)} with the key {each.fingerprint}"
+                verdict.signed.append(f"signed by {who}, over the root digest {ledger.root_digest}")
+            else:
+                verdict.findings.append(Finding("signature", f"{place}/{each.file.name}", fault))
 
 
 def made_over(signature: Signature, text: bytes) -> bool:
@@ -122,14 +127,15 @@ def made_over(signature: Signature, text: bytes) -> bool:
         return _ssh_keygen("check-novalidate", "-n", NAMESPACE, "-s", str(file), stdin=text).returncode == 0
 
 
-def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> Checked:
+def _signers_of(signature: Signature, text: bytes, scratch: Path, named: Path) -> tuple[list[str], str]:
+    """Who made a signature over `text`, of `signers` in `scratch`, a copy of `named`; where nobody, why."""
     file, signers = scratch / "signature", scratch / "signers"
     file.write_bytes(signature.content)
     found = _ssh_keygen("find-principals", "-s", str(file), "-f", str(signers))
     if found.returncode:
         fault = next((line for line in _lines(found) if line.startswith(f"{signers}:")), "")
         why = f" ({fault.replace(str(signers), str(named))})" if fault else ""
-        return Checked(signature, fault=f"{named} names no signer with its key {signature.fingerprint}{why}")
+        return [], f"{named} names no signer with its key {signature.fingerprint}{why}"
     good, faults = [], []
     for name in dict.fromkeys(re.split(r"[\n,]", found.stdout.decode(errors="replace"))):
         if not name or name.startswith("!"):
@@ -139,11 +145,9 @@ def _checked(signature: Signature, text: bytes, scratch: Path, named: Path) -> C
             good.append(name)
         else:
             faults.append(_output_of(done).replace(str(signers), str(named)))
-    if good:
-        return Checked(signature, tuple(good))
     if any("incorrect signature" in fault for fault in faults):
-        return Checked(signature, fault="it is not over this folder's root digest: the folder was changed, or another")
-    return Checked(signature, fault=f"it does not count; ssh-keygen says: {'; '.join(faults)}")
+        return good, "it is not over this folder's root digest: the folder was changed, or another"
+    return good, f"it does not count; ssh-keygen says: {'; '.join(faults)}"
 
 
 def _ssh_keygen(what: str, *arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:

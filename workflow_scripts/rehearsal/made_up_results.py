@@ -6,9 +6,8 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-from workflow_scripts.provenance.code_digest import combined
 from workflow_scripts.provenance.environment import machine, software
-from workflow_scripts.provenance.identity import Identity, step_code
+from workflow_scripts.provenance.identity import Identity, combined, step_code
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
 from workflow_scripts.provenance.record import file_facts, new_record
 from workflow_scripts.runtime.durable import write_durably
@@ -113,8 +112,11 @@ class Writer:
             outputs=files,
             read=read,
             written=file_facts(files),
-            conditions=self.conditions,
-            times={"attempt": 1, "started": time, "ended": time, "seconds": 1.0},
+            **self.conditions,
+            attempt=1,
+            started=time,
+            ended=time,
+            seconds=1.0,
         )
         write_durably(file, record)
         note_outputs(files, Path(root), name)
