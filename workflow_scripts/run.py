@@ -35,7 +35,6 @@ from workflow_scripts.provenance.attempts import append, begin
 from workflow_scripts.provenance.environment import git_state, machine, software
 from workflow_scripts.provenance.identity import Identity, combined, parse_identity, step_code, text_of
 from workflow_scripts.provenance.kept_outputs import (
-    Mismatch,
     keep,
     put_back,
     put_back_sentence,
@@ -44,7 +43,7 @@ from workflow_scripts.provenance.kept_outputs import (
     same_job,
 )
 from workflow_scripts.provenance.links import keep_earlier, link_inputs, note_outputs
-from workflow_scripts.provenance.record import file_facts, new_record, now
+from workflow_scripts.provenance.record import Mismatch, file_facts, new_record, now
 from workflow_scripts.runtime.command_line import documented_parser, print_lines
 from workflow_scripts.runtime.confined import confine, require_inside
 from workflow_scripts.runtime.device_lease import VISIBLE, device_lease, named_devices
@@ -192,8 +191,11 @@ def _run(
                     append(attempts, {"attempt": attempt, "ended": now(), "failed": None, "put_back": len(files)})
                     return
             code = _code(identity, root / WAIVERS / f"{name}.json")
-            inputs_before = link_inputs(read, inputs, root)
-            require_same_training(identity, inputs, root)
+            try:
+                inputs_before = link_inputs(read, inputs, root)
+                require_same_training(identity, inputs, root)
+            except Mismatch as why:
+                raise JobError(str(why)) from None
             made = _scratch_paths(outputs, scratch)
             can_use_gpu = uses_gpu(identity.step)
             stack.enter_context(device_lease(progress.say, gpus if can_use_gpu else 0))

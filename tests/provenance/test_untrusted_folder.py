@@ -26,10 +26,10 @@ from unreadable_files import KINDS, make_unreadable
 from workflow_scripts import audit, run
 from workflow_scripts.provenance import hashing
 from workflow_scripts.provenance.identity import combined, identity_text, step_code
-from workflow_scripts.provenance.kept_outputs import Mismatch, put_back_after
+from workflow_scripts.provenance.kept_outputs import put_back_after
 from workflow_scripts.provenance.ledger import LedgerError, read_ledger
 from workflow_scripts.provenance.links import link_inputs
-from workflow_scripts.provenance.record import RecordError, digest_of, file_facts, read_record
+from workflow_scripts.provenance.record import Mismatch, RecordError, digest_of, file_facts, read_record
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.provenance.waivers import Waiver, Waivers, rule_params
 from workflow_scripts.rehearsal.made_up_results import Writer, make_results

@@ -19,6 +19,7 @@ from workflow_scripts.provenance.links import maker
 from workflow_scripts.provenance.record import (
     SAME_TRAINING,
     Facts,
+    Mismatch,
     NamedPaths,
     Record,
     RecordError,
@@ -28,7 +29,6 @@ from workflow_scripts.provenance.record import (
     plain_paths,
     read_record,
 )
-from workflow_scripts.runtime.failures import JobError
 from workflow_scripts.runtime.folders import ATTEMPTS, KEPT, RECORDS
 from workflow_scripts.runtime.untrusted_files import found_below
 from workflow_scripts.runtime.writable_paths import link_on_the_way
@@ -38,10 +38,6 @@ LINK_REFUSED = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno
 """What a file system answers that knows no hard links, or allows no more of them."""
 MOST = 10
 """Jobs that are named one by one at the end of a run."""
-
-
-class Mismatch(Exception):
-    """Why a recorded result is not the one that is wanted; its text is a few words."""
 
 
 def kept_at(root: Path, job: str, sha256: str) -> Path:
@@ -134,7 +130,7 @@ def same_job(identity: Identity, inputs: NamedPaths, read: Facts, file: Path) ->
 
 
 def require_same_training(identity: Identity, inputs: NamedPaths, root: Path) -> None:
-    """Raise JobError where the training whose outputs are to be taken is of other settings or code."""
+    """Raise Mismatch where the training whose outputs are to be taken is of other settings or code."""
     for path in inputs.get(SAME_TRAINING, []):
         try:
             record = maker(path, root)
@@ -142,7 +138,7 @@ def require_same_training(identity: Identity, inputs: NamedPaths, root: Path) ->
                 raise Mismatch("it has no record")
             _require_same_identity(record, identity)
         except Mismatch as why:
-            raise JobError(f"{path.parent} cannot be taken: {why}; `make status` says what to do") from None
+            raise Mismatch(f"{path.parent} cannot be taken: {why}; `make status` says what to do") from None
 
 
 def _require_same_identity(record: Record, identity: Identity) -> None:

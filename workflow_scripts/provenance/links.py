@@ -8,9 +8,8 @@ written anew where it is missing or names a job that did not make the output.
 from contextlib import suppress
 from pathlib import Path
 
-from workflow_scripts.provenance.record import Facts, NamedPaths, Record, digest_of, read_with_bytes
+from workflow_scripts.provenance.record import Facts, Mismatch, NamedPaths, Record, digest_of, read_with_bytes
 from workflow_scripts.runtime.durable import write_durably, write_quickly
-from workflow_scripts.runtime.failures import JobError
 from workflow_scripts.runtime.folders import INPUT_RECORDS, PRODUCERS, RECORDS
 from workflow_scripts.runtime.untrusted_files import found_below, read_regular
 
@@ -22,7 +21,7 @@ def link_inputs(facts: Facts, arguments: NamedPaths, root: Path) -> Facts:
     """Add to every input's facts the sha256 of the record of the job that made it; None where none does.
 
     `arguments` are the inputs as the job was given them, files and folders. Records from other folders are copied into
-    `root`, where they are linked to. Raises JobError for an input that is not what its job wrote: nothing that is made
+    `root`, where they are linked to. Raises Mismatch for an input that is not what its job wrote: nothing that is made
     of it could be traced.
     """
     made: dict[str, tuple[str, dict[str, str]]] = {}  # by input: the record of its job, and what that job wrote
@@ -41,7 +40,7 @@ def link_inputs(facts: Facts, arguments: NamedPaths, root: Path) -> Facts:
         digest, outputs = made.get(next(places, ""), (None, {}))
         wrote = outputs.get(fact["path"])
         if wrote not in (None, fact["sha256"]):
-            raise JobError(f"its input {path} is not what its job wrote; remove it, and start again")
+            raise Mismatch(f"its input {path} is not what its job wrote; remove it, and start again")
         linked.append({**fact, "record": None if wrote is None else digest})
     return linked
 

@@ -192,6 +192,10 @@ class Record(Model):
         return any(lies_at(path, given) for given in self.given)
 
 
+class Mismatch(Exception):
+    """Why a recorded result is not the one that is wanted; its text is a few words."""
+
+
 class RecordError(ValueError):
     """A file that is not a record as a job writes it; its text says why, in a few words."""
 
