@@ -21,7 +21,10 @@ def config(tmp_path, monkeypatch):
 def test_the_file_is_the_study_that_was_run_with_set(config, capsys):
     with_set = open_study.named_study(TINY, CHANGES)
     assert write_study.main([str(TINY), "--set", CHANGES]) == 0
-    assert capsys.readouterr().out == "config/short.yaml is written; make run STUDY=short runs it\n"
+    assert capsys.readouterr().out == (
+        "config/short.yaml is written; make run STUDY=short runs it\n"
+        "its title and description are those of tiny; the report opens with them\n"
+    )
     file = config / "short.yaml"
     assert file.read_text().startswith(f"# The study tiny, with {CHANGES}\nstudy: short\n")
     assert open_study.named_study(file) == with_set, "with what config/local.yaml sets"

@@ -216,7 +216,10 @@ def _maker(ledger: Ledger, path: str) -> Entry:
     entry = history.maker_of(ledger, path)
     if entry is None:
         unknown = f"; {len(ledger.unreadable)} records cannot be read, see verify" if ledger.unreadable else ""
-        raise AuditError(f"{path}: no record names this file{unknown}")
+        inside = Path(path).is_relative_to(ledger.root)
+        here = ledger.folder / Path(path).relative_to(ledger.root) if inside else Path(path)
+        there = "" if here.exists() else "; it is not there either"
+        raise AuditError(f"{path}: no record names this file{there}{unknown}")
     return entry
 
 

@@ -131,6 +131,7 @@ class _Estimator:
             from workflow_scripts.benchmark.calibration import Calibration
             from workflow_scripts.runtime.device import compute_device, make_deterministic
 
+            print("Measuring single steps on this machine, seconds to minutes ...", file=sys.stderr, flush=True)
             make_deterministic(1)
             self._calibration = Calibration(compute_device())
         return self._calibration

@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print_error(f"{error.filename or 'a file'} cannot be read or written ({error.strerror})")
         return 2
     print_lines(f"config/{file.name} is written; make run STUDY={study.study} runs it")
+    if study.title == base.title:
+        print_lines(f"its title and description are those of {base.study}; the report opens with them")
     return 0
 
 

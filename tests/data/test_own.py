@@ -23,6 +23,7 @@ from workflow_scripts.data.own.source import Source
 from workflow_scripts.provenance.check_links import checksum_fault
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import made_up_data, own_data
+from workflow_scripts.study import open_study
 from workflow_scripts.study.cell_job_settings import images_of
 from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.rehearsal import rehearsal_of
@@ -393,3 +394,14 @@ def test_where_they_lie_is_noted_for_a_job_that_is_run_again(tmp_path):
     folder = pictures(tmp_path / "flowers")
     facts_of("flowers", replace(SOURCE, folder="flowers"))
     assert facts.noted_sources(tmp_path / "data/own") == {"flowers": asdict(replace(SOURCE, folder=str(folder)))}
+
+
+def test_the_small_study_that_the_document_makes_of_the_demo_is_sound(tmp_path, monkeypatch):
+    text = (open_study.ROOT / "docs/extending.md").read_text()
+    own = re.search(r"^own='(.*)'$", text, re.MULTILINE)[1]
+    changes = re.search(r'^make study STUDY=demo SET="(.*)"$', text, re.MULTILINE)[1].replace("$own", own)
+    monkeypatch.setattr(open_study, "LOCAL", tmp_path / "local.yaml")
+    pictures(tmp_path / "pictures" / "flowers", count=125)  # 300 of them for training
+    study = open_study.named_study(open_study.ROOT / "config/demo.yaml", changes)
+    assert (study.study, study.depth, study.figures) == ("my_flowers", None, ["found_cells", "test_error"])
+    assert {job.settings.images.data_set for job in Plan(study).jobs if job.step == "evaluate_genotype"} == {"flowers"}

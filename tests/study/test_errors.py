@@ -264,7 +264,11 @@ WRONG_VALUES = [
     ("cells.search.validation_fraction", 0.9999, "KEY: 0.9999 leaves no image of digits for the weights"),
     ("cells.evaluation.subset.test", 5000, "KEY: 5000 are more than the 797 test images of digits"),
     ("cells.evaluation.subset.train", 5000, "KEY: 5000 are more than the 1000 training images of digits"),
-    ("cells.evaluation.subset", {"start": 900, "train": 200}, "KEY.train: 1100 are more than the 1000 training"),
+    (
+        "cells.evaluation.subset",
+        {"start": 900, "train": 200},
+        "KEY.train: 1100 are more than the 1000 training images of digits; start and train count, and subset: {}",
+    ),
     ("data.mirrors", ["https://me:secret@example.org/data"], "KEY.0: a mirror's address must not hold a user name"),
     ("data.mirrors", ["ftp://example.org/data"], "KEY.0: a mirror is a folder, or an address that starts with file://"),
     ("data.offline", "perhaps", "KEY is "),

@@ -158,7 +158,7 @@ def test_why_tells_the_whole_ancestry(tree: Path) -> None:
     ancestors = json.loads(audit(tree, "why", f"{TINY}/figures/test_error.png", "--json"))
     assert {record["step"] for record in ancestors} >= {"figure", "evaluate_genotype", "cell_search", "fetch_data"}
     output = audit(tree, "why", f"{TINY}/figures/nothing.png", status=2)
-    assert output == f"{TINY}/figures/nothing.png: no record names this file\n"
+    assert output == f"{TINY}/figures/nothing.png: no record names this file; it is not there either\n"
 
 
 def test_affected_names_what_derives_from_data_search_module_and_setting(tree: Path) -> None:

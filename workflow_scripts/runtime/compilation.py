@@ -11,6 +11,7 @@ import logging
 import pickle
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -86,7 +87,13 @@ class _Cache(FunctionCache):
         key = self._index_key(signature, target.codegen())
         if self._cache_file.is_kept(key):
             return nullcontext()
+        _say_that_it_takes_time()
         return lock_if_possible(self._cache_file.lock(key), WAIT_SECONDS)
+
+
+@cache  # once in a process
+def _say_that_it_takes_time() -> None:
+    _logger.warning("loops are compiled first, for this processor and kind of network; later jobs find them on disk")
 
 
 class _Files:

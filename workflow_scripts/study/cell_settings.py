@@ -270,8 +270,8 @@ class Cells(Model):
             _check_number("search.curvature.images", measured, alphas, f"alpha images of {data_set}")
             if self.evaluation is not None:
                 seen = self.evaluation_of(data_set).subset
-                wanted = seen.start + (seen.train or 1)
-                _check_number("evaluation.subset.train", wanted, available.train_images, training_images)
+                wanted, counted = seen.start + (seen.train or 1), "; start and train count, and subset: {} takes all"
+                _check_number("evaluation.subset.train", wanted, available.train_images, training_images + counted)
                 _check_number("evaluation.subset.test", seen.test, available.test_images, test_images)
         return self
 
