@@ -129,7 +129,8 @@ def test_a_plan_without_a_measurement_is_one_sentence(monkeypatch, capsys):
 
     monkeypatch.setattr(Calibration, "search", unmeasured)
     assert plan.main([str(ROOT / "config/demo.yaml"), "--calibrate"]) == 1
-    assert capsys.readouterr() == ("", "the time of cell_search could not be measured\n")
+    measuring = "Measuring single steps on this machine, seconds to minutes ...\n"
+    assert capsys.readouterr() == ("", f"{measuring}the time of cell_search could not be measured\n")
 
 
 class Weighed(NoCheckpoint):

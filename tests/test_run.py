@@ -366,11 +366,18 @@ def test_a_file_of_a_folder_is_linked_to_the_job_that_made_the_folder(tree):
     assert {read["record"] for read in tree.record("second")["inputs"]} == {digest_of(tree, "out/records/first.json")}
 
 
-def test_an_altered_input_is_linked_to_nothing(tree):
+def test_an_altered_input_is_refused_until_it_is_what_its_job_wrote(tree):
     tree.run(*ONE, text="one", name="first")
+    written = (tree.root / "out/a.txt").read_text()
     (tree.root / "out/a.txt").write_text("by hand")
-    tree.run("--input", "text", "out/a.txt", "--output", "text", "out/b.txt", text="two", name="second")
-    assert [read["record"] for read in tree.record("second")["inputs"]] == [None]
+    second = ("--input", "text", "out/a.txt", "--output", "text", "out/b.txt")
+    status, errors = tree.run(*second, text="two", name="second")
+    assert status == 1
+    assert "its input out/a.txt is not what its job wrote; remove it, and start again" in errors
+    assert not (tree.root / "out/b.txt").exists() and not (tree.root / "out/records/second.json").exists()
+    (tree.root / "out/a.txt").write_text(written)
+    tree.run(*second, text="two", name="second")
+    assert {read["record"] for read in tree.record("second")["inputs"]} == {digest_of(tree, "out/records/first.json")}
 
 
 def test_the_record_of_an_input_from_another_folder_is_copied_and_an_earlier_record_is_kept(tree):

@@ -188,7 +188,7 @@ def test_a_failing_job_is_one_sentence_and_keeps_the_rest(finished: Path, tmp_pa
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "figure_depth_posterior failed:" in line]
     assert done.returncode != 0
     assert len(lines) == 1
-    assert "depth_runs.csv: this is not a readable table depth_runs (its columns are ['not', 'a', 'table']" in lines[0]
+    assert "its input results/tiny/tables/depth_runs.csv is not what its job wrote; remove it, and start" in lines[0]
     assert b"Changed" in (tree / "results/tiny/figures/test_error.json").read_bytes(), "other figures are drawn"
 
 

@@ -93,7 +93,7 @@ class _Cache(FunctionCache):
 
 @cache  # once in a process
 def _say_that_it_takes_time() -> None:
-    _logger.warning("loops are compiled first, for this processor and kind of network; later jobs find them on disk")
+    _logger.info("loops are compiled first, for this processor and kind of network; later jobs find them on disk")
 
 
 class _Files:

@@ -81,19 +81,22 @@ class Console:
 
 @contextmanager
 def warnings_shown(progress: Progress) -> Iterator[None]:
-    """Say, while inside, what modules of the project warn of by `logging`."""
+    """Say, while inside, what modules of the project warn of or tell by `logging`."""
     handler = _WarningsShown(progress)
     logger = logging.getLogger(__name__.partition(".")[0])
+    level = logger.level
     logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
     try:
         yield
     finally:
+        logger.setLevel(level)
         logger.removeHandler(handler)
 
 
 class _WarningsShown(logging.Handler):
     def __init__(self, progress: Progress) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self.progress = progress
 
     def emit(self, record: logging.LogRecord) -> None:
