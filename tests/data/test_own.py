@@ -398,8 +398,7 @@ def test_where_they_lie_is_noted_for_a_job_that_is_run_again(tmp_path):
 
 def test_the_small_study_that_the_document_makes_of_the_demo_is_sound(tmp_path, monkeypatch):
     text = (open_study.ROOT / "docs/extending.md").read_text()
-    own = re.search(r"^own='(.*)'$", text, re.MULTILINE)[1]
-    changes = re.search(r'^make study STUDY=demo SET="(.*)"$', text, re.MULTILINE)[1].replace("$own", own)
+    changes = re.search(r"`(study=my_flowers [^`]*)`", text)[1].replace("\n", " ")
     monkeypatch.setattr(open_study, "LOCAL", tmp_path / "local.yaml")
     pictures(tmp_path / "pictures" / "flowers", count=125)  # 300 of them for training
     study = open_study.named_study(open_study.ROOT / "config/demo.yaml", changes)
