@@ -21,7 +21,6 @@ from workflow_scripts.cells.bilevel_step import (
     second_order_gradient,
     weight_step,
 )
-from workflow_scripts.cells.cell_network import apart
 from workflow_scripts.cells.compiled_pass import CompiledCells
 from workflow_scripts.cells.curvature import full_hessian, hessian_product
 from workflow_scripts.cells.genotype_network import EvaluationNetwork
@@ -55,7 +54,13 @@ def weight_gradients(network, loss, others=()):
     weights = network.named_weights()
     found = torch.autograd.grad(loss, [*others, *weights.values()])
     of_weights = dict(zip(weights, found[len(others) :], strict=True))
-    return [*found[: len(others)], *apart(network, of_weights).values()]
+    sizes = [parameter.numel() for parameter in network.cells.parameters()]
+    parts = iter(of_weights["cells"].split(sizes) if "cells" in of_weights else ())
+    gradients = [
+        of_weights[name] if name in of_weights else next(parts).view(parameter.shape)
+        for name, parameter in network.named_parameters()
+    ]
+    return [*found[: len(others)], *gradients]
 
 
 def assert_equal_statistics(first, second):
@@ -278,8 +283,8 @@ torch.manual_seed(0)
 network = Supernet(*[[["sep_conv_3x3", "max_pool_3x3", "skip_connect"]] * 14] * 2, 8, 3, 10, layout="compiled")
 alphas, batch = alphas_of(network), batch_of(count=3, dtype=torch.float32)
 first_order_gradient(network, alphas, batch, Randomness())
-(plan,) = network.compiled_cells.plans.values()
-plan.table.rows["y"][-2] = plan.table.size
+(table,) = network.compiled_cells.tables.values()
+table.rows["y"]["place"][-2] = table.size
 try:
     first_order_gradient(network, alphas, batch, Randomness())
 except IndexError as error:

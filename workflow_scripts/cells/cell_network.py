@@ -72,11 +72,3 @@ def together(network: CellNetwork, by_name: dict[str, Tensor]) -> dict[str, Tens
     weights = network.named_weights()
     cells = [value.reshape(-1) for name, value in by_name.items() if name.startswith("cells.")]
     return {name: by_name[name] if name in by_name else torch.cat(cells) for name in weights}
-
-
-def apart(network: CellNetwork, by_name: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The opposite: values of the network's weights as values of all parameters."""
-    cells = [(name, one) for name, one in network.named_parameters() if name not in by_name]
-    parts = by_name["cells"].split([one.numel() for _, one in cells]) if cells else ()
-    found = {name: part.view(one.shape) for (name, one), part in zip(cells, parts, strict=True)}
-    return {name: by_name[name] if name in by_name else found[name] for name, _ in network.named_parameters()}

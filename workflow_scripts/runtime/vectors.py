@@ -9,8 +9,8 @@ are one line of numbers. Reading and writing checks no bounds, unless NUMBA_BOUN
 IndexError.
 """
 
-from collections.abc import Callable, Iterator
-from functools import wraps
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial, wraps
 from typing import Any
 
 from llvmlite import ir
@@ -66,13 +66,13 @@ class _Numbers:
         address = self.builder.bitcast(self._address(at, lanes), ir.VectorType(self.dtype, lanes).as_pointer())
         return self.builder.load(address, align=self.align)
 
-    def load_one(self, at: Any) -> Any:
-        """The number at `at`."""
-        return self.builder.load(self._address(at, 1))
-
     def load_spread(self, at: Any, lanes: int) -> Any:
         """The number at `at` in all lanes."""
         return _spread(self.builder, self.load_one(at), lanes)
+
+    def load_one(self, at: Any) -> Any:
+        """The number at `at`."""
+        return self.builder.load(self._address(at, 1))
 
     def store(self, at: Any, vector: Any) -> None:
         """Write a vector from `at` on."""
@@ -89,39 +89,36 @@ class _Numbers:
         return self.builder.gep(self.array.data, [at])
 
 
-def _operation(result: Any) -> Callable[[Callable[..., Any]], Any]:
+def _operation(result: Any, code: Callable[..., Any]) -> Any:
     """Make a function for compiled functions of one that writes its code with LLVM's builder, the first argument.
 
     `result` is the type of the result, or makes it of the arguments' types. The code gets arrays as `_Numbers`, tuples
     of vectors as lists, tuples of zeros as their lengths, and returns lists for tuples.
     """
 
-    def made(code: Callable[..., Any]) -> Any:
-        def opened(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-            if isinstance(kind, types.Array):
-                return _Numbers(context, builder, kind, value)
-            if not isinstance(kind, types.UniTuple):
-                return value
-            vectors = isinstance(kind.dtype, Vector)
-            return [builder.extract_value(value, at) for at in range(kind.count)] if vectors else kind.count
+    def opened(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+        if isinstance(kind, types.Array):
+            return _Numbers(context, builder, kind, value)
+        if not isinstance(kind, types.UniTuple):
+            return value
+        vectors = isinstance(kind.dtype, Vector)
+        return [builder.extract_value(value, at) for at in range(kind.count)] if vectors else kind.count
 
-        @wraps(code)
-        def typed(_: Any, *kinds: Any) -> Any:
-            found = result(*kinds) if not isinstance(result, types.Type) else result
+    @wraps(code)
+    def typed(_: Any, *kinds: Any) -> Any:
+        found = result(*kinds) if not isinstance(result, types.Type) else result
 
-            def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-                arguments = [opened(context, builder, *one) for one in zip(signature.args, values, strict=True)]
-                written = code(builder, *arguments)
-                if isinstance(written, list):
-                    written = context.make_tuple(builder, found, written)
-                return context.get_dummy_value() if written is None else written
+        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+            arguments = [opened(context, builder, *one) for one in zip(signature.args, values, strict=True)]
+            written = code(builder, *arguments)
+            if isinstance(written, list):
+                written = context.make_tuple(builder, found, written)
+            return context.get_dummy_value() if written is None else written
 
-            return found(*(types.intp if isinstance(kind, types.Integer) else kind for kind in kinds)), generate
+        return found(*(types.intp if isinstance(kind, types.Integer) else kind for kind in kinds)), generate
 
-        intrinsic: Any = extending.intrinsic
-        return intrinsic(typed)
-
-    return made
+    intrinsic: Any = extending.intrinsic
+    return intrinsic(typed)
 
 
 def _first(first: Any, *_: Any) -> Any:
@@ -131,6 +128,10 @@ def _first(first: Any, *_: Any) -> Any:
 def _loaded(array: Any, *others: Any) -> Any:
     """A vector of an array's numbers, for the lanes that are the last argument."""
     return Vector(array.dtype, others[-1].count)
+
+
+def _repeated(vector: Any, count: Any) -> Any:
+    return types.UniTuple(vector, count.count)
 
 
 def _lanes(vector: Any) -> int:
@@ -154,74 +155,36 @@ def _multiply_add(b: Any, x: Any, y: Any, z: Any) -> Any:
     return b.fadd(b.fmul(x, y, flags=FLAGS), z, flags=FLAGS)
 
 
-@_operation(_loaded)
-def load(b: Any, array: Any, at: Any, lanes: int) -> Any:
-    """array[at : at + lanes]"""
-    return array.load(at, lanes)
+load = _operation(_loaded, lambda b, array, at, lanes: array.load(at, lanes))  # array[at : at + lanes]
+store = _operation(types.void, lambda b, array, at, vector: array.store(at, vector))  # array[at : at + lanes] = vector
+spread = _operation(lambda number, lanes: Vector(number, lanes.count), _spread)  # a number in all lanes
+add = _operation(_first, lambda b, x, y: b.fadd(x, y, flags=FLAGS))  # x + y
+subtract = _operation(_first, lambda b, x, y: b.fsub(x, y, flags=FLAGS))  # x - y
+multiply = _operation(_first, lambda b, x, y: b.fmul(x, y, flags=FLAGS))  # x * y
+multiply_add = _operation(_first, _multiply_add)  # x * y + z
+repeat = _operation(_repeated, lambda b, vector, count: [vector] * count)  # a vector, `count` times
 
 
-@_operation(types.void)
-def store(b: Any, array: Any, at: Any, vector: Any) -> None:
-    """array[at : at + lanes] = vector"""
-    array.store(at, vector)
-
-
-@_operation(lambda number, lanes: Vector(number, lanes.count))
-def spread(b: Any, number: Any, lanes: int) -> Any:
-    """The number in all lanes."""
-    return _spread(b, number, lanes)
-
-
-@_operation(lambda vector, count: types.UniTuple(vector, count.count))
-def repeat(b: Any, vector: Any, count: int) -> Any:
-    """The vector, `count` times."""
-    return [vector] * count
-
-
-@_operation(_first)
-def add(b: Any, x: Any, y: Any) -> Any:
-    """x + y"""
-    return b.fadd(x, y, flags=FLAGS)
-
-
-@_operation(_first)
-def subtract(b: Any, x: Any, y: Any) -> Any:
-    """x - y"""
-    return b.fsub(x, y, flags=FLAGS)
-
-
-@_operation(_first)
-def multiply(b: Any, x: Any, y: Any) -> Any:
-    """x * y"""
-    return b.fmul(x, y, flags=FLAGS)
-
-
-@_operation(_first)
-def multiply_add(b: Any, x: Any, y: Any, z: Any) -> Any:
-    """x * y + z"""
-    return _multiply_add(b, x, y, z)
-
-
-@_operation(_first)
+@partial(_operation, _first)
 def where_positive(b: Any, condition: Any, value: Any) -> Any:
     """0 where condition <= 0, else value; so not-a-number passes on."""
     zero = ir.Constant(condition.type, None)
     return b.select(b.fcmp_ordered("<=", condition, zero), zero, value)
 
 
-@_operation(_first)
+@partial(_operation, _first)
 def larger(b: Any, x: Any, y: Any) -> Any:
     """The larger of x and y, or x; not-a-number is larger than all."""
     return b.select(b.or_(b.fcmp_unordered("uno", x, x), b.fcmp_ordered("<=", y, x)), x, y)
 
 
-@_operation(lambda x, y, value, other: value)
+@partial(_operation, lambda x, y, value, other: value)
 def where_equal(b: Any, x: Any, y: Any, value: Any, other: Any) -> Any:
     """value where x == y, else other"""
     return b.select(b.fcmp_ordered("==", x, y), value, other)
 
 
-@_operation(types.void)
+@partial(_operation, types.void)
 def add_to_doubles(b: Any, array: Any, at: Any, vector: Any) -> None:
     """array[at : at + lanes] += vector, the array in double precision"""
     wide = ir.VectorType(ir.DoubleType(), _lanes(vector))
@@ -229,39 +192,39 @@ def add_to_doubles(b: Any, array: Any, at: Any, vector: Any) -> None:
     array.store(at, b.fadd(array.load(at, _lanes(vector)), value))
 
 
-@_operation(lambda array, at, step, count, lanes: types.UniTuple(Vector(array.dtype, lanes.count), count.count))
+@partial(_operation, lambda array, at, step, count, lanes: _repeated(_loaded(array, lanes), count))
 def load_many(b: Any, array: Any, at: Any, step: Any, count: int, lanes: int) -> Any:
     """`count` vectors, from at, at + step, ... on."""
     return [array.load(here, lanes) for here in _places(b, at, step, count)]
 
 
-@_operation(types.void)
+@partial(_operation, types.void)
 def store_many(b: Any, array: Any, at: Any, step: Any, vectors: Any) -> None:
     """Write vectors to at, at + step, ..."""
     for here, vector in zip(_places(b, at, step, len(vectors)), vectors, strict=True):
         array.store(here, vector)
 
 
-@_operation(_first)
+def _add_each(b: Any, sums: Any, array: Any, places: Iterable[Any], x: Any) -> Any:
+    """sums[k] + array[places[k]] * x, for each k"""
+    each, lanes = zip(places, sums, strict=True), _lanes(x)
+    return [_multiply_add(b, array.load_spread(here, lanes), x, one) for here, one in each]
+
+
+@partial(_operation, _first)
 def add_outer(b: Any, sums: Any, array: Any, at: Any, step: Any, x: Any) -> Any:
     """sums[k] + array[at + k * step] * x, for each k"""
-    places = _places(b, at, step, len(sums))
-    return [
-        _multiply_add(b, array.load_spread(here, _lanes(x)), x, one) for here, one in zip(places, sums, strict=True)
-    ]
+    return _add_each(b, sums, array, _places(b, at, step, len(sums)), x)
 
 
-@_operation(_first)
+@partial(_operation, _first)
 def add_products(b: Any, sums: Any, array: Any, places: Any, first: Any, at: Any, x: Any) -> Any:
     """sums[k] + array[places[first + k] + at] * x, for each k"""
-    found = []
-    for here, one in zip(_places(b, first, ir.Constant(first.type, 1), len(sums)), sums, strict=True):
-        number = array.load_spread(b.add(places.load_one(here), at), _lanes(x))
-        found.append(_multiply_add(b, number, x, one))
-    return found
+    following = _places(b, first, ir.Constant(first.type, 1), len(sums))
+    return _add_each(b, sums, array, (b.add(places.load_one(here), at) for here in following), x)
 
 
-@_operation(lambda vectors, *_: vectors.dtype)
+@partial(_operation, lambda vectors, *_: vectors.dtype)
 def combine(b: Any, vectors: Any, array: Any, at: Any) -> Any:
     """The sum over k of vectors[k] * array[at + k]."""
     total = ir.Constant(vectors[0].type, None)
@@ -279,7 +242,7 @@ def _windows(b: Any, array: Any, place: Any, taps: int, pixels: int, lanes: int)
             yield array.load(here, lanes), [(line * side + across - pixel, pixel) for pixel in met]
 
 
-@_operation(lambda taps, array, at, row, column, pixels: types.UniTuple(taps.dtype, pixels.count))
+@partial(_operation, lambda taps, array, at, row, column, pixels: _repeated(taps.dtype, pixels))
 def dot_windows(b: Any, taps: Any, array: Any, at: Any, row: Any, column: Any, pixels: int) -> Any:
     """The sums over windows of taps times array: the outputs of a depthwise convolution, each a column further.
 
@@ -292,7 +255,7 @@ def dot_windows(b: Any, taps: Any, array: Any, at: Any, row: Any, column: Any, p
     return found
 
 
-@_operation(_first)
+@partial(_operation, _first)
 def add_windows(b: Any, sums: Any, xs: Any, array: Any, at: Any, row: Any, column: Any) -> Any:
     """sums + x * array at each pixel of the window of each of xs: what the gradients xs of outputs send to the taps."""
     for a, met in _windows(b, array, (at, row, column), len(sums), len(xs), _lanes(xs[0])):
