@@ -264,7 +264,7 @@ def test_the_lanes_decide_no_byte(monkeypatch):
     """On a processor without registers for 16 numbers, LLVM splits the vectors."""
     results = []
     for lanes in (8, 16):
-        monkeypatch.setattr(compiled_pass, "lanes_of", lambda cells, lanes=lanes: (0,) * lanes)
+        monkeypatch.setattr(compiled_pass, "lanes_for", lambda *channels, lanes=lanes: (0,) * lanes)
         with torch.random.fork_rng():
             torch.manual_seed(1)
             network = Supernet(*[[["sep_conv_3x3", "skip_connect"]] * 14] * 2, 16, 3, 10, layout="compiled")

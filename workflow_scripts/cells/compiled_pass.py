@@ -30,12 +30,6 @@ class Mode(NamedTuple):
     generator: torch.Generator | None
 
 
-def lanes_of(cells: nn.ModuleList) -> tuple[int, ...]:
-    """Zeros, as many as the vectors of the cells have lanes."""
-    convolutions = [module for module in cells.modules() if isinstance(module, nn.Conv2d)]
-    return lanes_for(*(count for one in convolutions for count in (one.in_channels, one.out_channels)))
-
-
 def windows_of(cells: nn.ModuleList) -> tuple[tuple[int, ...] | None, ...]:
     """Zeros for each tap of the cells' kernels, by kernel, and for max pools; None for what they lack."""
     modules = list(cells.modules())
@@ -95,8 +89,10 @@ class ForwardPass:
             if end == len(table.rows) or not table.keeps:
                 self.forward(first, end)
                 first = end
-        if moves:
-            cells.count(table.norms)
+        if moves and len(table.norms) == len(cells.norms):
+            cells.counts += 1
+        elif moves:
+            torch._foreach_add_([norm.num_batches_tracked for norm in table.norms], 1)
 
     def forward(self, first: int, last: int, tangents: Tangents | None = None) -> None:
         """Run the rows from first to last - 1, or compute their tangents."""
@@ -150,9 +146,8 @@ class ForwardPass:
             for number, part in enumerate(parts, state.gradient):
                 self.at(state, gradients.out, int(table.places[number])).copy_(part.permute(0, 2, 3, 1))
                 gradients.written[number] = 1
-        kernels.backward(
-            table.rows, ran, table.terms, kept, gradients, tangents, with_factors, with_all, self.cells.windows
-        )
+        windows = self.cells.windows
+        kernels.backward(table.rows, ran, table.terms, kept, gradients, tangents, with_factors, with_all, windows)
         return torch.from_numpy(gradients.factors.astype(self.dtype)), ran
 
 
@@ -207,7 +202,9 @@ class CompiledCells:
         views = iter(self.running.split([len(one) for one in statistics]))
         for norm, count in zip(norms, self.counts, strict=True):
             norm.running_mean, norm.running_var, norm.num_batches_tracked = next(views), next(views), count
-        self.windows, self.lanes = windows_of(cells), lanes_of(cells)
+        convolutions = [module for module in cells.modules() if isinstance(module, nn.Conv2d)]
+        self.lanes = lanes_for(*(count for one in convolutions for count in (one.in_channels, one.out_channels)))
+        self.windows = windows_of(cells)
         parameters = _starts(self.parameters, [parameter.numel() for parameter in self.parameters])
         norms_at = _starts(norms, [2 * norm.num_features for norm in norms])
         self.places = parameters | norms_at | {id(self.vector): 0}
@@ -233,13 +230,6 @@ class CompiledCells:
             self.tables[key] = table
         outputs: tuple[Tensor, ...] = _Cells.apply(self, table, mode, stem, factors, *weights)
         return outputs
-
-    def count(self, norms: list[Any]) -> None:
-        """Count a batch in those BatchNorms."""
-        if len(norms) == len(self.norms):
-            self.counts += 1
-        else:
-            torch._foreach_add_([norm.num_batches_tracked for norm in norms], 1)
 
     def linearised(
         self, edges: Callable[[], list[CellEdges]], stem: Tensor, factors: Tensor, mode: Mode
@@ -282,8 +272,7 @@ class _Cells(Function):
         of_factors, ran = done.backward(gradients, grads, with_factors, with_stem or with_weights)
         of_stem = None
         if with_stem and gradients.written[table.stem.gradient]:
-            place = int(table.places[table.stem.gradient])
-            of_stem = done.at(table.stem, space, place).permute(0, 3, 1, 2).clone()
+            of_stem = done.at(table.stem, space, int(table.places[table.stem.gradient])).permute(0, 3, 1, 2).clone()
         cells.workspace.give(done.space)
         cells.workspace.give(space)
         vector, of_weights = torch.from_numpy(gradients.parameters), list[Tensor | None]()

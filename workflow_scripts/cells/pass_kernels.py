@@ -486,8 +486,7 @@ def _pointwise_forward(p, t, row):  # type: ignore[no-untyped-def]
     s, inputs, stride, outputs = p.scratch, row.x.parts * row.x.channels, row.stride, row.y.channels // row.stride
     rows, width = max(1, NUMBERS_AT_ONCE // (row.y.width * max(stride * inputs, row.y.channels))), row.y.width
     for k in range(stride):
-        at = row.second if k == 1 else row.first
-        _transpose(s.weights[k * outputs * inputs :], p.parameters[at:], outputs, inputs)
+        _transpose(s.weights[k * outputs * inputs :], p.parameters[(row.first, row.second)[k] :], outputs, inputs)
     for first in range(0, p.images * row.y.height, rows):
         some = min(rows, p.images * row.y.height - first)
         start, pixels = first * width, some * width
@@ -515,7 +514,7 @@ def _pointwise_backward(p, g, t, row):  # type: ignore[no-untyped-def]
         if len(g.parameters) > 0:
             _exchange_pixels(p, None, None, row, first, some)
         for k in range(stride):
-            at, grad, seen = row.second if k == 1 else row.first, s.between[k * outputs :], s.seen[k * inputs :]
+            at, grad, seen = (row.first, row.second)[k], s.between[k * outputs :], s.seen[k * inputs :]
             if len(g.parameters) > 0:
                 sums = g.parameters[at:]
                 _add_products(sums, grad, row.y.channels, seen, stride * inputs, outputs, inputs, pixels, p.lanes)

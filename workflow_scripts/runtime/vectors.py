@@ -15,7 +15,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import extending, types
-from numba.core import config as numba_config
+from numba.core import config
 from numba.core.registry import cpu_target
 from numba.extending import models, register_model
 
@@ -24,7 +24,6 @@ from workflow_scripts.runtime.compilation import FAST
 # how many vectors a loop keeps in registers
 EIGHT, FOUR, THREE, TWO, ONE = (0,) * 8, (0,) * 4, (0,) * 3, (0,) * 2, (0,)
 FLAGS = tuple(sorted(FAST))
-config: Any = numba_config  # without types
 
 
 def lanes_for(*channels: int) -> tuple[int, ...]:
@@ -80,7 +79,7 @@ class _Numbers:
         self.builder.store(vector, address, align=self.align)
 
     def _address(self, at: Any, count: int) -> Any:
-        if config.BOUNDSCHECK:
+        if config.BOUNDSCHECK:  # type: ignore[attr-defined]
             end = self.builder.add(at, ir.Constant(at.type, count))
             before = self.builder.icmp_signed("<", at, ir.Constant(at.type, 0))
             outside = self.builder.or_(before, self.builder.icmp_signed(">", end, self.array.nitems))
@@ -134,10 +133,6 @@ def _repeated(vector: Any, count: Any) -> Any:
     return types.UniTuple(vector, count.count)
 
 
-def _lanes(vector: Any) -> int:
-    return int(vector.type.count)
-
-
 def _places(b: Any, at: Any, step: Any, count: int) -> Iterator[Any]:
     """at, at + step, ...; as many as `count`"""
     for _ in range(count):
@@ -187,9 +182,9 @@ def where_equal(b: Any, x: Any, y: Any, value: Any, other: Any) -> Any:
 @partial(_operation, types.void)
 def add_to_doubles(b: Any, array: Any, at: Any, vector: Any) -> None:
     """array[at : at + lanes] += vector, the array in double precision"""
-    wide = ir.VectorType(ir.DoubleType(), _lanes(vector))
+    wide = ir.VectorType(ir.DoubleType(), vector.type.count)
     value = vector if vector.type == wide else b.fpext(vector, wide)
-    array.store(at, b.fadd(array.load(at, _lanes(vector)), value))
+    array.store(at, b.fadd(array.load(at, vector.type.count), value))
 
 
 @partial(_operation, lambda array, at, step, count, lanes: _repeated(_loaded(array, lanes), count))
@@ -207,7 +202,7 @@ def store_many(b: Any, array: Any, at: Any, step: Any, vectors: Any) -> None:
 
 def _add_each(b: Any, sums: Any, array: Any, places: Iterable[Any], x: Any) -> Any:
     """sums[k] + array[places[k]] * x, for each k"""
-    each, lanes = zip(places, sums, strict=True), _lanes(x)
+    each, lanes = zip(places, sums, strict=True), x.type.count
     return [_multiply_add(b, array.load_spread(here, lanes), x, one) for here, one in each]
 
 
@@ -229,7 +224,7 @@ def combine(b: Any, vectors: Any, array: Any, at: Any) -> Any:
     """The sum over k of vectors[k] * array[at + k]."""
     total = ir.Constant(vectors[0].type, None)
     for here, vector in zip(_places(b, at, ir.Constant(at.type, 1), len(vectors)), vectors, strict=True):
-        total = _multiply_add(b, array.load_spread(here, _lanes(vector)), vector, total)
+        total = _multiply_add(b, array.load_spread(here, vector.type.count), vector, total)
     return total
 
 
@@ -249,7 +244,7 @@ def dot_windows(b: Any, taps: Any, array: Any, at: Any, row: Any, column: Any, p
     They are `pixels`.
     """
     found = [ir.Constant(taps[0].type, None)] * pixels
-    for x, met in _windows(b, array, (at, row, column), len(taps), pixels, _lanes(taps[0])):
+    for x, met in _windows(b, array, (at, row, column), len(taps), pixels, taps[0].type.count):
         for tap, pixel in met:
             found[pixel] = _multiply_add(b, taps[tap], x, found[pixel])
     return found
@@ -258,7 +253,7 @@ def dot_windows(b: Any, taps: Any, array: Any, at: Any, row: Any, column: Any, p
 @partial(_operation, _first)
 def add_windows(b: Any, sums: Any, xs: Any, array: Any, at: Any, row: Any, column: Any) -> Any:
     """sums + x * array at each pixel of the window of each of xs: what the gradients xs of outputs send to the taps."""
-    for a, met in _windows(b, array, (at, row, column), len(sums), len(xs), _lanes(xs[0])):
+    for a, met in _windows(b, array, (at, row, column), len(sums), len(xs), xs[0].type.count):
         for tap, pixel in met:
             sums[tap] = _multiply_add(b, xs[pixel], a, sums[tap])
     return sums
