@@ -201,6 +201,28 @@ except TypingError:
     assert done.stdout == "2 True\n", done.stderr
 
 
+def test_the_garbage_collector_pauses_while_numba_compiles_also_in_vain(program, tmp_path):
+    source = tmp_path / "workflow_scripts/made_up/product.py"
+    source.write_text(FUNCTION.replace("return inner", "x.no_such()\n        return inner"))
+    code = """
+import gc
+from numba.core import event
+from numba.core.errors import TypingError
+from workflow_scripts.made_up import product
+with event.install_recorder("numba:compile") as compiling:
+    on = []
+    compiling.on_start = lambda started: on.append(gc.isenabled())
+    product.inner(1.0)
+    try:
+        product.times(2)(1.0)
+    except TypingError:
+        print(any(on), len(on) > 1, gc.isenabled())
+"""
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout == "False True True\n", done.stderr
+
+
 def test_where_nothing_can_be_kept_functions_are_compiled_all_the_same(monkeypatch, caplog):
     monkeypatch.setattr(CompileResultCacheImpl, "_locator_classes", [])
 

@@ -67,11 +67,12 @@ def compiled(function: Function, makes_arrays: bool = True) -> Function:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Pause Python's garbage collector.
+    """Pause Python's garbage collector, and let it pass over what there is so far, which is mostly modules.
 
-    numba keeps millions of objects while it compiles; looking through them for garbage takes a sixth of that time.
+    It would look again and again through all that numba keeps while it compiles, and takes a tenth of that time.
     """
     was_on = gc.isenabled()
+    gc.freeze()
     gc.disable()
     try:
         yield
