@@ -30,6 +30,7 @@ from workflow_scripts.provenance.verify import require_sound, verify
 from workflow_scripts.runtime.command_line import add_set, documented_parser, print_error, print_lines, stop_writing
 from workflow_scripts.runtime.folders import RECORDS
 from workflow_scripts.study.study import Study, StudyError
+from workflow_scripts.tables.display_names import count
 
 CLEAN, FINDINGS, UNREADABLE = 0, 1, 2
 KINDS = ("root", "signature", "record", "link", "altered", "missing", "unrecorded", "stale")
@@ -95,7 +96,8 @@ def _print_verdict(verdict: Verdict) -> None:
     print_lines(f"{verdict.jobs} jobs, {verdict.files} files, {verdict.bytes / 1e6:.1f} MB hashed")
     print_lines(f"root digest {verdict.root_digest}")
     unfinished = f"; {verdict.not_made} jobs of the study have no result" if verdict.not_made else ""
-    result = f"{len(verdict.findings)} findings" if verdict.findings else "clean: every file matches its record"
+    clean = "clean: every file matches its record"
+    result = count(len(verdict.findings), "finding") if verdict.findings else clean
     print_lines(f"{result}{unfinished}")
 
 

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from workflow_scripts.provenance.failed_jobs import failures
+from workflow_scripts.provenance.failed_jobs import failed_jobs_of
 from workflow_scripts.provenance.job_states import (
     RUNNING,
     RUNS,
@@ -28,6 +28,7 @@ from workflow_scripts.provenance.job_states import (
 from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import print_error, print_lines, stop_writing, study_parser
 from workflow_scripts.runtime.progress import duration
+from workflow_scripts.study.job import Job
 from workflow_scripts.study.open_study import named_study
 from workflow_scripts.study.study import StudyError
 from workflow_scripts.watching.job_log import read_progress
@@ -41,9 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         study = named_study(options.file, options.set)
         results = f"results/{study.study}"
-        found = job_states(planned_of(study), results)
+        planned = planned_of(study)
+        found = job_states(planned, results)
         _print_states(results, found, options.all)
-        print_lines(*_failed(Path(results)))
+        print_lines(*_failed(planned))
         if any(job_state.state == RUNNING for job_state in found):
             print_lines("A run is under way: watch it (make watch), or ask again when it has ended.")
             return 0
@@ -96,10 +98,10 @@ def _note(job_state: JobState) -> str:
     return "" if job_state.seconds is None else f"  [{duration(job_state.seconds)}]"
 
 
-def _failed(results: Path) -> list[str]:
+def _failed(planned: Sequence[Job]) -> list[str]:
     """The jobs whose last attempt left no result, and why; none that runs now."""
-    lines = list(failures(results))
-    return [f"Failed or killed in {results}:", *(f"  {line}" for line in lines)] if lines else []
+    lines = [f"  {line}" for failed in failed_jobs_of(planned) for line in failed.lines()]
+    return ["Failed or killed:", *lines] if lines else []
 
 
 def _cost(runs: list[JobState]) -> str:

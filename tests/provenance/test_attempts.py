@@ -1,9 +1,11 @@
 """The trace of attempts, and what is reported of the jobs that failed."""
 
 import errno
+from types import SimpleNamespace
+from typing import Any
 
 from workflow_scripts.provenance.attempts import all_attempts, append, begin, read
-from workflow_scripts.provenance.failed_jobs import failures
+from workflow_scripts.provenance.failed_jobs import failed_jobs_of, failures
 from workflow_scripts.runtime.failures import JobError, Stopped, sentence
 from workflow_scripts.runtime.job_lock import job_lock, lock_file
 
@@ -24,7 +26,7 @@ def test_failures_are_told_with_the_end_of_their_logs(tmp_path):
                 append(file, {"attempt": number, "ended": "2026-01-01T00:00:00+00:00", **end})
     log = tmp_path / "logs" / "broken.log"
     log.parent.mkdir()
-    log.write_text("one\ntwo\nthree\nfour\n")
+    log.write_text('one\ntwo\nthree\nfour\n2026-01-01T00:00:00+00:00 figure {"settings": {}}\n')
     lines = list(failures(tmp_path))
     assert lines == [
         "broken: no space is left for a; free some (2026-01-01T00:00:00+00:00)",
@@ -39,6 +41,13 @@ def test_failures_are_told_with_the_end_of_their_logs(tmp_path):
     assert "on node1, scheduler's job 77) did not end: it was killed (by a time limit" in lines[5]
     assert [attempts.job for attempts in all_attempts(tmp_path)] == ["broken", "good", "group/killed", "mended"]
     assert len(read(tmp_path / "attempts/mended.jsonl", "mended").ended_well) == 1
+
+
+def test_a_job_that_the_study_no_longer_has_is_not_named(tmp_path):
+    for name in ("kept", "dropped"):
+        begin(tmp_path / f"results/tiny/attempts/{name}.jsonl", MACHINE)
+    planned: list[Any] = [SimpleNamespace(root="results/tiny", name=name) for name in ("kept", "good")]
+    assert [failed.job for failed in failed_jobs_of(planned, tmp_path)] == ["kept"]
 
 
 def test_a_job_that_runs_has_not_failed(tmp_path):

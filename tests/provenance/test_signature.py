@@ -252,7 +252,7 @@ def cannot(capsys, *arguments):
 
 def test_unsound_results_are_not_signed(results, keys, capsys):
     (results / "report.html").write_text("other")
-    assert "only sound results are signed, and there are 1 findings" in cannot(
+    assert "only sound results are signed, and verification has 1 finding" in cannot(
         capsys, "sign", results, "--key", keys["ada"]
     )
     assert not (results / "signatures").exists()

@@ -339,7 +339,7 @@ def test_a_link_to_elsewhere_is_named(results, tmp_path):
     (results / "logs").mkdir()
     (results / "logs/a.log").symlink_to(tmp_path / "secret")
     assert set(findings(results)) == {("unrecorded", f"{ROOT}/logs/a.log")}
-    with pytest.raises(ValueError, match="only sound results are exported, and there are 1 findings"):
+    with pytest.raises(ValueError, match="only sound results are exported, and verification has 1 finding"):
         export(read_ledger(results), tmp_path / "crate")
 
 

@@ -1,6 +1,7 @@
 """The trace of every attempt of a job, also of one that was killed: `<root>/attempts/<job>.jsonl`."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from typing import Any
 from workflow_scripts.provenance.record import now
 from workflow_scripts.runtime.folders import ATTEMPTS
 from workflow_scripts.runtime.untrusted_files import UnreadableError, found_below, read_regular
+
+LOG_BEGINS = re.compile(r"\d{4}-\d\d-\d\dT\S+ [a-z_]+ \{")
+"""The line with which an attempt begins in the job's log: when, the step, and its settings as JSON."""
 
 
 @dataclass(frozen=True)

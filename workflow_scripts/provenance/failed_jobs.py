@@ -1,15 +1,16 @@
 """Every job that left no result and does not run now, and why: from its attempts, and what its scheduler reported."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from workflow_scripts.cluster.submission_files import Submission, latest_submissions
-from workflow_scripts.provenance.attempts import Attempts, all_attempts
+from workflow_scripts.provenance.attempts import LOG_BEGINS, Attempts, all_attempts
 from workflow_scripts.runtime.folders import LOGS
 from workflow_scripts.runtime.job_lock import holder
 from workflow_scripts.runtime.untrusted_files import UnreadableError, end_of_regular
+from workflow_scripts.study.job import Job
 
 LOG_LINES, END_BYTES = 3, 10_000
 WIDTH = 160
@@ -24,13 +25,14 @@ class FailedJob:
     logs: dict[str, Path]
 
     def lines(self) -> Iterator[str]:
-        """Why, and the last lines of every log."""
+        """Why, and the last lines of every log, without settings."""
         yield f"{self.job}: {self.why}"
         for name, log in self.logs.items():
             yield f"    {name}: {log}"
             with suppress(FileNotFoundError, UnreadableError):
-                end = end_of_regular(log, END_BYTES).decode(errors="replace").splitlines()[-LOG_LINES:]
-                yield from (f"    | {line[:WIDTH]}" for line in end)
+                lines = end_of_regular(log, END_BYTES).decode(errors="replace").splitlines()
+                said = [line for line in lines if not LOG_BEGINS.match(line)]
+                yield from (f"    | {line[:WIDTH]}" for line in said[-LOG_LINES:])
 
 
 def failed_jobs(root: Path) -> Iterator[FailedJob]:
@@ -44,6 +46,13 @@ def failed_jobs(root: Path) -> Iterator[FailedJob]:
             logs = {"log": root / LOGS / f"{job}.log"}
             logs |= {} if submission is None else {"scheduler's log": submission.output}
             yield FailedJob(job, "; ".join(reasons), logs)
+
+
+def failed_jobs_of(planned: Iterable[Job], base: Path = Path()) -> Iterator[FailedJob]:
+    """The failed jobs of a study, not those that it no longer has; paths are from `base`."""
+    names = {(job.root, job.name) for job in planned}
+    for root in sorted({root for root, _ in names}):
+        yield from (each for each in failed_jobs(base / root) if (root, each.job) in names)
 
 
 def failures(root: Path) -> Iterator[str]:

@@ -14,6 +14,7 @@ from workflow_scripts.provenance.staleness import ResultState, record_state, rec
 from workflow_scripts.provenance.waivers import Waivers
 from workflow_scripts.runtime.folders import ATTEMPTS, RECORDS, WAIVERS
 from workflow_scripts.study.job import Job
+from workflow_scripts.tables.display_names import count
 
 VIEWS = ("report.html", PAGE)
 """Pages made from records and results, for reading. The report is a job's output, too; the page of records is not."""
@@ -64,7 +65,8 @@ def require_sound(ledger: Ledger, what: str) -> None:
     """Refuse to do `what` with results that verification finds fault with; stale ones are sound. Raises ValueError."""
     unsound = [finding for finding in verify(ledger, None).findings if finding.kind != "stale"]
     if unsound:
-        raise ValueError(f"only sound results are {what}, and there are {len(unsound)} findings; first, {unsound[0]}")
+        found = count(len(unsound), "finding")
+        raise ValueError(f"only sound results are {what}, and verification has {found}; first, {unsound[0]}")
 
 
 def _records(ledger: Ledger) -> Iterator[Finding]:
@@ -125,9 +127,9 @@ def _note_conditions(ledger: Ledger, verdict: Verdict) -> None:
     made_with = [{**record.software.packages, "python": record.software.python} for record in records]
     for name, version in {"python": here["python"], **here["packages"]}.items():
         found = Counter(versions.get(name) for versions in made_with)
-        for other, count in found.items() if version is not None else ():
+        for other, jobs in found.items() if version is not None else ():
             if other not in (None, version):
-                verdict.notes.append(f"made with {name} {other}, at hand is {version}: {count} jobs")
+                verdict.notes.append(f"made with {name} {other}, at hand is {version}: {jobs} jobs")
     lock = here["lock_sha256"]
     other_lock = sum(record.software.lock_sha256 != lock for record in records) if lock is not None else 0
     if other_lock:

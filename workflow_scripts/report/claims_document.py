@@ -46,14 +46,15 @@ def readme_line(paper: str, claims: Sequence[dict[str, str]], studies: Sequence[
     stated = [claim for claim in claims if claim["paper"] == paper]
     about = [study for study in studies if paper in study["departures"]]
     words = [_together([each["verdict"] for study in about for each in _verdicts(study, claim)]) for claim in stated]
-    counts = [f"{sum(word == each for each in words)} {name}" for word, name in _TOGETHER.items()]
+    numbers = {word: sum(word == each for each in words) for word in _TOGETHER}
+    counts = [count(number, *_TOGETHER[word]) for word, number in numbers.items()]
     return f"**{PAPERS[paper]}**, {count(len(stated), 'claim')}: {', '.join(counts)}."
 
 
 _TOGETHER = {
-    "holds": "hold in a study and fail in none",
-    "fails": "fail in one",
-    "undecided": "are undecided",
+    "holds": ("holds in a study and fails in none", "hold in a study and fail in none"),
+    "fails": ("fails in one", "fail in one"),
+    "undecided": ("is undecided", "are undecided"),
 }
 
 

@@ -10,11 +10,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from workflow_scripts.provenance.attempts import LOG_BEGINS
 from workflow_scripts.runtime.untrusted_files import UnreadableError, end_of_regular
 
 END_BYTES = 1 << 20
 """Of a log that are read: an attempt of thousands of epochs."""
-ATTEMPT = re.compile(r"\d{4}-\d\d-\d\dT\S+ [a-z_]+ \{")
 RESUMED = "going on from the checkpoint, "
 LINE = re.compile(r"(\d{1,9})/(\d{1,9})  (.*?)(?:  (\S+) left)?")
 DURATION = re.compile(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?")
@@ -63,7 +63,7 @@ def progress_of(lines: list[str]) -> JobProgress | None:
     before: list[Point] = []
     curve: list[Point] = []
     for line in lines:
-        if ATTEMPT.match(line):
+        if LOG_BEGINS.match(line):
             latest, before, curve = None, curve, []
         elif line.startswith(RESUMED):
             curve = before

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from workflow_scripts.provenance import attempts
-from workflow_scripts.provenance.failed_jobs import FailedJob, failed_jobs
+from workflow_scripts.provenance.failed_jobs import FailedJob, failed_jobs_of
 from workflow_scripts.provenance.job_states import RUNNING, RUNS, JobState, job_states
 from workflow_scripts.provenance.record import Record
 from workflow_scripts.provenance.staleness import record_or_fault
@@ -105,7 +105,7 @@ class StudyWatch:
             done=len(states) - len(waiting) - len(running),
             waiting=Counter(each.job.step for each in waiting),
             running=tuple(running.values()),
-            failed=tuple(self._failed()),
+            failed=tuple(failed_jobs_of(self.planned, self.folder)),
             work_left=work,
             unknown=unknown,
         )
@@ -134,11 +134,6 @@ class StudyWatch:
         traces = attempts.read(self.folder / job.root / ATTEMPTS / f"{job.name}.jsonl", job.name)
         progress = read_progress(self.folder / job.log)
         return RunningJob(job.name, state.reasons[0], _since(traces.entries), progress)
-
-    def _failed(self) -> Iterator[FailedJob]:
-        names = {(job.root, job.name) for job in self.planned}
-        for root in sorted({job.root for job in self.planned}):
-            yield from (each for each in failed_jobs(self.folder / root) if (root, each.job) in names)
 
 
 def _size(step: str, settings: Model | Mapping[str, Any]) -> str:
