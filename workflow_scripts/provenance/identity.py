@@ -7,10 +7,12 @@ is the step's modules, transitively; what only surrounds a step is left out (`OU
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 from workflow_scripts.runtime.module_code import ROOT, module_digests
 from workflow_scripts.study.settings_model import Model, canonical
@@ -38,11 +40,9 @@ OUTSIDE = (
     "workflow_scripts.runtime.signals",
     "workflow_scripts.data.fetch",
 )
-KINDS = {"step": str, "settings": dict, "modules": list, "code": str}
-"""Of the parts of an identity text."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class Identity:
     """A parsed identity. `modules` are the modules chosen by name at run time, which imports do not show."""
 
@@ -71,15 +71,9 @@ def text_of(identity: Identity) -> str:
 def parse_identity(text: str) -> Identity:
     """The parts of an identity text. Raises ValueError for any other text."""
     try:
-        value = json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
-    if not isinstance(value, dict) or value.keys() != KINDS.keys():
-        raise ValueError("a job's identity has the keys step, settings, modules and code")
-    wrong = [key for key, kind in KINDS.items() if not isinstance(value[key], kind)]
-    if wrong or not all(isinstance(module, str) for module in value["modules"]):
-        raise ValueError(f"{(wrong or ['modules'])[0]} of a job's identity is not as a rule writes it")
-    return Identity(**{**value, "modules": tuple(value["modules"])})
+        return Identity(**json.loads(text))
+    except (TypeError, ValueError, RecursionError):
+        raise ValueError("a job's identity has the keys step, settings, modules and code") from None
 
 
 def step_code(step: str, modules: Sequence[str] = ()) -> dict[str, str]:
