@@ -38,7 +38,7 @@ def same_training(plan: Plan, checkpoints: Any) -> Callable[[Any], list[str]]:
             genotypes: dict[tuple[str, str], str | None] = {(GENOTYPES, key.run): key.genotype.text() for key in keys}
         else:
             genotypes = _read(gathered(group))
-        waived = {key.name for key in plan.runs.trainings[group] if waivers.kept_of(training(key)) is not None}
+        waived = {key.name for key in plan.runs.trainings[group] if waivers.kept(training(key)) is not None}
         return plan.runs.same_trainings(group, genotypes, waived)
 
     def paths(wildcards: Any) -> list[str]:

@@ -50,13 +50,12 @@ def result_state(job: Job, record: Record | str | None, waivers: Waivers, folder
 
 def record_state(job: Job, record: Record, waivers: Waivers | None) -> ResultState:
     """The state of a record under its job's settings and code at hand; no `waivers` for a data set: none keeps it."""
-    text = planned_identity(job)
-    here = parse_identity(text)
+    here = parse_identity(planned_identity(job))
     changed = [f"setting {line}" for line in differences(record.settings, here.settings)]
     changed += [f"step: {record.step} -> {here.step}"] if record.step != here.step else []
     if record.code != here.code:
         changed += module_changes(record.modules, step_code(here.step, here.modules))
-    waiver = waivers.all[job.name] if changed and waivers and waivers.kept(job.name, text) else None
+    waiver = waivers.all[job.name] if changed and waivers and waivers.kept(job) else None
     return _state(job.name, changed, waiver)
 
 

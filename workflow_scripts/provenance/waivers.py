@@ -57,21 +57,16 @@ class Waivers:
 
     def identity(self, job: Job) -> str:
         """A job's identity as Snakemake should take it: as it is now, or, under a waiver, as it was made with."""
-        text = planned_identity(job)
-        kept = self.kept(job.name, text)
-        return text if kept is None else text_of(kept.identity)
+        kept = self.kept(job)
+        return planned_identity(job) if kept is None else text_of(kept.identity)
 
-    def kept_of(self, job: Job) -> Record | None:
-        """The record that a waiver keeps for a job of the study; None where none holds."""
-        return self.kept(job.name, planned_identity(job)) if job.name in self.all else None
-
-    def kept(self, job: str, identity: str) -> Record | None:
-        """The record that a waiver keeps for a job whose identity text is `identity` now; None where none holds."""
-        waiver = self.all.get(job)
-        if waiver is None or waiver.identity != digest_of(identity.encode()):
+    def kept(self, job: Job) -> Record | None:
+        """The record that a waiver keeps for a job of the study as it is now; None where none holds."""
+        waiver = self.all.get(job.name)
+        if waiver is None or waiver.identity != digest_of(planned_identity(job).encode()):
             return None
         with suppress(FileNotFoundError, RecordError):
-            record, content = read_with_bytes(self.root / RECORDS / f"{job}.json")
+            record, content = read_with_bytes(self.root / RECORDS / f"{job.name}.json")
             outputs = (self.root / Path(path).relative_to(record.root) for path in record.asked)
             if digest_of(content) == waiver.record and all(path.exists() for path in outputs):
                 return record
