@@ -7,7 +7,7 @@ from snakemake.utils import min_version
 
 from workflow_scripts.cluster.left_running import cancel_left_running, numbers
 from workflow_scripts.provenance.kept_outputs import snapshot, put_back_missing
-from workflow_scripts.provenance.page_file import pages_there, write_page
+from workflow_scripts.provenance.page import pages_there, write_page
 from workflow_scripts.provenance.staleness import source_warnings
 from workflow_scripts.provenance.failed_jobs import failures
 from workflow_scripts.provenance.shared_trainings import same_training

@@ -21,12 +21,12 @@ from workflow_scripts.depth.run_setup import build
 from workflow_scripts.depth.run_setup import load as load_points
 from workflow_scripts.depth.run_setup import train as train_depth
 from workflow_scripts.disk import beside_results
-from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.rehearsal.made_up_results import Writer
 from workflow_scripts.runtime.checkpoint import NoCheckpoint
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.study.cell_settings import Adaptive, Curvature, StopRule
 from workflow_scripts.study.depth_settings import DepthRun, DepthTraining
+from workflow_scripts.study.job_plan import planned_of
 from workflow_scripts.study.open_study import load
 from workflow_scripts.tables.genotype import Genotype
 

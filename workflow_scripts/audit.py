@@ -21,14 +21,15 @@ from workflow_scripts.provenance.check_files import altered
 from workflow_scripts.provenance.compare import compared_files, differing_files, is_table, table_lines
 from workflow_scripts.provenance.findings import Verdict
 from workflow_scripts.provenance.ledger import Entry, Ledger, LedgerError, read_ledger
-from workflow_scripts.provenance.page_file import page_of
+from workflow_scripts.provenance.page import page_of
 from workflow_scripts.provenance.replay import ReplayError, replay
 from workflow_scripts.provenance.signature import SignatureError, check_signatures, sign, signed_text
 from workflow_scripts.provenance.staleness import WaiverError, waive
-from workflow_scripts.provenance.study_of_results import planned_of, study_of
+from workflow_scripts.provenance.study_of_results import study_of
 from workflow_scripts.provenance.verify import require_sound, verify
 from workflow_scripts.runtime.command_line import add_set, documented_parser, print_error, print_lines, stop_writing
 from workflow_scripts.runtime.folders import RECORDS
+from workflow_scripts.study.job_plan import planned_of
 from workflow_scripts.study.study import Study, StudyError
 from workflow_scripts.tables.display_names import count
 

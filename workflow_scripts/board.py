@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import print_error, print_lines, study_parser
-from workflow_scripts.study.job_plan import SOURCE_STEPS
+from workflow_scripts.study.job_plan import SOURCE_STEPS, planned_of
 from workflow_scripts.study.open_study import named_study
 from workflow_scripts.study.study import StudyError
 from workflow_scripts.watching.run_curves import run_curves

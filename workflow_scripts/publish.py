@@ -16,11 +16,12 @@ from pathlib import Path
 
 from workflow_scripts.provenance.ledger import LedgerError, read_ledger
 from workflow_scripts.provenance.signature import SignatureError
-from workflow_scripts.provenance.study_of_results import planned_of, study_of
+from workflow_scripts.provenance.study_of_results import study_of
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.publishing.folder import publish
 from workflow_scripts.runtime.command_line import add_set, documented_parser, print_error, print_lines
 from workflow_scripts.runtime.module_code import ROOT
+from workflow_scripts.study.job_plan import planned_of
 from workflow_scripts.study.study import StudyError
 
 DONE, FAULTS, IMPOSSIBLE = 0, 1, 2

@@ -25,10 +25,10 @@ from workflow_scripts.provenance.job_states import (
     snakemake_plan,
     study_options,
 )
-from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import print_error, print_lines, stop_writing, study_parser
 from workflow_scripts.runtime.progress import duration
 from workflow_scripts.study.job import Job
+from workflow_scripts.study.job_plan import planned_of
 from workflow_scripts.study.open_study import named_study
 from workflow_scripts.study.study import StudyError
 from workflow_scripts.watching.job_log import read_progress

@@ -21,12 +21,12 @@ from pathlib import Path
 
 from workflow_scripts.provenance.attempts import all_attempts
 from workflow_scripts.provenance.record import Record, RecordError, read_record
-from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import print_error, print_lines, study_parser
 from workflow_scripts.runtime.folders import ATTEMPTS, CHECKPOINTS, KEPT, LOCKS, RECORDS, SCHEDULER, SCRATCH
 from workflow_scripts.runtime.job_lock import lock_file
 from workflow_scripts.runtime.locks import try_lock
 from workflow_scripts.runtime.untrusted_files import LINK, found_below
+from workflow_scripts.study.job_plan import planned_of
 from workflow_scripts.study.open_study import named_study
 from workflow_scripts.study.study import StudyError
 

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.live import Live
 
-from workflow_scripts.provenance.study_of_results import planned_of
 from workflow_scripts.runtime.command_line import print_error, stop_writing, study_parser
+from workflow_scripts.study.job_plan import planned_of
 from workflow_scripts.study.open_study import named_study
 from workflow_scripts.study.study import StudyError
 from workflow_scripts.watching.study_now import StudyWatch

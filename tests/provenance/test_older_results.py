@@ -17,11 +17,12 @@ from workflow_scripts.audit import main
 from workflow_scripts.provenance.identity import combined
 from workflow_scripts.provenance.job_states import job_states
 from workflow_scripts.provenance.ledger import read_ledger
-from workflow_scripts.provenance.page_file import page_of
-from workflow_scripts.provenance.study_of_results import planned_of, study_of
+from workflow_scripts.provenance.page import page_of
+from workflow_scripts.provenance.study_of_results import study_of
 from workflow_scripts.provenance.verify import verify
 from workflow_scripts.runtime.progress import Silent
 from workflow_scripts.steps import depth_tables, derive_architectures, evaluation_table, search_tables
+from workflow_scripts.study.job_plan import planned_of
 from workflow_scripts.study.study import Study
 from workflow_scripts.tables.architectures import read_architectures
 from workflow_scripts.tables.catalogue import TABLES

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workflow_scripts.provenance.page_file import pages_there, write_page
+from workflow_scripts.provenance.page import pages_there, write_page
 from workflow_scripts.rehearsal.made_up_results import make_results
 
 

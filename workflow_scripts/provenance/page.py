@@ -11,11 +11,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.provenance.check_files import PAGE
 from workflow_scripts.provenance.findings import Verdict
-from workflow_scripts.provenance.ledger import Ledger
+from workflow_scripts.provenance.ledger import Ledger, LedgerError, read_ledger
 from workflow_scripts.provenance.page_data import KINDS, page_data
 from workflow_scripts.provenance.record import now
-from workflow_scripts.runtime.page_template import page_template
+from workflow_scripts.provenance.verify import verify
+from workflow_scripts.runtime.command_line import print_error
+from workflow_scripts.runtime.durable import write_durably
+from workflow_scripts.runtime.folders import RECORDS
+from workflow_scripts.study.job_plan import planned_of
+from workflow_scripts.study.study import Study
 from workflow_scripts.tables.page_colours import PAGE_COLOURS
 
 FOLDER = Path(__file__).parent / "web"
@@ -27,12 +33,43 @@ PARTS = (
 """The parts of the page's script, in their order: each uses only those before it."""
 
 
+def page_of(ledger: Ledger, study: Study | None, rehashed: bool = True) -> Path:
+    """Write the page of a results folder next to its records; returns its path.
+
+    With `rehashed`, every file is hashed for it; otherwise only records, links, settings and code are compared.
+    """
+    planned = None if study is None else planned_of(study)
+    verdict = verify(ledger, planned, rehash=rehashed)
+    title = ledger.root if study is None else study.title
+    file = ledger.folder / PAGE
+    write_durably(file, page(ledger, verdict, title, rehashed).encode())
+    return file
+
+
+def write_page(results: str, study: Study) -> None:
+    """Write the page after a run, if there are records; where it cannot be, say so and let the run be what it was."""
+    if not (Path(results) / RECORDS).exists():
+        return
+    try:
+        page_of(read_ledger(Path(results)), study, rehashed=False)
+    except (LedgerError, OSError, ValueError) as error:
+        print_error(f"{results}/{PAGE} was not written: {error}")
+
+
+def pages_there(results: str) -> list[str]:
+    """A line for each page of a results folder that is there: the report may not be, after a run for another target."""
+    pages = {"Report": f"{results}/report.html", "Provenance": f"{results}/{PAGE}"}
+    return [f"{name}: {page}" for name, page in pages.items() if Path(page).exists()]
+
+
 def page(ledger: Ledger, verdict: Verdict, title: str, rehashed: bool = True, made: str | None = None) -> str:
     """The page as HTML text.
 
     `rehashed` says whether files were hashed again for the verdict. `made` is the time to state, now if None; all else
     is decided by the records and the verdict.
     """
+    from workflow_scripts.runtime.page_template import page_template  # not above: every cluster job reads the Snakefile
+
     library, script = LIBRARY.read_text(encoding="utf-8"), _joined(f"{part}.js" for part in PARTS)
     records = [entry.record for entry in ledger.entries()]
     data = page_data(ledger, verdict)

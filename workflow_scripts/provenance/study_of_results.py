@@ -3,8 +3,6 @@
 from pathlib import Path, PurePosixPath
 
 from workflow_scripts.provenance.ledger import Ledger
-from workflow_scripts.study.job import Job
-from workflow_scripts.study.job_plan import Plan
 from workflow_scripts.study.open_study import ROOT, load
 from workflow_scripts.study.study import Study, StudyError
 
@@ -23,9 +21,3 @@ def study_of(ledger: Ledger, configfile: Path | None, settings: str | None) -> S
     if f"results/{study.study}" != ledger.root:
         raise StudyError(f"{configfile}: this study's results go to results/{study.study}, not to {ledger.root}")
     return study
-
-
-def planned_of(study: Study) -> list[Job]:
-    """Every job of a study, those on request too."""
-    plan = Plan(study)
-    return [*plan.jobs, *plan.on_request]

@@ -386,3 +386,9 @@ class Plan:
         """What a job of a rule asks a scheduler for; no device, and the profile's defaults, where it is not named."""
         needs = self.study.resources.get(rule)
         return {"gpu": 0} if needs is None else needs.model_dump()
+
+
+def planned_of(study: Study) -> list[Job]:
+    """Every job of a study, those on request too."""
+    plan = Plan(study)
+    return [*plan.jobs, *plan.on_request]
