@@ -1,6 +1,7 @@
 """The verdicts of all studies at hand, and the document of those that come with the repository."""
 
 import json
+import math
 import re
 import shutil
 from pathlib import Path
@@ -172,6 +173,11 @@ def test_a_verdict_on_a_claim_that_is_stated_otherwise_now_is_refused(here, caps
 # those that come with the repository ----------------------------------------------------------------------------------
 
 
+def _numbers(effect, interval):
+    """An effect and its interval; as not-a-number what nothing was measured of."""
+    return (math.nan if effect is None else effect, *(interval or ()))
+
+
 def disagreements(path):
     """The claims of a file whose words, effects or intervals are not what their own values give."""
     wrong = []
@@ -186,10 +192,13 @@ def disagreements(path):
             for each in claim["evidence"]
         ]
         found = verdict(evidence, "")
-        numbers = [(finding.effect, *(finding.interval or ())) for finding in found.findings]
-        given = [(each["effect"], *(each["interval"] or ())) for each in claim["evidence"]]
+        numbers = [_numbers(finding.effect, finding.interval) for finding in found.findings]
+        given = [_numbers(each["effect"], each["interval"]) for each in claim["evidence"]]
         other_scale = claim["reason"].startswith("it is about the paper's own scale")
-        agree = all(one == pytest.approx(other, rel=1e-6, abs=1e-9) for one, other in zip(numbers, given, strict=True))
+        agree = all(
+            one == pytest.approx(other, rel=1e-6, abs=1e-9, nan_ok=True)
+            for one, other in zip(numbers, given, strict=True)
+        )
         words = [finding.word for finding in found.findings] == [each["word"] for each in claim["evidence"]]
         if not (agree and words and claim["verdict"] == ("undecided" if other_scale else found.word)):
             wrong.append(claim["name"])
